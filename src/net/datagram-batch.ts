@@ -1,0 +1,45 @@
+/** Datagrams on their way to one system call: where the bytes of each are, in order. Payloads are not copied. */
+
+/** How many datagrams one batch holds. sendmmsg(2) takes at most 1,024 messages and 1,024 buffers a message. */
+export const BATCH_DATAGRAMS_MAX = 1024;
+
+export class DatagramBatch {
+  /** The array that holds each payload: it keeps the memory alive while the kernel reads it. */
+  readonly bytes: Uint8Array[] = [];
+  readonly starts = new Int32Array(BATCH_DATAGRAMS_MAX);
+  readonly lengths = new Int32Array(BATCH_DATAGRAMS_MAX);
+  /** Datagrams in the batch. Those before `from` are done with. */
+  count = 0;
+  from = 0;
+
+  add(bytes: Uint8Array, start: number, length: number): void {
+    this.bytes[this.count] = bytes;
+    this.starts[this.count] = start;
+    this.lengths[this.count] = length;
+    this.count++;
+  }
+
+  /** The payload at `index` as a view. */
+  view(index: number): Uint8Array {
+    const start = this.starts[index] as number;
+    return (this.bytes[index] as Uint8Array).subarray(start, start + (this.lengths[index] as number));
+  }
+
+  clear(): void {
+    this.bytes.length = 0;
+    this.count = 0;
+    this.from = 0;
+  }
+}
+
+/** Hands batches to the kernel. It has no policy: what to do with a datagram the kernel refuses is the sender's. */
+export interface Transmitter {
+  /**
+   * Hands the datagrams `batch.from` to `batch.count` to the kernel, in order, and stops at the first it refuses.
+   *
+   * @returns how many it took. When that is fewer than asked for, {@link refusal} says why.
+   */
+  transmit(batch: DatagramBatch): number;
+  /** The errno name of the last short `transmit`: EAGAIN for a full buffer, "" when it is not known. */
+  readonly refusal: string;
+}

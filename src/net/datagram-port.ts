@@ -1,0 +1,67 @@
+/**
+ * The contract of a UDP socket, as the tunnel sees it. `bun-datagram-port.ts` keeps it with `Bun.udpSocket`,
+ * `memory/` with arrays.
+ */
+
+import type { Endpoint } from "./endpoint.ts";
+
+/** Receives what comes out of a UDP socket. */
+export interface DatagramReceiver {
+  /**
+   * One datagram has arrived.
+   *
+   * @param payload its bytes, 0 to 65,527. The receiver may keep them.
+   * @param port the source's port.
+   * @param address the source's address literal; IPv4 in its v4-mapped form on a dual-stack socket.
+   */
+  onDatagram(payload: Uint8Array, port: number, address: string): void;
+  /** An ICMP message said that nobody listens where this socket sent a datagram to. */
+  onRefused(): void;
+}
+
+/** A UDP socket that is bound. */
+export interface DatagramPort {
+  /** Where it is really bound. */
+  readonly local: Endpoint;
+  /** A way to send to one target. Senders of one port share its socket. */
+  sender(target: Endpoint, report: SendReport): DatagramSender;
+  /** Starts receiving; what arrived since the socket was bound comes first. */
+  receive(receiver: DatagramReceiver): void;
+  close(): void;
+}
+
+/** Why a datagram could not be handed to the kernel. */
+export type SendDropReason = "too long" | "unreachable" | "send error" | "expired";
+
+/** Told what became of each datagram given to a {@link DatagramSender}: exactly once for each. */
+export interface SendReport {
+  /** The kernel has taken this many datagrams of this many payload bytes together. */
+  onSent(datagrams: number, bytes: number): void;
+  /** This many datagrams are lost. `code` is the operating system's word for it, such as EPERM. */
+  onSendDropped(reason: SendDropReason, datagrams: number, code?: string): void;
+  /** The sender was blocked and has room again. */
+  onSendReady(): void;
+}
+
+/**
+ * Sends datagrams to one target, in order, many in one system call.
+ *
+ * `add` each datagram, then `flush` once. When the socket's buffer is full the sender is {@link blocked}: it holds
+ * what it could not send, accepts no more, and calls `onSendReady` when it has room.
+ */
+export interface DatagramSender {
+  /** Whether datagrams wait for the socket. While it is true, `add` must not be called. */
+  readonly blocked: boolean;
+  /** Datagrams added and neither sent nor dropped yet. */
+  readonly held: number;
+  /**
+   * Adds one datagram. May flush by itself when many are waiting.
+   *
+   * @param bytes holds the payload; it must not be written to until the datagram is reported.
+   */
+  add(bytes: Uint8Array, start: number, length: number): void;
+  /** Hands everything added to the kernel, as far as it takes it. */
+  flush(): void;
+  /** Drops what is held, as this reason, and unblocks. */
+  drop(reason: SendDropReason): void;
+}

@@ -1,0 +1,26 @@
+/** Where a socket is: an address literal (IPv4, or IPv6 with an optional %zone) and a port. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Either Internet Protocol. */
+export type Family = 4 | 6;
+
+/** The protocol an address literal belongs to. */
+export function familyOf(address: string): Family {
+  return address.includes(":") ? 6 : 4;
+}
+
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/** The plain IPv4 form of a v4-mapped IPv6 address (RFC 4291, 2.5.5.2); any other address unchanged. */
+export function unmapped(address: string): string {
+  return MAPPED.exec(address)?.[1] ?? address;
+}
+
+/** An endpoint as people read it: `192.0.2.1:5000`, `[2001:db8::1]:5000`. */
+export function formatEndpoint({ address, port }: Endpoint): string {
+  const plain = unmapped(address);
+  return familyOf(plain) === 6 ? `[${plain}]:${port}` : `${plain}:${port}`;
+}

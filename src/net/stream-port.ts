@@ -1,0 +1,56 @@
+/**
+ * The contract of a TCP connection, as the tunnel sees it. `bun-stream-port.ts` keeps it with Bun's TCP sockets,
+ * `memory/` with arrays.
+ */
+
+import type { Endpoint } from "./endpoint.ts";
+
+/** Receives what happens on a stream. After `onClose` nothing more is called. */
+export interface StreamReceiver {
+  /** Bytes have arrived, cut anywhere. The receiver owns the array. */
+  onChunk(chunk: Uint8Array): void;
+  /** There may be room to write again. A hint: it can come without need, so writing may still take nothing. */
+  onDrain(): void;
+  /** The peer will send no more (FIN). It may still read. */
+  onEnd(): void;
+  /** The stream is gone. `code` names the cause where there is one: ECONNRESET, ETIMEDOUT ... */
+  onClose(code: string | undefined): void;
+}
+
+/** A TCP connection that is up. */
+export interface StreamPort {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** Sets who is told from now on. Must be called before the callback that handed the stream out returns. */
+  receive(receiver: StreamReceiver): void;
+  /**
+   * Offers bytes to the kernel.
+   *
+   * @param bytes borrowed until return.
+   * @returns how many bytes it took, from 0 (its buffer is full: wait for `onDrain`) to all; -1 when the stream is gone.
+   */
+  write(bytes: Uint8Array): number;
+  /** How many bytes may be written now so that no more than the agreed share waits unsent in the kernel. */
+  room(): number;
+  /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
+  pause(): void;
+  resume(): void;
+  /** Sends FIN after everything `write` took. Reading goes on. */
+  shutdown(): void;
+  /** Ends the stream at once with a reset. `onClose` is called before this returns. */
+  terminate(): void;
+}
+
+/** A connection being made. */
+export interface Dial {
+  /** Rejects with a `NetError`. Never settles after {@link cancel}. */
+  readonly stream: Promise<StreamPort>;
+  /** Gives up: the connection will not come to be, at the server neither. */
+  cancel(): void;
+}
+
+/** A TCP port that is listening. */
+export interface StreamListener {
+  readonly local: Endpoint;
+  close(): void;
+}
