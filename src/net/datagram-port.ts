@@ -15,8 +15,23 @@ export interface DatagramReceiver {
    * @param address the source's address literal; IPv4 in its v4-mapped form on a dual-stack socket.
    */
   onDatagram(payload: Uint8Array, port: number, address: string): void;
-  /** An ICMP message said that nobody listens where this socket sent a datagram to. */
-  onRefused(): void;
+  /**
+   * The operating system reported an error that belongs to no call: mostly ICMP's answer to a datagram sent earlier,
+   * ECONNREFUSED when nobody listens there. The socket lives on.
+   */
+  onError(code: string): void;
+}
+
+/** What a UDP socket shall be like. */
+export interface DatagramPortOptions {
+  /** Where to bind: an address literal and a port, 0 for a passing one. */
+  readonly bind: Endpoint;
+  /** Connects the socket: it then receives from this endpoint alone and senders send to it. */
+  readonly connect?: Endpoint;
+  /** Lets other sockets bind the same port on other addresses of this host (SO_REUSEADDR). */
+  readonly shared?: boolean;
+  /** One target only: ICMP refusals are reported. Else they are switched off, as they would cost others a datagram. */
+  readonly oneTarget?: boolean;
 }
 
 /** A UDP socket that is bound. */
@@ -25,8 +40,6 @@ export interface DatagramPort {
   readonly local: Endpoint;
   /** A way to send to one target. Senders of one port share its socket. */
   sender(target: Endpoint, report: SendReport): DatagramSender;
-  /** Starts receiving; what arrived since the socket was bound comes first. */
-  receive(receiver: DatagramReceiver): void;
   close(): void;
 }
 
@@ -39,7 +52,7 @@ export interface SendReport {
   onSent(datagrams: number, bytes: number): void;
   /** This many datagrams are lost. `code` is the operating system's word for it, such as EPERM. */
   onSendDropped(reason: SendDropReason, datagrams: number, code?: string): void;
-  /** The sender was blocked and has room again. */
+  /** The sender was blocked and has room again: `drop` what it holds or `flush` it, then go on. */
   onSendReady(): void;
 }
 

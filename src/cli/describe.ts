@@ -1,0 +1,48 @@
+/** Events as lines for people. */
+
+import { formatEndpoint } from "../net/endpoint.ts";
+import type { TunnelEvent } from "../observe/events.ts";
+
+/** What happened, in one line. */
+export function describe(event: TunnelEvent): string {
+  switch (event.type) {
+    case "listening":
+      return [
+        ...event.tcp.map((at) => `listening on TCP ${formatEndpoint(at)}`),
+        ...event.udp.map(boundUdp),
+      ].join("; ");
+    case "connected":
+      return `connected: TCP ${formatEndpoint(event.local)} to ${formatEndpoint(event.remote)}`;
+    case "disconnected":
+      return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
+    case "dial failed":
+      return `${event.message}; ${event.retryInMs === undefined ? "giving up" : `trying again in ${seconds(event.retryInMs)}`}`;
+    case "connection refused":
+      return `refused a connection from ${formatEndpoint(event.remote)}: ${event.reason}`;
+    case "own echo":
+      return (
+        `dropping datagrams that this tunnel itself sent (they come back from ${formatEndpoint(event.source)}): ` +
+        "both ends seem to be given the same UDP address on one host; give one of them another port or --bind"
+      );
+    case "wrong source":
+      return (
+        `dropping datagrams from ${formatEndpoint(event.source)}: only ${event.expected.join(", ")} may send; ` +
+        `--from ${event.source.address} lets this one in, --any-source everyone`
+      );
+    case "clients compete":
+      return (
+        `${event.address} has replaced its own connection three times in 10 s, so the present one is kept for 10 s: ` +
+        "do two clients share that address?"
+      );
+    case "name lookup failed":
+      return `cannot resolve ${event.name} (${event.code}); using the last known ${event.kept.join(", ")}`;
+  }
+}
+
+function boundUdp(at: { address: string; port: number }): string {
+  return `relaying UDP on ${formatEndpoint(at)}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

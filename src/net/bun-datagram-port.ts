@@ -1,0 +1,136 @@
+/** A UDP socket on `Bun.udpSocket`. */
+
+import { BatchSender, type SenderSocket } from "./batch-sender.ts";
+import { DatagramBatch, type Transmitter } from "./datagram-batch.ts";
+import type {
+  DatagramPort,
+  DatagramPortOptions,
+  DatagramReceiver,
+  DatagramSender,
+  SendReport,
+} from "./datagram-port.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { errorCode, NetError } from "./network.ts";
+
+/** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it). */
+const REUSE_ADDRESS = 16;
+
+type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
+
+export class BunDatagramPort implements DatagramPort, SenderSocket {
+  readonly local: Endpoint;
+  readonly #socket: Socket;
+  readonly #connected: boolean;
+  readonly #receiver: DatagramReceiver;
+  readonly #batches: DatagramBatch[] = [];
+  #awaitingDrain: BatchSender[] = [];
+
+  /** @throws NetError when the address cannot be bound. */
+  constructor(options: DatagramPortOptions, receiver: DatagramReceiver) {
+    this.#receiver = receiver;
+    this.#connected = options.connect !== undefined;
+    this.#socket = this.#open(options);
+    this.local = { address: this.#socket.address.address, port: this.#socket.port };
+  }
+
+  sender(target: Endpoint, report: SendReport): DatagramSender {
+    const socket = this.#socket;
+    const sendOne = this.#connected
+      ? (payload: Uint8Array) => (socket as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
+      : (payload: Uint8Array) =>
+          (socket as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
+    return new BatchSender(this, this.#transmitter(target), sendOne, report);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  takeBatch(): DatagramBatch {
+    return this.#batches.pop() ?? new DatagramBatch();
+  }
+
+  returnBatch(batch: DatagramBatch): void {
+    this.#batches.push(batch);
+  }
+
+  awaitDrain(sender: BatchSender): void {
+    this.#awaitingDrain.push(sender);
+  }
+
+  onRefused(): void {
+    this.#receiver.onError("ECONNREFUSED");
+  }
+
+  #open(options: DatagramPortOptions): Socket {
+    const receiver = this.#receiver;
+    try {
+      // Bun throws bind errors synchronously, and returns a promise only for show.
+      return Bun.peek(
+        Bun.udpSocket({
+          hostname: options.bind.address,
+          port: options.bind.port,
+          binaryType: "uint8array",
+          ...(options.connect && {
+            connect: { hostname: options.connect.address, port: options.connect.port },
+          }),
+          ...{ flags: options.shared ? REUSE_ADDRESS : 0 },
+          socket: {
+            data: (_socket, payload, port, address) => receiver.onDatagram(payload, port, address),
+            drain: () => this.#onDrain(),
+            error: (...given: unknown[]) => this.#onError(given[0]),
+          },
+        }),
+      ) as Socket;
+    } catch (error) {
+      const code = errorCode(error);
+      throw new NetError(code, `cannot bind UDP ${formatEndpoint(options.bind)}: ${code}`, error);
+    }
+  }
+
+  /** Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data` comes here too. */
+  #onError(error: unknown): void {
+    const code = errorCode(error);
+    if (code === "UNKNOWN") throw error;
+    this.#receiver.onError(code);
+  }
+
+  #onDrain(): void {
+    const waiting = this.#awaitingDrain;
+    if (waiting.length === 0) return;
+    this.#awaitingDrain = [];
+    for (const sender of waiting) sender.resume();
+  }
+
+  #transmitter(target: Endpoint): Transmitter {
+    return new PortableTransmitter(this.#socket, this.#connected ? undefined : target);
+  }
+}
+
+/** One `sendMany` for a batch: on any system, one system call for every 204 datagrams at best. */
+class PortableTransmitter implements Transmitter {
+  refusal = "";
+  readonly #socket: Socket;
+  readonly #target: Endpoint | undefined;
+
+  constructor(socket: Socket, target: Endpoint | undefined) {
+    this.#socket = socket;
+    this.#target = target;
+  }
+
+  transmit(batch: DatagramBatch): number {
+    this.refusal = "";
+    const packets: (Uint8Array | number | string)[] = [];
+    for (let index = batch.from; index < batch.count; index++) {
+      packets.push(batch.view(index));
+      if (this.#target) packets.push(this.#target.port, this.#target.address);
+    }
+    try {
+      return (this.#socket as Bun.udp.ConnectedSocket<"uint8array">).sendMany(packets as Uint8Array[]);
+    } catch (error) {
+      // It throws when the very first datagram is refused; at a later one it returns a short count without a reason.
+      this.refusal = errorCode(error);
+      return 0;
+    }
+  }
+}

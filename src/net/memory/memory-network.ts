@@ -1,0 +1,115 @@
+/** A network in memory: the twin of the real one, for tests of a whole tunnel with a clock that stands still. */
+
+import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "../datagram-port.ts";
+import type { Endpoint, Family } from "../endpoint.ts";
+import { formatEndpoint } from "../endpoint.ts";
+import { NetError, type Network } from "../network.ts";
+import type { Dial, StreamListener, StreamPort } from "../stream-port.ts";
+import { MemoryDatagramPort } from "./memory-datagram-port.ts";
+import { FAULTLESS, MemoryStreamPort, type StreamFaults } from "./memory-stream-port.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+/** What the hosts share: a clock, names, sockets, and the faults of the wire. */
+export class MemoryWire {
+  readonly clock = new VirtualClock();
+  readonly names = new Map<string, string[]>();
+  readonly listeners = new Map<string, (client: Endpoint) => StreamPort>();
+  readonly datagramPorts = new Map<string, MemoryDatagramPort>();
+  /** Every connection made, as [dialling end, accepting end]. */
+  readonly streams: [MemoryStreamPort, MemoryStreamPort][] = [];
+  /** Every dial begun, by the endpoint dialled. */
+  readonly dialled: string[] = [];
+  /** The faults new connections are born with. */
+  streamFaults: StreamFaults = { ...FAULTLESS };
+  /** What a dial meets: the error, "hang" for no answer at all, or nothing. */
+  dialFault: (to: Endpoint) => string | undefined = () => undefined;
+
+  /** Sends a datagram from an endpoint that has no socket here; false when nobody is bound to `to`. */
+  inject(from: Endpoint, to: Endpoint, payload: Uint8Array): boolean {
+    const port = this.datagramPorts.get(formatEndpoint(to));
+    port?.receiver.onDatagram(payload, from.port, from.address);
+    return port !== undefined;
+  }
+}
+
+/** One host on the wire, with one address. */
+export class MemoryNetwork implements Network {
+  readonly clock: VirtualClock;
+  readonly #wire: MemoryWire;
+  readonly #address: string;
+  #nextPort = 49_152;
+
+  constructor(wire: MemoryWire, address: string) {
+    this.#wire = wire;
+    this.#address = address;
+    this.clock = wire.clock;
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  async resolve(host: string, _family: Family | undefined): Promise<string[]> {
+    if (/^[\d.]+$|:/.test(host)) return [host];
+    const addresses = this.#wire.names.get(host);
+    if (addresses === undefined) throw new NetError("ENOTFOUND", `cannot resolve ${host}: ENOTFOUND`);
+    return addresses;
+  }
+
+  openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort {
+    const local = { address: this.#address, port: options.bind.port || this.#nextPort++ };
+    const key = formatEndpoint(local);
+    const ports = this.#wire.datagramPorts;
+    if (ports.has(key)) throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
+    const deliver = (from: Endpoint, to: Endpoint, payload: Uint8Array) => {
+      this.clock.endOfTurn(() => {
+        if (!this.#wire.inject(from, to, payload)) receiver.onError("ECONNREFUSED");
+      });
+    };
+    const port = new MemoryDatagramPort(local, receiver, deliver, () => ports.delete(key));
+    ports.set(key, port);
+    return port;
+  }
+
+  sourceAddressTo(): string {
+    return this.#address;
+  }
+
+  dial(to: Endpoint): Dial {
+    this.#wire.dialled.push(formatEndpoint(to));
+    const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
+    let cancelled = false;
+    this.clock.endOfTurn(() => {
+      if (cancelled) return;
+      const accept = this.#wire.listeners.get(formatEndpoint(to));
+      const fault = this.#wire.dialFault(to) ?? (accept === undefined ? "ECONNREFUSED" : undefined);
+      if (fault === "hang") return;
+      if (fault !== undefined || accept === undefined) {
+        reject(new NetError(fault ?? "", `cannot connect to ${formatEndpoint(to)}: ${fault}`));
+      } else {
+        resolve(accept({ address: this.#address, port: this.#nextPort++ }));
+      }
+    });
+    return {
+      stream: promise,
+      cancel: () => {
+        cancelled = true;
+      },
+    };
+  }
+
+  listen(at: { address?: string; port: number }, onStream: (stream: StreamPort) => void): StreamListener {
+    const local = { address: at.address ?? this.#address, port: at.port || this.#nextPort++ };
+    const key = formatEndpoint(local);
+    if (this.#wire.listeners.has(key))
+      throw new NetError("EADDRINUSE", `cannot listen on TCP ${key}: EADDRINUSE`);
+    this.#wire.listeners.set(key, (client) => {
+      const faults = { ...this.#wire.streamFaults };
+      const pair = MemoryStreamPort.pair(client, local, faults, (run) => this.clock.endOfTurn(run));
+      this.#wire.streams.push(pair);
+      onStream(pair[1]);
+      return pair[0];
+    });
+    return { local, close: () => void this.#wire.listeners.delete(key) };
+  }
+}

@@ -1,0 +1,52 @@
+/** Everything the tunnel asks of the operating system. `bun-network.ts` keeps it for real, `memory/` for tests. */
+
+import type { Clock } from "./clock.ts";
+import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "./datagram-port.ts";
+import type { Endpoint, Family } from "./endpoint.ts";
+import type { Dial, StreamListener, StreamPort } from "./stream-port.ts";
+
+export interface Network {
+  readonly clock: Clock;
+  /** A number from 0 up to 1, for jitter. */
+  random(): number;
+  /**
+   * The addresses of a host name, best first, or the literal itself.
+   *
+   * @throws NetError when there are none (of this family).
+   */
+  resolve(host: string, family: Family | undefined): Promise<string[]>;
+  /**
+   * Binds a UDP socket.
+   *
+   * @throws NetError when the address cannot be bound.
+   */
+  openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort;
+  /** The address this host would send from to reach `target`; undefined when there is no route. */
+  sourceAddressTo(target: Endpoint): string | undefined;
+  /** Dials one address. The caller bounds its time and cancels it. */
+  dial(to: Endpoint): Dial;
+  /**
+   * Listens on a TCP port; each connection is handed to `onStream`.
+   *
+   * @param at an address literal, or undefined for every address of this host, IPv4 and IPv6.
+   * @throws NetError when it cannot be bound.
+   */
+  listen(at: { address?: string; port: number }, onStream: (stream: StreamPort) => void): StreamListener;
+}
+
+/** What the operating system refused, wrapped once. `code` is its own word: EADDRINUSE, ECONNREFUSED, ENOTFOUND ... */
+export class NetError extends Error {
+  override readonly name = "NetError";
+  readonly code: string;
+
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** The operating system's word for an error, "UNKNOWN" when it has none. */
+export function errorCode(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? code : "UNKNOWN";
+}

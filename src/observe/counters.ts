@@ -1,0 +1,64 @@
+/**
+ * What is counted. In each direction, at any moment and exactly:
+ *
+ *     received = sent + all that was dropped + held
+ *
+ * where held is what waits in a queue or for a socket. Drops that the kernel made before we received are not in it.
+ */
+
+/** Every reason for which a datagram can be lost here. */
+export const DROP_REASONS = [
+  "queue full", // the queue's limit of bytes or frames; the oldest goes first
+  "expired", // waited longer than the age limit
+  "standing queue", // waited in a queue that would not drain
+  "no stream", // one-way or no TCP connection to put it on
+  "stream lost", // its TCP connection ended before the whole frame was taken
+  "no pair", // RTP mode: the other connection of the pair is not up
+  "wrong source", // its sender is not the one expected
+  "own echo", // it was sent by this tunnel's own socket
+  "too long", // longer than UDP can carry
+  "unreachable", // the kernel has no way to the target
+  "send error", // the kernel refused it for another reason
+  "not sent", // receive-only: nothing may be sent to UDP
+  "session limit", // no room for another session
+  "closing", // arrived or still waiting while the tunnel was being closed
+] as const;
+
+export type DropReason = (typeof DROP_REASONS)[number];
+
+/** One direction's counters: datagrams, and bytes: of payload where received, as given to the kernel where sent. */
+export class DirectionCounters {
+  received = 0;
+  receivedBytes = 0;
+  sent = 0;
+  sentBytes = 0;
+  readonly dropped = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<
+    DropReason,
+    number
+  >;
+
+  /** The one door through which a datagram is lost. */
+  drop(reason: DropReason, datagrams = 1): void {
+    this.dropped[reason] += datagrams;
+  }
+
+  get droppedTotal(): number {
+    return DROP_REASONS.reduce((sum, reason) => sum + this.dropped[reason], 0);
+  }
+}
+
+/** One tunnel's counters, since it was started. */
+export class Counters {
+  /** From UDP into TCP. "Sent" is: the kernel has taken the whole frame. */
+  readonly outbound = new DirectionCounters();
+  /** From TCP to UDP. "Sent" is: the kernel has taken the datagram. */
+  readonly inbound = new DirectionCounters();
+  /** ICMP refusals: nobody listened where a datagram was sent. Not drops: the kernel had taken those. */
+  refusals = 0;
+  /** Other errors that UDP sockets reported. */
+  socketErrors = 0;
+  /** TCP connections that came up. */
+  connects = 0;
+  /** TCP connections, incoming, that were turned away. */
+  refusedConnections = 0;
+}

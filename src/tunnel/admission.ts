@@ -1,0 +1,56 @@
+/**
+ * Whom a peer-mode server serves: one peer, the first. The same address may replace its own connection (a restarted
+ * client whose old connection has not been noticed to be dead), but not over and over: then two clients share the
+ * address and would push each other out without end. Pure: `now` is an argument.
+ */
+
+const REPLACEMENTS_MAX = 3;
+const REPLACEMENTS_WITHIN_MS = 10_000;
+const KEEP_MS = 10_000;
+/** Half a pair that waits this long for its other half makes room for another address. */
+const HALF_PAIR_MS = 10_000;
+
+export type Verdict = "serve" | "fill" | "replace" | "refuse other" | "refuse storm";
+
+/** The peer being served, as far as the decision needs it. */
+export interface Incumbent {
+  address: string;
+  since: number;
+  complete: boolean;
+  /** Whether it already has a stream where the new one would go. */
+  occupied: boolean;
+}
+
+export class Admission {
+  #replacedAt: number[] = [];
+  #keepUntil = -Infinity;
+
+  /**
+   * What to do with a new connection.
+   *
+   * @returns serve it as a new peer; fill the missing half of the pair; replace the incumbent; or refuse it, because
+   *   another address is served or because this address has replaced its connection too often (`first` marks the
+   *   moment to warn).
+   */
+  decide(
+    address: string,
+    incumbent: Incumbent | undefined,
+    now: number,
+  ): { verdict: Verdict; first?: boolean } {
+    if (incumbent === undefined) return { verdict: "serve" };
+    if (incumbent.address !== address) {
+      const stale = !incumbent.complete && now - incumbent.since >= HALF_PAIR_MS;
+      return { verdict: stale ? "replace" : "refuse other" };
+    }
+    if (!incumbent.occupied) return { verdict: "fill" };
+    if (now < this.#keepUntil) return { verdict: "refuse storm" };
+    this.#replacedAt = this.#replacedAt.filter((at) => now - at < REPLACEMENTS_WITHIN_MS);
+    if (this.#replacedAt.length >= REPLACEMENTS_MAX) {
+      this.#keepUntil = now + KEEP_MS;
+      this.#replacedAt = [];
+      return { verdict: "refuse storm", first: true };
+    }
+    this.#replacedAt.push(now);
+    return { verdict: "replace" };
+  }
+}

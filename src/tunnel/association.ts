@@ -1,0 +1,86 @@
+/**
+ * The streams of one peer: one, or in RTP mode two, which relay only while both are up and end together.
+ */
+
+import type { Clock } from "../net/clock.ts";
+import { retire } from "../net/retire.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { DisconnectReason } from "../observe/events.ts";
+import type { Link, StreamEnd } from "./link.ts";
+
+/** A peer that closes gets this long to take our FIN, before it is cut off. */
+const FAREWELL_MS = 1000;
+
+export interface AssociationEvents {
+  /** Every link has its stream: relaying begins. */
+  onUp(streams: readonly StreamPort[]): void;
+  /** The first stream ended, and with it all. Called once, also when it was never up. */
+  onEnded(reason: DisconnectReason, code: string | undefined): void;
+}
+
+export class Association {
+  readonly #links: readonly Link[];
+  readonly #clock: Clock;
+  readonly #events: AssociationEvents;
+  readonly #streams: (StreamPort | undefined)[];
+  #ended = false;
+
+  constructor(links: readonly Link[], clock: Clock, events: AssociationEvents) {
+    this.#links = links;
+    this.#clock = clock;
+    this.#events = events;
+    this.#streams = links.map(() => undefined);
+  }
+
+  /** Whether every link has its stream. */
+  get complete(): boolean {
+    return this.#streams.every((stream) => stream !== undefined);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  has(index: number): boolean {
+    return this.#streams[index] !== undefined;
+  }
+
+  /** Gives link `index` its stream. To be called in the turn in which the stream came up. */
+  add(index: number, stream: StreamPort): void {
+    if (this.#ended) return stream.terminate();
+    this.#streams[index] = stream;
+    (this.#links[index] as Link).attach(stream, (end) => this.#streamEnded(stream, end));
+    if (!this.complete || this.#ended) return;
+    for (const link of this.#links) link.unbar();
+    this.#events.onUp(this.#streams as StreamPort[]);
+  }
+
+  /** Ends every stream gracefully: what they have taken still arrives. Settles when they are gone. */
+  async end(reason: DisconnectReason, timeoutMs = FAREWELL_MS): Promise<void> {
+    await this.#finish(reason, undefined, undefined, timeoutMs);
+  }
+
+  #streamEnded(stream: StreamPort, end: StreamEnd): void {
+    const reason = end.by === "peer" ? "closed by peer" : "connection lost";
+    const gone = end.by === "error" ? stream : undefined;
+    void this.#finish(reason, end.by === "error" ? end.code : undefined, gone, FAREWELL_MS);
+  }
+
+  /** @param gone the stream that is already closed, if any. */
+  async #finish(
+    reason: DisconnectReason,
+    code: string | undefined,
+    gone: StreamPort | undefined,
+    timeoutMs: number,
+  ): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const [index, link] of this.#links.entries()) {
+      if (this.#streams[index] !== undefined) link.detach();
+      if (this.#links.length > 1) link.bar("no pair");
+    }
+    const left = this.#streams.filter((stream) => stream !== undefined && stream !== gone) as StreamPort[];
+    this.#events.onEnded(reason, code);
+    await Promise.all(left.map((stream) => retire(stream, this.#clock, timeoutMs)));
+  }
+}

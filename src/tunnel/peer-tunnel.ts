@@ -1,0 +1,167 @@
+/**
+ * Peer mode, the original's: one peer, one UDP port bound for good, one link (two in RTP mode), and streams that come
+ * and go.
+ */
+
+import { type ErrorCode, TunnelError } from "../errors.ts";
+import { FrameQueue } from "../framing/frame-queue.ts";
+import type { Endpoint } from "../net/endpoint.ts";
+import type { Network } from "../net/network.ts";
+import { Counters } from "../observe/counters.ts";
+import type { EventSource } from "../observe/events.ts";
+import type { ListenAddress, Settings } from "../options/settings.ts";
+import { Association, type AssociationEvents } from "./association.ts";
+import { Link } from "./link.ts";
+import { PeerDatagrams } from "./peer-datagrams.ts";
+import { StreamClient } from "./stream-client.ts";
+import { StreamServer } from "./stream-server.ts";
+import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
+import type { Trace, Tunnel } from "./tunnel.ts";
+
+/** How long closing may take to get rid of what is queued. */
+const CLOSE_MS = 1000;
+/** How often closing looks whether the queues are empty. */
+const CLOSE_POLL_MS = 5;
+const QUEUE_FRAMES_MAX = 65_536;
+
+export class PeerTunnel implements Tunnel, SupplyContext {
+  readonly counters = new Counters();
+  readonly closed: Promise<void>;
+  readonly network: Network;
+  readonly events: EventSource;
+  readonly streams: number;
+  readonly once: boolean;
+  readonly #settings: Settings;
+  readonly #trace: Trace | undefined;
+  readonly #links: Link[] = [];
+  readonly #datagrams: PeerDatagrams[] = [];
+  readonly #settle: { resolve: () => void; reject: (error: Error) => void };
+  #supply: StreamSupply | undefined;
+  #closing: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
+    this.#settings = settings;
+    this.network = network;
+    this.events = events;
+    this.#trace = trace;
+    this.streams = settings.rtp ? 2 : 1;
+    this.once = settings.once;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.closed.catch(() => {}); // who does not ask how it ended does not care
+    this.#settle = { resolve, reject };
+  }
+
+  /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN. */
+  async open(): Promise<void> {
+    const { target, family, role, listen, connect } = this.#settings;
+    const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
+    try {
+      for (let index = 0; index < this.streams; index++) {
+        this.#openLink({ address: address as string, port: target.port + index });
+      }
+    } catch (error) {
+      this.#closeDatagrams();
+      failAs("ERR_UDP_BIND")(error);
+    }
+    try {
+      this.#supply =
+        role === "server"
+          ? new StreamServer(this, listen as ListenAddress, () => this.counters.refusedConnections++)
+          : new StreamClient(this, connect, family);
+    } catch (error) {
+      this.#closeDatagrams();
+      failAs("ERR_LISTEN")(error);
+    }
+    this.events.report({ type: "listening", tcp: this.tcp, udp: this.udp });
+  }
+
+  get tcp(): readonly Endpoint[] {
+    return this.#supply?.listening ?? [];
+  }
+
+  get udp(): readonly Endpoint[] {
+    return this.#datagrams.map((datagrams) => datagrams.local);
+  }
+
+  get held(): { outbound: number; inbound: number } {
+    const sum = { outbound: 0, inbound: 0 };
+    for (const { held } of this.#links) {
+      sum.outbound += held.outbound;
+      sum.inbound += held.inbound;
+    }
+    return sum;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  associate(events: AssociationEvents): Association {
+    return new Association(this.#links, this.network.clock, events);
+  }
+
+  onOver(error?: Error): void {
+    this.#failure = error;
+    void this.close();
+  }
+
+  #openLink(target: Endpoint): void {
+    const { queueBytesMax, maxDelayMs, bind } = this.#settings;
+    const link = new Link({
+      clock: this.network.clock,
+      counters: this.counters,
+      queue: new FrameQueue({ bytesMax: queueBytesMax, framesMax: QUEUE_FRAMES_MAX }),
+      maxDelayMs: maxDelayMs || Infinity,
+      agesWithoutStream: true,
+      onWanted: () => this.#supply?.onWanted(),
+      trace: this.#trace && ((stream, bytes) => this.#trace?.("inbound", stream.remote, bytes)),
+    });
+    if (this.streams > 1) link.bar("no pair");
+    this.#links.push(link);
+    this.#datagrams.push(
+      new PeerDatagrams({
+        network: this.network,
+        link,
+        counters: this.counters,
+        events: this.events,
+        target,
+        bind,
+        trace: this.#trace && ((source, bytes) => this.#trace?.("outbound", source, bytes)),
+      }),
+    );
+  }
+
+  /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
+  async #close(): Promise<void> {
+    const { clock } = this.network;
+    const deadline = clock.now() + CLOSE_MS;
+    for (const datagrams of this.#datagrams) datagrams.stop();
+    this.#supply?.stop();
+    while (this.#supply?.association?.complete && this.held.outbound > 0 && clock.now() < deadline) {
+      await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
+    }
+    await this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
+    for (const link of this.#links) link.dropHeld("closing");
+    this.#closeDatagrams();
+    if (this.#failure === undefined) this.#settle.resolve();
+    else this.#settle.reject(this.#failure);
+  }
+
+  #closeDatagrams(): void {
+    for (const datagrams of this.#datagrams) datagrams.close();
+  }
+}
+
+/** Rethrows an error of net/ as one of the library's. */
+function failAs(code: ErrorCode): (error: unknown) => never {
+  return (error) => {
+    throw new TunnelError(code, (error as Error).message, { cause: error });
+  };
+}

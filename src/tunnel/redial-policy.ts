@@ -1,0 +1,47 @@
+/**
+ * When to dial again: soon after the first failure, ever more seldom after that, and sooner while somebody waits.
+ * Pure: `now` is an argument.
+ */
+
+const FIRST_MS = 100;
+const LONGEST_MS = 5000;
+/** While datagrams arrive, nobody waits longer than this between two dials. */
+const WANTED_MS = 800;
+/** A stream that lived this long counts as success. */
+const SETTLED_MS = 5000;
+
+export class RedialPolicy {
+  readonly #random: () => number;
+  #nextMs = FIRST_MS;
+  #upAt: number | undefined;
+
+  /** @param random gives numbers from 0 up to 1. */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** A stream is up. */
+  onUp(now: number): void {
+    this.#upAt = now;
+  }
+
+  /**
+   * A dial failed, or the stream ended.
+   *
+   * @returns `delayMs`, after which to dial: 0.1 s doubling to 5 s, give or take a quarter; `settled`, whether the
+   *   stream had lived long enough that its endpoint is worth another try.
+   */
+  onDown(now: number): { delayMs: number; settled: boolean } {
+    const settled = this.#upAt !== undefined && now - this.#upAt >= SETTLED_MS;
+    if (settled) this.#nextMs = FIRST_MS;
+    this.#upAt = undefined;
+    const delayMs = this.#nextMs * (0.75 + this.#random() / 2);
+    this.#nextMs = Math.min(LONGEST_MS, this.#nextMs * 2);
+    return { delayMs: Math.min(delayMs, LONGEST_MS), settled };
+  }
+
+  /** How long the wait may still last, given that it began at `since` and a datagram has arrived. */
+  wantedInMs(since: number, now: number): number {
+    return Math.max(0, since + WANTED_MS - now);
+  }
+}

@@ -1,0 +1,54 @@
+/** Starting a tunnel. */
+
+import { bunNetwork } from "../net/bun-network.ts";
+import type { Network } from "../net/network.ts";
+import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
+import {
+  type ClientOptions,
+  readClientOptions,
+  readServerOptions,
+  type ServerOptions,
+  type Settings,
+} from "../options/settings.ts";
+import { PeerTunnel } from "./peer-tunnel.ts";
+import type { Trace, Tunnel } from "./tunnel.ts";
+
+/** Who wants to be told, and by which network. */
+export interface StartExtras {
+  /** Told of every change of state and every warning. */
+  onEvent?: ((event: TunnelEvent, level: EventLevel) => void) | undefined;
+  /** Told of every datagram. */
+  trace?: Trace | undefined;
+  /** Another network than the real one, for tests. */
+  network?: Network | undefined;
+}
+
+/**
+ * Starts the side that waits for TCP connections. Settles when every port is bound.
+ *
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN.
+ */
+export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
+  return await startTunnel(readServerOptions(options), extras);
+}
+
+/**
+ * Starts the side that dials. Settles when the UDP port is bound; the server may come later.
+ *
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND.
+ */
+export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
+  return await startTunnel(readClientOptions(options), extras);
+}
+
+/** Starts either side from settings that have been read. */
+export async function startTunnel(settings: Settings, extras: StartExtras): Promise<Tunnel> {
+  const tunnel = new PeerTunnel(
+    settings,
+    extras.network ?? bunNetwork,
+    new EventSource(extras.onEvent),
+    extras.trace,
+  );
+  await tunnel.open();
+  return tunnel;
+}

@@ -1,0 +1,25 @@
+/** A running tunnel, as whoever started it sees it. */
+
+import type { Endpoint } from "../net/endpoint.ts";
+import type { Counters } from "../observe/counters.ts";
+
+export interface Tunnel extends AsyncDisposable {
+  /** The TCP ports listened on, as really bound; none for a client. */
+  readonly tcp: readonly Endpoint[];
+  /** The UDP ports, as really bound. */
+  readonly udp: readonly Endpoint[];
+  /** Live counters: read, do not write. */
+  readonly counters: Counters;
+  /** Datagrams received and neither sent nor dropped yet. */
+  readonly held: { outbound: number; inbound: number };
+  /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
+  readonly closed: Promise<void>;
+  /**
+   * Stops taking datagrams in, writes what is queued for at most a second, and lets go of every socket. Never rejects;
+   * calling it again returns the same promise.
+   */
+  close(): Promise<void>;
+}
+
+/** Told of every datagram: where it came from and its payload's length. For diagnosis: it costs time. */
+export type Trace = (direction: "outbound" | "inbound", source: Endpoint, bytes: number) => void;
