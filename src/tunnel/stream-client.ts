@@ -51,7 +51,12 @@ export class StreamClient implements StreamSupply {
     const { clock } = this.#context.network;
     const sooner = clock.after(this.#policy.wantedInMs(wait.since, clock.now()), wait.over);
     const planned = wait.timer;
-    wait.timer = { cancel: () => (planned.cancel(), sooner.cancel()) };
+    wait.timer = {
+      cancel: () => {
+        planned.cancel();
+        sooner.cancel();
+      },
+    };
   }
 
   stop(): void {

@@ -97,7 +97,7 @@ export class MemoryStreamPort implements StreamPort {
     if (this.#closed) return;
     const peer = this.#peer;
     this.#close(undefined);
-    if (!this.faults.blackHole) this.#endOfTurn(() => peer && peer.#close("ECONNRESET"));
+    if (!this.faults.blackHole) this.#endOfTurn(() => peer?.fail("ECONNRESET"));
   }
 
   /** Ends the connection as a reset from outside would, at this end. */
