@@ -126,15 +126,15 @@ describe("dropping", () => {
 
 describe("limits", () => {
   test.each([
-    { bytesMax: 65_536 },
-    { bytesMax: Number.NaN },
-    { bytesMax: 2 ** 30 + 1 },
-    { framesMax: 0 },
-    { framesMax: Number.NaN },
-    { bytesInitial: -1 },
-    { bytesInitial: Number.NaN },
-  ])("%p is refused", (wrong) => {
-    expect(() => new FrameQueue({ ...limits, ...wrong })).toThrow(RangeError);
+    ["bytesMax", 65_536],
+    ["bytesMax", Number.NaN],
+    ["bytesMax", 2 ** 30 + 1],
+    ["framesMax", 0],
+    ["framesMax", Number.NaN],
+    ["bytesInitial", -1],
+    ["bytesInitial", Number.NaN],
+  ])("%s %d is refused", (name, value) => {
+    expect(() => new FrameQueue({ ...limits, [name]: value })).toThrow(name);
   });
 
   test("a frame partly written stands outside the limits, and the ring does not grow for it", () => {
