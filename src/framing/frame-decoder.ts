@@ -9,7 +9,8 @@
  * A caller may stop between two `next` calls (its UDP socket is full) and go on later; nothing moves meanwhile.
  *
  * The buffer of a straddling frame is new each time, on purpose: a payload handed out stays valid for as long as the
- * caller keeps it, an idle decoder holds no memory, and it costs one allocation a chunk beside the chunk's own.
+ * caller keeps it, a decoder at rest holds no more than the frame it waits for, and it costs one allocation a chunk
+ * beside the chunk's own.
  */
 
 import { HEADER_BYTES } from "./header.ts";
@@ -17,7 +18,10 @@ import { HEADER_BYTES } from "./header.ts";
 const NOTHING = new Uint8Array(new ArrayBuffer(0));
 
 export class FrameDecoder {
-  /** Holds the current payload. Never written again by the decoder: it may be kept without copying. */
+  /**
+   * Holds the current payload; empty once `next` has said false, so that a decoder at rest holds no chunk. Never
+   * written again by the decoder: who keeps the reference keeps the payload, without copying.
+   */
   bytes: Uint8Array = NOTHING;
   /** Where the current payload begins in {@link bytes}. */
   start = 0;
@@ -34,6 +38,9 @@ export class FrameDecoder {
 
   /**
    * Gives the decoder the next bytes of the stream.
+   *
+   * The current payload stays as it is. A chunk pushed before the last was walked to its end is joined to what is left
+   * of that one, which copies both: for the odd chunk that comes after a pause, not for every one.
    *
    * @param chunk any number of bytes, cut anywhere. Ownership passes to the decoder: do not write into it afterwards.
    */
@@ -75,19 +82,19 @@ export class FrameDecoder {
       this.#lengthHighByte = this.#chunk[this.#position] as number;
     } else if (left > 1) {
       const high = this.#chunk[this.#position] as number;
-      this.#begin((high << 8) | (this.#chunk[this.#position + 1] as number));
-      this.#fill(this.#position + HEADER_BYTES);
+      const payload = this.#begin((high << 8) | (this.#chunk[this.#position + 1] as number));
+      this.#fill(payload, this.#position + HEADER_BYTES);
     }
     this.#release();
   }
 
   #completeStraddling(): boolean {
-    if (this.#straddling === undefined) {
+    let payload = this.#straddling;
+    if (payload === undefined) {
       if (this.#position === this.#chunk.length) return false;
-      this.#begin((this.#lengthHighByte << 8) | (this.#chunk[this.#position++] as number));
+      payload = this.#begin((this.#lengthHighByte << 8) | (this.#chunk[this.#position++] as number));
     }
-    this.#position = this.#fill(this.#position);
-    const payload = this.#straddling as unknown as Uint8Array;
+    this.#position = this.#fill(payload, this.#position);
     if (this.#filled < payload.length) {
       this.#release();
       return false;
@@ -99,16 +106,17 @@ export class FrameDecoder {
     return true;
   }
 
-  #begin(length: number): void {
-    this.#lengthHighByte = -1;
+  #begin(length: number): Uint8Array {
     // ArrayBuffer first: memory whose address the kernel is given must not move (bun:ffi moves small typed arrays).
-    this.#straddling = new Uint8Array(new ArrayBuffer(length));
+    const payload = new Uint8Array(new ArrayBuffer(length));
+    this.#lengthHighByte = -1;
+    this.#straddling = payload;
     this.#filled = 0;
+    return payload;
   }
 
-  /** Copies from the chunk what the straddling frame still lacks; returns the position after it. */
-  #fill(from: number): number {
-    const payload = this.#straddling as Uint8Array;
+  /** Copies from the chunk what the straddling payload still lacks; returns the position after it. */
+  #fill(payload: Uint8Array, from: number): number {
     const to = Math.min(from + payload.length - this.#filled, this.#chunk.length);
     payload.set(this.#chunk.subarray(from, to), this.#filled);
     this.#filled += to - from;
@@ -118,6 +126,9 @@ export class FrameDecoder {
   #release(): void {
     this.#chunk = NOTHING;
     this.#position = 0;
+    this.bytes = NOTHING;
+    this.start = 0;
+    this.length = 0;
   }
 }
 

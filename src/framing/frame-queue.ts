@@ -8,27 +8,38 @@
  * Invariant: consumed <= boundary <= committed <= consumed + capacity. The three are byte positions that only grow
  * (exact up to 2^53 bytes, 104 days at 1 GB/s); a position's place in the ring is position & mask.
  *
- * A frame of which the stream has taken one byte is never dropped, else the stream would lose its framing. To drop
- * what stands behind such a frame, its unwritten rest is first set aside; it is then the next to be written.
+ * A frame of which the stream has taken one byte is never dropped, else the stream would lose its framing: it stands
+ * outside the limits, which bound the whole frames behind it. Where it is in the way, of dropping what stands behind
+ * it or of room in the ring, its unwritten rest is set aside; it is then the next to be written.
  */
 
 import { assertFits, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "./header.ts";
 
 export interface FrameQueueLimits {
-  /** Bytes of frames (headers included) that may wait, 65,537 or more: any one datagram fits. */
+  /**
+   * Bytes of whole frames (headers included) that may wait, 65,537 (any one datagram fits) to 2^30. The ring never
+   * grows beyond the next power of two.
+   */
   bytesMax: number;
-  /** Frames that may wait, 1 or more. */
+  /** Whole frames that may wait, 1 or more; Infinity leaves it to `bytesMax`. */
   framesMax: number;
-  /** Bytes of ring to allocate at once; it doubles up to `bytesMax` when needed. Default: all of it. */
+  /** Bytes of ring to allocate at once, 0 or more; it doubles up to `bytesMax` when needed. Default: all of it. */
   bytesInitial?: number;
 }
+
+// A ring of 2^32 bytes would need a mask that & takes for -1.
+const BYTES_MAX_MAX = 2 ** 30;
+
+// Room for the push times of frames this small is made at once; for smaller ones it doubles.
+const FRAME_BYTES_EXPECTED = 128;
 
 const NOTHING = new Uint8Array(new ArrayBuffer(0));
 
 export class FrameQueue {
   readonly #bytesMax: number;
   readonly #framesMax: number;
-  readonly #bytesInitial: number;
+  readonly #ringBytesInitial: number;
+  readonly #timesInitial: number;
 
   #ring: Uint8Array<ArrayBuffer>;
   #consumed = 0;
@@ -41,17 +52,19 @@ export class FrameQueue {
   #first = 0;
   #end = 0;
 
+  /** @throws RangeError when a limit is out of its bounds. */
   constructor(limits: FrameQueueLimits) {
-    if (limits.bytesMax < HEADER_BYTES + PAYLOAD_BYTES_MAX)
-      throw new RangeError("bytesMax must be 65,537 or more");
-    if (limits.framesMax < 1) throw new RangeError("framesMax must be 1 or more");
-    this.#bytesMax = limits.bytesMax;
-    this.#framesMax = limits.framesMax;
-    this.#bytesInitial = Math.min(limits.bytesInitial ?? limits.bytesMax, limits.bytesMax);
-    this.#ring = ringOf(this.#bytesInitial);
-    this.#pushedAt = new Float64Array(
-      powerOfTwo(Math.min(limits.framesMax, Math.ceil(this.#bytesInitial / 128))),
-    );
+    const { bytesMax, framesMax, bytesInitial = bytesMax } = limits;
+    if (!(bytesMax >= HEADER_BYTES + PAYLOAD_BYTES_MAX && bytesMax <= BYTES_MAX_MAX))
+      throw new RangeError(`bytesMax must be 65,537 to 2^30, not ${bytesMax}`);
+    if (!(framesMax >= 1)) throw new RangeError(`framesMax must be 1 or more, not ${framesMax}`);
+    if (!(bytesInitial >= 0)) throw new RangeError(`bytesInitial must be 0 or more, not ${bytesInitial}`);
+    this.#bytesMax = bytesMax;
+    this.#framesMax = framesMax;
+    this.#ringBytesInitial = powerOfTwo(Math.min(bytesInitial, bytesMax));
+    this.#timesInitial = powerOfTwo(Math.min(framesMax, this.#ringBytesInitial / FRAME_BYTES_EXPECTED));
+    this.#ring = bytesOf(this.#ringBytesInitial);
+    this.#pushedAt = new Float64Array(this.#timesInitial);
   }
 
   /** Frames waiting, one that is partly written included. */
@@ -88,8 +101,11 @@ export class FrameQueue {
     assertFits(datagram.length);
     const frameBytes = HEADER_BYTES + datagram.length;
     let dropped = 0;
-    while (this.#committed - this.#consumed + frameBytes > this.#bytesMax || this.frames >= this.#framesMax) {
-      if (!this.dropOldest()) break;
+    while (
+      this.#committed - this.#boundary + frameBytes > this.#bytesMax ||
+      this.#end - this.#first >= this.#framesMax
+    ) {
+      this.dropOldest();
       dropped++;
     }
     this.#makeRoom(frameBytes);
@@ -126,8 +142,12 @@ export class FrameQueue {
    * @param count 0 to the length of that view.
    * @param onFrame called with the push time of each frame the stream began to take, for those who measure delay.
    * @returns how many frames are now wholly written.
+   * @throws RangeError, having changed nothing, when `count` is negative or more than waits (a closed socket's -1).
    */
   consume(count: number, onFrame?: (pushedAt: number) => void): number {
+    const waiting = this.#aside.length > 0 ? this.#aside.length : this.#committed - this.#consumed;
+    if (!(count >= 0 && count <= waiting))
+      throw new RangeError(`the stream cannot have taken ${count} bytes`);
     const framesBefore = this.frames;
     if (this.#aside.length > 0) {
       this.#aside = count === this.#aside.length ? NOTHING : this.#aside.subarray(count);
@@ -176,10 +196,9 @@ export class FrameQueue {
 
   /** Gives back memory beyond the initial size when nothing waits. */
   shrink(): void {
-    if (this.bytes === 0 && this.#ring.length > powerOfTwo(this.#bytesInitial)) {
-      this.#ring = ringOf(this.#bytesInitial);
-      this.#pushedAt = new Float64Array(powerOfTwo(Math.ceil(this.#bytesInitial / 128)));
-    }
+    if (this.bytes > 0) return;
+    if (this.#ring.length > this.#ringBytesInitial) this.#ring = bytesOf(this.#ringBytesInitial);
+    if (this.#pushedAt.length > this.#timesInitial) this.#pushedAt = new Float64Array(this.#timesInitial);
   }
 
   get #hasPartial(): boolean {
@@ -195,22 +214,12 @@ export class FrameQueue {
   }
 
   #setAside(): void {
-    this.#aside = new Uint8Array(this.#boundary - this.#consumed);
-    this.#copyOut(this.#consumed, this.#aside);
+    this.#aside = this.#copyOut(this.#consumed, this.#boundary);
     this.#consumed = this.#boundary;
   }
 
   #makeRoom(frameBytes: number): void {
-    const needed = this.#committed - this.#consumed + frameBytes;
-    if (needed > this.#ring.length) {
-      const larger = ringOf(Math.max(needed, this.#ring.length * 2));
-      const waiting = new Uint8Array(this.#committed - this.#consumed);
-      this.#copyOut(this.#consumed, waiting);
-      const at = this.#consumed & (larger.length - 1);
-      larger.set(waiting.subarray(0, larger.length - at), at);
-      larger.set(waiting.subarray(larger.length - at));
-      this.#ring = larger;
-    }
+    if (this.#committed - this.#consumed + frameBytes > this.#ring.length) this.#growRing(frameBytes);
     if (this.#end - this.#first === this.#pushedAt.length) {
       const larger = new Float64Array(this.#pushedAt.length * 2);
       for (let number = this.#first; number < this.#end; number++) {
@@ -218,6 +227,16 @@ export class FrameQueue {
       }
       this.#pushedAt = larger;
     }
+  }
+
+  #growRing(frameBytes: number): void {
+    // Whole frames keep to bytesMax: only the rest of a frame partly written can ask for more than the ring may hold.
+    if (this.#committed - this.#consumed + frameBytes > powerOfTwo(this.#bytesMax)) this.#setAside();
+    const ringBytes = powerOfTwo(this.#committed - this.#consumed + frameBytes);
+    if (ringBytes <= this.#ring.length) return;
+    const waiting = this.#copyOut(this.#consumed, this.#committed);
+    this.#ring = bytesOf(ringBytes);
+    this.#copyIn(waiting, this.#consumed & (ringBytes - 1));
   }
 
   #copyIn(from: Uint8Array, at: number): void {
@@ -230,18 +249,22 @@ export class FrameQueue {
     }
   }
 
-  #copyOut(position: number, to: Uint8Array): void {
-    const at = position & (this.#ring.length - 1);
-    const untilEnd = Math.min(to.length, this.#ring.length - at);
-    to.set(this.#ring.subarray(at, at + untilEnd));
-    to.set(this.#ring.subarray(0, to.length - untilEnd), untilEnd);
+  #copyOut(from: number, to: number): Uint8Array {
+    const copy = bytesOf(to - from);
+    const at = from & (this.#ring.length - 1);
+    const untilEnd = Math.min(copy.length, this.#ring.length - at);
+    copy.set(this.#ring.subarray(at, at + untilEnd));
+    copy.set(this.#ring.subarray(0, copy.length - untilEnd), untilEnd);
+    return copy;
   }
 }
 
-function ringOf(bytes: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new ArrayBuffer(powerOfTwo(bytes)));
+// ArrayBuffer first: memory whose address the kernel is given must not move (bun:ffi moves small typed arrays).
+function bytesOf(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
 }
 
+/** The least power of two that is not below `atLeast`, which is 2^31 at most. */
 function powerOfTwo(atLeast: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, atLeast)));
+  return atLeast <= 1 ? 1 : 2 ** (32 - Math.clz32(atLeast - 1));
 }

@@ -1,0 +1,29 @@
+import { encodeFrame } from "../../src/framing/index.ts";
+import { BATCH_DATAGRAMS, type Contender, type MicroBench, roundAndRound } from "./micro-bench.ts";
+
+const framing =
+  (frame: (datagram: Uint8Array) => Uint8Array): Contender =>
+  ({ datagrams }) => {
+    const next = roundAndRound(datagrams);
+    return () => {
+      let sum = 0;
+      for (let count = 0; count < BATCH_DATAGRAMS; count++) {
+        const framed = frame(next());
+        sum += (framed[1] as number) + (framed[framed.length - 1] as number);
+      }
+      return sum;
+    };
+  };
+
+function naiveFrame(datagram: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(2);
+  header.writeUInt16BE(datagram.length);
+  return Buffer.concat([header, datagram]);
+}
+
+export default {
+  name: "header",
+  about: "one datagram made one frame; naive: a header of its own, concatenated",
+  ours: framing(encodeFrame),
+  naive: framing(naiveFrame),
+} satisfies MicroBench;

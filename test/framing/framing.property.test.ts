@@ -1,0 +1,148 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { encodeFrame, FrameDecoder, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
+import { decoded, takeAll } from "./decoded.ts";
+
+// Bun does not print an error's cause, which is where the failed expectation would else stand.
+fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
+
+const length = fc.oneof(
+  { weight: 20, arbitrary: fc.constantFrom(0, 1, 2, 3) },
+  { weight: 20, arbitrary: fc.integer({ min: 0, max: 600 }) },
+  { weight: 1, arbitrary: fc.constantFrom(PAYLOAD_BYTES_MAX - 1, PAYLOAD_BYTES_MAX) },
+);
+
+/** A payload of that length, its bytes drawn from a seed: shrinking a long one byte by byte would take for ever. */
+const datagram = fc.tuple(length, fc.nat(0xffff)).map(([bytes, seed]) => {
+  let state = seed;
+  return new Uint8Array(bytes).map(() => {
+    state = (state * 1103515245 + 12345) >>> 0;
+    return state >>> 16;
+  });
+});
+const datagrams = fc.array(datagram, { maxLength: 24 });
+
+/** Chunk lengths, taken round and round until the stream is used up; 0 is an empty chunk. */
+const chunkLengths = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(0, 1, 2, 3),
+      fc.integer({ min: 1, max: 800 }),
+      fc.integer({ min: 1, max: 200_000 }),
+    ),
+    { minLength: 1, maxLength: 30 },
+  )
+  .map((lengths) => [...lengths, 1000]);
+
+function* cut(stream: Uint8Array, lengths: number[]): Generator<Uint8Array> {
+  for (let position = 0, turn = 0; position < stream.length; turn++) {
+    const chunk = stream.slice(position, position + (lengths[turn % lengths.length] ?? 1));
+    position += chunk.length;
+    yield chunk;
+  }
+}
+
+const streamOf = (payloads: Uint8Array[]) => Buffer.concat(payloads.map(encodeFrame));
+const hexOf = (payloads: Uint8Array[]) => payloads.map((payload) => payload.toHex());
+
+describe("any datagrams in any chunks", () => {
+  test("come out exactly", () => {
+    fc.assert(
+      fc.property(datagrams, chunkLengths, (sent, lengths) => {
+        expect(decoded(cut(streamOf(sent), lengths))).toEqual(hexOf(sent));
+      }),
+    );
+  });
+
+  test("come out exactly when the taker stops where it likes and chunks are pushed meanwhile", () => {
+    const takes = fc.array(fc.nat(4), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(datagrams, chunkLengths, takes, (sent, lengths, takeCounts) => {
+        const decoder = new FrameDecoder();
+        const taken: string[] = [];
+        let turn = 0;
+        for (const chunk of cut(streamOf(sent), lengths)) {
+          decoder.push(chunk);
+          const takeMax = takeCounts[turn++ % takeCounts.length] ?? 0;
+          for (let count = 0; count < takeMax && decoder.next(); count++) {
+            taken.push(decoder.bytes.subarray(decoder.start, decoder.start + decoder.length).toHex());
+          }
+        }
+        expect([...taken, ...takeAll(decoder)]).toEqual(hexOf(sent));
+        expect(decoder.undecodedBytes).toBe(0);
+      }),
+    );
+  });
+
+  test("payloads kept without copying stay what they were", () => {
+    fc.assert(
+      fc.property(datagrams, chunkLengths, (sent, lengths) => {
+        const decoder = new FrameDecoder();
+        const kept: Uint8Array[] = [];
+        for (const chunk of cut(streamOf(sent), lengths)) {
+          decoder.push(chunk);
+          while (decoder.next()) {
+            kept.push(decoder.bytes.subarray(decoder.start, decoder.start + decoder.length));
+          }
+        }
+        expect(hexOf(kept)).toEqual(hexOf(sent));
+      }),
+    );
+  });
+});
+
+describe("one bit flipped in the stream", () => {
+  const damaged = fc
+    .tuple(fc.array(datagram, { minLength: 1, maxLength: 24 }), chunkLengths)
+    .chain(([sent, lengths]) => {
+      const stream = streamOf(sent);
+      return fc.nat(stream.length * 8 - 1).map((bit) => ({ sent, lengths, stream, bit }));
+    });
+
+  test("changes nothing before it; in a payload, nothing but that payload", () => {
+    fc.assert(
+      fc.property(damaged, ({ sent, lengths, stream, bit }) => {
+        const position = bit >> 3;
+        stream[position] = (stream[position] ?? 0) ^ (1 << (bit & 7));
+        let hit = 0;
+        let frameStart = 0;
+        for (const { length } of sent) {
+          if (position < frameStart + HEADER_BYTES + length) break;
+          frameStart += HEADER_BYTES + length;
+          hit++;
+        }
+        const expected = hexOf(sent);
+        const received = decoded(cut(stream, lengths));
+        if (position < frameStart + HEADER_BYTES) {
+          expect(received.slice(0, hit)).toEqual(expected.slice(0, hit));
+        } else {
+          const payloadStart = frameStart + HEADER_BYTES;
+          expected[hit] = stream.subarray(payloadStart, payloadStart + (sent[hit]?.length ?? 0)).toHex();
+          expect(received).toEqual(expected);
+        }
+      }),
+    );
+  });
+
+  test("and random bytes too never throw, never lose a byte, and hold no more than one frame and the chunk", () => {
+    const noise = fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 40 });
+    const flipped = damaged.map(({ lengths, stream, bit }) => {
+      stream[bit >> 3] = (stream[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      return [...cut(stream, lengths)];
+    });
+    fc.assert(
+      fc.property(fc.oneof(noise, flipped), (chunks) => {
+        const decoder = new FrameDecoder();
+        let unaccounted = 0;
+        for (const chunk of chunks) {
+          decoder.push(chunk);
+          unaccounted += chunk.length;
+          expect(decoder.undecodedBytes).toBeLessThanOrEqual(HEADER_BYTES + PAYLOAD_BYTES_MAX + chunk.length);
+          while (decoder.next()) unaccounted -= HEADER_BYTES + decoder.length;
+          expect(decoder.undecodedBytes).toBeLessThan(HEADER_BYTES + PAYLOAD_BYTES_MAX);
+          expect(decoder.undecodedBytes).toBe(unaccounted);
+        }
+      }),
+    );
+  });
+});
