@@ -31,6 +31,9 @@ export interface HostPort {
 
 const SEPARATOR = /[/: ]/;
 
+/** True of every IPv6 literal, and of a mistyped one: `host:port:ttl`, the original's, has fewer colons. */
+const IPV6_MEANT = /::|\[|(:.*){3}/s;
+
 /** Reads host, port and time to live from one text; the parts that `form` calls for are there when no problem is. */
 export function parseHostPort(text: string, form: HostPortForm): Reading<HostPort> {
   const [host, ...rest] = splitHostPort(text);
@@ -44,11 +47,10 @@ export function parseHostPort(text: string, form: HostPortForm): Reading<HostPor
 
 /** Host, port, time to live and what follows, as far as they are there, none of them checked. */
 function splitHostPort(text: string): [host: string, ...rest: string[]] {
-  if (isIPv6Literal(text)) return [text];
   const bracketed = /^(\[[^\]]*\])(?:[/: ](.*))?$/s.exec(text);
-  const plain = /^([^/ ]+)[/ ](.*)$/s.exec(text);
-  const literal = bracketed ?? (plain !== null && isIPv6Literal(plain[1] ?? "") ? plain : null);
-  if (literal !== null) return [literal[1] ?? "", ...(literal[2]?.split(SEPARATOR) ?? [])];
+  const plain = /^([^/ ]+)(?:[/ ](.*))?$/s.exec(text);
+  const meant6 = bracketed ?? (plain !== null && IPV6_MEANT.test(plain[1] ?? "") ? plain : null);
+  if (meant6 !== null) return [meant6[1] ?? "", ...(meant6[2]?.split(SEPARATOR) ?? [])];
   const [host = "", ...rest] = text.split(SEPARATOR);
   return [host, ...rest];
 }
