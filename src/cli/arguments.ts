@@ -1,0 +1,181 @@
+import { parseArgs } from "node:util";
+import type { Dialect } from "../options/dialect.ts";
+import { nearest } from "../options/nearest.ts";
+import { quoted } from "../options/reading.ts";
+import { readSettings, type Settings } from "../options/settings.ts";
+import type { OptionSpec, Role } from "../options/spec.ts";
+import { OPTIONS } from "../options/table.ts";
+
+/** What the arguments ask for. */
+export type Arguments =
+  | { readonly kind: "run"; readonly settings: Settings; readonly verbosity: number }
+  /** Whatever else was given, right or wrong. */
+  | { readonly kind: "help"; readonly long: boolean }
+  | { readonly kind: "version" }
+  /** Each is one line that names the option as it was typed. */
+  | { readonly kind: "wrong"; readonly problems: readonly string[] };
+
+/**
+ * Reads the command line's arguments, those after the program's name, and finds every problem at once.
+ *
+ * The operand may be given in parts (`host 5000 16`), since the original separates them by a space, too.
+ */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const given = collect(tokensOf(argv));
+  if (given.help !== undefined) return { kind: "help", long: given.help === "--help" };
+  if (given.version) return { kind: "version" };
+  const role = roleOf(given);
+  const dialect: Dialect = {
+    values: "written",
+    nameOf: (key) => given.typed.get(key) ?? NAMES.get(key) ?? key,
+  };
+  const { settings, problems } = readSettings(given.values, role, dialect);
+  const lines = [...given.problems, ...problems.map(({ option, problem }) => `${option}: ${problem}`)];
+  if (settings === undefined || lines.length > 0) return { kind: "wrong", problems: lines };
+  return { kind: "run", settings, verbosity: given.verbosity };
+}
+
+const FLAGGED = OPTIONS.filter((spec) => !spec.operand);
+const BY_NAME: ReadonlyMap<string, OptionSpec> = new Map(FLAGGED.map((spec) => [spec.name, spec]));
+
+/** What a key is called when nobody typed it. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : `--${spec.name}`]),
+);
+
+const takesValue = (spec: OptionSpec) => spec.kind !== "flag" && spec.kind !== "count";
+
+const PARSED = Object.fromEntries(
+  FLAGGED.map((spec) => {
+    const short = spec.short === undefined ? {} : { short: spec.short };
+    return [
+      spec.name,
+      { type: takesValue(spec) ? ("string" as const) : ("boolean" as const), multiple: true, ...short },
+    ];
+  }),
+);
+
+function parse(args: readonly string[]) {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: PARSED,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  });
+  return tokens;
+}
+
+type Token = ReturnType<typeof parse>[number];
+
+/** The arguments' tokens. `parseArgs` takes whatever follows for an option's value; what is an option itself is given back. */
+function tokensOf(args: readonly string[]): Token[] {
+  const tokens = parse(args);
+  const at = tokens.findIndex(
+    (token) => token.kind === "option" && !token.inlineValue && isOption(token.value),
+  );
+  const hungry = tokens[at];
+  if (hungry?.kind !== "option") return tokens;
+  const { kind, name, rawName, index } = hungry;
+  const starved: Token = { kind, name, rawName, index, value: undefined, inlineValue: undefined };
+  return [...tokens.slice(0, at), starved, ...tokensOf(args.slice(index + 1))];
+}
+
+/** A hyphen before anything but a number: `-5` can only be meant as a value. */
+function isOption(value: string | undefined): boolean {
+  return value !== undefined && /^-[^\d.]/.test(value);
+}
+
+interface Given {
+  /** By key: the text of an option with a value, `true` or the meaning of a flag; an array where one may be repeated. */
+  readonly values: { target?: string; [key: string]: unknown };
+  /** By key: the option as it was typed. */
+  readonly typed: Map<string, string>;
+  readonly problems: string[];
+  verbosity: number;
+  help?: string;
+  version: boolean;
+}
+
+function collect(tokens: readonly Token[]): Given {
+  const given: Given = { values: {}, typed: new Map(), problems: [], verbosity: 0, version: false };
+  const operands: string[] = [];
+  let strayValueOf: Token | undefined;
+  for (const token of tokens) {
+    if (token.kind === "option") {
+      strayValueOf = addOption(given, token) ? undefined : token;
+    } else if (token.kind === "positional") {
+      if (strayValueOf === undefined) operands.push(token.value);
+      strayValueOf = undefined;
+    }
+  }
+  addOperands(given, operands);
+  return given;
+}
+
+type OptionToken = Extract<Token, { kind: "option" }>;
+
+/** Notes one option. False when the operand after it, if any, must be its value: it is unknown, and the one meant takes a value. */
+function addOption(given: Given, { name, rawName, value }: OptionToken): boolean {
+  const spec = BY_NAME.get(name);
+  if (spec === undefined) return addUnknown(given, name, rawName, value !== undefined);
+  if (spec.name === "help") given.help = rawName === "--help" ? rawName : (given.help ?? rawName);
+  if (spec.name === "version") given.version = true;
+  if (!takesValue(spec) && value !== undefined) {
+    given.problems.push(`${rawName}: takes no value, but ${quoted(value)} was given; leave it out`);
+  }
+  if (spec.kind === "count") given.verbosity += 1;
+  if (!spec.cliOnly) addValue(given, spec, rawName, value);
+  return true;
+}
+
+function addUnknown({ problems }: Given, name: string, rawName: string, hasValue: boolean): boolean {
+  const meant = rawName.startsWith("--") ? nearest(name, BY_NAME.keys()) : undefined;
+  const advice = meant === undefined ? "--help shows all there are" : `did you mean --${meant}?`;
+  problems.push(`${rawName}: is no option; ${advice}`);
+  const spec = BY_NAME.get(meant ?? "");
+  return hasValue || spec === undefined || !takesValue(spec);
+}
+
+function addValue(
+  { values, typed, problems }: Given,
+  spec: OptionSpec,
+  rawName: string,
+  value: string | undefined,
+): void {
+  const { key } = spec;
+  // Nothing in place of a value reads as a missing one wherever values are read.
+  const read = spec.kind === "flag" ? (spec.means ?? true) : (value ?? "");
+  const before = values[key];
+  if (spec.repeatable) {
+    values[key] = [...(Array.isArray(before) ? before : []), read];
+  } else if (before !== undefined && takesValue(spec)) {
+    problems.push(`${rawName}: is given twice, as ${quoted(before)} and as ${quoted(read)}; give it once`);
+  } else if (before !== undefined && before !== read) {
+    problems.push(`${rawName}: contradicts ${typed.get(key)}; give one of them`);
+  } else {
+    values[key] = read;
+  }
+  typed.set(key, typed.get(key) ?? rawName);
+}
+
+/** The operand's parts may stand alone: the address, the port, the time to live. */
+function addOperands({ values, problems }: Given, operands: readonly string[]): void {
+  const extra = operands.slice(3).map(quoted).join(" ");
+  if (extra !== "") problems.push(`${extra}: is too much; give one UDP-addr/UDP-port[/ttl]`);
+  if (operands.length > 0) values.target = operands.slice(0, 3).join("/");
+}
+
+function roleOf({ typed, problems }: Given): Role | undefined {
+  const [server, client] = [typed.get("listen"), typed.get("connect")];
+  if (server !== undefined && client !== undefined) {
+    problems.push(`${server} and ${client}: are the two ends of a tunnel; give exactly one of them`);
+    return undefined;
+  }
+  if (server !== undefined) return "server";
+  if (client !== undefined) return "client";
+  problems.push(
+    "-s or -c: is missing; give -s TCP-port to be the server, or -c TCP-addr[/TCP-port] to be the client",
+  );
+  return undefined;
+}

@@ -1,0 +1,69 @@
+import * as v from "valibot";
+import type { OptionProblem } from "../errors.ts";
+import type { Dialect } from "./dialect.ts";
+import { nearest } from "./nearest.ts";
+import { quoted } from "./reading.ts";
+import { ruleProblems } from "./rules.ts";
+import { schemaOf } from "./schema.ts";
+import type { OptionSpec, Role } from "./spec.ts";
+import { OPTIONS, type OptionKey, type OptionValues } from "./table.ts";
+
+/** The library's options, each key once. */
+const BY_KEY: ReadonlyMap<string, OptionSpec> = new Map(
+  OPTIONS.filter((spec) => !spec.cliOnly).map((spec) => [spec.key, spec]),
+);
+
+/**
+ * Reads what was given under the library's keys, whatever the dialect of its values, and finds every problem at once. Values are
+ * there only when there is no problem.
+ *
+ * @param role Which end it is for; undefined when that itself is wrong, and then rules about roles are left out.
+ */
+export function readOptions(
+  input: Readonly<Record<string, unknown>>,
+  role: Role | undefined,
+  dialect: Dialect,
+): { readonly values?: OptionValues; readonly problems: readonly OptionProblem[] } {
+  const problems = unknownKeys(input);
+  const values: Record<string, unknown> = {};
+  for (const [key, spec] of BY_KEY) {
+    const option = dialect.nameOf(key);
+    const given = Object.hasOwn(input, key) ? input[key] : undefined;
+    const complain = (problem: string) => problems.push({ option, problem });
+    const result = v.safeParse(schemaOf(spec, dialect), given);
+    for (const issue of result.issues ?? []) complain(issue.message);
+    if (result.success && result.output !== undefined) values[key] = result.output;
+    if (given !== undefined && role !== undefined && (spec.role ?? role) !== role) {
+      complain(`is for the ${spec.role} only; leave it out`);
+    } else if (isMissing(spec, given, role)) {
+      complain(`is missing; give ${"argument" in spec ? spec.argument : "it"}`);
+    }
+  }
+  problems.push(...ruleProblems(values as Partial<OptionValues>, dialect.nameOf, role));
+  // The type of the values follows from the same rows as the schemas that made them.
+  return problems.length > 0 ? { problems } : { problems, values: values as OptionValues };
+}
+
+const NEEDED: Readonly<Record<Role, readonly OptionKey[]>> = {
+  server: ["listen", "target"],
+  client: ["connect", "target"],
+};
+
+function isMissing({ key }: OptionSpec, given: unknown, role: Role | undefined): boolean {
+  const needed = role === undefined ? ["target"] : NEEDED[role];
+  return (
+    needed.some((name) => name === key) &&
+    (given === undefined || (Array.isArray(given) && given.length === 0))
+  );
+}
+
+function unknownKeys(input: Readonly<Record<string, unknown>>): OptionProblem[] {
+  const unknown = Object.keys(input).filter((key) => !BY_KEY.has(key) && input[key] !== undefined);
+  return unknown.map((key) => {
+    const meant = nearest(key, BY_KEY.keys());
+    return {
+      option: key,
+      problem: `is no option${meant === undefined ? "; leave it out" : `; did you mean ${quoted(meant)}?`}`,
+    };
+  });
+}

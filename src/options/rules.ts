@@ -1,0 +1,148 @@
+/** What the options must be together. Each rule looks at the values that are right in themselves, so that all problems show at once. */
+
+import type { OptionProblem } from "../errors.ts";
+import { familyOf, unmapped } from "../net/endpoint.ts";
+import { type HostPort, isLinkLocal, isLiteral, isMulticast } from "./address.ts";
+import type { Role } from "./spec.ts";
+import type { OptionKey, OptionValues } from "./table.ts";
+
+type Values = Partial<OptionValues>;
+type NameOf = (key: OptionKey) => string;
+type Rule = (values: Values, nameOf: NameOf, role: Role | undefined) => Iterable<OptionProblem>;
+
+/** Every problem that the values have with each other. */
+export function ruleProblems(values: Values, nameOf: NameOf, role: Role | undefined): OptionProblem[] {
+  return RULES.flatMap((rule) => [...rule(values, nameOf, role)]);
+}
+
+const RULES: readonly Rule[] = [
+  portProblems,
+  oneWayProblems,
+  rtpProblems,
+  perSourceProblems,
+  multicastProblems,
+  sourceProblems,
+  familyProblems,
+];
+
+/** Port 0 lets the system choose, which works only where nobody but the caller must know the port. */
+function* portProblems(
+  { target, connect, perSource }: Values,
+  nameOf: NameOf,
+  role: Role | undefined,
+): Generator<OptionProblem> {
+  if (target?.port !== 0) return;
+  if (perSource !== true || role !== "client") {
+    const problem = `port 0 cannot be sent to; give 1 to 65535 (0 only where a client with ${nameOf("perSource")} listens)`;
+    yield { option: nameOf("target"), problem };
+  } else if (connect?.some(({ port }) => port === undefined)) {
+    yield {
+      option: nameOf("connect"),
+      problem: `has no port, and that of ${nameOf("target")} is 0; give the server's port`,
+    };
+  }
+}
+
+function* oneWayProblems({ udpSendOnly, udpReceiveOnly }: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (!udpSendOnly || !udpReceiveOnly) return;
+  const problem = `with ${nameOf("udpReceiveOnly")} nothing would be relayed; give one of them`;
+  yield { option: nameOf("udpSendOnly"), problem };
+}
+
+function* rtpProblems({ rtp, listen, connect, target }: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (!rtp) return;
+  const places = [
+    ["listen", listen],
+    ["target", target],
+    ...(connect ?? []).map((server) => ["connect", server] as const),
+  ] as const;
+  for (const [key, place] of places) {
+    const port = place?.port;
+    if (port === undefined || (port !== 0 && port % 2 === 0)) continue;
+    const why = port === 0 ? "port 0 has no fixed neighbour" : `port ${port} is odd`;
+    const problem = `${why}; with ${nameOf("rtp")} ports N and N+1 are used, so give an even one`;
+    yield { option: nameOf(key), problem };
+  }
+}
+
+function* perSourceProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (!values.perSource) return;
+  for (const key of ["rtp", "udpReceiveOnly", "udpSendOnly", "once"] as const) {
+    if (!values[key]) continue;
+    yield { option: nameOf(key), problem: `does not go with ${nameOf("perSource")}; leave one of them out` };
+  }
+  const { host = "" } = values.target ?? {};
+  if (isMulticast(host)) {
+    const problem = `"${host}" is a multicast group, which does not go with ${nameOf("perSource")}; give a unicast address`;
+    yield { option: nameOf("target"), problem };
+  }
+}
+
+/** A name may stand for a group; only its look-up can tell, so names pass here. */
+function* multicastProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
+  const { host } = values.target ?? {};
+  if (host === undefined || !isLiteral(host) || isMulticast(host)) return;
+  const problem = `is for multicast, and ${nameOf("target")} "${host}" is no group; leave it out, or give a multicast address`;
+  if (values.source !== undefined && values.source.length > 0) yield { option: nameOf("source"), problem };
+  if (values.loop) yield { option: nameOf("loop"), problem };
+  if (values.interface !== undefined && !isLinkLocal(host)) yield { option: nameOf("interface"), problem };
+}
+
+function* sourceProblems({ anySource, from }: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (!anySource || from === undefined || from.length === 0) return;
+  yield { option: nameOf("from"), problem: `adds nothing to ${nameOf("anySource")}; leave one of them out` };
+}
+
+function* familyProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
+  const { family, bind, tcpBind } = values;
+  const udp = hostsOf("target", [values.target]);
+  const tcp = hostsOf("connect", values.connect ?? []);
+  const named = [
+    ...hostsOf("listen", [values.listen]),
+    ...tcp,
+    ...udp,
+    ...texts("bind", bind),
+    ...texts("tcpBind", tcpBind),
+  ];
+  for (const [key, host] of family === undefined ? [] : named) {
+    if (literalFamily(host) === family) continue;
+    const problem = `"${host}" is not an IPv${family} address, and ${nameOf("family")} allows no other; change one of them`;
+    yield { option: nameOf(key), problem };
+  }
+  if (family !== undefined) return;
+  yield* mismatches(
+    [...texts("bind", bind), ...(values.source ?? []).flatMap((source) => texts("source", source))],
+    udp,
+    nameOf,
+  );
+  yield* mismatches(texts("tcpBind", tcpBind), tcp, nameOf);
+}
+
+type Named = readonly [key: OptionKey, host: string];
+
+/** A local address, or a sender's, of the one family and a remote address of the other never meet. */
+function* mismatches(
+  near: readonly Named[],
+  far: readonly Named[],
+  nameOf: NameOf,
+): Generator<OptionProblem> {
+  for (const [key, host] of near) {
+    const other = far.find(([, remote]) => literalFamily(remote) !== literalFamily(host));
+    if (other === undefined) continue;
+    const problem = `"${host}" and ${nameOf(other[0])} "${other[1]}" are of different families; give both as IPv4 or both as IPv6`;
+    yield { option: nameOf(key), problem };
+  }
+}
+
+/** The host under its option's key, if it is a literal: a name may have addresses of both families. */
+function texts(key: OptionKey, host: string | undefined): Named[] {
+  return host !== undefined && isLiteral(host) ? [[key, host]] : [];
+}
+
+function hostsOf(key: OptionKey, places: readonly (HostPort | undefined)[]): Named[] {
+  return places.flatMap((place) => texts(key, place?.host));
+}
+
+function literalFamily(host: string): 4 | 6 {
+  return familyOf(unmapped(host));
+}

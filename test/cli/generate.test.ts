@@ -1,0 +1,33 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OPTIONS } from "../../src/options/table.ts";
+
+const SCRIPT = join(import.meta.dir, "../../scripts/generate.ts");
+const folder = await mkdtemp(join(tmpdir(), "generate-"));
+const file = join(folder, "README.md");
+afterAll(() => rm(folder, { recursive: true }));
+
+const generate = (...args: string[]) => Bun.spawnSync([process.execPath, SCRIPT, ...args, file]).exitCode;
+
+test("the README's table is written between its markers, and a stale one is noticed", async () => {
+  await Bun.write(file, "before\n<!-- options:begin -->\nstale text\n<!-- options:end -->\nafter\n");
+  expect(generate("--check")).toBe(1);
+  expect(generate()).toBe(0);
+  expect(generate("--check")).toBe(0);
+  const text = await Bun.file(file).text();
+  expect(text).toStartWith("before\n<!-- options:begin -->\n");
+  expect(text).toEndWith("<!-- options:end -->\nafter\n");
+  expect(text).not.toContain("stale text");
+  const rows = text.split("\n").filter((line) => /^\| `/.test(line));
+  expect(rows).toHaveLength(OPTIONS.length);
+  // A bar within a cell would make a fourth.
+  for (const row of rows) expect(row.replaceAll("\\|", "").match(/\|/g)).toHaveLength(4);
+});
+
+test("a file without markers is left alone", async () => {
+  await Bun.write(file, "nothing\n");
+  expect(generate()).toBe(1);
+  expect(await Bun.file(file).text()).toBe("nothing\n");
+});

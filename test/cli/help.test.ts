@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import { longHelp, shortHelp } from "../../src/cli/help.ts";
+import { OPTIONS } from "../../src/options/table.ts";
+
+const linesOf = (help: string): string[] => help.replace(/\n$/, "").split("\n");
+
+test("the short help fits a screen of 24 lines and 80 columns, the prompt after it included", () => {
+  expect(linesOf(shortHelp()).length).toBeLessThan(24);
+  for (const line of linesOf(shortHelp())) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test("the long help has every option with its default and bounds, within 80 columns", () => {
+  const lines = linesOf(longHelp());
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  for (const { name, operand } of OPTIONS) {
+    if (!operand) expect(lines.some((line) => line.includes(`--${name}`) && /^ {2}-/.test(line))).toBe(true);
+  }
+  expect(longHelp().replaceAll(/\s+/g, " ")).toContain(
+    "--dead-after SECONDS Give a peer up that has been silent",
+  );
+  expect(longHelp().replaceAll(/\s+/g, " ")).toContain("Default 15, from 1 to 3600.");
+});
+
+test("both helps show two examples that work", () => {
+  for (const help of [shortHelp(), longHelp()]) {
+    const examples = linesOf(help).filter((line) => /^ {2}udptunnel /.test(line));
+    expect(examples).toHaveLength(2);
+    for (const example of examples) {
+      expect(parseArguments(example.trim().split(" ").slice(1)).kind).toBe("run");
+    }
+  }
+});

@@ -1,0 +1,322 @@
+import { describe, expect, test } from "bun:test";
+import { OptionsError, TunnelError } from "../../src/errors.ts";
+import { readClientOptions, readServerOptions, type Settings } from "../../src/options/settings.ts";
+import type { NumberSpec } from "../../src/options/spec.ts";
+import { OPTIONS, type OptionKey, type OptionValues } from "../../src/options/table.ts";
+import type { ClientOptions, ServerOptions } from "../../src/options/tunnel-options.ts";
+
+type Loose = Record<string, unknown>;
+
+/** Options as JavaScript may give them, whatever their types. */
+const server = (options: Loose): Settings =>
+  readServerOptions({ listen: 5000, target: "h/5000", ...options } as ServerOptions);
+const client = (options: Loose): Settings =>
+  readClientOptions({ connect: "peer", target: "h/5000", ...options } as ClientOptions);
+
+function problemsOf(read: () => unknown): string[] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof OptionsError) return error.message.split("\n");
+    throw error;
+  }
+  return [];
+}
+
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+const sameKeys: Same<keyof ServerOptions | keyof ClientOptions, OptionKey> = true;
+const sameSettings: Same<Exclude<keyof Settings, "role">, OptionKey> = true;
+type Plain = Omit<OptionValues, "listen" | "connect" | "target" | "maxSessionsPerAddress">;
+const sameTypes: Same<
+  Omit<Settings, "role" | "listen" | "connect" | "target" | "maxSessionsPerAddress">,
+  Plain
+> = true;
+
+/** The options that a library takes as they are kept; addresses, lists and names of traffic classes have further forms. */
+type Scalar = Exclude<OptionKey, "listen" | "connect" | "target" | "source" | "from" | "allow" | "tos">;
+type Given = Required<ServerOptions & ClientOptions>;
+const sameInputs: Same<
+  { [K in Scalar]: NonNullable<Given[K]> },
+  { [K in Scalar]: NonNullable<OptionValues[K]> }
+> = true;
+
+test("the types follow the table", () => {
+  // The compiler checks these; the line below keeps them used.
+  expect([sameKeys, sameSettings, sameTypes, sameInputs]).not.toContain(false);
+});
+
+const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
+  rtp: false,
+  once: false,
+  loop: false,
+  udpSendOnly: false,
+  udpReceiveOnly: false,
+  anySource: false,
+  perSource: false,
+  source: [],
+  from: [],
+  allow: [],
+  deadAfterMs: 15_000,
+  idleTimeoutMs: 180_000,
+  maxSessions: 8192,
+  maxSessionsPerAddress: 8192,
+  maxDelayMs: 200,
+  queueBytesMax: 4_194_304,
+  inFlight: "auto",
+  offload: "auto",
+  socketBufferBytes: 8_388_608,
+};
+
+test("a server's settings, with defaults filled in and nothing that was not given", () => {
+  expect(readServerOptions({ listen: "[::1]:6000", target: "224.2.0.1/5000/16" })).toStrictEqual({
+    ...DEFAULTS,
+    role: "server",
+    listen: { address: "::1", port: 6000 },
+    connect: [],
+    target: { host: "224.2.0.1", port: 5000, ttl: 16 },
+  });
+});
+
+test("a client's settings; a server's port is the UDP port unless given", () => {
+  const connect = ["a", "b/6000", { host: "c" }, { host: "::1", port: 7000 }];
+  expect(readClientOptions({ connect, target: { host: "h", port: 5000 } })).toStrictEqual({
+    ...DEFAULTS,
+    role: "client",
+    connect: [
+      { host: "a", port: 5000 },
+      { host: "b", port: 6000 },
+      { host: "c", port: 5000 },
+      { host: "::1", port: 7000 },
+    ],
+    target: { host: "h", port: 5000 },
+  });
+});
+
+test("undefined is the same as nothing", () => {
+  const nothing = Object.fromEntries(OPTIONS.map(({ key }) => [key, undefined]));
+  expect(server({ ...nothing, listen: 5000, target: "h/5000" })).toStrictEqual(server({}));
+});
+
+test("sessions per address follow max sessions unless given", () => {
+  expect(server({ maxSessions: 7 }).maxSessionsPerAddress).toBe(7);
+  expect(server({ maxSessions: 7, maxSessionsPerAddress: 3 }).maxSessionsPerAddress).toBe(3);
+});
+
+test("port 0 is the system's choice where nobody else must know it", () => {
+  expect(server({ listen: 0 }).listen).toEqual({ port: 0 });
+  expect(server({ listen: "localhost/0" }).listen).toEqual({ address: "localhost", port: 0 });
+  expect(server({ listen: { address: "::1", port: 0 } }).listen).toEqual({ address: "::1", port: 0 });
+  expect(client({ connect: "a/1", target: "::1/0", perSource: true }).target.port).toBe(0);
+  expect(problemsOf(() => client({ connect: "a", target: "::1/0", perSource: true }))).toEqual([
+    "connect: has no port, and that of target is 0; give the server's port",
+  ]);
+  expect(problemsOf(() => client({ connect: "a/1", target: "h/0" }))[0]).toStartWith(
+    "target: port 0 cannot be sent to",
+  );
+  expect(problemsOf(() => server({ target: "h/0", perSource: true }))[0]).toStartWith(
+    "target: port 0 cannot",
+  );
+  expect(problemsOf(() => client({ connect: "a/0" }))[0]).toContain('"0" is not a port');
+});
+
+const NUMBERS = OPTIONS.filter((spec): spec is NumberSpec => "min" in spec);
+
+describe("each number's bounds", () => {
+  test.each(NUMBERS.map((spec) => [spec.key, spec] as const))("%s", (key, spec) => {
+    const at = (value: unknown) => () => (server({ [key]: value }) as unknown as Loose)[key];
+    expect(at(spec.min)()).toBe(spec.min);
+    expect(at(spec.max)()).toBe(spec.max);
+    if (spec.default !== undefined) expect(at(undefined)()).toBe(spec.default);
+    const small = problemsOf(at(spec.min - 1));
+    expect(small).toHaveLength(1);
+    expect(small[0]).toStartWith(`${key}: ${spec.min - 1} is too small; give ${spec.min} to ${spec.max}`);
+    expect(problemsOf(at(spec.max + 1))[0]).toStartWith(`${key}: ${spec.max + 1} is too large; give `);
+    expect(problemsOf(at(Number.POSITIVE_INFINITY))[0]).toContain("too large");
+    for (const value of ["20", null, true, [], {}, Number.NaN]) {
+      expect(problemsOf(at(value))[0]).toContain("is not a number; give ");
+    }
+    expect(problemsOf(at(spec.min + 0.5))[0]).toContain("is not a whole number");
+  });
+});
+
+test("the bounds are the ones documented", () => {
+  expect(Object.fromEntries(NUMBERS.map(({ key, min, max }) => [key, [min, max]]))).toEqual({
+    deadAfterMs: [1000, 3_600_000],
+    idleTimeoutMs: [0, 604_800_000],
+    maxSessions: [1, 1_000_000],
+    maxSessionsPerAddress: [1, 1_000_000],
+    maxDelayMs: [0, 600_000],
+    queueBytesMax: [131_072, 1_073_741_824],
+    unsentBytesMax: [4096, 1_073_741_824],
+    socketBufferBytes: [4096, 1_073_741_824],
+    tos: [0, 255],
+    mark: [1, 4_294_967_295],
+  });
+});
+
+describe("a DSCP name stands for its byte", () => {
+  // IANA, "Differentiated Services Field Codepoints", each shifted past the two bits of ECN.
+  test.each([
+    ["EF", 0xb8],
+    ["ef", 0xb8],
+    ["AF11", 0x28],
+    ["AF41", 0x88],
+    ["AF43", 0x98],
+    ["CS0", 0],
+    ["CS5", 0xa0],
+    ["CS7", 0xe0],
+    ["LE", 0x04],
+    ["DF", 0],
+    ["VA", 0xb0],
+  ] as const)("%s", (name, byte) => expect(server({ tos: name }).tos).toBe(byte));
+
+  test.each(["AF14", "AF51", "CS8", "", "EF "])("%p is none", (name) => {
+    expect(problemsOf(() => server({ tos: name }))).toHaveLength(1);
+  });
+});
+
+describe("options that do not go together", () => {
+  const CASES: [what: Loose, problems: RegExp[], read?: (options: Loose) => Settings][] = [
+    [{ udpSendOnly: true, udpReceiveOnly: true }, [/^udpSendOnly: with udpReceiveOnly/]],
+    [{ rtp: true, listen: 5001 }, [/^listen: port 5001 is odd; with rtp/]],
+    [{ rtp: true, listen: 0 }, [/^listen: port 0/]],
+    [{ rtp: true, target: "h/5001" }, [/^target: port 5001 is odd/]],
+    [{ rtp: true, connect: ["a/2", "b/3", "c/5"] }, [/^connect: port 3/, /^connect: port 5/], client],
+    [{ rtp: true, target: "h/5001" }, [/^target: port 5001/], client],
+    [{ perSource: true, rtp: true }, [/^rtp: does not go with perSource/]],
+    [{ perSource: true, udpReceiveOnly: true }, [/^udpReceiveOnly: does not go with perSource/]],
+    [{ perSource: true, udpSendOnly: true }, [/^udpSendOnly: does not go with perSource/]],
+    [{ perSource: true, once: true }, [/^once: does not go with perSource/]],
+    [{ perSource: true, target: "224.2.0.1/5000" }, [/^target: "224.2.0.1" is a multicast group/]],
+    [{ perSource: true, target: "ff02::1%lo/5000" }, [/^target: "ff02::1%lo" is a multicast group/]],
+    [
+      { source: "192.0.2.1", target: "192.0.2.2/5000" },
+      [/^source: is for multicast, and target "192.0.2.2"/],
+    ],
+    [{ loop: true, target: "192.0.2.2/5000" }, [/^loop: is for multicast/]],
+    [{ interface: "lo", target: "192.0.2.2/5000" }, [/^interface: is for multicast/]],
+    [{ interface: "lo", target: "2001:db8::1/5000" }, [/^interface: is for multicast/]],
+    [{ anySource: true, from: "192.0.2.1" }, [/^from: adds nothing to anySource/]],
+    [{ family: 4, target: "::1/5000" }, [/^target: "::1" is not an IPv4 address, and family/]],
+    [{ family: 6, target: "127.0.0.1/5000" }, [/^target: "127.0.0.1" is not an IPv6 address/]],
+    [{ family: 6, listen: "127.0.0.1/5000" }, [/^listen: /]],
+    [{ family: 4, bind: "::1" }, [/^bind: /]],
+    [{ family: 4, connect: ["::1", "a", "127.0.0.1"] }, [/^connect: "::1"/], client],
+    [{ family: 4, tcpBind: "::1" }, [/^tcpBind: /], client],
+    [
+      { bind: "::1", target: "127.0.0.1/5000" },
+      [/^bind: "::1" and target "127.0.0.1" are of different families/],
+    ],
+    [{ source: "192.0.2.1", target: "ff02::1/5000" }, [/^source: "192.0.2.1" and target "ff02::1"/]],
+    [{ tcpBind: "::1", connect: "127.0.0.1" }, [/^tcpBind: "::1" and connect "127.0.0.1"/], client],
+    [{ tcpBind: "::1" }, [/^tcpBind: is for the client only/], server],
+    [{ connect: "a" }, [/^connect: is for the client only/], server],
+    [{ allow: "::1" }, [/^allow: is for the server only/], client],
+    [{ listen: 5000 }, [/^listen: is for the server only/], client],
+    [{ maxSessionsPerAddress: 1 }, [/^maxSessionsPerAddress: is for the server only/], client],
+  ];
+  test.each(CASES)("%j", (options, patterns, read = server) => {
+    const problems = problemsOf(() => read(options));
+    expect(problems).toHaveLength(patterns.length);
+    for (const [index, pattern] of patterns.entries()) expect(problems[index]).toMatch(pattern);
+  });
+});
+
+test("options that do go together", () => {
+  const group = { target: "ff05::1/5000/3", source: ["2001:db8::1"], interface: "eth0", loop: true };
+  expect(server({ ...group, rtp: true, from: "::/0" })).toMatchObject({
+    source: ["2001:db8::1"],
+    interface: "eth0",
+    loop: true,
+  });
+  expect(server({ target: "fe80::1/5000", interface: "eth0" }).interface).toBe("eth0");
+  // Only its look-up can tell whether a name is a group.
+  expect(server({ target: "group.example/5000", loop: true, source: "192.0.2.1" }).loop).toBe(true);
+  expect(server({ target: "192.0.2.1/5000/9" }).target.ttl).toBe(9);
+  expect(server({ family: 4, target: "::ffff:192.0.2.1/5000" }).family).toBe(4);
+  expect(server({ bind: "127.0.0.1", target: "localhost/5000" }).bind).toBe("127.0.0.1");
+  expect(client({ tcpBind: "::1", connect: ["a", "::1"] }).tcpBind).toBe("::1");
+});
+
+describe("values of the wrong type", () => {
+  const CASES: [what: Loose, problem: string][] = [
+    [{ rtp: "yes" }, 'rtp: "yes" is not true or false; give one of these'],
+    [{ family: 5 }, "family: 5 is not a family of addresses; give 4 or 6"],
+    [{ offload: "on" }, 'offload: "on" is not one of its words; give auto or off'],
+    [{ inFlight: 1 }, "inFlight: 1 is not one of its words; give auto or kernel"],
+    [{ bind: 5 }, "bind: 5 is not text; give ADDR"],
+    [{ bind: "" }, "bind: its value is missing; give ADDR"],
+    [{ bind: "a b" }, 'bind: "a b" is not an address; give a host name, an IPv4 address or an IPv6 address'],
+    [
+      { source: ["host"], target: "ff02::1/5000" },
+      'source: "host" is not an address; give an IPv4 or IPv6 address, not a name',
+    ],
+    [{ from: [["::1"]] }, 'from: ["::1"] is not text; give ADDR[/PREFIX]'],
+    [{ listen: 70_000 }, 'listen: "70000" is not a port; give a number from 0 to 65535'],
+    [
+      { listen: { host: "a", port: 1 } },
+      'listen: "host" is unknown; give [TCP-addr/]TCP-port as text, or an object with address, port',
+    ],
+    [
+      { target: { host: "h" } },
+      'target: "port" is missing; give UDP-addr/UDP-port[/ttl] as text, or an object with host, port, ttl',
+    ],
+    [
+      { target: { host: "h", port: 1, ttl: 256 } },
+      "target: 256 is not a time to live; give a number from 0 to 255",
+    ],
+    [
+      { target: { host: "1.2", port: 1 } },
+      'target: "1.2" is not an address; give a host name, an IPv4 address or an IPv6 address',
+    ],
+    [{ target: 5000 }, "target: 5000 is not text; give UDP-addr/UDP-port[/ttl]"],
+    [{ target: undefined }, "target: is missing; give UDP-addr/UDP-port[/ttl]"],
+    [{ listen: undefined }, "listen: is missing; give [TCP-addr/]TCP-port"],
+    [{ deadAfter: 5 }, 'deadAfter: is no option; did you mean "deadAfterMs"?'],
+    [{ verbose: 1 }, "verbose: is no option; leave it out"],
+  ];
+  test.each(CASES)("%j", (options, problem) => {
+    expect(problemsOf(() => server(options))).toEqual([problem]);
+  });
+
+  test("a client without a server", () => {
+    for (const connect of [undefined, []]) {
+      expect(problemsOf(() => client({ connect }))).toEqual([
+        "connect: is missing; give TCP-addr[/TCP-port]",
+      ]);
+    }
+  });
+});
+
+test("every problem is thrown at once, with a code", () => {
+  const wrong = {
+    rtp: true,
+    target: "h/1",
+    perSource: true,
+    deadAfterMs: 0,
+    offload: "x",
+    nonsense: 1,
+    allow: ["a", "b"],
+  };
+  const caught = (() => {
+    try {
+      return server(wrong);
+    } catch (error) {
+      return error;
+    }
+  })();
+  expect(caught).toBeInstanceOf(TunnelError);
+  const error = caught as OptionsError;
+  expect(error.code).toBe("ERR_OPTIONS");
+  expect(error.name).toBe("OptionsError");
+  expect(error.problems.map(({ option }) => option)).toEqual([
+    "nonsense",
+    "allow",
+    "allow",
+    "deadAfterMs",
+    "offload",
+    "target",
+    "rtp",
+  ]);
+  expect(error.message).toBe(error.problems.map(({ option, problem }) => `${option}: ${problem}`).join("\n"));
+});

@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { nearest } from "../../src/options/nearest.ts";
+import { OPTIONS } from "../../src/options/table.ts";
+
+test("names and letters are each one option's", () => {
+  const names = OPTIONS.map(({ name }) => name);
+  const shorts = OPTIONS.flatMap(({ short }) => (short === undefined ? [] : [short]));
+  expect(new Set(names).size).toBe(names.length);
+  expect(new Set(shorts).size).toBe(shorts.length);
+  for (const name of names) expect(name).toMatch(/^[a-z]+[46]?(-[a-z]+)*$/);
+  for (const short of shorts) expect(short).toMatch(/^[a-zA-Z0-9]$/);
+});
+
+test("a key is shared only by flags that are values of one thing", () => {
+  for (const [key, specs] of Map.groupBy(OPTIONS, ({ key }) => key)) {
+    if (specs.length > 1)
+      expect(specs.map((spec) => [key, "means" in spec])).toEqual(specs.map(() => [key, true]));
+  }
+});
+
+test("the rows of a group stand together", () => {
+  const headings = OPTIONS.map(({ group }) => group).filter((group, index, all) => group !== all[index - 1]);
+  expect(new Set(headings).size).toBe(headings.length);
+});
+
+test("a default is within its bounds, and help is sentences", () => {
+  for (const spec of OPTIONS) {
+    expect(spec.help).toMatch(/^[A-Z].*\.$/);
+    if (!("min" in spec) || spec.default === undefined) continue;
+    expect(spec.default).toBeGreaterThanOrEqual(spec.min);
+    expect(spec.default).toBeLessThanOrEqual(spec.max);
+  }
+});
+
+test("the nearest name is near, or there is none", () => {
+  const names = OPTIONS.map(({ name }) => name);
+  expect(nearest("quue", names)).toBe("queue");
+  expect(nearest("dead-afer", names)).toBe("dead-after");
+  expect(nearest("dead", names)).toBe("dead-after");
+  expect(nearest("recieve-only", names)).toBeUndefined();
+  expect(nearest("udp-recieve-only", names)).toBe("udp-receive-only");
+  expect(nearest("bogus", names)).toBeUndefined();
+  expect(nearest("x", names)).toBeUndefined();
+});
