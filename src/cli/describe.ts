@@ -29,6 +29,16 @@ export function describe(event: TunnelEvent): string {
         `dropping datagrams from ${formatEndpoint(event.source)}: only ${event.expected.join(", ")} may send; ` +
         `--from ${event.source.address} lets this one in, --any-source everyone`
       );
+    case "target refuses":
+      return (
+        `nobody listens on UDP ${formatEndpoint(event.target)} (refused ${event.refusals} times), and nothing has ever come ` +
+        "from there: is the address mistyped? Going on, in case it starts later"
+      );
+    case "open to all":
+      return (
+        `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +
+        "--allow ADDR[/PREFIX] limits who may connect (an address is no authentication)"
+      );
     case "clients compete":
       return (
         `${event.address} has replaced its own connection three times in 10 s, so the present one is kept for 10 s: ` +

@@ -7,6 +7,7 @@ import { dialBun, listenBun } from "./bun-stream-port.ts";
 import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
+import { findInterface } from "./multicast.ts";
 import { errorCode, NetError, type Network } from "./network.ts";
 
 const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
@@ -16,6 +17,7 @@ export const bunNetwork: Network = {
   random: Math.random,
   resolve,
   openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver),
+  findInterface,
   sourceAddressTo,
   dial: dialBun,
   listen: listenBun,

@@ -20,6 +20,7 @@ export const DROP_REASONS = [
   "unreachable", // the kernel has no way to the target
   "send error", // the kernel refused it for another reason
   "not sent", // receive-only: nothing may be sent to UDP
+  "send only", // send-only: nothing may come from UDP
   "session limit", // no room for another session
   "closing", // arrived or still waiting while the tunnel was being closed
 ] as const;

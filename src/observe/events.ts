@@ -26,6 +26,8 @@ export type TunnelEvent =
   | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
   | { type: "own echo"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
+  | { type: "target refuses"; target: Endpoint; refusals: number }
+  | { type: "open to all"; tcp: readonly Endpoint[] }
   | { type: "clients compete"; address: string }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
@@ -33,7 +35,9 @@ export type TunnelEvent =
 export type EventLevel = "warning" | "info";
 
 /** Events that are news the first time only, whatever they are about. */
-const ONCE = new Set<TunnelEvent["type"]>(["dial failed", "own echo", "wrong source"]);
+const ONCE = new Set<TunnelEvent["type"]>(["dial failed", "own echo", "wrong source", "target refuses"]);
+/** Events that are always news. */
+const WARNINGS = new Set<TunnelEvent["type"]>(["clients compete", "name lookup failed", "open to all"]);
 
 /** Passes events on to whoever listens, and marks which are news. */
 export class EventSource {
@@ -55,7 +59,7 @@ export class EventSource {
   }
 
   #level(event: TunnelEvent): EventLevel {
-    if (event.type === "clients compete" || event.type === "name lookup failed") return "warning";
+    if (WARNINGS.has(event.type)) return "warning";
     if (!ONCE.has(event.type) || this.#told.has(event.type)) return "info";
     this.#told.add(event.type);
     return "warning";

@@ -5,11 +5,11 @@
 
 import { type ErrorCode, TunnelError } from "../errors.ts";
 import { FrameQueue } from "../framing/frame-queue.ts";
-import type { Endpoint } from "../net/endpoint.ts";
+import { type Endpoint, isLoopback } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
-import type { ListenAddress, Settings } from "../options/settings.ts";
+import type { Settings } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { Link } from "./link.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
@@ -55,7 +55,7 @@ export class PeerTunnel implements Tunnel, SupplyContext {
 
   /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN. */
   async open(): Promise<void> {
-    const { target, family, role, listen, connect } = this.#settings;
+    const { target, family, role, listen, connect, allow } = this.#settings;
     const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
     try {
       for (let index = 0; index < this.streams; index++) {
@@ -68,13 +68,21 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     try {
       this.#supply =
         role === "server"
-          ? new StreamServer(this, listen as ListenAddress, () => this.counters.refusedConnections++)
+          ? new StreamServer(
+              this,
+              listen as NonNullable<Settings["listen"]>,
+              allow,
+              () => this.counters.refusedConnections++,
+            )
           : new StreamClient(this, connect, family);
     } catch (error) {
       this.#closeDatagrams();
       failAs("ERR_LISTEN")(error);
     }
     this.events.report({ type: "listening", tcp: this.tcp, udp: this.udp });
+    if (allow.length === 0 && this.tcp.some(({ address }) => !isLoopback(address))) {
+      this.events.report({ type: "open to all", tcp: this.tcp });
+    }
   }
 
   get tcp(): readonly Endpoint[] {
@@ -113,7 +121,7 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   }
 
   #openLink(target: Endpoint): void {
-    const { queueBytesMax, maxDelayMs, bind } = this.#settings;
+    const { queueBytesMax, maxDelayMs } = this.#settings;
     const link = new Link({
       clock: this.network.clock,
       counters: this.counters,
@@ -131,8 +139,8 @@ export class PeerTunnel implements Tunnel, SupplyContext {
         link,
         counters: this.counters,
         events: this.events,
+        settings: this.#settings,
         target,
-        bind,
         trace: this.#trace && ((source, bytes) => this.#trace?.("outbound", source, bytes)),
       }),
     );

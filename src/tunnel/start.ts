@@ -3,13 +3,8 @@
 import { bunNetwork } from "../net/bun-network.ts";
 import type { Network } from "../net/network.ts";
 import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
-import {
-  type ClientOptions,
-  readClientOptions,
-  readServerOptions,
-  type ServerOptions,
-  type Settings,
-} from "../options/settings.ts";
+import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
+import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 

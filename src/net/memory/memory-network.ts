@@ -1,6 +1,11 @@
 /** A network in memory: the twin of the real one, for tests of a whole tunnel with a clock that stands still. */
 
-import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "../datagram-port.ts";
+import type {
+  DatagramPort,
+  DatagramPortOptions,
+  DatagramReceiver,
+  NetworkInterface,
+} from "../datagram-port.ts";
 import type { Endpoint, Family } from "../endpoint.ts";
 import { formatEndpoint } from "../endpoint.ts";
 import { NetError, type Network } from "../network.ts";
@@ -69,6 +74,10 @@ export class MemoryNetwork implements Network {
     const port = new MemoryDatagramPort(local, receiver, deliver, () => ports.delete(key));
     ports.set(key, port);
     return port;
+  }
+
+  findInterface(nameOrAddress: string): NetworkInterface | undefined {
+    return nameOrAddress === this.#address ? { name: "mem0", address4: this.#address } : undefined;
   }
 
   sourceAddressTo(): string {
