@@ -6,7 +6,7 @@
 import { type ErrorCode, TunnelError } from "../errors.ts";
 import { FrameQueue } from "../framing/frame-queue.ts";
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
-import type { Network } from "../net/network.ts";
+import { errorCode, type Network } from "../net/network.ts";
 import { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
@@ -170,6 +170,7 @@ export class PeerTunnel implements Tunnel, SupplyContext {
 /** Rethrows an error of net/ as one of the library's. */
 function failAs(code: ErrorCode): (error: unknown) => never {
   return (error) => {
-    throw new TunnelError(code, (error as Error).message, { cause: error });
+    const forbidden = ["EPERM", "EACCES"].includes(errorCode(error));
+    throw new TunnelError(forbidden ? "ERR_PERMISSION" : code, (error as Error).message, { cause: error });
   };
 }
