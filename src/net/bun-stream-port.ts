@@ -22,10 +22,12 @@ const handlers: Bun.SocketHandler<BunStreamPort | undefined> = {
 export class BunStreamPort implements StreamPort {
   receiver: StreamReceiver;
   readonly #socket: Socket;
+  readonly #system: SystemSockets | undefined;
   #remote: Endpoint | undefined;
 
   constructor(socket: Socket, system: SystemSockets | undefined) {
     this.#socket = socket;
+    this.#system = system;
     this.receiver = new EarlyEvents();
     socket.data = this;
     system?.prepareStream(fdOf(socket));
@@ -60,6 +62,10 @@ export class BunStreamPort implements StreamPort {
 
   room(): number {
     return Infinity;
+  }
+
+  windowClosed(): boolean {
+    return this.#system?.windowClosed(fdOf(this.#socket)) ?? false;
   }
 
   pause(): void {

@@ -26,6 +26,8 @@ export interface SystemSockets {
   prepareStream(fd: number): void;
   /** Begins to connect a TCP socket that can still be given up; its descriptor, or the errno name. */
   beginDial(to: Endpoint): { fd: number } | { error: string };
+  /** How many files this process may have open; undefined when the system does not say. */
+  descriptorLimit(): number | undefined;
   /** Datagrams the kernel dropped before we could receive them, for want of room; undefined when it does not say. */
   kernelDrops(fd: number): number | undefined;
   /** Whether the peer keeps its window closed: it is there, and reads nothing. */

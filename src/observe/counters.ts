@@ -43,6 +43,13 @@ export class DirectionCounters {
     this.dropped[reason] += datagrams;
   }
 
+  /** Counts a datagram that came and must not be relayed. */
+  refuse(payload: Uint8Array, reason: DropReason): void {
+    this.received++;
+    this.receivedBytes += payload.length;
+    this.drop(reason);
+  }
+
   get droppedTotal(): number {
     return DROP_REASONS.reduce((sum, reason) => sum + this.dropped[reason], 0);
   }

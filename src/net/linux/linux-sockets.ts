@@ -1,5 +1,6 @@
 /** Linux's side of {@link SystemSockets}: the extras of this folder, applied to Bun's sockets as a tunnel's traits ask. */
 
+import { readFileSync } from "node:fs";
 import type { Transmitter } from "../datagram-batch.ts";
 import type { Endpoint, Family } from "../endpoint.ts";
 import { NetError } from "../network.ts";
@@ -91,6 +92,12 @@ export class LinuxSockets implements SystemSockets {
       ...(mark !== undefined && { markValue: mark }),
       ...(tos !== undefined && { tos }),
     });
+  }
+
+  descriptorLimit(): number | undefined {
+    // proc(5), /proc/pid/limits: name, soft limit, hard limit, unit.
+    const soft = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    return soft === undefined ? undefined : Number(soft);
   }
 
   kernelDrops(fd: number): number | undefined {
