@@ -11,7 +11,7 @@ import { type Libc, type Memory, memory } from "./libc.ts";
 
 const RET_K = 0x06; // BPF_RET | BPF_K of linux/filter.h: keep so many bytes of the packet, here none
 
-/** One gate serves any number of sockets. */
+/** One gate serves any number of UDP sockets; it needs no privilege. (For TCP sockets Linux 6.18 asks for one.) */
 export class ReceiveGate {
   readonly #libc: Libc;
   /** struct sock_filter: u16 code, u8 jt, u8 jf, u32 k (linux/filter.h). */
