@@ -20,6 +20,9 @@ export interface SystemSockets {
   setMulticastTtl(fd: number, ttl: number): string | undefined;
   /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
   transmitter(fd: number, target: Endpoint | undefined, family: Family): Transmitter | undefined;
+  /** Makes the kernel drop, and count, what arrives on a UDP socket; until {@link openGate}. */
+  closeGate(fd: number): void;
+  openGate(fd: number): void;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
   /** Sets up a TCP connection: how soon a dead peer is noticed. */
