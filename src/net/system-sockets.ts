@@ -5,6 +5,7 @@
 
 import type { Transmitter } from "./datagram-batch.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
+import type { StreamGauge } from "./stream-port.ts";
 
 export interface SystemSockets {
   /** What it can do and cannot, for whoever asks: a line each. */
@@ -33,6 +34,6 @@ export interface SystemSockets {
   descriptorLimit(): number | undefined;
   /** Datagrams the kernel dropped before we could receive them, for want of room; undefined when it does not say. */
   kernelDrops(fd: number): number | undefined;
-  /** Whether the peer keeps its window closed: it is there, and reads nothing. */
-  windowClosed(fd: number): boolean;
+  /** What the kernel knows of a TCP connection; undefined when it does not say. Borrowed until the next call. */
+  gauge(fd: number): StreamGauge | undefined;
 }

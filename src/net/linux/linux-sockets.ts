@@ -6,9 +6,11 @@ import type { Transmitter } from "../datagram-batch.ts";
 import type { Endpoint, Family } from "../endpoint.ts";
 import { NetError } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
+import type { StreamGauge } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import { beginDial } from "./dial.ts";
 import { type Libc, openLibc } from "./libc.ts";
+import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
 import { ReceiveGate } from "./receive-gate.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
@@ -36,6 +38,7 @@ export class LinuxSockets implements SystemSockets {
   readonly #userTimeoutMs: number;
   readonly #scratch: OffloadScratch;
   readonly #gate: ReceiveGate;
+  readonly #gauge: LinuxStreamGauge;
   #receiveBufferBytes = Infinity;
 
   private constructor(libc: Libc, traits: SocketTraits) {
@@ -44,6 +47,7 @@ export class LinuxSockets implements SystemSockets {
     this.#userTimeoutMs = Math.round(traits.deadAfterMs * KERNEL_SHARE);
     this.#scratch = new OffloadScratch(libc);
     this.#gate = new ReceiveGate(libc);
+    this.#gauge = new LinuxStreamGauge(libc);
     if (traits.offload === "off") this.#scratch.offReason = "--offload off";
     else probeOffload(libc, this.#scratch);
   }
@@ -83,7 +87,6 @@ export class LinuxSockets implements SystemSockets {
   }
 
   transmitter(fd: number, target: Endpoint | undefined, family: Family): Transmitter | undefined {
-    if (this.#scratch.offReason !== undefined) return undefined;
     const to = target && encodeSockaddr(this.#libc, target, family);
     if (typeof to === "string") return undefined;
     return new OffloadTransmitter(this.#libc, this.#scratch, { fd, to }, systemClock.now);
@@ -130,8 +133,8 @@ export class LinuxSockets implements SystemSockets {
     return kernelDrops(this.#libc, fd);
   }
 
-  windowClosed(_fd: number): boolean {
-    return false;
+  gauge(fd: number): StreamGauge | undefined {
+    return this.#gauge.read(fd) ? this.#gauge : undefined;
   }
 
   #setMark(fd: number): void {
