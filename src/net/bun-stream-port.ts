@@ -195,7 +195,14 @@ export function listenBun(
       port: at.port,
       allowHalfOpen: true,
       data: undefined,
-      socket: { ...handlers, open: (socket) => onStream(new BunStreamPort(socket, system)) },
+      socket: {
+        ...handlers,
+        open: (socket) => {
+          // A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same).
+          if (socket.remoteAddress === undefined) socket.terminate();
+          else onStream(new BunStreamPort(socket, system));
+        },
+      },
     });
     system?.prepareListener(fdOf(listener));
     return {
