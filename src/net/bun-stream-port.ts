@@ -51,7 +51,7 @@ export class BunStreamPort implements StreamPort {
   receive(receiver: StreamReceiver): void {
     const before = this.receiver;
     this.receiver = receiver;
-    if (before instanceof EarlyEvents) before.replay(receiver);
+    if (before instanceof EarlyEvents) before.replay(this);
   }
 
   write(bytes: Uint8Array): number {
@@ -98,8 +98,9 @@ class EarlyEvents implements StreamReceiver {
     this.#events.push((receiver) => receiver.onClose(code));
   }
 
-  replay(receiver: StreamReceiver): void {
-    for (const event of this.#events) event(receiver);
+  /** Tells whoever is the port's receiver by then: one event may set another. */
+  replay(port: { readonly receiver: StreamReceiver }): void {
+    for (const event of this.#events) event(port.receiver);
   }
 }
 
