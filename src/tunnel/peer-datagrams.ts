@@ -63,7 +63,6 @@ export class PeerDatagrams implements DatagramReceiver {
     const multicast = isMulticast(target.address);
     this.#sources = settings.anySource || multicast ? undefined : new AddressFilter(settings.from);
     this.#sourceNames = [settings.target.host, ...settings.from];
-    this.allowSources([target.address]);
     try {
       [this.#receivePort, this.#sendPort] = multicast
         ? this.#openMulticast(options.network)

@@ -5,7 +5,7 @@
 
 import { type ErrorCode, TunnelError } from "../errors.ts";
 import { FrameQueue } from "../framing/frame-queue.ts";
-import { type Endpoint, isLoopback } from "../net/endpoint.ts";
+import { type Endpoint, familyOf, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type Network } from "../net/network.ts";
 import { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
@@ -36,6 +36,7 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   readonly #links: Link[] = [];
   readonly #datagrams: PeerDatagrams[] = [];
   readonly #settle: { resolve: () => void; reject: (error: Error) => void };
+  #targetAddresses: readonly string[] = [];
   #supply: StreamSupply | undefined;
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
@@ -55,12 +56,15 @@ export class PeerTunnel implements Tunnel, SupplyContext {
 
   /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN. */
   async open(): Promise<void> {
-    const { target, family, role, listen, connect, allow } = this.#settings;
-    const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
+    const { target, family, role, listen, connect, allow, bind } = this.#settings;
+    const addresses = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
+    const reachable = addresses.find((found) => bind === undefined || familyOf(found) === familyOf(bind));
+    const address = reachable ?? (addresses[0] as string);
     try {
       for (let index = 0; index < this.streams; index++) {
-        this.#openLink({ address: address as string, port: target.port + index });
+        this.#openLink({ address, port: target.port + index });
       }
+      this.#allowSources(addresses);
     } catch (error) {
       this.#closeDatagrams();
       failAs("ERR_UDP_BIND")(error);
@@ -112,7 +116,13 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   }
 
   associate(events: AssociationEvents): Association {
-    return new Association(this.#links, this.network.clock, events);
+    return new Association(this.#links, this.network.clock, {
+      ...events,
+      onUp: (streams) => {
+        events.onUp(streams);
+        void this.#renewSources();
+      },
+    });
   }
 
   onOver(error?: Error): void {
@@ -144,6 +154,22 @@ export class PeerTunnel implements Tunnel, SupplyContext {
         trace: this.#trace && ((source, bytes) => this.#trace?.("outbound", source, bytes)),
       }),
     );
+  }
+
+  /** The target's name may have other addresses by now. */
+  async #renewSources(): Promise<void> {
+    const { target, family } = this.#settings;
+    try {
+      this.#allowSources(await this.network.resolve(target.host, family));
+    } catch (error) {
+      const kept = this.#targetAddresses;
+      this.events.report({ type: "name lookup failed", name: target.host, code: errorCode(error), kept });
+    }
+  }
+
+  #allowSources(addresses: readonly string[]): void {
+    this.#targetAddresses = addresses;
+    for (const datagrams of this.#datagrams) datagrams.allowSources(addresses);
   }
 
   /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
