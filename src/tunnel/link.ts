@@ -103,7 +103,10 @@ export class Link implements StreamReceiver, SendReport {
 
   /** Takes a datagram that may be relayed. @param payload copied before return. */
   onDatagram(payload: Uint8Array): void {
-    if (this.#barred !== undefined) return this.refuse(payload, this.#barred);
+    if (this.#barred !== undefined) {
+      this.refuse(payload, this.#barred);
+      return this.#onWanted?.();
+    }
     const { outbound } = this.#counters;
     outbound.received++;
     outbound.receivedBytes += payload.length;
@@ -205,7 +208,7 @@ export class Link implements StreamReceiver, SendReport {
     this.#onStreamEnd = onEnd;
     this.#decoder = new FrameDecoder();
     stream.receive(this);
-    if (this.#sender?.blocked) stream.pause();
+    if (this.#sender?.blocked) this.#stream?.pause();
     this.flush();
   }
 
