@@ -16,7 +16,7 @@ export function describe(event: TunnelEvent): string {
     case "disconnected":
       return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
     case "dial failed":
-      return `${event.message}; ${event.retryInMs === undefined ? "giving up" : `trying again in ${seconds(event.retryInMs)}`}`;
+      return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
     case "connection refused":
       return `refused a connection from ${formatEndpoint(event.remote)}: ${event.reason}`;
     case "own echo":

@@ -72,7 +72,7 @@ export interface DatagramPort {
 }
 
 /** Why a datagram could not be handed to the kernel. */
-export type SendDropReason = "too long" | "unreachable" | "send error" | "expired";
+export type SendDropReason = "too long" | "unreachable" | "send error" | "expired" | "closing";
 
 /** Told what became of each datagram given to a {@link DatagramSender}: exactly once for each. */
 export interface SendReport {

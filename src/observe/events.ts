@@ -22,7 +22,7 @@ export type TunnelEvent =
   | { type: "listening"; tcp: readonly Endpoint[]; udp: readonly Endpoint[] }
   | { type: "connected"; local: Endpoint; remote: Endpoint }
   | { type: "disconnected"; remote: Endpoint; reason: DisconnectReason; code?: string | undefined }
-  | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number | undefined }
+  | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
   | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
   | { type: "own echo"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }

@@ -228,11 +228,11 @@ export class Link implements StreamReceiver, SendReport {
   }
 
   /** Drops everything that waits, in both directions. */
-  dropHeld(reason: DropReason): void {
+  dropHeld(reason: "closing"): void {
     let frames = this.#queue.startStream();
     while (this.#queue.dropOldest()) frames++;
     this.#counters.outbound.drop(reason, frames);
-    this.#sender?.drop("expired");
+    this.#sender?.drop(reason);
   }
 
   /** Whole frames that wait in the decoder because the UDP socket is blocked: received, and then lost. */

@@ -75,10 +75,9 @@ export class StreamClient implements StreamSupply {
       if (!settled) this.#serverIndex++;
       if (failure !== undefined) {
         const { code, message } = failure;
-        const retryInMs = once ? undefined : delayMs;
-        const to = `${server.host}/${server.port}`;
-        events.report({ type: "dial failed", to, code, message, retryInMs });
         if (once) return this.#context.onOver(new TunnelError("ERR_DIAL", message, { cause: failure }));
+        const to = `${server.host}/${server.port}`;
+        events.report({ type: "dial failed", to, code, message, retryInMs: delayMs });
       } else if (once) {
         return this.#context.onOver();
       }
