@@ -34,8 +34,8 @@ export type TunnelEvent =
 /** How much an event matters: errors and warnings concern whoever runs the tunnel, the rest whoever watches it. */
 export type EventLevel = "warning" | "info";
 
-/** Events that are news the first time only, whatever they are about. */
-const ONCE = new Set<TunnelEvent["type"]>(["dial failed", "own echo", "wrong source", "target refuses"]);
+/** Events of single datagrams: told the first time only, then counted. */
+const ONCE = new Set<TunnelEvent["type"]>(["own echo", "wrong source", "target refuses"]);
 /** Events that are always news. */
 const WARNINGS = new Set<TunnelEvent["type"]>(["clients compete", "name lookup failed", "open to all"]);
 
@@ -48,20 +48,18 @@ export class EventSource {
     this.#listener = listener;
   }
 
-  /** Reports an event. Of the kinds that are news only once, later ones go out as `info`. */
+  /** Reports an event. Failed dials after the first go out as `info`; of single datagrams only the first is reported. */
   report(event: TunnelEvent): void {
-    this.#listener?.(event, this.#level(event));
+    const { type } = event;
+    const again = this.#told.has(type);
+    this.#told.add(type);
+    if (again && ONCE.has(type)) return;
+    const isWarning = WARNINGS.has(type) || ONCE.has(type) || (type === "dial failed" && !again);
+    this.#listener?.(event, isWarning ? "warning" : "info");
   }
 
   /** Makes the next event of this kind news again. */
   forget(type: TunnelEvent["type"]): void {
     this.#told.delete(type);
-  }
-
-  #level(event: TunnelEvent): EventLevel {
-    if (WARNINGS.has(event.type)) return "warning";
-    if (!ONCE.has(event.type) || this.#told.has(event.type)) return "info";
-    this.#told.add(event.type);
-    return "warning";
   }
 }
