@@ -36,6 +36,8 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   readonly #links: Link[] = [];
   readonly #datagrams: PeerDatagrams[] = [];
   readonly #settle: { resolve: () => void; reject: (error: Error) => void };
+  /** Those whose streams are not gone yet. */
+  readonly #associations = new Set<Association>();
   #targetAddresses: readonly string[] = [];
   #supply: StreamSupply | undefined;
   #closing: Promise<void> | undefined;
@@ -116,13 +118,16 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   }
 
   associate(events: AssociationEvents): Association {
-    return new Association(this.#links, this.network.clock, {
+    const association = new Association(this.#links, this.network.clock, {
       ...events,
       onUp: (streams) => {
         events.onUp(streams);
         void this.#renewSources();
       },
     });
+    this.#associations.add(association);
+    void association.gone.then(() => this.#associations.delete(association));
+    return association;
   }
 
   onOver(error?: Error): void {
@@ -181,7 +186,8 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     while (this.#supply?.association?.complete && this.held.outbound > 0 && clock.now() < deadline) {
       await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
     }
-    await this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
+    this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
+    await Promise.all([...this.#associations].map(({ gone }) => gone));
     for (const link of this.#links) link.dropHeld("closing");
     this.#closeDatagrams();
     if (this.#failure === undefined) this.#settle.resolve();
