@@ -107,25 +107,22 @@ export class Scene {
 
   /** Opens a TCP connection to the server from any address, with nothing behind it. */
   async connect(from: string, port = TCP_PORT) {
-    const stream = await this.#dial(from, port);
     const told = {
       chunks: [] as Uint8Array[],
       ended: false,
       closed: false,
       code: undefined as string | undefined,
     };
-    stream.receive({
-      onChunk: (chunk) => told.chunks.push(chunk),
+    const receiver = {
+      onChunk: (chunk: Uint8Array) => void told.chunks.push(chunk),
       onDrain() {},
-      onEnd: () => {
-        told.ended = true;
-      },
-      onClose: (code) => {
-        Object.assign(told, { closed: true, code });
-      },
-    });
+      onEnd: () => void Object.assign(told, { ended: true }),
+      onClose: (code: string | undefined) => void Object.assign(told, { closed: true, code }),
+    };
+    const dial = new MemoryNetwork(this.wire, from).dial({ address: SERVER, port });
+    void dial.stream.then((stream) => stream.receive(receiver));
     await this.clock.settle();
-    return { stream, told };
+    return { stream: await dial.stream, told };
   }
 
   /** Closes every tunnel, and asserts that nothing was lost uncounted and no timer is left. */
@@ -138,12 +135,6 @@ export class Scene {
     for (const { held } of this.started)
       if (held.inbound + held.outbound > 0) throw new Error("a closed tunnel holds datagrams");
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers are left`);
-  }
-
-  async #dial(from: string, port: number) {
-    const { stream } = new MemoryNetwork(this.wire, from).dial({ address: SERVER, port });
-    const [found] = await Promise.all([stream, this.clock.settle()]);
-    return found;
   }
 
   async #watch(
