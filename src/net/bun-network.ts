@@ -24,6 +24,7 @@ export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
     openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system),
     findInterface,
     sourceAddressTo,
+    descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
     dial: (to) => dialBun(to, system),
     listen: (at, onStream) => listenBun(at, onStream, system),
   };

@@ -2,7 +2,7 @@
 
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
-import type { Dial, StreamListener, StreamPort, StreamReceiver } from "./stream-port.ts";
+import type { Dial, StreamGauge, StreamListener, StreamPort, StreamReceiver } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 
 type Socket = Bun.Socket<BunStreamPort | undefined>;
@@ -22,10 +22,12 @@ const handlers: Bun.SocketHandler<BunStreamPort | undefined> = {
 export class BunStreamPort implements StreamPort {
   receiver: StreamReceiver;
   readonly #socket: Socket;
+  readonly #system: SystemSockets | undefined;
   #remote: Endpoint | undefined;
 
   constructor(socket: Socket, system: SystemSockets | undefined) {
     this.#socket = socket;
+    this.#system = system;
     this.receiver = new EarlyEvents();
     socket.data = this;
     system?.prepareStream(fdOf(socket));
@@ -58,8 +60,8 @@ export class BunStreamPort implements StreamPort {
     return this.#socket.write(bytes);
   }
 
-  room(): number {
-    return Infinity;
+  gauge(): StreamGauge | undefined {
+    return this.#system?.gauge(fdOf(this.#socket));
   }
 
   pause(): void {

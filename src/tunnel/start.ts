@@ -7,6 +7,7 @@ import { readClientOptions, readServerOptions, type Settings } from "../options/
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
+import { SessionTunnel } from "./session-tunnel.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 
 /** Who wants to be told, and by which network. */
@@ -41,7 +42,8 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
   const network = extras.network ?? (await openBunNetwork(settings));
-  const tunnel = new PeerTunnel(settings, network, new EventSource(extras.onEvent), extras.trace);
+  const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
+  const tunnel = new Mode(settings, network, new EventSource(extras.onEvent), extras.trace);
   await tunnel.open();
   return tunnel;
 }
