@@ -85,6 +85,13 @@ describe("whom the server serves", () => {
     await scene.end();
   });
 
+  test("-4 without an address listens on every IPv4 address, and on no IPv6 address", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ listen: TCP_PORT, family: 4 });
+    expect(tunnel.tcp).toEqual([{ address: "0.0.0.0", port: TCP_PORT }]);
+    await scene.end();
+  });
+
   test("only a server that everybody can reach warns that it is open to all", async () => {
     const scene = new Scene();
     expect((await scene.server({ listen: `127.0.0.1/${TCP_PORT}` })).warnings).toEqual([]);
