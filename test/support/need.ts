@@ -14,7 +14,8 @@ const PACKAGES = new Map(
 );
 
 /** Whether a lack is a failure: on CI, where scripts/install-peers has run, and wherever somebody asks for it. */
-const REQUIRED = isTrue(Bun.env["CI"]) || isTrue(Bun.env["UDPTUNNEL_REQUIRE_PEERS"]);
+const { CI, UDPTUNNEL_REQUIRE_PEERS } = Bun.env;
+const REQUIRED = isTrue(CI) || isTrue(UDPTUNNEL_REQUIRE_PEERS);
 
 /** `test` for what needs these. */
 export function testNeeding(...needs: Need[]): TestWithNeeds {
