@@ -102,7 +102,7 @@ export class PeerDatagrams implements DatagramReceiver {
       return;
     }
     this.#counters.refusals++;
-    if (this.#counters.refusals >= SUSPICIOUS_REFUSALS && this.#counters.outbound.received === 0) {
+    if (this.#counters.refusals === SUSPICIOUS_REFUSALS && this.#counters.outbound.received === 0) {
       this.#events.report({
         type: "target refuses",
         target: this.#target,
