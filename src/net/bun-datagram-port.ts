@@ -1,6 +1,7 @@
 /** A UDP socket on `Bun.udpSocket`. */
 
 import { BatchSender, type SenderSocket } from "./batch-sender.ts";
+import { systemClock } from "./clock.ts";
 import { DatagramBatch, type Transmitter } from "./datagram-batch.ts";
 import type {
   DatagramPort,
@@ -9,11 +10,17 @@ import type {
   DatagramSender,
   SendReport,
 } from "./datagram-port.ts";
-import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { type Endpoint, familyOf, formatEndpoint } from "./endpoint.ts";
+import { join, prepareSending } from "./multicast.ts";
 import { errorCode, NetError } from "./network.ts";
+import type { SystemSockets } from "./system-sockets.ts";
 
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it). */
 const REUSE_ADDRESS = 16;
+
+/** One socket's share of a turn of the event loop, looked at every so many datagrams. */
+const TURN_MS = 4;
+const TURN_LOOK = 32;
 
 type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
 
@@ -22,14 +29,28 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #socket: Socket;
   readonly #connected: boolean;
   readonly #receiver: DatagramReceiver;
+  readonly #system: SystemSockets | undefined;
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
+  #turnDatagrams = 0;
+  #turnBeganAt = 0;
+  #gateClosed = false;
 
-  /** @throws NetError when the address cannot be bound. */
-  constructor(options: DatagramPortOptions, receiver: DatagramReceiver) {
+  /**
+   * @param system the operating system's extras, if there are any.
+   * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as asked.
+   */
+  constructor(options: DatagramPortOptions, receiver: DatagramReceiver, system: SystemSockets | undefined) {
     this.#receiver = receiver;
+    this.#system = system;
     this.#connected = options.connect !== undefined;
     this.#socket = this.#open(options);
+    try {
+      this.#prepare(options);
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
     this.local = { address: this.#socket.address.address, port: this.#socket.port };
   }
 
@@ -76,7 +97,10 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           }),
           ...{ flags: options.shared ? REUSE_ADDRESS : 0 },
           socket: {
-            data: (_socket, payload, port, address) => receiver.onDatagram(payload, port, address),
+            data: (_socket, payload, port, address) => {
+              this.#countInTurn();
+              receiver.onDatagram(payload, port, address);
+            },
             drain: () => this.#onDrain(),
             error: (...given: unknown[]) => this.#onError(given[0]),
           },
@@ -88,12 +112,50 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     }
   }
 
+  #prepare(options: DatagramPortOptions): void {
+    this.#system?.prepareDatagramSocket(this.#fd, options.oneTarget ?? false);
+    const group = options.bind.address;
+    if (options.join) join(this.#socket, group, options.join);
+    if (options.multicast) {
+      prepareSending(this.#socket, familyOf(group), options.multicast, () =>
+        this.#system === undefined ? "ENOTSUP" : this.#system.setMulticastTtl(this.#fd, 0),
+      );
+    }
+  }
+
+  /** Bun's sockets have a descriptor, though its types do not say so (a test pins it). */
+  get #fd(): number {
+    return (this.#socket as unknown as { fd: number }).fd;
+  }
+
   /** Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data` comes here too. */
   #onError(error: unknown): void {
     const code = errorCode(error);
     if (code === "UNKNOWN") throw error;
     this.#receiver.onError(code);
   }
+
+  /**
+   * Ends Bun's receive loop, which runs until the socket is empty: under a flood nothing else would have its turn. When
+   * one turn has lasted too long, the kernel drops what arrives until the others have had theirs.
+   */
+  #countInTurn(): void {
+    if (this.#turnDatagrams++ === 0) {
+      this.#turnBeganAt = systemClock.now();
+      systemClock.endOfTurn(this.#endTurn);
+    } else if (this.#turnDatagrams % TURN_LOOK === 0 && !this.#gateClosed) {
+      if (systemClock.now() - this.#turnBeganAt < TURN_MS || this.#system === undefined) return;
+      this.#gateClosed = true;
+      this.#system.closeGate(this.#fd);
+    }
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnDatagrams = 0;
+    if (!this.#gateClosed) return;
+    this.#gateClosed = false;
+    if (!this.#socket.closed) this.#system?.openGate(this.#fd);
+  };
 
   #onDrain(): void {
     const waiting = this.#awaitingDrain;
@@ -103,7 +165,9 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   #transmitter(target: Endpoint): Transmitter {
-    return new PortableTransmitter(this.#socket, this.#connected ? undefined : target);
+    const to = this.#connected ? undefined : target;
+    const faster = this.#system?.transmitter(this.#fd, to, familyOf(this.local.address));
+    return faster ?? new PortableTransmitter(this.#socket, to);
   }
 }
 

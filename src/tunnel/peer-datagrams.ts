@@ -30,6 +30,8 @@ export interface PeerDatagramsOptions {
   settings: Settings;
   /** Where datagrams are sent. */
   target: Endpoint;
+  /** Every address the target's name has. */
+  sources: readonly string[];
   /** Called with each datagram that arrives, for -vv. */
   trace?: ((source: Endpoint, bytes: number) => void) | undefined;
 }
@@ -63,7 +65,7 @@ export class PeerDatagrams implements DatagramReceiver {
     const multicast = isMulticast(target.address);
     this.#sources = settings.anySource || multicast ? undefined : new AddressFilter(settings.from);
     this.#sourceNames = [settings.target.host, ...settings.from];
-    this.allowSources([target.address]);
+    this.allowSources(options.sources);
     try {
       [this.#receivePort, this.#sendPort] = multicast
         ? this.#openMulticast(options.network)
@@ -87,7 +89,7 @@ export class PeerDatagrams implements DatagramReceiver {
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
-    if (this.#stopped) return this.#link.refuse(payload, "closing");
+    if (this.#stopped) return this.#counters.outbound.refuse(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
     if (port === this.#ownPort && withoutZone(address) === this.#ownAddress)
       return this.#refuseEcho(payload, port, address);
@@ -174,14 +176,14 @@ export class PeerDatagrams implements DatagramReceiver {
   /** For a socket that only sends: what reaches it is counted, errors are heeded. */
   #sendOnlyReceiver(): DatagramReceiver {
     return {
-      onDatagram: (payload) => this.#link.refuse(payload, "send only"),
+      onDatagram: (payload) => this.#counters.outbound.refuse(payload, "send only"),
       onError: (code) => this.onError(code),
     };
   }
 
   #refuseEcho(payload: Uint8Array, port: number, address: string): void {
     if (!this.#settings.loop) this.#events.report({ type: "own echo", source: { address, port } });
-    this.#link.refuse(payload, "own echo");
+    this.#counters.outbound.refuse(payload, "own echo");
   }
 
   #refuseSource(payload: Uint8Array, port: number, address: string): void {
@@ -190,7 +192,7 @@ export class PeerDatagrams implements DatagramReceiver {
       source: { address: unmapped(address), port },
       expected: this.#sourceNames,
     });
-    this.#link.refuse(payload, "wrong source");
+    this.#counters.outbound.refuse(payload, "wrong source");
   }
 }
 

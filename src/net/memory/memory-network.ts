@@ -84,6 +84,10 @@ export class MemoryNetwork implements Network {
     return this.#address;
   }
 
+  descriptorLimit(): number {
+    return Infinity;
+  }
+
   dial(to: Endpoint): Dial {
     this.#wire.dialled.push(formatEndpoint(to));
     const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
