@@ -13,7 +13,7 @@ const ARRIVAL_MS = 5000;
 const BY_HAND = `
 By hand, in three terminals (the third runs bash):
 
-  npx bun run udptunnel -vv -s ${TUNNEL}/5000 ${RIGHT}/7000
+  npx bun run udptunnel -vv -s ${TUNNEL}/5000 --bind ${TUNNEL} ${RIGHT}/7000
   npx bun run udptunnel -vv -c ${TUNNEL}/5000 ${TUNNEL}/6000
   echo hello > /dev/udp/${TUNNEL}/6000
 

@@ -74,9 +74,13 @@ export class Application implements Disposable {
         await nextTurn();
         continue;
       }
-      if (!this.#socket.send(stream.payload(number), port, tunnelAddress)) {
-        await nextTurn(); // the socket's buffer is full
-        continue;
+      try {
+        if (!this.#socket.send(stream.payload(number), port, tunnelAddress)) {
+          await nextTurn(); // the socket's buffer is full
+          continue;
+        }
+      } catch {
+        // A tunnel that has ended refuses; whoever waits for the datagram finds out.
       }
       number++;
       dueAt = Math.max(dueAt + intervalMs, now + intervalMs / 2);
