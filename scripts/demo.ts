@@ -1,5 +1,6 @@
 /** The demonstration: a server and a client on this host, and a few datagrams that cross them both ways. */
 
+import { freePort } from "./free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "./running-program.ts";
 
 /** One loopback address for each program, as each would have a host of its own. */
@@ -29,7 +30,7 @@ async function demonstrate(): Promise<number> {
   const left = new Application("left", LEFT);
   const right = new Application("right", RIGHT);
 
-  const tcpPort = freeTcpPort();
+  const tcpPort = await freePort();
   const server = start("server", "-s", `${TUNNEL}/${tcpPort}`, right.at);
   await server.said(/listening/);
   const client = start("client", "-c", `${TUNNEL}/${tcpPort}`, left.at);
@@ -49,13 +50,6 @@ function start(role: string, ...options: string[]): RunningProgram {
   say(`$ udptunnel -vv ${options.join(" ")}`);
   const onLine = (line: string) => say(line.replace(/^udptunnel:/, `  ${role}:`));
   return running.use(new RunningProgram([...UDPTUNNEL, "-vv", ...options], onLine));
-}
-
-/** A TCP port nobody listens on. */
-function freeTcpPort(): number {
-  const listener = Bun.listen({ hostname: TUNNEL, port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }
 
 function say(line: string): void {

@@ -3,6 +3,7 @@
  * and ffprobe decodes what comes out at the other end. Exits 1 when nothing could be decoded.
  */
 
+import { freeEvenPort } from "./free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "./running-program.ts";
 
 /** Sender, receiver and tunnel have an address each, as each would have a host of its own. */
@@ -36,7 +37,7 @@ async function demonstrate(): Promise<number> {
     return 1;
   }
   say("ffmpeg --RTP, RTCP--> udptunnel -c <==TCP, TCP==> udptunnel -s --RTP, RTCP--> ffprobe\n");
-  const [tcp, to, from] = [freeEvenPort(), freeEvenPort(), freeEvenPort()];
+  const [tcp, to, from] = [await freeEvenPort(), await freeEvenPort(), await freeEvenPort()];
   const server = tunnel("-s", `${TUNNEL}/${tcp}`, `${RECEIVER}/${to}`);
   await server.said(/listening/);
   const client = tunnel("-c", `${TUNNEL}/${tcp}`, `${SENDER}/${from}`);
@@ -101,25 +102,6 @@ function start<Out extends "pipe" | "ignore">(command: string[], stdout: Out) {
 
 async function readAll(stream: ReadableStream<Uint8Array>): Promise<string> {
   return await new Response(stream).text();
-}
-
-/** An even port that is free, as is its successor, for TCP and so most likely for UDP. */
-function freeEvenPort(): number {
-  for (;;) {
-    // Of its own accord Linux gives a listener odd ports only.
-    const port = (listenBriefly(0) ?? 0) & ~1;
-    if (listenBriefly(port) === port && listenBriefly(port + 1) === port + 1) return port;
-  }
-}
-
-function listenBriefly(port: number): number | undefined {
-  try {
-    const listener = Bun.listen({ hostname: TUNNEL, port, socket: { data() {} } });
-    listener.stop(true);
-    return listener.port;
-  } catch {
-    return undefined;
-  }
 }
 
 function say(line: string): void {

@@ -11,9 +11,9 @@
 
 import { describe } from "bun:test";
 import { setPriority } from "node:os";
+import { freeEvenPort, freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
 import { Application } from "../support/application.ts";
-import { freeEvenPort, freePort } from "../support/free-ports.ts";
 import { testNeeding } from "../support/need.ts";
 import { NumberedStream } from "../support/numbered-stream.ts";
 import { udpSockets } from "../support/udp-sockets.ts";
