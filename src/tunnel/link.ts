@@ -280,6 +280,7 @@ export class Link implements StreamReceiver, SendReport {
     this.#onStreamEnd = onEnd;
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
+    if (!this.#options.agesWithoutStream) this.#queue.restartAges(this.#clock.now());
     stream.receive(this);
     if (this.#sender?.blocked) stream.pause();
     this.flush();
