@@ -270,6 +270,25 @@ test("a client that has sent FIN still gets its answer", async () => {
   await scene.end();
 });
 
+test("closing waits until the streams that are taking their leave are gone, and leaves no timer", async () => {
+  const scene = new SessionScene();
+  const { client } = await scene.both({}, { idleTimeoutMs: 5000 });
+  scene.source(6000).send("a");
+  await scene.clock.settle();
+  scene.stream[0].faults.blackHole = true;
+  await scene.clock.advance(6500); // idle: its FIN is on its way to nobody
+  expect(client.tunnel.sessions).toBe(0);
+  let closed = false;
+  const closing = client.tunnel.close().then(() => {
+    closed = true;
+  });
+  await scene.clock.settle();
+  expect(closed).toBe(false);
+  await scene.clock.advance(1000);
+  await closing;
+  await scene.end();
+});
+
 test("the UDP port a source sends to stays the same whatever becomes of the server", async () => {
   const scene = new SessionScene();
   const { client } = await scene.both();

@@ -42,6 +42,18 @@ describe("with --max-sessions", () => {
     await scene.end();
   });
 
+  test("the server makes room in the same way", async () => {
+    const scene = new SessionScene();
+    const { server } = await scene.both({ maxSessions: 1 });
+    const first = await scene.connect("10.0.3.1");
+    await scene.clock.advance(60_001);
+    const second = await scene.connect("10.0.3.2");
+    expect([first.told.ended, second.told.closed]).toEqual([true, false]);
+    expect(server.tunnel.sessions).toBe(1);
+    expect(server.tunnel.counters.refusedConnections).toBe(0);
+    await scene.end();
+  });
+
   test("the server resets the newcomer's connection, counts it and says so once", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ maxSessions: 2 });
@@ -88,13 +100,13 @@ test("all queues together hold sixteen times what one may hold", async () => {
 });
 
 describe("a server that lacks sessions", () => {
-  /** Closes every connection as soon as it has come. */
-  async function sullen(answersFirst = false) {
+  /** Closes every connection that has come, so many times. */
+  async function sullen(times: number, answersFirst = false) {
     const scene = new SessionScene();
     const { client } = await scene.both();
     scene.target.answers = answersFirst;
     const source = scene.source(6000);
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < times; n++) {
       source.send("hello");
       await scene.clock.advance(5000);
       scene.stream[1].shutdown();
@@ -105,13 +117,14 @@ describe("a server that lacks sessions", () => {
   }
 
   test("is spoken of once three connections ended without an answer", async () => {
-    const client = await sullen();
+    expect(countOf((await sullen(2)).events, "peer lacks sessions")).toBe(0);
+    const client = await sullen(5);
     expect(countOf(client.events, "peer lacks sessions")).toBe(1);
     expect(countOf(client.warnings, "peer lacks sessions")).toBe(1);
   });
 
   test("is not one that answers and then closes", async () => {
-    const client = await sullen(true);
+    const client = await sullen(5, true);
     expect(countOf(client.events, "peer lacks sessions")).toBe(0);
   });
 

@@ -74,6 +74,21 @@ describe("a server that is gone", () => {
     await scene.end();
   });
 
+  test("is news again when it was back and goes away anew, and is looked for as soon as at first", async () => {
+    const { scene, client, sources } = await withoutServer(1);
+    await scene.clock.advance(30_000);
+    scene.breakDials(undefined);
+    await scene.clock.advance(5000);
+    scene.breakDials("ECONNREFUSED");
+    for (const [near] of scene.wire.streams) near.fail("ECONNRESET");
+    const before = scene.dials;
+    sources[0]?.send("again");
+    await scene.clock.advance(350); // 0.1 s and 0.2 s later
+    expect(scene.dials - before).toBe(4); // the session's own dial, and three that look for the server
+    expect(client.warnings.map(({ type }) => type)).toEqual(["dial failed", "dial failed"]);
+    await scene.end();
+  });
+
   test("makes no storm when it goes away under a thousand sessions that all go on sending", async () => {
     const scene = new SessionScene();
     await scene.both();
