@@ -285,6 +285,7 @@ export class Link implements StreamReceiver, SendReport {
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
     this.#options.window.reset();
+    if (!this.#options.agesWithoutStream) this.#queue.restartAges(this.#clock.now());
     stream.receive(this);
     if (this.#sender?.blocked) this.#stream?.pause();
     this.flush();
