@@ -1,0 +1,67 @@
+/**
+ * Numbers of the Linux user interface, as 64-bit x86 and ARM have them (asm-generic), the two Bun runs on. Each
+ * group names the header that defines it.
+ */
+
+// bits/socket.h
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+
+// asm-generic/socket.h; socket(7)
+export const SOL_SOCKET = 1;
+export const SO_ERROR = 4;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_ATTACH_FILTER = 26;
+export const SO_DETACH_FILTER = 27;
+export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
+export const SO_MARK = 36;
+export const SO_KEEPALIVE = 9;
+export const SO_DOMAIN = 39;
+export const SO_MEMINFO = 55;
+/** Index of the drop count in what SO_MEMINFO returns (linux/sock_diag.h, SK_MEMINFO_DROPS). */
+export const SK_MEMINFO_DROPS = 8;
+/** How many 32-bit numbers SO_MEMINFO returns (linux/sock_diag.h, SK_MEMINFO_VARS). */
+export const SK_MEMINFO_VARS = 9;
+
+// linux/in.h; ip(7)
+export const IPPROTO_IP = 0;
+export const IP_TOS = 1;
+export const IP_PKTINFO = 8;
+export const IP_RECVERR = 11;
+export const IP_RECVTOS = 13;
+export const IP_BIND_ADDRESS_NO_PORT = 24;
+export const IP_MULTICAST_TTL = 33;
+export const IP_MULTICAST_ALL = 49;
+
+// linux/in6.h; ipv6(7)
+export const IPPROTO_IPV6 = 41;
+export const IPV6_MULTICAST_HOPS = 18;
+export const IPV6_RECVERR = 25;
+export const IPV6_MULTICAST_ALL = 29;
+export const IPV6_RECVPKTINFO = 49;
+export const IPV6_RECVTCLASS = 66;
+export const IPV6_TCLASS = 67;
+
+// linux/tcp.h; tcp(7)
+export const IPPROTO_TCP = 6;
+export const TCP_KEEPIDLE = 4;
+export const TCP_KEEPINTVL = 5;
+export const TCP_KEEPCNT = 6;
+export const TCP_INFO = 11;
+export const TCP_USER_TIMEOUT = 18;
+export const TCP_NOTSENT_LOWAT = 25;
+
+// linux/udp.h; udp(7)
+export const SOL_UDP = 17;
+export const UDP_SEGMENT = 103;
+
+// linux/sockios.h
+export const SIOCOUTQNSD = 0x894b;

@@ -1,0 +1,76 @@
+/** An endpoint in the form the kernel takes: sockaddr_in (ip(7)) or sockaddr_in6 (ipv6(7)). */
+
+import ipaddr from "ipaddr.js";
+import { type Endpoint, type Family, familyOf, unmapped } from "../endpoint.ts";
+import { AF_INET, AF_INET6 } from "./constants.ts";
+import { type Libc, type Memory, memory } from "./libc.ts";
+
+/** Bytes of a sockaddr_in. */
+export const SOCKADDR_IN_BYTES = 16;
+/** Bytes of a sockaddr_in6. */
+export const SOCKADDR_IN6_BYTES = 28;
+
+/**
+ * Encodes an endpoint.
+ *
+ * @param family that of the socket. An IPv6 socket reaches an IPv4 endpoint by its v4-mapped address.
+ * @returns new memory of 16 or 28 bytes, or an errno name: EINVAL for what is no address literal, ENODEV for a zone
+ * that names no interface, EAFNOSUPPORT for an IPv6 endpoint on an IPv4 socket.
+ */
+export function encodeSockaddr(libc: Libc, { address, port }: Endpoint, family?: Family): Memory | string {
+  const plain = unmapped(address);
+  const at = plain.indexOf("%");
+  const literal = at < 0 ? plain : plain.slice(0, at);
+  const zone = at < 0 ? undefined : plain.slice(at + 1);
+  if (familyOf(literal) === 4) {
+    if (zone !== undefined || !ipaddr.IPv4.isValidFourPartDecimal(literal)) return "EINVAL";
+    const parsed = ipaddr.IPv4.parse(literal);
+    if (family === 6) return sockaddrIn6(parsed.toIPv4MappedAddress().toByteArray(), port, 0);
+    return sockaddrIn(parsed.toByteArray(), port);
+  }
+  if (!ipaddr.IPv6.isValid(literal)) return "EINVAL";
+  if (family === 4) return "EAFNOSUPPORT";
+  const scope = zone === undefined ? 0 : interfaceIndex(libc, zone);
+  if (scope === undefined) return "ENODEV";
+  return sockaddrIn6(ipaddr.IPv6.parse(literal).toByteArray(), port, scope);
+}
+
+/** Decodes what getsockname(2) wrote. An IPv6 scope becomes a numeric zone. */
+export function decodeSockaddr(bytes: Memory): Endpoint {
+  const view = new DataView(bytes.buffer);
+  const port = view.getUint16(2);
+  if (view.getUint16(0, true) === AF_INET) {
+    return { address: ipaddr.fromByteArray([...bytes.subarray(4, 8)]).toString(), port };
+  }
+  const scope = view.getUint32(24, true);
+  const address = ipaddr.fromByteArray([...bytes.subarray(8, 24)]).toString();
+  return { address: scope === 0 ? address : `${address}%${scope}`, port };
+}
+
+function sockaddrIn(address: number[], port: number): Memory {
+  const bytes = memory(SOCKADDR_IN_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port);
+  bytes.set(address, 4);
+  return bytes;
+}
+
+function sockaddrIn6(address: number[], port: number, scope: number): Memory {
+  const bytes = memory(SOCKADDR_IN6_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET6, true);
+  view.setUint16(2, port);
+  bytes.set(address, 8);
+  view.setUint32(24, scope, true);
+  return bytes;
+}
+
+/** The index of the interface a zone names, by name or number (RFC 4007, 11.2). */
+function interfaceIndex(libc: Libc, zone: string): number | undefined {
+  if (/^\d{1,9}$/.test(zone)) return Number(zone);
+  const text = new TextEncoder().encode(zone);
+  const name = memory(text.length + 1);
+  name.set(text);
+  return libc.if_nametoindex(name) || undefined;
+}

@@ -1,0 +1,173 @@
+/**
+ * Options of live sockets that Bun does not offer. Every `set...` returns undefined, or the errno name of the refusal.
+ *
+ * An IPv6 socket that also carries IPv4 (dual stack) keeps separate options for either: both are set.
+ */
+
+import * as c from "./constants.ts";
+import { errnoName, type Libc, type Memory, memory } from "./libc.ts";
+
+/**
+ * Whether the socket learns of ICMP errors its datagrams cause (ip(7), IP_RECVERR). Bun switches it on, and then one
+ * dead target makes the next send to any other fail.
+ */
+export function setReceiveErrors(libc: Libc, fd: number, on: boolean): string | undefined {
+  return setForFamily(libc, fd, c.IP_RECVERR, c.IPV6_RECVERR, on ? 1 : 0);
+}
+
+/** Stops the kernel from describing every datagram it delivers (address it was sent to, traffic class). */
+export function clearReceiveDetails(libc: Libc, fd: number): string | undefined {
+  return (
+    setForFamily(libc, fd, c.IP_PKTINFO, c.IPV6_RECVPKTINFO, 0) ??
+    setForFamily(libc, fd, c.IP_RECVTOS, c.IPV6_RECVTCLASS, 0)
+  );
+}
+
+/**
+ * The byte of differentiated services in what the socket sends (RFC 2474).
+ *
+ * @param value 0 to 255. On TCP the kernel keeps the two low bits (ECN) to itself.
+ */
+export function setTrafficClass(libc: Libc, fd: number, value: number): string | undefined {
+  return setForFamily(libc, fd, c.IP_TOS, c.IPV6_TCLASS, value);
+}
+
+/**
+ * How many hops multicast datagrams live.
+ *
+ * @param hops 0 (this host) to 255. Bun's own call refuses 0.
+ */
+export function setMulticastHops(libc: Libc, fd: number, hops: number): string | undefined {
+  return setForFamily(libc, fd, c.IP_MULTICAST_TTL, c.IPV6_MULTICAST_HOPS, hops);
+}
+
+/** Whether the socket also gets groups that other sockets of this host joined (ip(7), IP_MULTICAST_ALL: yes at first). */
+export function setMulticastAll(libc: Libc, fd: number, on: boolean): string | undefined {
+  return setForFamily(libc, fd, c.IP_MULTICAST_ALL, c.IPV6_MULTICAST_ALL, on ? 1 : 0);
+}
+
+/** Lets a bind without a port leave the choice of one to connect(2), which finds more free ones (ip(7), Linux 4.2). */
+export function setBindWithoutPort(libc: Libc, fd: number): string | undefined {
+  return setNumber(libc, fd, c.IPPROTO_IP, c.IP_BIND_ADDRESS_NO_PORT, 1);
+}
+
+/** The firewall mark of what the socket sends (socket(7), SO_MARK): EPERM without CAP_NET_ADMIN. */
+export function setMark(libc: Libc, fd: number, mark: number): string | undefined {
+  return setNumber(libc, fd, c.SOL_SOCKET, c.SO_MARK, mark);
+}
+
+/**
+ * How long sent data may stay unacknowledged, or a connection attempt unanswered, before the connection fails with
+ * ETIMEDOUT (tcp(7), TCP_USER_TIMEOUT). It also ends a connection whose peer keeps its window closed that long.
+ *
+ * @param timeoutMs milliseconds; 0 is the system's default.
+ */
+export function setUserTimeout(libc: Libc, fd: number, timeoutMs: number): string | undefined {
+  return setNumber(libc, fd, c.IPPROTO_TCP, c.TCP_USER_TIMEOUT, timeoutMs);
+}
+
+/** When TCP probes a silent peer, tcp(7). All in whole seconds, 1 to 32,767; `count` probes, 1 to 127. */
+export interface Keepalive {
+  readonly idleS: number;
+  readonly intervalS: number;
+  readonly count: number;
+}
+
+/** Makes TCP probe a silent peer. */
+export function setKeepalive(libc: Libc, fd: number, keepalive: Keepalive): string | undefined {
+  return (
+    setNumber(libc, fd, c.IPPROTO_TCP, c.TCP_KEEPIDLE, keepalive.idleS) ??
+    setNumber(libc, fd, c.IPPROTO_TCP, c.TCP_KEEPINTVL, keepalive.intervalS) ??
+    setNumber(libc, fd, c.IPPROTO_TCP, c.TCP_KEEPCNT, keepalive.count) ??
+    setNumber(libc, fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1)
+  );
+}
+
+/** Below how many unsent bytes a TCP socket counts as writable (Linux 3.12). It bounds nothing by itself. */
+export function setUnsentLowWater(libc: Libc, fd: number, bytes: number): string | undefined {
+  return setNumber(libc, fd, c.IPPROTO_TCP, c.TCP_NOTSENT_LOWAT, bytes);
+}
+
+/**
+ * Asks for a receive buffer, beyond the system's limit where the process may (CAP_NET_ADMIN).
+ *
+ * @param bytes 0 to 1,073,741,823, as the application counts them.
+ * @returns what was granted in the same count, half of what the kernel reports (socket(7)); undefined when `fd` is no
+ * socket.
+ */
+export function setReceiveBuffer(libc: Libc, fd: number, bytes: number): number | undefined {
+  return setBuffer(libc, fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, bytes);
+}
+
+/** Asks for a send buffer; otherwise as {@link setReceiveBuffer}. */
+export function setSendBuffer(libc: Libc, fd: number, bytes: number): number | undefined {
+  return setBuffer(libc, fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, bytes);
+}
+
+/**
+ * Datagrams the kernel dropped because this socket's receive buffer was full, since it was opened, modulo 2^32
+ * (linux/sock_diag.h); undefined when the kernel does not say (before Linux 4.12).
+ */
+export function kernelDrops(libc: Libc, fd: number): number | undefined {
+  const value = memory(4 * c.SK_MEMINFO_VARS);
+  const length = lengthOf(value.length);
+  if (libc.getsockopt(fd, c.SOL_SOCKET, c.SO_MEMINFO, value, length) !== 0) return undefined;
+  if (numberIn(length) < value.length) return undefined;
+  return new DataView(value.buffer).getUint32(4 * c.SK_MEMINFO_DROPS, true);
+}
+
+/** Takes the error that waits on a socket (socket(7), SO_ERROR): its name, undefined when there is none. */
+export function takeSocketError(libc: Libc, fd: number): string | undefined {
+  const error = getNumber(libc, fd, c.SOL_SOCKET, c.SO_ERROR);
+  if (error === undefined) return libc.errno();
+  return error === 0 ? undefined : errnoName(error);
+}
+
+/** Sets an option that is an `int`: undefined, or the errno name. */
+export function setNumber(
+  libc: Libc,
+  fd: number,
+  level: number,
+  option: number,
+  value: number,
+): string | undefined {
+  return libc.setsockopt(fd, level, option, lengthOf(value), 4) === 0 ? undefined : libc.errno();
+}
+
+/** Reads an option that is an `int`; undefined when the kernel refuses, and then `libc.errno()` says why. */
+export function getNumber(libc: Libc, fd: number, level: number, option: number): number | undefined {
+  const value = memory(4);
+  return libc.getsockopt(fd, level, option, value, lengthOf(4)) === 0 ? numberIn(value) : undefined;
+}
+
+function setForFamily(
+  libc: Libc,
+  fd: number,
+  option4: number,
+  option6: number,
+  value: number,
+): string | undefined {
+  if (getNumber(libc, fd, c.SOL_SOCKET, c.SO_DOMAIN) === c.AF_INET6) {
+    const refusal = setNumber(libc, fd, c.IPPROTO_IPV6, option6, value);
+    if (refusal !== undefined) return refusal;
+  }
+  return setNumber(libc, fd, c.IPPROTO_IP, option4, value);
+}
+
+function setBuffer(libc: Libc, fd: number, force: number, plain: number, bytes: number): number | undefined {
+  if (setNumber(libc, fd, c.SOL_SOCKET, force, bytes) !== undefined) {
+    setNumber(libc, fd, c.SOL_SOCKET, plain, bytes);
+  }
+  const reported = getNumber(libc, fd, c.SOL_SOCKET, plain);
+  return reported === undefined ? undefined : reported / 2;
+}
+
+function lengthOf(value: number): Memory {
+  const bytes = memory(4);
+  new DataView(bytes.buffer).setInt32(0, value, true);
+  return bytes;
+}
+
+function numberIn(bytes: Memory): number {
+  return new DataView(bytes.buffer).getInt32(0, true);
+}

@@ -1,0 +1,157 @@
+import { describe, expect, test } from "bun:test";
+import * as c from "../../../src/net/linux/constants.ts";
+import * as options from "../../../src/net/linux/socket-options.ts";
+import { libc, noLibc } from "./open-libc.ts";
+
+const root = process.getuid?.() === 0;
+const read = (fd: number, level: number, option: number) => options.getNumber(libc, fd, level, option);
+
+/** Runs `use` with the descriptor of a live UDP socket of Bun's. */
+async function withUdp(hostname: string, flags: number, use: (fd: number) => void | Promise<void>) {
+  const socket = await Bun.udpSocket({ hostname, flags, socket: {} } as Bun.udp.SocketOptions<"buffer">);
+  try {
+    await use((socket as unknown as { fd: number }).fd);
+  } finally {
+    socket.close();
+  }
+}
+
+function withTcp(hostname: string, use: (fd: number) => void) {
+  const listener = Bun.listen({ hostname, port: 0, socket: { data() {} } });
+  try {
+    use((listener as unknown as { fd: number }).fd);
+  } finally {
+    listener.stop(true);
+  }
+}
+
+describe.skipIf(noLibc)("socket options", () => {
+  describe.each([
+    ["127.0.0.1", 0, 4],
+    ["::1", 0, 6],
+    ["::", 0, 6],
+    ["::", 8, 6],
+  ] as const)("of a UDP socket on %s with flags %i", (hostname, flags, family) => {
+    test("errors of the network are switched off for either protocol, and on again", () =>
+      withUdp(hostname, flags, (fd) => {
+        expect(read(fd, c.IPPROTO_IP, c.IP_RECVERR)).toBe(1);
+        expect(options.setReceiveErrors(libc, fd, false)).toBeUndefined();
+        expect(read(fd, c.IPPROTO_IP, c.IP_RECVERR)).toBe(0);
+        if (family === 6) expect(read(fd, c.IPPROTO_IPV6, c.IPV6_RECVERR)).toBe(0);
+        expect(options.setReceiveErrors(libc, fd, true)).toBeUndefined();
+        if (family === 6) expect(read(fd, c.IPPROTO_IPV6, c.IPV6_RECVERR)).toBe(1);
+      }));
+
+    test("descriptions of received datagrams are switched off", () =>
+      withUdp(hostname, flags, (fd) => {
+        const v4 = [c.IP_PKTINFO, c.IP_RECVTOS];
+        const v6 = family === 6 ? [c.IPV6_RECVPKTINFO, c.IPV6_RECVTCLASS] : [];
+        const all = () => [
+          ...v4.map((option) => read(fd, c.IPPROTO_IP, option)),
+          ...v6.map((option) => read(fd, c.IPPROTO_IPV6, option)),
+        ];
+        expect(all()).toContain(1);
+        expect(options.clearReceiveDetails(libc, fd)).toBeUndefined();
+        expect(new Set(all())).toEqual(new Set([0]));
+      }));
+
+    test("the traffic class and multicast options hold for either protocol", () =>
+      withUdp(hostname, flags, (fd) => {
+        expect(options.setTrafficClass(libc, fd, 0xb8)).toBeUndefined();
+        expect(options.setMulticastHops(libc, fd, 0)).toBeUndefined();
+        expect(options.setMulticastAll(libc, fd, false)).toBeUndefined();
+        expect(read(fd, c.IPPROTO_IP, c.IP_TOS)).toBe(0xb8);
+        expect(read(fd, c.IPPROTO_IP, c.IP_MULTICAST_TTL)).toBe(0);
+        expect(read(fd, c.IPPROTO_IP, c.IP_MULTICAST_ALL)).toBe(0);
+        if (family === 4) return;
+        expect(read(fd, c.IPPROTO_IPV6, c.IPV6_TCLASS)).toBe(0xb8);
+        expect(read(fd, c.IPPROTO_IPV6, c.IPV6_MULTICAST_HOPS)).toBe(0);
+        expect(read(fd, c.IPPROTO_IPV6, c.IPV6_MULTICAST_ALL)).toBe(0);
+      }));
+  });
+
+  test("buffers: what was granted is told as the application counts", () =>
+    withUdp("127.0.0.1", 0, (fd) => {
+      expect(options.setReceiveBuffer(libc, fd, 100_000)).toBe(100_000);
+      expect(options.setSendBuffer(libc, fd, 50_000)).toBe(50_000);
+      expect(read(fd, c.SOL_SOCKET, c.SO_RCVBUF)).toBe(200_000);
+    }));
+
+  test("buffers: without the right to force one, the system's limit bounds what is granted", () =>
+    withUdp("127.0.0.1", 0, async (fd) => {
+      const unprivileged = {
+        ...libc,
+        setsockopt: (...call: Parameters<typeof libc.setsockopt>) =>
+          call[2] === c.SO_RCVBUFFORCE || call[2] === c.SO_SNDBUFFORCE ? -1 : libc.setsockopt(...call),
+      };
+      const limit = async (name: string) => Number(await Bun.file(`/proc/sys/net/core/${name}`).text());
+      expect(options.setReceiveBuffer(unprivileged, fd, 1e9)).toBe(await limit("rmem_max"));
+      expect(options.setSendBuffer(unprivileged, fd, 1e9)).toBe(await limit("wmem_max"));
+    }));
+
+  test("of TCP: user timeout, keepalive, unsent low water", () => {
+    for (const hostname of ["127.0.0.1", "::1"]) {
+      withTcp(hostname, (fd) => {
+        expect(options.setUserTimeout(libc, fd, 15_000)).toBeUndefined();
+        expect(options.setUnsentLowWater(libc, fd, 16_384)).toBeUndefined();
+        expect(options.setKeepalive(libc, fd, { idleS: 20, intervalS: 5, count: 3 })).toBeUndefined();
+        const tcp = [c.TCP_USER_TIMEOUT, c.TCP_NOTSENT_LOWAT, c.TCP_KEEPIDLE, c.TCP_KEEPINTVL, c.TCP_KEEPCNT];
+        expect(tcp.map((option) => read(fd, c.IPPROTO_TCP, option))).toEqual([15_000, 16_384, 20, 5, 3]);
+        expect(read(fd, c.SOL_SOCKET, c.SO_KEEPALIVE)).toBe(1);
+      });
+    }
+  });
+
+  test.skipIf(!root)("the mark", () =>
+    withUdp("127.0.0.1", 0, (fd) => {
+      expect(options.setMark(libc, fd, 77)).toBeUndefined();
+      expect(read(fd, c.SOL_SOCKET, c.SO_MARK)).toBe(77);
+    }),
+  );
+
+  test("a refusal has its name", () => {
+    expect(options.setMark(libc, -1, 1)).toBe("EBADF");
+    expect(options.setReceiveBuffer(libc, -1, 1)).toBeUndefined();
+    expect(options.kernelDrops(libc, -1)).toBeUndefined();
+    expect(options.takeSocketError(libc, -1)).toBe("EBADF");
+  });
+
+  test("what the kernel dropped for want of room is counted", () =>
+    withUdp("127.0.0.1", 0, async (fd) => {
+      expect(options.kernelDrops(libc, fd)).toBe(0);
+      expect(options.setReceiveBuffer(libc, fd, 1)).toBeGreaterThan(0);
+      const sender = await Bun.udpSocket({});
+      const port = portOf(fd);
+      // All in one turn: Bun reads nothing in between.
+      for (let sent = 0; sent < 20; sent++) sender.send(new Uint8Array(1000), port, "127.0.0.1");
+      sender.close();
+      expect(options.kernelDrops(libc, fd)).toBeGreaterThan(0);
+      expect(options.kernelDrops(libc, fd)).toBeLessThan(20);
+    }));
+
+  test("the error that waits on a socket is taken once", () =>
+    withUdp("127.0.0.1", 0, async (fd) => {
+      expect(options.takeSocketError(libc, fd)).toBeUndefined();
+      const closed = await Bun.udpSocket({ hostname: "127.0.0.1" });
+      const port = closed.port;
+      closed.close();
+      const sender = await Bun.udpSocket({
+        hostname: "127.0.0.1",
+        connect: { hostname: "127.0.0.1", port },
+        socket: { error() {} },
+      });
+      sender.send("nobody listens");
+      const sending = (sender as unknown as { fd: number }).fd;
+      expect(options.takeSocketError(libc, sending)).toBe("ECONNREFUSED");
+      expect(options.takeSocketError(libc, sending)).toBeUndefined();
+      sender.close();
+    }));
+});
+
+function portOf(fd: number): number {
+  const address = new Uint8Array(new ArrayBuffer(28));
+  const length = new Uint8Array(new ArrayBuffer(4));
+  length[0] = address.length;
+  libc.getsockname(fd, address, length);
+  return ((address[2] as number) << 8) | (address[3] as number);
+}
