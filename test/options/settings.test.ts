@@ -1,27 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { OptionsError, TunnelError } from "../../src/errors.ts";
+import { type OptionsError, TunnelError } from "../../src/errors.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../../src/options/settings.ts";
 import type { NumberSpec } from "../../src/options/spec.ts";
 import { OPTIONS, type OptionKey, type OptionValues } from "../../src/options/table.ts";
 import type { ClientOptions, ServerOptions } from "../../src/options/tunnel-options.ts";
-
-type Loose = Record<string, unknown>;
-
-/** Options as JavaScript may give them, whatever their types. */
-const server = (options: Loose): Settings =>
-  readServerOptions({ listen: 5000, target: "h/5000", ...options } as ServerOptions);
-const client = (options: Loose): Settings =>
-  readClientOptions({ connect: "peer", target: "h/5000", ...options } as ClientOptions);
-
-function problemsOf(read: () => unknown): string[] {
-  try {
-    read();
-  } catch (error) {
-    if (error instanceof OptionsError) return error.message.split("\n");
-    throw error;
-  }
-  return [];
-}
+import { client, type Loose, problemsOf, server } from "./given.ts";
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 const sameKeys: Same<keyof ServerOptions | keyof ClientOptions, OptionKey> = true;
@@ -173,69 +156,6 @@ describe("a DSCP name stands for its byte", () => {
   test.each(["AF14", "AF51", "CS8", "", "EF "])("%p is none", (name) => {
     expect(problemsOf(() => server({ tos: name }))).toHaveLength(1);
   });
-});
-
-describe("options that do not go together", () => {
-  const CASES: [what: Loose, problems: RegExp[], read?: (options: Loose) => Settings][] = [
-    [{ udpSendOnly: true, udpReceiveOnly: true }, [/^udpSendOnly: with udpReceiveOnly/]],
-    [{ rtp: true, listen: 5001 }, [/^listen: port 5001 is odd; with rtp/]],
-    [{ rtp: true, listen: 0 }, [/^listen: port 0/]],
-    [{ rtp: true, target: "h/5001" }, [/^target: port 5001 is odd/]],
-    [{ rtp: true, connect: ["a/2", "b/3", "c/5"] }, [/^connect: port 3/, /^connect: port 5/], client],
-    [{ rtp: true, target: "h/5001" }, [/^target: port 5001/], client],
-    [{ perSource: true, rtp: true }, [/^rtp: does not go with perSource/]],
-    [{ perSource: true, udpReceiveOnly: true }, [/^udpReceiveOnly: does not go with perSource/]],
-    [{ perSource: true, udpSendOnly: true }, [/^udpSendOnly: does not go with perSource/]],
-    [{ perSource: true, once: true }, [/^once: does not go with perSource/]],
-    [{ perSource: true, target: "224.2.0.1/5000" }, [/^target: "224.2.0.1" is a multicast group/]],
-    [{ perSource: true, target: "ff02::1%lo/5000" }, [/^target: "ff02::1%lo" is a multicast group/]],
-    [
-      { source: "192.0.2.1", target: "192.0.2.2/5000" },
-      [/^source: is for multicast, and target "192.0.2.2"/],
-    ],
-    [{ loop: true, target: "192.0.2.2/5000" }, [/^loop: is for multicast/]],
-    [{ interface: "lo", target: "192.0.2.2/5000" }, [/^interface: is for multicast/]],
-    [{ interface: "lo", target: "2001:db8::1/5000" }, [/^interface: is for multicast/]],
-    [{ anySource: true, from: "192.0.2.1" }, [/^from: adds nothing to anySource/]],
-    [{ family: 4, target: "::1/5000" }, [/^target: "::1" is not an IPv4 address, and family/]],
-    [{ family: 6, target: "127.0.0.1/5000" }, [/^target: "127.0.0.1" is not an IPv6 address/]],
-    [{ family: 6, listen: "127.0.0.1/5000" }, [/^listen: /]],
-    [{ family: 4, bind: "::1" }, [/^bind: /]],
-    [{ family: 4, connect: ["::1", "a", "127.0.0.1"] }, [/^connect: "::1"/], client],
-    [{ family: 4, tcpBind: "::1" }, [/^tcpBind: /], client],
-    [
-      { bind: "::1", target: "127.0.0.1/5000" },
-      [/^bind: "::1" and target "127.0.0.1" are of different families/],
-    ],
-    [{ source: "192.0.2.1", target: "ff02::1/5000" }, [/^source: "192.0.2.1" and target "ff02::1"/]],
-    [{ tcpBind: "::1", connect: "127.0.0.1" }, [/^tcpBind: "::1" and connect "127.0.0.1"/], client],
-    [{ tcpBind: "::1" }, [/^tcpBind: is for the client only/], server],
-    [{ connect: "a" }, [/^connect: is for the client only/], server],
-    [{ allow: "::1" }, [/^allow: is for the server only/], client],
-    [{ listen: 5000 }, [/^listen: is for the server only/], client],
-    [{ maxSessionsPerAddress: 1 }, [/^maxSessionsPerAddress: is for the server only/], client],
-  ];
-  test.each(CASES)("%j", (options, patterns, read = server) => {
-    const problems = problemsOf(() => read(options));
-    expect(problems).toHaveLength(patterns.length);
-    for (const [index, pattern] of patterns.entries()) expect(problems[index]).toMatch(pattern);
-  });
-});
-
-test("options that do go together", () => {
-  const group = { target: "ff05::1/5000/3", source: ["2001:db8::1"], interface: "eth0", loop: true };
-  expect(server({ ...group, rtp: true, from: "::/0" })).toMatchObject({
-    source: ["2001:db8::1"],
-    interface: "eth0",
-    loop: true,
-  });
-  expect(server({ target: "fe80::1/5000", interface: "eth0" }).interface).toBe("eth0");
-  // Only its look-up can tell whether a name is a group.
-  expect(server({ target: "group.example/5000", loop: true, source: "192.0.2.1" }).loop).toBe(true);
-  expect(server({ target: "192.0.2.1/5000/9" }).target.ttl).toBe(9);
-  expect(server({ family: 4, target: "::ffff:192.0.2.1/5000" }).family).toBe(4);
-  expect(server({ bind: "127.0.0.1", target: "localhost/5000" }).bind).toBe("127.0.0.1");
-  expect(client({ tcpBind: "::1", connect: ["a", "::1"] }).tcpBind).toBe("::1");
 });
 
 describe("values of the wrong type", () => {
