@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { GeneratorReport } from "./generator.ts";
 import { BenchProcess } from "./process.ts";
+import type { Plan } from "./scenario.ts";
 import type { SinkReport } from "./sink.ts";
 import type { TunnelPair } from "./tunnel-pair.ts";
 
@@ -39,6 +40,11 @@ export interface LoadResult {
   peakBytes: number;
   /** Why the figures may be the instrument's rather than the relay's. */
   notes: string[];
+}
+
+/** The part of a load that a plan says: its first size, for how long. */
+export function basics({ sizes, seconds, warmUpSeconds }: Plan): Omit<Load, "rate"> {
+  return { size: sizes[0] as number, seconds, warmUpSeconds };
 }
 
 const GENERATOR = join(import.meta.dir, "generator.ts");

@@ -20,6 +20,9 @@ export interface TallyReport {
   sources: number;
   /** Seconds from the first counted arrival to the last. */
   spanS: number;
+  /** The longest time without a counted arrival, and when it ended on the receiver's monotonic clock. */
+  gapS: number;
+  gapEndNs: number;
   /** One-way latency at each of {@link PERCENTILES}; empty when nothing arrived. */
   latencyUs: number[];
   /** The clocks of two hosts differ: latencies are then those above the shortest. */
@@ -51,6 +54,8 @@ export class Tally {
   #kept = 0;
   #firstNs = 0;
   #lastNs = 0;
+  #gapNs = 0;
+  #gapEndNs = 0;
 
   /**
    * Counts a datagram of `length` bytes at `at`.
@@ -97,6 +102,8 @@ export class Tally {
       uncounted: this.uncounted,
       sources: this.#highest.reduce((sum, highest) => sum + (highest >= 0 ? 1 : 0), 0),
       spanS: (this.#lastNs - this.#firstNs) / 1e9,
+      gapS: this.#gapNs / 1e9,
+      gapEndNs: this.#gapEndNs,
       latencyUs:
         this.#kept === 0 ? [] : PERCENTILES.map((p) => round(quantile(sorted, p) - (apart ? shortest : 0))),
       latencyAboveShortest: apart,
@@ -125,6 +132,10 @@ export class Tally {
 
   #noteTime(sentNs: number, nowNs: number): void {
     if (this.received === 0) this.#firstNs = nowNs;
+    else if (nowNs - this.#lastNs > this.#gapNs) {
+      this.#gapNs = nowNs - this.#lastNs;
+      this.#gapEndNs = nowNs;
+    }
     this.#lastNs = nowNs;
     if (this.#kept === LATENCIES_MAX) return;
     if (this.#kept === this.#latencies.length) {

@@ -1,0 +1,22 @@
+/** Every scenario, in the order tables show them. */
+
+import type { Scenario } from "../scenario.ts";
+import { bothWays } from "./both-ways.ts";
+import { flood } from "./flood.ts";
+import { latency } from "./latency.ts";
+import { memory } from "./memory.ts";
+import { rate } from "./rate.ts";
+import { reconnect } from "./reconnect.ts";
+import { slowLink } from "./slow-link.ts";
+import { startUp } from "./start-up.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  flood,
+  rate,
+  latency,
+  bothWays,
+  slowLink,
+  reconnect,
+  startUp,
+  memory,
+];
