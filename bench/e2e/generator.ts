@@ -31,6 +31,8 @@ export interface GeneratorReport {
 
 /** How long to sleep when nothing is due; at low rates until the next datagram is. */
 const TICK_US = 200;
+/** The same while answers are awaited: a round trip looks longer by up to this and the kernel's slack of 50 us. */
+const LISTEN_TICK_US = 20;
 const LATE_NS = 5e6;
 /** The tail: enough to push out whatever a relay holds back until more comes, slow enough not to add to a queue. */
 const TAIL_RATE = 1000;
@@ -63,36 +65,34 @@ async function main(): Promise<void> {
   const sender = new Sender(kernel, sockets, size, !values.plain);
   const tally = values["round-trips"] ? new Tally() : undefined;
   const receiver = tally && new Receiver(kernel, tally);
-  const hear = () => {
+  const rest = (microseconds: number) => {
     for (const fd of receiver ? sockets : []) while (receiver?.receive(fd)) {}
+    kernel.sleep(Math.max(1, Math.min(receiver ? LISTEN_TICK_US : TICK_US, microseconds)));
   };
 
   const rate = Number(values.rate);
-  offer(kernel, sender, WARM_UP, rate, Number(values["warm-up"]), hear);
+  offer(kernel, sender, WARM_UP, rate, Number(values["warm-up"]), rest);
   say({ type: "counting" });
-  const { sent, spanS, late } = offer(kernel, sender, COUNTED, rate, Number(values.seconds), hear);
+  const { sent, spanS, late } = offer(kernel, sender, COUNTED, rate, Number(values.seconds), rest);
   say({ type: "counted" });
-  offer(kernel, sender, TAIL, TAIL_RATE, TAIL_S, hear);
+  offer(kernel, sender, TAIL, TAIL_RATE, TAIL_S, rest);
   const report: GeneratorReport = { sent, spanS, late };
   if (tally !== undefined) {
     const untilNs = kernel.now() + ANSWERS_S * 1e9;
-    while (kernel.now() < untilNs) {
-      hear();
-      kernel.sleep(TICK_US);
-    }
+    while (kernel.now() < untilNs) rest(TICK_US);
     report.answers = tally.report();
   }
   say({ type: "report", ...report });
 }
 
-/** Sends for `seconds` what is due at `rate`. */
+/** Sends for `seconds` what is due at `rate`; calls `rest` when nothing is, with how long nothing will be. */
 function offer(
   kernel: Kernel,
   sender: Sender,
   phase: Phase,
   rate: number,
   seconds: number,
-  hear: () => void,
+  rest: (microseconds: number) => void,
 ) {
   const total = Math.round(rate * seconds);
   const startNs = kernel.now();
@@ -108,10 +108,9 @@ function offer(
       sent += taken;
       if (elapsedNs > 2e9 * seconds + 1e9) break; // hopelessly behind
     }
-    hear();
     if (due === sent) {
       const untilNextUs = (((sent + 1) / rate) * 1e9 - (kernel.now() - startNs)) / 1000;
-      if (untilNextUs > 0) kernel.sleep(Math.max(1, Math.min(TICK_US, untilNextUs)));
+      if (untilNextUs > 0) rest(untilNextUs);
     }
   }
   return { sent, spanS: (kernel.now() - startNs) / 1e9, late };

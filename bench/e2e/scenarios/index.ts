@@ -5,9 +5,11 @@ import { bothWays } from "./both-ways.ts";
 import { flood } from "./flood.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
+import { neighbours } from "./neighbours.ts";
 import { rate } from "./rate.ts";
 import { reconnect } from "./reconnect.ts";
 import { slowLink } from "./slow-link.ts";
+import { sources } from "./sources.ts";
 import { startUp } from "./start-up.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -15,6 +17,8 @@ export const SCENARIOS: readonly Scenario[] = [
   rate,
   latency,
   bothWays,
+  sources,
+  neighbours,
   slowLink,
   reconnect,
   startUp,
