@@ -16,9 +16,30 @@ export function describe(event: TunnelEvent): string {
     case "disconnected":
       return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
     case "dial failed":
-      return `${event.message}; ${event.retryInMs === undefined ? "giving up" : `trying again in ${seconds(event.retryInMs)}`}`;
+      return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
     case "connection refused":
       return `refused a connection from ${formatEndpoint(event.remote)}: ${event.reason}`;
+    case "session opened":
+      return `session for ${formatEndpoint(event.source)} opened (${event.sessions} now)`;
+    case "session disconnected":
+      return `session for ${formatEndpoint(event.source)} disconnected: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
+    case "session closed":
+      return (
+        `session for ${formatEndpoint(event.source)} closed: ${event.reason}${event.code ? ` (${event.code})` : ""} ` +
+        `(${event.sessions} now)`
+      );
+    case "session refused":
+      return (
+        `no room for a session for ${formatEndpoint(event.source)}: all ${event.sessions} are in use; ` +
+        "--max-sessions allows more"
+      );
+    case "peer lacks sessions":
+      return `${event.server} has closed three connections without answering: does its end lack --per-source (-p)?`;
+    case "few descriptors":
+      return (
+        `the limit of ${event.limit} open files holds ${event.sessions} sessions, not ${event.wanted}; ` +
+        "raise it (ulimit -n, LimitNOFILE=) or lower --max-sessions"
+      );
     case "own echo":
       return (
         `dropping datagrams that this tunnel itself sent (they come back from ${formatEndpoint(event.source)}): ` +
@@ -28,6 +49,16 @@ export function describe(event: TunnelEvent): string {
       return (
         `dropping datagrams from ${formatEndpoint(event.source)}: only ${event.expected.join(", ")} may send; ` +
         `--from ${event.source.address} lets this one in, --any-source everyone`
+      );
+    case "target refuses":
+      return (
+        `nobody listens on UDP ${formatEndpoint(event.target)} (refused ${event.refusals} times), and nothing has ever come ` +
+        "from there: is the address mistyped? Going on, in case it starts later"
+      );
+    case "open to all":
+      return (
+        `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +
+        "--allow ADDR[/PREFIX] limits who may connect (an address is no authentication)"
       );
     case "clients compete":
       return (

@@ -9,8 +9,10 @@ import type {
   DatagramSender,
   SendReport,
 } from "./datagram-port.ts";
-import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { type Endpoint, familyOf, formatEndpoint } from "./endpoint.ts";
+import { join, prepareSending } from "./multicast.ts";
 import { errorCode, NetError } from "./network.ts";
+import type { SystemSockets } from "./system-sockets.ts";
 
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it). */
 const REUSE_ADDRESS = 16;
@@ -22,14 +24,25 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #socket: Socket;
   readonly #connected: boolean;
   readonly #receiver: DatagramReceiver;
+  readonly #system: SystemSockets | undefined;
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
 
-  /** @throws NetError when the address cannot be bound. */
-  constructor(options: DatagramPortOptions, receiver: DatagramReceiver) {
+  /**
+   * @param system the operating system's extras, if there are any.
+   * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as asked.
+   */
+  constructor(options: DatagramPortOptions, receiver: DatagramReceiver, system: SystemSockets | undefined) {
     this.#receiver = receiver;
+    this.#system = system;
     this.#connected = options.connect !== undefined;
     this.#socket = this.#open(options);
+    try {
+      this.#prepare(options);
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
     this.local = { address: this.#socket.address.address, port: this.#socket.port };
   }
 
@@ -88,6 +101,22 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     }
   }
 
+  #prepare(options: DatagramPortOptions): void {
+    this.#system?.prepareDatagramSocket(this.#fd, options.oneTarget ?? false);
+    const group = options.bind.address;
+    if (options.join) join(this.#socket, group, options.join);
+    if (options.multicast) {
+      prepareSending(this.#socket, familyOf(group), options.multicast, () =>
+        this.#system === undefined ? "ENOTSUP" : this.#system.setMulticastTtl(this.#fd, 0),
+      );
+    }
+  }
+
+  /** Bun's sockets have a descriptor, though its types do not say so (a test pins it). */
+  get #fd(): number {
+    return (this.#socket as unknown as { fd: number }).fd;
+  }
+
   /** Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data` comes here too. */
   #onError(error: unknown): void {
     const code = errorCode(error);
@@ -103,7 +132,9 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   #transmitter(target: Endpoint): Transmitter {
-    return new PortableTransmitter(this.#socket, this.#connected ? undefined : target);
+    const to = this.#connected ? undefined : target;
+    const faster = this.#system?.transmitter(this.#fd, to, familyOf(this.local.address));
+    return faster ?? new PortableTransmitter(this.#socket, to);
   }
 }
 

@@ -7,21 +7,38 @@ import { dialBun, listenBun } from "./bun-stream-port.ts";
 import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
+import { findInterface } from "./multicast.ts";
 import { errorCode, NetError, type Network } from "./network.ts";
+import type { SocketTraits } from "./socket-traits.ts";
+import type { SystemSockets } from "./system-sockets.ts";
 
 const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 
-export const bunNetwork: Network = {
-  clock: systemClock,
-  random: Math.random,
-  resolve,
-  openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver),
-  sourceAddressTo,
-  dial: dialBun,
-  listen: listenBun,
-};
+/** The network for one tunnel: every socket of it is made with these traits. */
+export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
+  const system = await openSystemSockets(traits);
+  return {
+    clock: systemClock,
+    random: Math.random,
+    resolve,
+    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system),
+    findInterface,
+    sourceAddressTo,
+    descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
+    dial: (to) => dialBun(to, system),
+    listen: (at, onStream) => listenBun(at, onStream, system),
+  };
+}
 
-async function resolve(host: string, family: Family | undefined): Promise<string[]> {
+/** Loaded only where it can be of use. */
+async function openSystemSockets(traits: SocketTraits): Promise<SystemSockets | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const { LinuxSockets } = await import("./linux/linux-sockets.ts");
+  return LinuxSockets.open(traits);
+}
+
+/** The addresses of a name, by the system's resolver; a literal is its own. @throws NetError. */
+export async function resolve(host: string, family: Family | undefined): Promise<string[]> {
   if (isIP(host)) return [host];
   try {
     const found = await lookup(host, { all: true, verbatim: true, family: family ?? 0 });
@@ -36,7 +53,7 @@ async function resolve(host: string, family: Family | undefined): Promise<string
 function sourceAddressTo(target: Endpoint): string | undefined {
   const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
   try {
-    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf);
+    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, undefined);
     probe.close();
     return probe.local.address;
   } catch {

@@ -3,6 +3,7 @@
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
 import type { Dial, StreamListener, StreamPort, StreamReceiver } from "./stream-port.ts";
+import type { SystemSockets } from "./system-sockets.ts";
 
 type Socket = Bun.Socket<BunStreamPort | undefined>;
 
@@ -19,17 +20,34 @@ const handlers: Bun.SocketHandler<BunStreamPort | undefined> = {
 };
 
 export class BunStreamPort implements StreamPort {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
   receiver: StreamReceiver;
   readonly #socket: Socket;
+  readonly #system: SystemSockets | undefined;
+  #remote: Endpoint | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, system: SystemSockets | undefined) {
     this.#socket = socket;
+    this.#system = system;
     this.receiver = new EarlyEvents();
-    this.local = { address: socket.localAddress, port: socket.localPort };
-    this.remote = { address: socket.remoteAddress, port: socket.remotePort };
     socket.data = this;
+    system?.prepareStream(fdOf(socket));
+  }
+
+  get local(): Endpoint {
+    return { address: this.#socket.localAddress, port: this.#socket.localPort };
+  }
+
+  get remote(): Endpoint {
+    this.#remote ??= { address: this.#socket.remoteAddress, port: this.#socket.remotePort };
+    return this.#remote;
+  }
+
+  /** The dial has succeeded: hands the stream out, and returns who is to be told of what happens meanwhile. */
+  connected(resolve: (stream: StreamPort) => void): StreamReceiver {
+    const early = new EarlyEvents();
+    this.receiver = early;
+    resolve(this);
+    return early;
   }
 
   receive(receiver: StreamReceiver): void {
@@ -44,6 +62,10 @@ export class BunStreamPort implements StreamPort {
 
   room(): number {
     return Infinity;
+  }
+
+  windowClosed(): boolean {
+    return this.#system?.windowClosed(fdOf(this.#socket)) ?? false;
   }
 
   pause(): void {
@@ -87,38 +109,90 @@ class EarlyEvents implements StreamReceiver {
   }
 }
 
-/** Dials one address. */
-export function dialBun(to: Endpoint): Dial {
+/**
+ * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up after it
+ * was given up is reset at once, and the server sees it come and go.
+ */
+export function dialBun(to: Endpoint, system: SystemSockets | undefined): Dial {
+  return system === undefined ? dialPortably(to) : dialWithdrawably(to, system);
+}
+
+function dialPortably(to: Endpoint): Dial {
   let cancelled = false;
-  const stream = new Promise<StreamPort>((resolve, reject) => {
-    const failed = (error: unknown) => {
-      const code = errorCode(error);
-      if (!cancelled) reject(new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${code}`, error));
-    };
-    Bun.connect<BunStreamPort | undefined>({
-      hostname: to.address,
-      port: to.port,
-      allowHalfOpen: true,
-      data: undefined,
-      socket: {
-        ...handlers,
-        open: (socket) => (cancelled ? void socket.terminate() : resolve(new BunStreamPort(socket))),
-        connectError: (_socket, error) => failed(error),
-      },
-    }).catch(failed);
-  });
+  const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
+  const failed = (error: unknown) => {
+    if (!cancelled) reject(cannotConnect(to, errorCode(error), error));
+  };
+  Bun.connect<BunStreamPort | undefined>({
+    hostname: to.address,
+    port: to.port,
+    allowHalfOpen: true,
+    data: undefined,
+    socket: {
+      ...handlers,
+      open: (socket) => (cancelled ? void socket.terminate() : resolve(new BunStreamPort(socket, undefined))),
+      connectError: (_socket, error) => failed(error),
+    },
+  }).catch(failed);
   return {
-    stream,
+    stream: promise,
     cancel: () => {
       cancelled = true;
     },
   };
 }
 
+/** Bun adopts a socket that is still connecting: its first `drain` says that it is connected, `close` that it failed. */
+function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
+  const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
+  const begun = system.beginDial(to);
+  if ("error" in begun) {
+    reject(cannotConnect(to, begun.error));
+    return { stream: promise, cancel: () => {} };
+  }
+  let cancelled = false;
+  let withdraw = () => {};
+  const options = {
+    fd: begun.fd,
+    allowHalfOpen: true,
+    data: undefined,
+    socket: {
+      ...handlers,
+      open: (socket: Socket) => {
+        if (cancelled) return void socket.terminate();
+        withdraw = () => void socket.terminate();
+        const port = new BunStreamPort(socket, system);
+        port.receive({
+          onChunk: (chunk) => port.connected(resolve).onChunk(chunk), // a peer that speaks first
+          onDrain: () => void port.connected(resolve),
+          onEnd: () => port.connected(resolve).onEnd(),
+          onClose: (code) => {
+            if (!cancelled) reject(cannotConnect(to, code ?? "ECONNRESET"));
+          },
+        });
+      },
+    },
+  };
+  // The types know no `fd` in `connect`; a failure is told to `close`.
+  void Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<BunStreamPort | undefined>);
+  return {
+    stream: promise,
+    cancel: () => {
+      cancelled = true;
+      withdraw();
+    },
+  };
+}
+
+function cannotConnect(to: Endpoint, code: string, cause?: unknown): NetError {
+  return new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${code}`, cause);
+}
+
 /** Listens on one TCP port. @throws NetError when it cannot be bound. */
 export function listenBun(
   at: { address?: string; port: number },
   onStream: (stream: StreamPort) => void,
+  system: SystemSockets | undefined,
 ): StreamListener {
   const hostname = at.address ?? "::";
   try {
@@ -127,8 +201,9 @@ export function listenBun(
       port: at.port,
       allowHalfOpen: true,
       data: undefined,
-      socket: { ...handlers, open: (socket) => onStream(new BunStreamPort(socket)) },
+      socket: { ...handlers, open: (socket) => onStream(new BunStreamPort(socket, system)) },
     });
+    system?.prepareListener(fdOf(listener));
     return {
       local: { address: listener.hostname, port: listener.port },
       close: () => listener.stop(),
@@ -138,4 +213,9 @@ export function listenBun(
     const where = formatEndpoint({ address: hostname, port: at.port });
     throw new NetError(code, `cannot listen on TCP ${where}: ${code}`, error);
   }
+}
+
+/** Bun's sockets and listeners have a descriptor, though its types do not say so (a test pins it). */
+function fdOf(socket: object): number {
+  return (socket as { fd: number }).fd;
 }

@@ -32,6 +32,34 @@ export interface DatagramPortOptions {
   readonly shared?: boolean;
   /** One target only: ICMP refusals are reported. Else they are switched off, as they would cost others a datagram. */
   readonly oneTarget?: boolean;
+  /** Receives what is sent to a multicast group; `bind` is then the group's address. */
+  readonly join?: MulticastMembership;
+  /** How the socket sends to multicast groups. */
+  readonly multicast?: MulticastSending;
+}
+
+/** Membership of the group a socket is bound to. */
+export interface MulticastMembership {
+  /** The local interface to join on; the system chooses when undefined. */
+  readonly interface: NetworkInterface | undefined;
+  /** Receives from these sources alone (source-specific multicast, RFC 4607); from all when empty. */
+  readonly sources: readonly string[];
+}
+
+/** How datagrams leave for a group. */
+export interface MulticastSending {
+  readonly interface: NetworkInterface | undefined;
+  /** How many routers they may cross, 0 to 255; 0 keeps them on this host. */
+  readonly ttl: number;
+  /** Whether members on this host receive them too. */
+  readonly loop: boolean;
+}
+
+/** A local network interface. */
+export interface NetworkInterface {
+  readonly name: string;
+  /** Its first IPv4 address, if it has one: IPv4 multicast names an interface by it. */
+  readonly address4: string | undefined;
 }
 
 /** A UDP socket that is bound. */

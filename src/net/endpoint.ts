@@ -24,3 +24,9 @@ export function formatEndpoint({ address, port }: Endpoint): string {
   const plain = unmapped(address);
   return familyOf(plain) === 6 ? `[${plain}]:${port}` : `${plain}:${port}`;
 }
+
+/** Whether only this host can reach an address: 127.0.0.0/8 (RFC 1122, 3.2.1.3) or ::1. */
+export function isLoopback(address: string): boolean {
+  const plain = unmapped(address);
+  return plain === "::1" || /^127\./.test(plain);
+}

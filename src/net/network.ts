@@ -1,7 +1,12 @@
 /** Everything the tunnel asks of the operating system. `bun-network.ts` keeps it for real, `memory/` for tests. */
 
 import type { Clock } from "./clock.ts";
-import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "./datagram-port.ts";
+import type {
+  DatagramPort,
+  DatagramPortOptions,
+  DatagramReceiver,
+  NetworkInterface,
+} from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
 import type { Dial, StreamListener, StreamPort } from "./stream-port.ts";
 
@@ -21,8 +26,12 @@ export interface Network {
    * @throws NetError when the address cannot be bound.
    */
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort;
+  /** The local network interface of this name, or with this address; undefined when there is none. */
+  findInterface(nameOrAddress: string): NetworkInterface | undefined;
   /** The address this host would send from to reach `target`; undefined when there is no route. */
   sourceAddressTo(target: Endpoint): string | undefined;
+  /** How many files and sockets this process may have open; Infinity when that is not known. */
+  descriptorLimit(): number;
   /** Dials one address. The caller bounds its time and cancels it. */
   dial(to: Endpoint): Dial;
   /**

@@ -32,6 +32,8 @@ export interface StreamPort {
   write(bytes: Uint8Array): number;
   /** How many bytes may be written now so that no more than the agreed share waits unsent in the kernel. */
   room(): number;
+  /** Whether the peer is there and has no room for more: it does not read. False when that is not known. */
+  windowClosed(): boolean;
   /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
   pause(): void;
   resume(): void;

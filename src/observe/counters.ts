@@ -20,6 +20,7 @@ export const DROP_REASONS = [
   "unreachable", // the kernel has no way to the target
   "send error", // the kernel refused it for another reason
   "not sent", // receive-only: nothing may be sent to UDP
+  "send only", // send-only: nothing may come from UDP
   "session limit", // no room for another session
   "closing", // arrived or still waiting while the tunnel was being closed
 ] as const;
@@ -40,6 +41,13 @@ export class DirectionCounters {
   /** The one door through which a datagram is lost. */
   drop(reason: DropReason, datagrams = 1): void {
     this.dropped[reason] += datagrams;
+  }
+
+  /** Counts a datagram that came and must not be relayed. */
+  refuse(payload: Uint8Array, reason: DropReason): void {
+    this.received++;
+    this.receivedBytes += payload.length;
+    this.drop(reason);
   }
 
   get droppedTotal(): number {

@@ -1,12 +1,15 @@
 /** What a tunnel tells of itself: changes of state and warnings, never single datagrams. */
 
-import type { Endpoint } from "../net/endpoint.ts";
+import { type Endpoint, isLoopback } from "../net/endpoint.ts";
 
 /** Why a connection ended. */
 export type DisconnectReason =
   | "closed by peer" // it sent FIN
+  | "stalled" // it read nothing for as long as a dead one would be given
   | "connection lost" // reset, or an error of the operating system: see `code`
   | "replaced" // the same peer connected anew
+  | "idle" // a session without traffic for the idle timeout
+  | "evicted" // the session idle longest, ended to make room for another
   | "pair lost" // RTP mode: the other connection of the pair ended
   | "half a pair" // RTP mode: its other half did not come
   | "closing"; // this tunnel is being closed
@@ -15,6 +18,8 @@ export type DisconnectReason =
 export type RefusalReason =
   | "another peer is being served"
   | "too many replacements"
+  | "too many sessions"
+  | "too many sessions of this address"
   | "address not allowed"
   | "closing";
 
@@ -22,10 +27,24 @@ export type TunnelEvent =
   | { type: "listening"; tcp: readonly Endpoint[]; udp: readonly Endpoint[] }
   | { type: "connected"; local: Endpoint; remote: Endpoint }
   | { type: "disconnected"; remote: Endpoint; reason: DisconnectReason; code?: string | undefined }
-  | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number | undefined }
+  | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
   | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
+  | { type: "session disconnected"; source: Endpoint; reason: DisconnectReason; code?: string | undefined }
+  | { type: "session opened"; source: Endpoint; sessions: number }
+  | {
+      type: "session closed";
+      source: Endpoint;
+      reason: DisconnectReason;
+      code?: string | undefined;
+      sessions: number;
+    }
+  | { type: "session refused"; source: Endpoint; sessions: number }
+  | { type: "peer lacks sessions"; server: string }
+  | { type: "few descriptors"; sessions: number; wanted: number; limit: number }
   | { type: "own echo"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
+  | { type: "target refuses"; target: Endpoint; refusals: number }
+  | { type: "open to all"; tcp: readonly Endpoint[] }
   | { type: "clients compete"; address: string }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
@@ -33,7 +52,21 @@ export type TunnelEvent =
 export type EventLevel = "warning" | "info";
 
 /** Events that are news the first time only, whatever they are about. */
-const ONCE = new Set<TunnelEvent["type"]>(["dial failed", "own echo", "wrong source"]);
+const ONCE = new Set<TunnelEvent["type"]>([
+  "dial failed",
+  "own echo",
+  "wrong source",
+  "target refuses",
+  "session refused",
+  "peer lacks sessions",
+]);
+/** Events that are always news. */
+const WARNINGS = new Set<TunnelEvent["type"]>([
+  "clients compete",
+  "name lookup failed",
+  "open to all",
+  "few descriptors",
+]);
 
 /** Passes events on to whoever listens, and marks which are news. */
 export class EventSource {
@@ -49,13 +82,20 @@ export class EventSource {
     this.#listener?.(event, this.#level(event));
   }
 
+  /** Reports what is listened on, and whether everyone may connect. */
+  onListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], allow: readonly string[]): void {
+    this.report({ type: "listening", tcp, udp });
+    if (allow.length === 0 && tcp.some(({ address }) => !isLoopback(address)))
+      this.report({ type: "open to all", tcp });
+  }
+
   /** Makes the next event of this kind news again. */
   forget(type: TunnelEvent["type"]): void {
     this.#told.delete(type);
   }
 
   #level(event: TunnelEvent): EventLevel {
-    if (event.type === "clients compete" || event.type === "name lookup failed") return "warning";
+    if (WARNINGS.has(event.type)) return "warning";
     if (!ONCE.has(event.type) || this.#told.has(event.type)) return "info";
     this.#told.add(event.type);
     return "warning";

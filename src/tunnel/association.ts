@@ -61,7 +61,7 @@ export class Association {
   }
 
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
-    const reason = end.by === "peer" ? "closed by peer" : "connection lost";
+    const reason = reasonOf(end);
     const gone = end.by === "error" ? stream : undefined;
     void this.#finish(reason, end.by === "error" ? end.code : undefined, gone, FAREWELL_MS);
   }
@@ -83,4 +83,10 @@ export class Association {
     this.#events.onEnded(reason, code);
     await Promise.all(left.map((stream) => retire(stream, this.#clock, timeoutMs)));
   }
+}
+
+/** Why a connection ended, as it is told. */
+export function reasonOf(end: StreamEnd): DisconnectReason {
+  if (end.by === "peer") return "closed by peer";
+  return end.by === "stall" ? "stalled" : "connection lost";
 }

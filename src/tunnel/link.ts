@@ -9,18 +9,26 @@
 
 import { FrameDecoder } from "../framing/frame-decoder.ts";
 import type { FrameQueue } from "../framing/frame-queue.ts";
-import { UDP4_PAYLOAD_BYTES_MAX, UDP6_PAYLOAD_BYTES_MAX } from "../framing/header.ts";
+import { HEADER_BYTES, UDP4_PAYLOAD_BYTES_MAX, UDP6_PAYLOAD_BYTES_MAX } from "../framing/header.ts";
 import type { Clock } from "../net/clock.ts";
 import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 /** Queued bytes that are written at once, without waiting for the end of the turn: Bun hands out datagrams without end. */
 const FLUSH_BYTES = 64 * 1024;
 
-/** Why a stream is no longer of use: the peer sent FIN, or it is gone, with the operating system's word if there is one. */
-export type StreamEnd = { by: "peer" } | { by: "error"; code: string | undefined };
+/** Why a stream is no longer of use. */
+export type StreamEnd =
+  /** The peer sent FIN: it may still read. */
+  | { by: "peer" }
+  /** The peer is there, and has taken nothing for too long. */
+  | { by: "stall" }
+  /** The stream is gone, with the operating system's word for it if there is one. */
+  | { by: "error"; code: string | undefined };
 
 export interface LinkOptions {
   clock: Clock;
@@ -28,41 +36,50 @@ export interface LinkOptions {
   queue: FrameQueue;
   /** Frames older than this are dropped, in milliseconds; Infinity for never. */
   maxDelayMs: number;
+  /** How long a stream may take nothing before its peer counts as stalled, in milliseconds. */
+  deadAfterMs: number;
   /** Whether time in the queue counts while there is no stream. */
   agesWithoutStream: boolean;
+  /** Memory the queue shares with others. */
+  budget?: MemoryBudget | undefined;
   /** Called when a datagram arrives while there is no stream. */
-  onWanted?: () => void;
+  onWanted?: (() => void) | undefined;
+  /** Makes the way to UDP when the first frame has come: calls {@link Link.sendTo}, or does not when it cannot be had. */
+  openSender?: (() => void) | undefined;
   /** Called with the stream and the length of each datagram that comes out of it, for -vv. */
   trace?: ((stream: StreamPort, bytes: number) => void) | undefined;
 }
 
 export class Link implements StreamReceiver, SendReport {
+  readonly #options: LinkOptions;
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #queue: FrameQueue;
-  readonly #maxDelayMs: number;
-  readonly #agesWithoutStream: boolean;
-  readonly #onWanted: (() => void) | undefined;
-  readonly #trace: LinkOptions["trace"];
+  readonly #stall: StallWatch;
 
   #sender: DatagramSender | undefined;
-  #payloadBytesMax = 0;
+  #payloadBytesMax = UDP4_PAYLOAD_BYTES_MAX;
   #stream: StreamPort | undefined;
   #onStreamEnd: (end: StreamEnd) => void = () => {};
   #decoder = new FrameDecoder();
-  #chunkAt = 0;
-  #flushScheduled = false;
-
   #barred: DropReason | undefined;
+  #flushScheduled = false;
+  #budgetedBytes = 0;
+
+  /** When a datagram or a chunk last came, on the clock given. */
+  activeAt: number;
+  /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
+  streamBytes = 0;
 
   constructor(options: LinkOptions) {
+    this.#options = options;
     this.#clock = options.clock;
     this.#counters = options.counters;
     this.#queue = options.queue;
-    this.#maxDelayMs = options.maxDelayMs;
-    this.#agesWithoutStream = options.agesWithoutStream;
-    this.#onWanted = options.onWanted;
-    this.#trace = options.trace;
+    this.activeAt = options.clock.now();
+    this.#stall = new StallWatch(options.clock, options.deadAfterMs, () =>
+      this.#onStreamEnd({ by: "stall" }),
+    );
   }
 
   /** Where inbound datagrams go. Without a sender they are read and dropped as `not sent`. */
@@ -93,25 +110,22 @@ export class Link implements StreamReceiver, SendReport {
 
   // --- outbound -------------------------------------------------------------------------------------------------
 
-  /** Counts a datagram that must not be relayed. */
-  refuse(payload: Uint8Array, reason: DropReason): void {
-    const { outbound } = this.#counters;
-    outbound.received++;
-    outbound.receivedBytes += payload.length;
-    outbound.drop(reason);
-  }
-
   /** Takes a datagram that may be relayed. @param payload copied before return. */
   onDatagram(payload: Uint8Array): void {
-    if (this.#barred !== undefined) return this.refuse(payload, this.#barred);
+    if (this.#barred !== undefined) return this.#counters.outbound.refuse(payload, this.#barred);
+    const { budget, agesWithoutStream, onWanted } = this.#options;
+    if (budget?.allows(HEADER_BYTES + payload.length) === false)
+      return this.#counters.outbound.refuse(payload, "queue full");
     const { outbound } = this.#counters;
     outbound.received++;
     outbound.receivedBytes += payload.length;
     const now = this.#clock.now();
-    if (this.#stream === undefined && this.#agesWithoutStream) this.#expire(now);
+    this.activeAt = now;
+    if (this.#stream === undefined && agesWithoutStream) this.#expire(now);
     const dropped = this.#queue.push(payload, now);
     if (dropped > 0) outbound.drop("queue full", dropped);
-    if (this.#stream === undefined) return this.#onWanted?.();
+    this.#accountForQueue();
+    if (this.#stream === undefined) return onWanted?.();
     if (this.#queue.bytes >= FLUSH_BYTES) this.flush();
     else if (!this.#flushScheduled) this.#scheduleFlush();
   }
@@ -121,20 +135,32 @@ export class Link implements StreamReceiver, SendReport {
     const stream = this.#stream;
     if (stream === undefined || this.#barred !== undefined) return;
     this.#expire(this.#clock.now());
-    const { outbound } = this.#counters;
-    for (;;) {
-      const bytes = this.#queue.peek(stream.room());
-      if (bytes.length === 0) return;
-      const taken = stream.write(bytes);
-      if (taken <= 0) return; // full: onDrain comes; gone: onClose comes
-      outbound.sent += this.#queue.consume(taken);
-      outbound.sentBytes += taken;
-      if (taken < bytes.length) return;
+    while (this.#writeSome(stream)) {
+      // until the queue is empty or the stream is full
     }
+    this.#accountForQueue();
   }
 
   onDrain(): void {
     this.flush();
+  }
+
+  /** One write. Says whether another may follow. */
+  #writeSome(stream: StreamPort): boolean {
+    const bytes = this.#queue.peek();
+    if (bytes.length === 0) {
+      this.#stall.onIdle();
+      return false;
+    }
+    const taken = stream.write(bytes);
+    if (taken > 0) {
+      this.#counters.outbound.sent += this.#queue.consume(taken);
+      this.#counters.outbound.sentBytes += taken;
+      this.#stall.onProgress();
+    }
+    if (taken === bytes.length) return true;
+    if (taken >= 0) this.#stall.onFull(stream); // onDrain will come; when the stream is gone (-1), onClose
+    return false;
   }
 
   #scheduleFlush(): void {
@@ -146,15 +172,24 @@ export class Link implements StreamReceiver, SendReport {
   }
 
   #expire(now: number): void {
-    const expired = this.#queue.dropPushedBefore(now - this.#maxDelayMs);
+    const expired = this.#queue.dropPushedBefore(now - this.#options.maxDelayMs);
     if (expired > 0) this.#counters.outbound.drop("expired", expired);
+  }
+
+  #accountForQueue(): void {
+    const { budget } = this.#options;
+    if (budget === undefined) return;
+    const { bytes } = this.#queue;
+    budget.change(bytes - this.#budgetedBytes);
+    this.#budgetedBytes = bytes;
   }
 
   // --- inbound --------------------------------------------------------------------------------------------------
 
   onChunk(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
-    this.#chunkAt = this.#clock.now();
+    this.streamBytes += chunk.length;
+    this.activeAt = this.#clock.now();
     this.#deliver();
     if (this.#sender?.blocked) this.#stream?.pause();
   }
@@ -162,24 +197,26 @@ export class Link implements StreamReceiver, SendReport {
   /** Sends every whole frame there is, or as many as the UDP socket takes. */
   #deliver(): void {
     const decoder = this.#decoder;
-    const sender = this.#sender;
     const { inbound } = this.#counters;
-    while (!sender?.blocked && decoder.next()) {
+    const { trace, openSender } = this.#options;
+    while (!this.#sender?.blocked && decoder.next()) {
+      const { length } = decoder;
       inbound.received++;
-      inbound.receivedBytes += decoder.length;
-      if (this.#trace && this.#stream) this.#trace(this.#stream, decoder.length);
+      inbound.receivedBytes += length;
+      if (trace && this.#stream) trace(this.#stream, length);
+      if (this.#sender === undefined) openSender?.();
       if (this.#barred !== undefined) inbound.drop(this.#barred);
-      else if (sender === undefined) inbound.drop("not sent");
-      else if (decoder.length > this.#payloadBytesMax) inbound.drop("too long");
-      else sender.add(decoder.bytes, decoder.start, decoder.length);
+      else if (this.#sender === undefined) inbound.drop("not sent");
+      else if (length > this.#payloadBytesMax) inbound.drop("too long");
+      else this.#sender.add(decoder.bytes, decoder.start, length);
     }
-    sender?.flush();
+    this.#sender?.flush();
   }
 
   /** The UDP socket has room again: go on where the chunk was left. */
   onSendReady(): void {
     const sender = this.#sender as DatagramSender;
-    if (this.#clock.now() - this.#chunkAt > this.#maxDelayMs) {
+    if (this.#clock.now() - this.activeAt > this.#options.maxDelayMs) {
       sender.drop("expired");
       this.#dropUndelivered("expired");
     }
@@ -199,11 +236,12 @@ export class Link implements StreamReceiver, SendReport {
 
   // --- life -----------------------------------------------------------------------------------------------------
 
-  /** Gives the link a stream. @param onEnd called once, when the stream is of no more use; `detach` is then due. */
+  /** Gives the link a stream. @param onEnd called when the stream is of no more use; `detach` is then due. */
   attach(stream: StreamPort, onEnd: (end: StreamEnd) => void): void {
     this.#stream = stream;
     this.#onStreamEnd = onEnd;
     this.#decoder = new FrameDecoder();
+    this.streamBytes = 0;
     stream.receive(this);
     if (this.#sender?.blocked) stream.pause();
     this.flush();
@@ -214,14 +252,17 @@ export class Link implements StreamReceiver, SendReport {
   }
 
   onClose(code: string | undefined): void {
-    this.#onStreamEnd({ by: "error", code });
+    const stalled = code === "ETIMEDOUT" && this.#stall.windowWasClosed;
+    this.#onStreamEnd(stalled ? { by: "stall" } : { by: "error", code });
   }
 
   /** Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream. */
   detach(): void {
     this.#stream = undefined;
+    this.#stall.onIdle();
     this.#counters.outbound.drop("stream lost", this.#queue.startStream());
     this.#dropUndelivered("stream lost");
+    this.#accountForQueue();
   }
 
   /** Drops everything that waits, in both directions. */
@@ -230,6 +271,12 @@ export class Link implements StreamReceiver, SendReport {
     while (this.#queue.dropOldest()) frames++;
     this.#counters.outbound.drop(reason, frames);
     this.#sender?.drop("expired");
+    this.#accountForQueue();
+  }
+
+  /** Gives back memory that is not needed while nothing happens. */
+  shrink(): void {
+    this.#queue.shrink();
   }
 
   /** Whole frames that wait in the decoder because the UDP socket is blocked: received, and then lost. */

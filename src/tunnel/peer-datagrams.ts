@@ -1,21 +1,37 @@
-/** The UDP side of a link in peer mode: which datagrams may enter the tunnel, and the sockets they come and go by. */
+/**
+ * The UDP side of a link in peer mode: the sockets by which datagrams come and go, and which of them may enter.
+ *
+ *   unicast     one socket, bound to the target's port, receives and sends, as media programs expect
+ *   multicast   one socket bound to the group receives; a second one on a passing port sends, so that what comes
+ *               back of our own can be told apart
+ *   one-way     only the socket that is needed
+ */
 
 import type { DatagramPort, DatagramReceiver } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
-import type { Network } from "../net/network.ts";
+import { isMulticast } from "../net/multicast.ts";
+import { NetError, type Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
+import type { Settings } from "../options/settings.ts";
+import { AddressFilter } from "./address-filter.ts";
 import type { Link } from "./link.ts";
+
+/** This many refusals without a single datagram from there make a target suspicious. */
+const SUSPICIOUS_REFUSALS = 10;
+/** The original's default. */
+const MULTICAST_TTL = 1;
 
 export interface PeerDatagramsOptions {
   network: Network;
   link: Link;
   counters: Counters;
   events: EventSource;
+  settings: Settings;
   /** Where datagrams are sent. */
   target: Endpoint;
-  /** The local address to bind; any address of the target's family when undefined. */
-  bind: string | undefined;
+  /** Every address the target's name has. */
+  sources: readonly string[];
   /** Called with each datagram that arrives, for -vv. */
   trace?: ((source: Endpoint, bytes: number) => void) | undefined;
 }
@@ -25,44 +41,76 @@ export class PeerDatagrams implements DatagramReceiver {
   readonly #counters: Counters;
   readonly #events: EventSource;
   readonly #trace: PeerDatagramsOptions["trace"];
-  readonly #port: DatagramPort;
-  /** What our own datagrams have as their source, seen from the target. */
-  readonly #ownAddress: string | undefined;
+  readonly #target: Endpoint;
+  readonly #settings: Settings;
+  /** Who may send; undefined when everyone may. */
+  readonly #sources: AddressFilter | undefined;
+  readonly #sourceNames: string[];
+  readonly #receivePort: DatagramPort | undefined;
+  readonly #sendPort: DatagramPort | undefined;
+  /** What our own datagrams have as their source. */
+  #ownAddress: string | undefined;
+  #ownPort = 0;
   #stopped = false;
 
-  /** @throws NetError when the address cannot be bound. */
+  /** @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist. */
   constructor(options: PeerDatagramsOptions) {
-    const { network, target } = options;
-    this.#link = options.link;
+    const { link, target, settings } = options;
+    this.#link = link;
     this.#counters = options.counters;
     this.#events = options.events;
     this.#trace = options.trace;
-    const family = familyOf(target.address);
-    const any = family === 6 ? "::" : "0.0.0.0";
-    this.#ownAddress = options.bind ?? network.sourceAddressTo(target);
-    const bind = { address: options.bind ?? any, port: target.port };
-    this.#port = network.openDatagramPort({ bind, shared: true, oneTarget: true }, this);
-    this.#link.sendTo(this.#port.sender(target, this.#link), family);
+    this.#target = target;
+    this.#settings = settings;
+    const multicast = isMulticast(target.address);
+    this.#sources = settings.anySource || multicast ? undefined : new AddressFilter(settings.from);
+    this.#sourceNames = [settings.target.host, ...settings.from];
+    this.allowSources(options.sources);
+    try {
+      [this.#receivePort, this.#sendPort] = multicast
+        ? this.#openMulticast(options.network)
+        : this.#openUnicast(options.network);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    if (this.#sendPort !== undefined)
+      link.sendTo(this.#sendPort.sender(target, link), familyOf(target.address));
   }
 
-  /** Where the UDP socket is really bound. */
+  /** Where the UDP sockets are really bound: the one that receives first. */
   get local(): Endpoint {
-    return this.#port.local;
+    return (this.#receivePort ?? (this.#sendPort as DatagramPort)).local;
+  }
+
+  /** Sets which addresses the target has now: they may send. */
+  allowSources(addresses: readonly string[]): void {
+    this.#sources?.allowOnly(addresses);
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
-    if (this.#stopped) return this.#link.refuse(payload, "closing");
+    if (this.#stopped) return this.#counters.outbound.refuse(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
-    if (port === this.#port.local.port && unmapped(address) === this.#ownAddress) {
-      this.#events.report({ type: "own echo", source: { address, port } });
-      return this.#link.refuse(payload, "own echo");
-    }
+    if (port === this.#ownPort && withoutZone(address) === this.#ownAddress)
+      return this.#refuseEcho(payload, port, address);
+    if (this.#sources !== undefined && !this.#sources.allows(address))
+      return this.#refuseSource(payload, port, address);
     this.#link.onDatagram(payload);
   }
 
   onError(code: string): void {
-    if (code === "ECONNREFUSED") this.#counters.refusals++;
-    else this.#counters.socketErrors++;
+    if (code !== "ECONNREFUSED") {
+      this.#counters.socketErrors++;
+      return;
+    }
+    this.#counters.refusals++;
+    if (this.#counters.refusals >= SUSPICIOUS_REFUSALS && this.#counters.outbound.received === 0) {
+      this.#events.report({
+        type: "target refuses",
+        target: this.#target,
+        refusals: this.#counters.refusals,
+      });
+    }
   }
 
   /** Relays nothing more; what arrives is counted as lost. */
@@ -71,6 +119,83 @@ export class PeerDatagrams implements DatagramReceiver {
   }
 
   close(): void {
-    this.#port.close();
+    this.#receivePort?.close();
+    if (this.#sendPort !== this.#receivePort) this.#sendPort?.close();
   }
+
+  #openUnicast(network: Network): [DatagramPort | undefined, DatagramPort | undefined] {
+    const { bind, udpSendOnly, udpReceiveOnly } = this.#settings;
+    const target = this.#target;
+    const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
+    if (udpSendOnly) {
+      // Connected, so that nobody but the target can reach the socket; what it sends is counted and not relayed.
+      const options = { bind: { address: bind ?? any, port: 0 }, connect: target, oneTarget: true };
+      return [undefined, network.openDatagramPort(options, this.#sendOnlyReceiver())];
+    }
+    this.#ownAddress = bind ?? network.sourceAddressTo(target);
+    this.#ownPort = target.port;
+    const options = { bind: { address: bind ?? any, port: target.port }, shared: true, oneTarget: true };
+    const port = network.openDatagramPort(options, this);
+    return [port, udpReceiveOnly ? undefined : port];
+  }
+
+  #openMulticast(network: Network): [DatagramPort | undefined, DatagramPort | undefined] {
+    const { udpSendOnly, udpReceiveOnly, loop, source: sources, bind } = this.#settings;
+    const group = this.#target;
+    const on = this.#interface(network);
+    const family = familyOf(group.address);
+    let receivePort: DatagramPort | undefined;
+    if (!udpSendOnly) {
+      const options = { bind: group, shared: true, join: { interface: on, sources } };
+      receivePort = network.openDatagramPort(options, this);
+    }
+    if (udpReceiveOnly) return [receivePort, undefined];
+    const from = bind ?? (family === 4 ? on?.address4 : undefined) ?? network.sourceAddressTo(group);
+    const ttl = this.#settings.target.ttl ?? MULTICAST_TTL;
+    const sendPort = network.openDatagramPort(
+      {
+        bind: { address: from ?? (family === 6 ? "::" : "0.0.0.0"), port: 0 },
+        oneTarget: true,
+        multicast: { interface: on, ttl, loop },
+      },
+      this.#sendOnlyReceiver(),
+    );
+    this.#ownAddress = from && withoutZone(from);
+    this.#ownPort = sendPort.local.port;
+    return [receivePort, sendPort];
+  }
+
+  #interface(network: Network) {
+    const { interface: wanted } = this.#settings;
+    if (wanted === undefined) return undefined;
+    const found = network.findInterface(wanted);
+    if (found === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);
+    return found;
+  }
+
+  /** For a socket that only sends: what reaches it is counted, errors are heeded. */
+  #sendOnlyReceiver(): DatagramReceiver {
+    return {
+      onDatagram: (payload) => this.#counters.outbound.refuse(payload, "send only"),
+      onError: (code) => this.onError(code),
+    };
+  }
+
+  #refuseEcho(payload: Uint8Array, port: number, address: string): void {
+    if (!this.#settings.loop) this.#events.report({ type: "own echo", source: { address, port } });
+    this.#counters.outbound.refuse(payload, "own echo");
+  }
+
+  #refuseSource(payload: Uint8Array, port: number, address: string): void {
+    this.#events.report({
+      type: "wrong source",
+      source: { address: unmapped(address), port },
+      expected: this.#sourceNames,
+    });
+    this.#counters.outbound.refuse(payload, "wrong source");
+  }
+}
+
+function withoutZone(address: string): string {
+  return unmapped(address).replace(/%.*$/, "");
 }

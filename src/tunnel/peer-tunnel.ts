@@ -3,16 +3,18 @@
  * and go.
  */
 
-import { type ErrorCode, TunnelError } from "../errors.ts";
 import { FrameQueue } from "../framing/frame-queue.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
-import type { ListenAddress, Settings } from "../options/settings.ts";
+import type { Settings } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
+import { failAs } from "./fail-as.ts";
+import { Life } from "./life.ts";
 import { Link } from "./link.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
+import { ServerDirectory } from "./server-directory.ts";
 import { StreamClient } from "./stream-client.ts";
 import { StreamServer } from "./stream-server.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
@@ -26,7 +28,6 @@ const QUEUE_FRAMES_MAX = 65_536;
 
 export class PeerTunnel implements Tunnel, SupplyContext {
   readonly counters = new Counters();
-  readonly closed: Promise<void>;
   readonly network: Network;
   readonly events: EventSource;
   readonly streams: number;
@@ -35,10 +36,8 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   readonly #trace: Trace | undefined;
   readonly #links: Link[] = [];
   readonly #datagrams: PeerDatagrams[] = [];
-  readonly #settle: { resolve: () => void; reject: (error: Error) => void };
+  readonly #life = new Life(() => this.#close());
   #supply: StreamSupply | undefined;
-  #closing: Promise<void> | undefined;
-  #failure: Error | undefined;
 
   constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
     this.#settings = settings;
@@ -47,19 +46,15 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     this.#trace = trace;
     this.streams = settings.rtp ? 2 : 1;
     this.once = settings.once;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.closed = promise;
-    this.closed.catch(() => {}); // who does not ask how it ended does not care
-    this.#settle = { resolve, reject };
   }
 
   /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN. */
   async open(): Promise<void> {
-    const { target, family, role, listen, connect } = this.#settings;
-    const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
+    const { target, family, role, listen, connect, allow } = this.#settings;
+    const addresses = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
     try {
       for (let index = 0; index < this.streams; index++) {
-        this.#openLink({ address: address as string, port: target.port + index });
+        this.#openLink({ address: addresses[0] as string, port: target.port + index }, addresses);
       }
     } catch (error) {
       this.#closeDatagrams();
@@ -68,13 +63,18 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     try {
       this.#supply =
         role === "server"
-          ? new StreamServer(this, listen as ListenAddress, () => this.counters.refusedConnections++)
-          : new StreamClient(this, connect, family);
+          ? new StreamServer(
+              this,
+              listen as NonNullable<Settings["listen"]>,
+              allow,
+              () => this.counters.refusedConnections++,
+            )
+          : new StreamClient(this, new ServerDirectory(this.network, this.events, connect, family));
     } catch (error) {
       this.#closeDatagrams();
       failAs("ERR_LISTEN")(error);
     }
-    this.events.report({ type: "listening", tcp: this.tcp, udp: this.udp });
+    this.events.onListening(this.tcp, this.udp, allow);
   }
 
   get tcp(): readonly Endpoint[] {
@@ -94,9 +94,12 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     return sum;
   }
 
+  get closed(): Promise<void> {
+    return this.#life.over;
+  }
+
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#life.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -104,21 +107,28 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   }
 
   associate(events: AssociationEvents): Association {
-    return new Association(this.#links, this.network.clock, events);
+    return new Association(this.#links, this.network.clock, {
+      onUp: (streams) => {
+        this.counters.connects++;
+        void this.#resolveSources();
+        events.onUp(streams);
+      },
+      onEnded: (reason, code) => events.onEnded(reason, code),
+    });
   }
 
   onOver(error?: Error): void {
-    this.#failure = error;
-    void this.close();
+    void this.#life.end(error);
   }
 
-  #openLink(target: Endpoint): void {
-    const { queueBytesMax, maxDelayMs, bind } = this.#settings;
+  #openLink(target: Endpoint, sources: readonly string[]): void {
+    const { queueBytesMax, maxDelayMs, deadAfterMs } = this.#settings;
     const link = new Link({
       clock: this.network.clock,
       counters: this.counters,
       queue: new FrameQueue({ bytesMax: queueBytesMax, framesMax: QUEUE_FRAMES_MAX }),
       maxDelayMs: maxDelayMs || Infinity,
+      deadAfterMs,
       agesWithoutStream: true,
       onWanted: () => this.#supply?.onWanted(),
       trace: this.#trace && ((stream, bytes) => this.#trace?.("inbound", stream.remote, bytes)),
@@ -131,11 +141,23 @@ export class PeerTunnel implements Tunnel, SupplyContext {
         link,
         counters: this.counters,
         events: this.events,
+        settings: this.#settings,
         target,
-        bind,
+        sources,
         trace: this.#trace && ((source, bytes) => this.#trace?.("outbound", source, bytes)),
       }),
     );
+  }
+
+  /** Who the target is may have changed since the last connection. */
+  async #resolveSources(): Promise<void> {
+    const { target, family } = this.#settings;
+    try {
+      const addresses = await this.network.resolve(target.host, family);
+      for (const datagrams of this.#datagrams) datagrams.allowSources(addresses);
+    } catch {
+      // The addresses it had last still count.
+    }
   }
 
   /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
@@ -150,18 +172,9 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     await this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
     for (const link of this.#links) link.dropHeld("closing");
     this.#closeDatagrams();
-    if (this.#failure === undefined) this.#settle.resolve();
-    else this.#settle.reject(this.#failure);
   }
 
   #closeDatagrams(): void {
     for (const datagrams of this.#datagrams) datagrams.close();
   }
-}
-
-/** Rethrows an error of net/ as one of the library's. */
-function failAs(code: ErrorCode): (error: unknown) => never {
-  return (error) => {
-    throw new TunnelError(code, (error as Error).message, { cause: error });
-  };
 }

@@ -1,12 +1,10 @@
 /**
- * When to dial again: soon after the first failure, ever more seldom after that, and sooner while somebody waits.
+ * When to dial again: soon after the first failure, ever more seldom after that.
  * Pure: `now` is an argument.
  */
 
 const FIRST_MS = 100;
 const LONGEST_MS = 5000;
-/** While datagrams arrive, nobody waits longer than this between two dials. */
-const WANTED_MS = 800;
 /** A stream that lived this long counts as success. */
 const SETTLED_MS = 5000;
 
@@ -40,8 +38,9 @@ export class RedialPolicy {
     return { delayMs: Math.min(delayMs, LONGEST_MS), settled };
   }
 
-  /** How long the wait may still last, given that it began at `since` and a datagram has arrived. */
-  wantedInMs(since: number, now: number): number {
-    return Math.max(0, since + WANTED_MS - now);
+  /** All is well again: the next failure is a first one. */
+  reset(): void {
+    this.#nextMs = FIRST_MS;
+    this.#upAt = undefined;
   }
 }

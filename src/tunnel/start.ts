@@ -1,16 +1,13 @@
 /** Starting a tunnel. */
 
-import { bunNetwork } from "../net/bun-network.ts";
+import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import type { Network } from "../net/network.ts";
 import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
-import {
-  type ClientOptions,
-  readClientOptions,
-  readServerOptions,
-  type ServerOptions,
-  type Settings,
-} from "../options/settings.ts";
+import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
+import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
+import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
+import { SessionTunnel } from "./session-tunnel.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 
 /** Who wants to be told, and by which network. */
@@ -42,13 +39,11 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 }
 
 /** Starts either side from settings that have been read. */
-export async function startTunnel(settings: Settings, extras: StartExtras): Promise<Tunnel> {
-  const tunnel = new PeerTunnel(
-    settings,
-    extras.network ?? bunNetwork,
-    new EventSource(extras.onEvent),
-    extras.trace,
-  );
+export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
+  const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
+  const network = extras.network ?? (await openBunNetwork(settings));
+  const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
+  const tunnel = new Mode(settings, network, new EventSource(extras.onEvent), extras.trace);
   await tunnel.open();
   return tunnel;
 }

@@ -1,41 +1,31 @@
 /** The client's supply of streams: dials the server, and dials again, for as long as the tunnel lives. */
 
 import { TunnelError } from "../errors.ts";
-import type { Timer } from "../net/clock.ts";
-import { type Endpoint, type Family, formatEndpoint } from "../net/endpoint.ts";
-import { errorCode, NetError } from "../net/network.ts";
+import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { NetError } from "../net/network.ts";
 import type { Dial } from "../net/stream-port.ts";
 import type { Association } from "./association.ts";
+import { RedialPause } from "./redial-pause.ts";
 import { RedialPolicy } from "./redial-policy.ts";
+import type { ServerDirectory } from "./server-directory.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 
 /** How long one address may take to answer. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** A server as it was given: a name or an address literal, and its (first) port. */
-export interface ServerName {
-  host: string;
-  port: number;
-}
-
 export class StreamClient implements StreamSupply {
   readonly listening: readonly Endpoint[] = [];
   readonly #context: SupplyContext;
-  readonly #servers: readonly ServerName[];
-  readonly #family: Family | undefined;
+  readonly #directory: ServerDirectory;
   readonly #policy: RedialPolicy;
-  readonly #lastGood = new Map<string, string[]>();
-  #serverIndex = 0;
   #association: Association | undefined;
   #abandonDial: (() => void) | undefined;
-  #wait: { since: number; wanted: boolean; timer: Timer; over: () => void } | undefined;
+  #pause: RedialPause | undefined;
   #stopped = false;
 
-  /** @param servers at least one; the next is tried when one cannot be reached or does not hold. */
-  constructor(context: SupplyContext, servers: readonly ServerName[], family: Family | undefined) {
+  constructor(context: SupplyContext, directory: ServerDirectory) {
     this.#context = context;
-    this.#servers = servers;
-    this.#family = family;
+    this.#directory = directory;
     this.#policy = new RedialPolicy(() => context.network.random());
     void this.#run();
   }
@@ -45,73 +35,50 @@ export class StreamClient implements StreamSupply {
   }
 
   onWanted(): void {
-    const wait = this.#wait;
-    if (wait === undefined || wait.wanted) return;
-    wait.wanted = true;
-    const { clock } = this.#context.network;
-    const sooner = clock.after(this.#policy.wantedInMs(wait.since, clock.now()), wait.over);
-    const planned = wait.timer;
-    wait.timer = {
-      cancel: () => {
-        planned.cancel();
-        sooner.cancel();
-      },
-    };
+    this.#pause?.want();
   }
 
   stop(): void {
     this.#stopped = true;
     this.#abandonDial?.();
-    this.#wait?.over();
+    this.#pause?.end();
   }
 
   async #run(): Promise<void> {
     const { network, once, events } = this.#context;
     while (!this.#stopped) {
-      const server = this.#servers[this.#serverIndex % this.#servers.length] as ServerName;
-      const failure = await this.#serve(server);
+      const failure = await this.#serve();
       if (this.#stopped) return;
       const { delayMs, settled } = this.#policy.onDown(network.clock.now());
-      if (!settled) this.#serverIndex++;
+      if (once)
+        return this.#context.onOver(
+          failure && new TunnelError("ERR_DIAL", failure.message, { cause: failure }),
+        );
       if (failure !== undefined) {
         const { code, message } = failure;
-        const retryInMs = once ? undefined : delayMs;
-        const to = `${server.host}/${server.port}`;
-        events.report({ type: "dial failed", to, code, message, retryInMs });
-        if (once) return this.#context.onOver(new TunnelError("ERR_DIAL", message, { cause: failure }));
-      } else if (once) {
-        return this.#context.onOver();
+        events.report({ type: "dial failed", to: this.#directory.name, code, message, retryInMs: delayMs });
       }
-      await this.#pause(delayMs);
+      if (!settled) this.#directory.moveOn();
+      await new Promise<void>((resolve) => {
+        this.#pause = new RedialPause(network.clock, delayMs, resolve);
+      });
+      this.#pause = undefined;
     }
   }
 
-  /** Dials a server's addresses one by one. Settles when its association has ended, or with why there was none. */
-  async #serve(server: ServerName): Promise<NetError | undefined> {
+  /** Dials the server's addresses one by one. Settles when its association has ended, or with why there was none. */
+  async #serve(): Promise<NetError | undefined> {
+    let failure: NetError | undefined;
     try {
-      let failure: NetError | undefined;
-      for (const address of await this.#addresses(server.host)) {
+      for (const address of await this.#directory.addresses()) {
         if (this.#stopped) return undefined;
-        failure = await this.#serveAddress({ address, port: server.port });
+        failure = await this.#serveAddress(address);
         if (failure === undefined) return undefined;
       }
-      return failure;
     } catch (error) {
-      return error as NetError;
+      failure = error as NetError;
     }
-  }
-
-  async #addresses(host: string): Promise<string[]> {
-    try {
-      const addresses = await this.#context.network.resolve(host, this.#family);
-      this.#lastGood.set(host, addresses);
-      return addresses;
-    } catch (error) {
-      const kept = this.#lastGood.get(host);
-      if (kept === undefined) throw error;
-      this.#context.events.report({ type: "name lookup failed", name: host, code: errorCode(error), kept });
-      return kept;
-    }
+    return failure;
   }
 
   /** One try: all the streams of a pair at once. Settles when the association has ended, or with why it never was. */
@@ -152,18 +119,6 @@ export class StreamClient implements StreamSupply {
         dial.stream.then((stream) => association.add(index, stream), giveUp);
         return dial;
       });
-    });
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    const { clock } = this.#context.network;
-    return new Promise((resolve) => {
-      const over = () => {
-        this.#wait?.timer.cancel();
-        this.#wait = undefined;
-        resolve();
-      };
-      this.#wait = { since: clock.now(), wanted: false, timer: clock.after(delayMs, over), over };
     });
   }
 }

@@ -3,6 +3,8 @@
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { RefusalReason } from "../observe/events.ts";
+import type { Settings } from "../options/settings.ts";
+import { AddressFilter } from "./address-filter.ts";
 import { Admission, type Incumbent } from "./admission.ts";
 import type { Association } from "./association.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
@@ -12,15 +14,23 @@ export class StreamServer implements StreamSupply {
   readonly #onRefused: () => void;
   readonly #listeners: StreamListener[] = [];
   readonly #admission = new Admission();
+  readonly #allowed: AddressFilter | undefined;
   #current: { association: Association; address: string; since: number } | undefined;
   #stopped = false;
 
   /**
+   * @param allow who may connect, each an address literal, perhaps with `/PREFIX`; empty: everyone.
    * @param onRefused called for each connection turned away.
    * @throws NetError when a port cannot be bound.
    */
-  constructor(context: SupplyContext, at: { address?: string; port: number }, onRefused: () => void) {
+  constructor(
+    context: SupplyContext,
+    at: NonNullable<Settings["listen"]>,
+    allow: readonly string[],
+    onRefused: () => void,
+  ) {
     this.#context = context;
+    this.#allowed = allow.length > 0 ? new AddressFilter(allow) : undefined;
     this.#onRefused = onRefused;
     try {
       for (let index = 0; index < context.streams; index++) {
@@ -52,6 +62,7 @@ export class StreamServer implements StreamSupply {
     const address = unmapped(stream.remote.address);
     const now = this.#context.network.clock.now();
     if (this.#stopped) return this.#refuse(stream, "closing");
+    if (this.#allowed?.allows(address) === false) return this.#refuse(stream, "address not allowed");
     const { verdict, first } = this.#admission.decide(address, this.#incumbent(index), now);
     if (first) this.#context.events.report({ type: "clients compete", address });
     if (verdict === "refuse other") return this.#refuse(stream, "another peer is being served");

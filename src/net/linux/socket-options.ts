@@ -105,8 +105,8 @@ export function setSendBuffer(libc: Libc, fd: number, bytes: number): number | u
 }
 
 /**
- * Datagrams the kernel dropped because this socket's receive buffer was full, since it was opened, modulo 2^32
- * (linux/sock_diag.h); undefined when the kernel does not say (before Linux 4.12).
+ * Datagrams the kernel dropped at this socket since it was opened, because its receive buffer was full or a filter
+ * refused them, modulo 2^32 (linux/sock_diag.h); undefined when the kernel does not say (before Linux 4.12).
  */
 export function kernelDrops(libc: Libc, fd: number): number | undefined {
   const value = memory(4 * c.SK_MEMINFO_VARS);

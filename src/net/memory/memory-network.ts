@@ -1,6 +1,11 @@
 /** A network in memory: the twin of the real one, for tests of a whole tunnel with a clock that stands still. */
 
-import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "../datagram-port.ts";
+import type {
+  DatagramPort,
+  DatagramPortOptions,
+  DatagramReceiver,
+  NetworkInterface,
+} from "../datagram-port.ts";
 import type { Endpoint, Family } from "../endpoint.ts";
 import { formatEndpoint } from "../endpoint.ts";
 import { NetError, type Network } from "../network.ts";
@@ -71,8 +76,16 @@ export class MemoryNetwork implements Network {
     return port;
   }
 
+  findInterface(nameOrAddress: string): NetworkInterface | undefined {
+    return nameOrAddress === this.#address ? { name: "mem0", address4: this.#address } : undefined;
+  }
+
   sourceAddressTo(): string {
     return this.#address;
+  }
+
+  descriptorLimit(): number {
+    return Infinity;
   }
 
   dial(to: Endpoint): Dial {

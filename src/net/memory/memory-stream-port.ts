@@ -79,6 +79,14 @@ export class MemoryStreamPort implements StreamPort {
     return Infinity;
   }
 
+  windowClosed(): boolean {
+    return !this.faults.blackHole && (this.#peer?.isPaused ?? false);
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
   pause(): void {
     this.#paused = true;
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as c from "../../../src/net/linux/constants.ts";
 import * as options from "../../../src/net/linux/socket-options.ts";
+import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
 const root = process.getuid?.() === 0;
@@ -10,7 +11,7 @@ const read = (fd: number, level: number, option: number) => options.getNumber(li
 async function withUdp(hostname: string, flags: number, use: (fd: number) => void | Promise<void>) {
   const socket = await Bun.udpSocket({ hostname, flags, socket: {} } as Bun.udp.SocketOptions<"buffer">);
   try {
-    await use((socket as unknown as { fd: number }).fd);
+    await use(fdOf(socket));
   } finally {
     socket.close();
   }
@@ -19,7 +20,7 @@ async function withUdp(hostname: string, flags: number, use: (fd: number) => voi
 function withTcp(hostname: string, use: (fd: number) => void) {
   const listener = Bun.listen({ hostname, port: 0, socket: { data() {} } });
   try {
-    use((listener as unknown as { fd: number }).fd);
+    use(fdOf(listener));
   } finally {
     listener.stop(true);
   }
@@ -141,7 +142,7 @@ describe.skipIf(noLibc)("socket options", () => {
         socket: { error() {} },
       });
       sender.send("nobody listens");
-      const sending = (sender as unknown as { fd: number }).fd;
+      const sending = fdOf(sender);
       expect(options.takeSocketError(libc, sending)).toBe("ECONNREFUSED");
       expect(options.takeSocketError(libc, sending)).toBeUndefined();
       sender.close();

@@ -1,0 +1,134 @@
+/** Linux's side of {@link SystemSockets}: the extras of this folder, applied to Bun's sockets as a tunnel's traits ask. */
+
+import { readFileSync } from "node:fs";
+import type { Transmitter } from "../datagram-batch.ts";
+import type { Endpoint, Family } from "../endpoint.ts";
+import { NetError } from "../network.ts";
+import type { SocketTraits } from "../socket-traits.ts";
+import type { SystemSockets } from "../system-sockets.ts";
+import { beginDial } from "./dial.ts";
+import { type Libc, openLibc } from "./libc.ts";
+import {
+  clearReceiveDetails,
+  type Keepalive,
+  kernelDrops,
+  setKeepalive,
+  setMark,
+  setMulticastHops,
+  setReceiveBuffer,
+  setReceiveErrors,
+  setSendBuffer,
+  setTrafficClass,
+  setUserTimeout,
+} from "./socket-options.ts";
+
+/** The part of the time to notice a dead peer that the kernel gets; the rest is for noticing that it noticed. */
+const KERNEL_SHARE = 0.8;
+
+export class LinuxSockets implements SystemSockets {
+  readonly #libc: Libc;
+  readonly #traits: SocketTraits;
+  readonly #userTimeoutMs: number;
+  #receiveBufferBytes = Infinity;
+
+  private constructor(libc: Libc, traits: SocketTraits) {
+    this.#libc = libc;
+    this.#traits = traits;
+    this.#userTimeoutMs = Math.round(traits.deadAfterMs * KERNEL_SHARE);
+  }
+
+  /** The extras for one tunnel; undefined where there is no Linux underneath. */
+  static open(traits: SocketTraits): LinuxSockets | undefined {
+    const libc = openLibc();
+    return libc && new LinuxSockets(libc, traits);
+  }
+
+  get report(): readonly string[] {
+    const { socketBufferBytes } = this.#traits;
+    if (this.#receiveBufferBytes >= socketBufferBytes) return [];
+    return [
+      `UDP receive buffer: ${this.#receiveBufferBytes} bytes granted of ${socketBufferBytes} asked for; ` +
+        `sysctl net.core.rmem_max=${socketBufferBytes} allows more`,
+    ];
+  }
+
+  prepareDatagramSocket(fd: number, oneTarget: boolean): void {
+    const { socketBufferBytes } = this.#traits;
+    this.#setMark(fd);
+    if (!oneTarget) setReceiveErrors(this.#libc, fd, false);
+    clearReceiveDetails(this.#libc, fd);
+    const granted = setReceiveBuffer(this.#libc, fd, socketBufferBytes);
+    if (granted !== undefined) this.#receiveBufferBytes = Math.min(this.#receiveBufferBytes, granted);
+    setSendBuffer(this.#libc, fd, socketBufferBytes);
+    this.#setTrafficClass(fd);
+  }
+
+  setMulticastTtl(fd: number, ttl: number): string | undefined {
+    return setMulticastHops(this.#libc, fd, ttl);
+  }
+
+  transmitter(_fd: number, _target: Endpoint | undefined, _family: Family): Transmitter | undefined {
+    return undefined;
+  }
+
+  prepareListener(fd: number): void {
+    // What is accepted inherits both (SYN-ACK included).
+    this.#setMark(fd);
+    this.#setTrafficClass(fd);
+  }
+
+  prepareStream(fd: number): void {
+    setUserTimeout(this.#libc, fd, this.#userTimeoutMs);
+    setKeepalive(this.#libc, fd, keepaliveWithin(this.#userTimeoutMs));
+    this.#setTrafficClass(fd);
+  }
+
+  beginDial(to: Endpoint): { fd: number } | { error: string } {
+    const { tcpBind, mark, tos } = this.#traits;
+    return beginDial(this.#libc, {
+      to,
+      userTimeoutMs: this.#userTimeoutMs,
+      ...(tcpBind !== undefined && { from: tcpBind }),
+      ...(mark !== undefined && { markValue: mark }),
+      ...(tos !== undefined && { tos }),
+    });
+  }
+
+  descriptorLimit(): number | undefined {
+    // proc(5), /proc/pid/limits: name, soft limit, hard limit, unit.
+    const soft = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    return soft === undefined ? undefined : Number(soft);
+  }
+
+  kernelDrops(fd: number): number | undefined {
+    return kernelDrops(this.#libc, fd);
+  }
+
+  windowClosed(_fd: number): boolean {
+    return false;
+  }
+
+  #setMark(fd: number): void {
+    const { mark } = this.#traits;
+    if (mark === undefined) return;
+    const refusal = setMark(this.#libc, fd, mark);
+    if (refusal === undefined) return;
+    throw new NetError(
+      refusal,
+      `cannot set the mark ${mark} on a socket: ${refusal} (it takes CAP_NET_ADMIN)`,
+    );
+  }
+
+  #setTrafficClass(fd: number): void {
+    const { tos } = this.#traits;
+    if (tos !== undefined) setTrafficClass(this.#libc, fd, tos);
+  }
+}
+
+/** Probes that begin after a third of the time and have all gone unanswered when it is over. */
+function keepaliveWithin(timeoutMs: number): Keepalive {
+  const timeoutS = Math.max(3, Math.floor(timeoutMs / 1000));
+  const idleS = Math.max(1, Math.floor(timeoutS / 3));
+  const intervalS = Math.max(1, Math.floor(timeoutS / 6));
+  return { idleS, intervalS, count: Math.max(1, Math.floor((timeoutS - idleS) / intervalS)) };
+}

@@ -1,0 +1,15 @@
+/** What all sockets of one tunnel have in common. */
+export interface SocketTraits {
+  /** The traffic class byte of UDP and TCP packets, 0 to 255. */
+  readonly tos?: number | undefined;
+  /** Linux SO_MARK of every socket, before its first packet. */
+  readonly mark?: number | undefined;
+  /** The local address literal TCP is dialled from. */
+  readonly tcpBind?: string | undefined;
+  /** A peer that answers nothing for this long is dead, in milliseconds. */
+  readonly deadAfterMs: number;
+  /** What UDP sockets ask for as receive and send buffers. */
+  readonly socketBufferBytes: number;
+  /** Whether datagrams may be handed to the kernel in segments of one large send. */
+  readonly offload: "auto" | "off";
+}

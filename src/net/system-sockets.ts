@@ -1,0 +1,35 @@
+/**
+ * What the operating system offers beyond Bun's own calls. `linux/` keeps it; where there is none, the portable way
+ * is taken, and the options that need it are refused.
+ */
+
+import type { Transmitter } from "./datagram-batch.ts";
+import type { Endpoint, Family } from "./endpoint.ts";
+
+export interface SystemSockets {
+  /** What it can do and cannot, for whoever asks: a line each. */
+  readonly report: readonly string[];
+  /**
+   * Sets up a UDP socket before its first packet: buffers, mark, traffic class, what is told with each datagram.
+   *
+   * @param oneTarget whether ICMP refusals shall be reported.
+   * @throws NetError EPERM when the mark needs a privilege.
+   */
+  prepareDatagramSocket(fd: number, oneTarget: boolean): void;
+  /** Sets a multicast TTL that Bun refuses; undefined, or the errno name. */
+  setMulticastTtl(fd: number, ttl: number): string | undefined;
+  /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
+  transmitter(fd: number, target: Endpoint | undefined, family: Family): Transmitter | undefined;
+  /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
+  prepareListener(fd: number): void;
+  /** Sets up a TCP connection: how soon a dead peer is noticed. */
+  prepareStream(fd: number): void;
+  /** Begins to connect a TCP socket that can still be given up; its descriptor, or the errno name. */
+  beginDial(to: Endpoint): { fd: number } | { error: string };
+  /** How many files this process may have open; undefined when the system does not say. */
+  descriptorLimit(): number | undefined;
+  /** Datagrams the kernel dropped before we could receive them, for want of room; undefined when it does not say. */
+  kernelDrops(fd: number): number | undefined;
+  /** Whether the peer keeps its window closed: it is there, and reads nothing. */
+  windowClosed(fd: number): boolean;
+}

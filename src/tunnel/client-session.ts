@@ -1,0 +1,119 @@
+/** One UDP source at a per-source client: its link, and the life of its connections, one at a time. */
+
+import type { DatagramPort } from "../net/datagram-port.ts";
+import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
+import { retire } from "../net/retire.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { DisconnectReason } from "../observe/events.ts";
+import { reasonOf } from "./association.ts";
+import type { Link, StreamEnd } from "./link.ts";
+import { type Session, type SessionContext, sessionLink } from "./session.ts";
+import type { StreamSeeker } from "./session-dialler.ts";
+import type { Trace } from "./tunnel.ts";
+
+/** After a connection that brought nothing, the next dial waits this long, then twice as long, up to the longest. */
+const REDIAL_FIRST_MS = 100;
+const REDIAL_LONGEST_MS = 5000;
+/** How long a peer gets to take our FIN. */
+const FAREWELL_MS = 1000;
+
+export interface ClientSessionEvents {
+  /** The session needs a stream: `onStream` is to be called with one. */
+  onSeek(session: ClientSession): void;
+  /** A stream has ended. @param unread the peer never answered on it. */
+  onStreamEnd(
+    session: ClientSession,
+    reason: DisconnectReason,
+    code: string | undefined,
+    unread: boolean,
+  ): void;
+}
+
+export class ClientSession implements StreamSeeker, Session {
+  readonly source: Endpoint;
+  readonly #context: SessionContext;
+  readonly #events: ClientSessionEvents;
+  readonly #link: Link;
+  #seeking = false;
+  #ended = false;
+  #redialMs = REDIAL_FIRST_MS;
+  #redialAt = -Infinity;
+
+  constructor(
+    context: SessionContext,
+    source: Endpoint,
+    port: DatagramPort,
+    events: ClientSessionEvents,
+    trace: Trace | undefined,
+  ) {
+    this.source = source;
+    this.#context = context;
+    this.#events = events;
+    this.#link = sessionLink(context, {
+      onWanted: () => this.#onWanted(),
+      trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
+    });
+    this.#link.sendTo(port.sender(source, this.#link), familyOf(unmapped(source.address)));
+  }
+
+  get activeAt(): number {
+    return this.#link.activeAt;
+  }
+
+  get idleLimitMs(): number {
+    return this.#context.settings.idleTimeoutMs || Infinity;
+  }
+
+  get held(): { outbound: number; inbound: number } {
+    return this.#link.held;
+  }
+
+  get seeking(): boolean {
+    return this.#seeking && !this.#ended;
+  }
+
+  onDatagram(payload: Uint8Array): void {
+    this.#link.onDatagram(payload);
+  }
+
+  onStream(stream: StreamPort): void {
+    this.#seeking = false;
+    this.#context.counters.connects++;
+    this.#link.attach(stream, (end) => this.#streamEnded(stream, end));
+  }
+
+  /** Whether datagrams are being written. */
+  get writing(): boolean {
+    return this.#link.stream !== undefined && this.#link.held.outbound > 0;
+  }
+
+  shrink(): void {
+    this.#link.shrink();
+  }
+
+  /** Ends the session; what waits is lost. Settles when its connection is gone. */
+  async end(reason: DisconnectReason): Promise<void> {
+    this.#ended = true;
+    const { stream } = this.#link;
+    if (stream !== undefined) this.#link.detach();
+    this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
+    if (stream !== undefined) await retire(stream, this.#context.network.clock, FAREWELL_MS);
+  }
+
+  #streamEnded(stream: StreamPort, end: StreamEnd): void {
+    const { clock } = this.#context.network;
+    const unread = this.#link.streamBytes === 0;
+    this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
+    this.#redialAt = clock.now() + this.#redialMs;
+    this.#link.detach();
+    if (end.by !== "error") void retire(stream, clock, FAREWELL_MS);
+    this.#events.onStreamEnd(this, reasonOf(end), end.by === "error" ? end.code : undefined, unread);
+  }
+
+  /** A datagram waits and there is no stream. */
+  #onWanted(): void {
+    if (this.#seeking || this.#ended || this.#context.network.clock.now() < this.#redialAt) return;
+    this.#seeking = true;
+    this.#events.onSeek(this);
+  }
+}

@@ -1,0 +1,31 @@
+/** The names that were given for this host's own addresses, looked up once: sockets are bound to literals. */
+
+import { TunnelError } from "../errors.ts";
+import type { Family } from "../net/endpoint.ts";
+import type { Settings } from "../options/settings.ts";
+
+/**
+ * The same settings with literals for `bind`, `tcpBind` and `listen.address`.
+ *
+ * @throws TunnelError ERR_RESOLVE.
+ */
+export async function resolveOwnAddresses(
+  settings: Settings,
+  resolve: (host: string, family: Family | undefined) => Promise<string[]>,
+): Promise<Settings> {
+  const literal = async (host: string): Promise<string> => {
+    try {
+      const [address] = await resolve(host, settings.family);
+      return address as string;
+    } catch (error) {
+      throw new TunnelError("ERR_RESOLVE", (error as Error).message, { cause: error });
+    }
+  };
+  const { bind, tcpBind, listen } = settings;
+  return {
+    ...settings,
+    ...(bind !== undefined && { bind: await literal(bind) }),
+    ...(tcpBind !== undefined && { tcpBind: await literal(tcpBind) }),
+    ...(listen?.address !== undefined && { listen: { ...listen, address: await literal(listen.address) } }),
+  };
+}

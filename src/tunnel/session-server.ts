@@ -1,0 +1,197 @@
+/**
+ * Per-source mode at the server: every TCP connection is a session with a UDP socket of its own, opened at its first
+ * frame and connected to the target, so that the target sees each source on a port of its own.
+ */
+
+import type { DatagramPort } from "../net/datagram-port.ts";
+import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
+import { retire } from "../net/retire.ts";
+import type { StreamListener, StreamPort } from "../net/stream-port.ts";
+import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
+import { AddressFilter } from "./address-filter.ts";
+import { reasonOf } from "./association.ts";
+import type { Link, StreamEnd } from "./link.ts";
+import { discard, type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
+import { SessionTable } from "./session-table.ts";
+import type { Trace } from "./tunnel.ts";
+
+/** How long a peer gets to take our FIN. */
+const FAREWELL_MS = 1000;
+/** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
+const HALF_CLOSED_IDLE_MS = 10_000;
+
+export class SessionServer implements SessionKeeper {
+  readonly sessions: SessionTable<ServerSession>;
+  readonly udp: readonly Endpoint[] = [];
+  readonly #context: SessionContext;
+  readonly #events: EventSource;
+  readonly #target: Endpoint;
+  readonly #trace: Trace | undefined;
+  readonly #allowed: AddressFilter | undefined;
+  readonly #perAddress = new Map<string, number>();
+  readonly #listener: StreamListener;
+  #stopped = false;
+
+  /** @throws NetError when the TCP port cannot be bound. */
+  constructor(
+    context: SessionContext,
+    events: EventSource,
+    target: Endpoint,
+    sessionsMax: number,
+    trace: Trace | undefined,
+  ) {
+    const { network, settings } = context;
+    this.#context = context;
+    this.#events = events;
+    this.#target = target;
+    this.#trace = trace;
+    this.#allowed = settings.allow.length > 0 ? new AddressFilter(settings.allow) : undefined;
+    this.sessions = new SessionTable(sessionsMax);
+    this.#listener = network.listen(settings.listen as { port: number }, (stream) => this.#offer(stream));
+  }
+
+  get listening(): readonly Endpoint[] {
+    return [this.#listener.local];
+  }
+
+  /** Ends a session: its connection and its UDP socket. Settles when they are gone. */
+  async end(session: ServerSession, reason: DisconnectReason, code?: string): Promise<void> {
+    if (!this.sessions.delete(session)) return;
+    const { address } = session;
+    const others = (this.#perAddress.get(address) ?? 1) - 1;
+    if (others === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, others);
+    const source = session.remote;
+    this.#events.report({ type: "session closed", source, reason, code, sessions: this.sessions.size });
+    await session.end(reason);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#listener.close();
+  }
+
+  close(): void {}
+
+  #offer(stream: StreamPort): void {
+    const address = unmapped(stream.remote.address);
+    const { settings, network } = this.#context;
+    if (this.#stopped) return this.#refuse(stream, "closing");
+    if (this.#allowed?.allows(address) === false) return this.#refuse(stream, "address not allowed");
+    const ofAddress = this.#perAddress.get(address) ?? 0;
+    if (ofAddress >= settings.maxSessionsPerAddress)
+      return this.#refuse(stream, "too many sessions of this address");
+    const { room, evict } = this.sessions.makeRoom(network.clock.now());
+    if (!room) return this.#refuse(stream, "too many sessions");
+    if (evict !== undefined) void this.end(evict, "evicted");
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#context.counters.connects++;
+    const session = new ServerSession(this.#context, stream, this.#target, this.#trace);
+    this.sessions.add(session);
+    this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
+    session.start((reason, code) => void this.end(session, reason, code));
+  }
+
+  #refuse(stream: StreamPort, reason: RefusalReason): void {
+    this.#context.counters.refusedConnections++;
+    if (reason === "too many sessions") {
+      this.#events.report({ type: "session refused", source: stream.remote, sessions: this.sessions.size });
+    }
+    this.#events.report({ type: "connection refused", remote: stream.remote, reason });
+    discard(stream);
+  }
+}
+
+/** One TCP connection and its UDP socket. */
+class ServerSession implements Session {
+  readonly remote: Endpoint;
+  readonly address: string;
+  readonly #context: SessionContext;
+  readonly #stream: StreamPort;
+  readonly #link: Link;
+  readonly #target: Endpoint;
+  readonly #trace: Trace | undefined;
+  #port: DatagramPort | undefined;
+  #halfClosed = false;
+  #gone = false;
+
+  constructor(context: SessionContext, stream: StreamPort, target: Endpoint, trace: Trace | undefined) {
+    this.#context = context;
+    this.#stream = stream;
+    this.remote = stream.remote;
+    this.address = unmapped(stream.remote.address);
+    this.#target = target;
+    this.#trace = trace;
+    this.#link = sessionLink(context, {
+      openSender: () => this.#openPort(),
+      trace: trace && ((from, bytes) => trace("inbound", from.remote, bytes)),
+    });
+  }
+
+  get activeAt(): number {
+    return this.#link.activeAt;
+  }
+
+  get idleLimitMs(): number {
+    const idleMs = this.#context.settings.idleTimeoutMs || Infinity;
+    return this.#halfClosed ? Math.min(HALF_CLOSED_IDLE_MS, idleMs) : idleMs;
+  }
+
+  get held(): { outbound: number; inbound: number } {
+    return this.#link.held;
+  }
+
+  start(onEnd: (reason: DisconnectReason, code: string | undefined) => void): void {
+    this.#link.attach(this.#stream, (end: StreamEnd) => {
+      if (end.by === "peer") {
+        this.#halfClosed = true;
+        if (this.#port === undefined) onEnd("closed by peer", undefined);
+        return;
+      }
+      this.#gone = end.by === "error";
+      const reason = this.#halfClosed ? "closed by peer" : reasonOf(end);
+      onEnd(reason, end.by === "error" ? end.code : undefined);
+    });
+  }
+
+  /** Whether datagrams are being written. */
+  get writing(): boolean {
+    return this.#link.held.outbound > 0;
+  }
+
+  shrink(): void {
+    this.#link.shrink();
+  }
+
+  async end(reason: DisconnectReason): Promise<void> {
+    this.#link.detach();
+    this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
+    this.#port?.close();
+    if (!this.#gone) await retire(this.#stream, this.#context.network.clock, FAREWELL_MS);
+  }
+
+  #openPort(): void {
+    const { network, counters, settings } = this.#context;
+    const target = this.#target;
+    const family = familyOf(target.address);
+    const any = family === 6 ? "::" : "0.0.0.0";
+    try {
+      this.#port = network.openDatagramPort(
+        { bind: { address: settings.bind ?? any, port: 0 }, connect: target, oneTarget: true },
+        {
+          onDatagram: (payload, port, address) => {
+            this.#trace?.("outbound", { address, port }, payload.length);
+            this.#link.onDatagram(payload);
+          },
+          onError: (code) => {
+            if (code === "ECONNREFUSED") counters.refusals++;
+            else counters.socketErrors++;
+          },
+        },
+      );
+    } catch {
+      return; // counted by the link as `not sent`; the next frame tries again
+    }
+    this.#link.sendTo(this.#port.sender(target, this.#link), family);
+  }
+}

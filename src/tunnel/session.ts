@@ -1,0 +1,81 @@
+/** A session of per-source mode: one link, for one UDP source at the client and one TCP connection at the server. */
+
+import { FrameQueue } from "../framing/frame-queue.ts";
+import type { Endpoint } from "../net/endpoint.ts";
+import type { Network } from "../net/network.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { Counters } from "../observe/counters.ts";
+import type { DisconnectReason } from "../observe/events.ts";
+import type { Settings } from "../options/settings.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
+
+/** A session's ring to begin with; most sessions never need more at a time. */
+const RING_BYTES_INITIAL = 2048;
+const FRAMES_MAX = 16_384;
+
+/** What the sessions of one tunnel share. */
+export interface SessionContext {
+  readonly network: Network;
+  readonly settings: Settings;
+  readonly counters: Counters;
+  readonly budget: MemoryBudget;
+}
+
+/** The link of a session. Its queue grows when it must; what waits for the dial does not age. */
+export function sessionLink(
+  context: SessionContext,
+  hooks: Pick<LinkOptions, "onWanted" | "openSender" | "trace">,
+): Link {
+  const { settings, network, counters, budget } = context;
+  const { queueBytesMax: bytesMax, maxDelayMs } = settings;
+  return new Link({
+    clock: network.clock,
+    counters,
+    budget,
+    queue: new FrameQueue({ bytesMax, framesMax: FRAMES_MAX, bytesInitial: RING_BYTES_INITIAL }),
+    maxDelayMs: maxDelayMs || Infinity,
+    deadAfterMs: settings.deadAfterMs,
+    agesWithoutStream: false,
+    ...hooks,
+  });
+}
+
+/** Anything that can be idle. */
+export interface Idler {
+  /** When a datagram last passed, either way. */
+  readonly activeAt: number;
+}
+
+/** A session, as the tunnel that holds it sees it. */
+export interface Session extends Idler {
+  /** Idle for longer than this, it is to be ended; Infinity for never. */
+  readonly idleLimitMs: number;
+  /** Datagrams received and neither sent nor dropped yet. */
+  readonly held: { outbound: number; inbound: number };
+  /** Whether datagrams wait that a stream is taking. */
+  readonly writing: boolean;
+  /** Gives back memory that is not needed while nothing happens. */
+  shrink(): void;
+}
+
+/** One end's way of having sessions. */
+export interface SessionKeeper {
+  readonly sessions: Iterable<Session> & { readonly size: number };
+  /** The TCP ports listened on. */
+  readonly listening: readonly Endpoint[];
+  /** The UDP ports listened on. */
+  readonly udp: readonly Endpoint[];
+  /** Ends a session. Settles when its sockets are gone. */
+  end(session: Session, reason: DisconnectReason): Promise<void>;
+  /** Has no new sessions. */
+  stop(): void;
+  /** Lets go of the port. */
+  close(): void;
+}
+
+/** A stream that nobody wants: ended without a farewell. */
+export function discard(stream: StreamPort): void {
+  stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
+  stream.terminate();
+}

@@ -1,0 +1,58 @@
+/**
+ * Notices a peer that is there and reads nothing: its window stays closed, so that TCP itself has no reason to end the
+ * connection. Costs nothing while the stream takes what it is given.
+ */
+
+import type { Clock, Timer } from "../net/clock.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+
+/** How often a full stream is looked at. */
+const LOOK_MS = 1000;
+
+export class StallWatch {
+  readonly #clock: Clock;
+  readonly #limitMs: number;
+  readonly #onStall: () => void;
+  #timer: Timer | undefined;
+  #since = 0;
+  /** Whether the peer's window was closed when last looked at, or written to in vain. */
+  windowWasClosed = false;
+
+  /** @param limitMs how long a stream may take nothing. */
+  constructor(clock: Clock, limitMs: number, onStall: () => void) {
+    this.#clock = clock;
+    this.#limitMs = limitMs;
+    this.#onStall = onStall;
+  }
+
+  /** The stream is full. */
+  onFull(stream: StreamPort): void {
+    if (this.#timer !== undefined) return;
+    this.#since = this.#clock.now();
+    this.#look(stream);
+  }
+
+  /** The stream has taken something. */
+  onProgress(): void {
+    this.#since = this.#clock.now();
+    this.windowWasClosed = false;
+  }
+
+  /** Nothing waits to be written. */
+  onIdle(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #look(stream: StreamPort): void {
+    this.#timer = this.#clock.after(LOOK_MS, () => {
+      this.windowWasClosed = stream.windowClosed();
+      if (this.#clock.now() - this.#since >= this.#limitMs) {
+        this.#timer = undefined;
+        this.#onStall();
+      } else {
+        this.#look(stream);
+      }
+    });
+  }
+}

@@ -1,0 +1,10 @@
+/** Lets Bun take over a TCP descriptor. Its types do not know that `Bun.connect` can. */
+export function adopt(fd: number, socket: Bun.SocketHandler): Promise<Bun.Socket> {
+  const connect = Bun.connect as unknown as (options: object) => Promise<Bun.Socket>;
+  return connect({ fd, allowHalfOpen: true, socket });
+}
+
+/** The descriptor of a Bun socket or listener, which its types leave out. */
+export function fdOf(socket: object): number {
+  return (socket as { fd: number }).fd;
+}

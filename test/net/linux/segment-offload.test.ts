@@ -1,0 +1,181 @@
+import { describe, expect, test } from "bun:test";
+import { DatagramBatch } from "../../../src/net/datagram-batch.ts";
+import type { Libc } from "../../../src/net/linux/libc.ts";
+import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";
+import { OffloadTransmitter, PLAIN_MS, probeOffload } from "../../../src/net/linux/segment-offload.ts";
+import { libc, noLibc, watchedLibc } from "./open-libc.ts";
+
+/** What one scripted sendmmsg does: takes so many messages, all of them, or fails. */
+type Result = number | "all" | (string & {});
+
+/** A transmitter whose sendmmsg follows a script (then takes all) and records the shape of what it was given. */
+function scripted(...script: Result[]) {
+  const calls: string[] = [];
+  let error = "";
+  const fake: Libc = {
+    ...libc,
+    sendmmsg(_fd, messages, count) {
+      const view = new DataView(messages.buffer, messages.byteOffset);
+      const shape = Array.from({ length: count }, (_, index) => {
+        const grouped = view.getUint32(index * 64 + 40, true) > 0;
+        return `${grouped ? "group" : "plain"} ${view.getUint32(index * 64 + 24, true)}`;
+      });
+      calls.push(shape.join(", "));
+      const result = script.shift() ?? "all";
+      if (result === "all") return count;
+      if (typeof result === "number") return result;
+      error = result;
+      return -1;
+    },
+    errno: () => error,
+  };
+  const clock = { nowMs: 1000 };
+  const scratch = new OffloadScratch(fake);
+  const transmitter = new OffloadTransmitter(fake, scratch, { fd: -1 }, () => clock.nowMs);
+  return { calls, clock, scratch, transmitter };
+}
+
+function batchOf(...lengths: number[]): DatagramBatch {
+  const batch = new DatagramBatch();
+  const bytes = new Uint8Array(new ArrayBuffer(Math.max(...lengths)));
+  for (const length of lengths) batch.add(bytes, 0, length);
+  return batch;
+}
+
+describe.skipIf(noLibc)("OffloadTransmitter", () => {
+  test("a batch of equal lengths is one message in one call", () => {
+    const { calls, transmitter } = scripted();
+    expect(transmitter.transmit(batchOf(9, 9, 9, 5))).toBe(4);
+    expect(calls).toEqual(["group 4"]);
+    expect([transmitter.refusal, transmitter.sentMessages, transmitter.systemCalls]).toEqual(["", 1, 1]);
+  });
+
+  test("it begins at batch.from", () => {
+    const { calls, transmitter } = scripted();
+    const batch = batchOf(9, 9, 9, 0, 4);
+    batch.from = 2;
+    expect(transmitter.transmit(batch)).toBe(3);
+    expect(calls).toEqual(["plain 1, plain 1, plain 1"]);
+  });
+
+  test("an empty rest is no call", () => {
+    const { calls, transmitter } = scripted();
+    const batch = batchOf(9);
+    batch.from = 1;
+    expect(transmitter.transmit(batch)).toBe(0);
+    expect(calls).toEqual([]);
+  });
+
+  test("a full buffer in the middle: what was taken counts in datagrams, the rest is refused with EAGAIN", () => {
+    const { calls, transmitter } = scripted(1, "EAGAIN");
+    const batch = batchOf(9, 9, 20, 20, 20);
+    expect(transmitter.transmit(batch)).toBe(2);
+    expect(transmitter.refusal).toBe("EAGAIN");
+    expect(calls).toEqual(["group 2, group 3", "group 3"]);
+    batch.from = 2;
+    expect(transmitter.transmit(batch)).toBe(3);
+    expect([transmitter.refusal, transmitter.sentMessages]).toEqual(["", 2]);
+  });
+
+  test("after a short count whose cause has gone it goes on", () => {
+    const { calls, transmitter } = scripted(1, 1);
+    expect(transmitter.transmit(batchOf(1, 2, 3))).toBe(3);
+    expect(calls).toEqual(["plain 1, plain 1, plain 1", "plain 1, plain 1", "plain 1"]);
+    expect(transmitter.refusal).toBe("");
+  });
+
+  test("an interrupted call is made again", () => {
+    const { transmitter } = scripted("EINTR", "EINTR", 1, "EINTR");
+    expect(transmitter.transmit(batchOf(1, 2, 3))).toBe(3);
+  });
+
+  test.each(["ECONNREFUSED", "EPERM", "ENOBUFS", "EHOSTUNREACH"])(
+    "%s stops it, and a group stays a group",
+    (error) => {
+      const { calls, transmitter } = scripted(error);
+      expect(transmitter.transmit(batchOf(9, 9))).toBe(0);
+      expect(transmitter.refusal).toBe(error);
+      expect(transmitter.transmit(batchOf(9, 9))).toBe(2);
+      expect(calls).toEqual(["group 2", "group 2"]);
+    },
+  );
+
+  test.each(["EINVAL", "EMSGSIZE"])(
+    "%s on a group: this length and longer ones go plainly for 60 s",
+    (error) => {
+      const { calls, clock, transmitter } = scripted(1, error);
+      expect(transmitter.transmit(batchOf(1, 1, 1400, 1400, 2))).toBe(5);
+      expect(calls).toEqual(["group 2, group 3", "group 3", "plain 1, plain 1, plain 1"]);
+
+      calls.length = 0;
+      clock.nowMs += PLAIN_MS - 1;
+      transmitter.transmit(batchOf(1500, 1500, 1400, 1399, 1399));
+      expect(calls).toEqual(["plain 1, plain 1, plain 1, group 2"]);
+
+      calls.length = 0;
+      clock.nowMs += 1;
+      transmitter.transmit(batchOf(1400, 1400));
+      expect(calls).toEqual(["group 2"]);
+    },
+  );
+
+  test.each(["EINVAL", "EMSGSIZE"])("%s on a plain message stops it", (error) => {
+    const { transmitter, scratch } = scripted(error, error);
+    expect(transmitter.transmit(batchOf(1400, 1400))).toBe(0);
+    expect(transmitter.refusal).toBe(error);
+    expect(scratch.offReason).toBeUndefined();
+  });
+
+  test.each(["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"])(
+    "%s on a group switches offload off for all",
+    (error) => {
+      const { calls, transmitter, scratch } = scripted(error);
+      expect(transmitter.transmit(batchOf(9, 9))).toBe(2);
+      expect(calls).toEqual(["group 2", "plain 1, plain 1"]);
+      expect(scratch.offReason).toBe(error);
+      const other = new OffloadTransmitter(libc, scratch, { fd: -1 }, () => 0);
+      expect(other.transmit(batchOf(9, 9))).toBe(0);
+      expect([other.refusal, other.systemCalls]).toEqual(["EBADF", 1]);
+    },
+  );
+
+  test("EIO on a plain message stops it and switches nothing off", () => {
+    const { transmitter, scratch } = scripted("EIO");
+    expect(transmitter.transmit(batchOf(9))).toBe(0);
+    expect([transmitter.refusal, scratch.offReason]).toEqual(["EIO", undefined]);
+  });
+
+  test.each([
+    [-1, 4],
+    [0, 11],
+    [5, 6],
+    [0, -1],
+  ])("a payload at %i of %i bytes outside its array of 10 is never handed to the kernel", (start, length) => {
+    const { calls, transmitter } = scripted();
+    const batch = batchOf(5);
+    batch.add(new Uint8Array(new ArrayBuffer(20), 5, 10), start, length);
+    expect(() => transmitter.transmit(batch)).toThrow(RangeError);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe.skipIf(noLibc)("probeOffload", () => {
+  test("works on this kernel and leaves no descriptor behind", () => {
+    const watched = watchedLibc();
+    const scratch = new OffloadScratch(watched.libc);
+    expect(probeOffload(watched.libc, scratch)).toBeUndefined();
+    expect(scratch.offReason).toBeUndefined();
+    expect(watched.open.size).toBe(0);
+  });
+
+  test.each<[string, Partial<Libc>, string]>([
+    ["an old kernel", { getsockopt: () => -1, errno: () => "ENOPROTOOPT" }, "ENOPROTOOPT"],
+    ["no socket", { socket: () => -1, errno: () => "EMFILE" }, "EMFILE"],
+    ["a filter of system calls", { sendmmsg: () => -1, errno: () => "ENOSYS" }, "ENOSYS"],
+  ])("%s is told", (_, fault, reason) => {
+    const faulty: Libc = { ...libc, ...fault };
+    const scratch = new OffloadScratch(faulty);
+    expect(probeOffload(faulty, scratch)).toBe(reason);
+    expect(scratch.offReason).toBe(reason);
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, test } from "bun:test";
+import { TcpInfo } from "../../../src/net/linux/tcp-info.ts";
+import { fdOf } from "./adopt.ts";
+import { libc, noLibc } from "./open-libc.ts";
+
+/** A connection whose server end does not read. */
+async function blockedConnection() {
+  const accepted = Promise.withResolvers<Bun.Socket>();
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open(socket) {
+        socket.pause();
+        accepted.resolve(socket);
+      },
+      data() {},
+    },
+  });
+  const client = await Bun.connect({ hostname: "127.0.0.1", port: listener.port, socket: { data() {} } });
+  const server = await accepted.promise;
+  const close = () => {
+    client.terminate();
+    server.terminate();
+    listener.stop(true);
+  };
+  return { client, server, close };
+}
+
+describe.skipIf(noLibc)("TcpInfo", () => {
+  test("of an idle connection: a segment size, a round trip time, nothing on its way", async () => {
+    const { client, close } = await blockedConnection();
+    const info = new TcpInfo(libc);
+    expect(info.read(fdOf(client))).toBeUndefined();
+    expect(info.sndMss).toBeGreaterThan(500);
+    expect(info.rttUs).toBeGreaterThan(0);
+    expect(info.rttUs).toBeLessThan(1e6);
+    expect(info.minRttUs).toBeGreaterThan(0);
+    expect([info.unacked, info.notsentBytes, info.retransmits]).toEqual([0, 0, 0]);
+    expect(info.deliveryRateBytesPerS).toBeGreaterThanOrEqual(0);
+    expect(info.unsentBytes(fdOf(client))).toBe(0);
+    close();
+  });
+
+  test("of a blocked one: what was written and not sent, the same by either way of asking", async () => {
+    const { client, close } = await blockedConnection();
+    const chunk = new Uint8Array(1 << 20);
+    for (let written = 1; written > 0; ) written = client.write(chunk, 0, chunk.length);
+    const info = new TcpInfo(libc);
+    expect(info.read(fdOf(client))).toBeUndefined();
+    expect(info.notsentBytes).toBeGreaterThan(0);
+    expect(info.notsentBytes).toBe(info.unsentBytes(fdOf(client)) as number);
+    expect(info.deliveryRateBytesPerS).toBeGreaterThan(0);
+    close();
+  });
+
+  test("an older kernel writes less: the fields it lacks are undefined", () => {
+    const older = {
+      ...libc,
+      getsockopt(_fd: number, _level: number, _option: number, value: Uint8Array, length: Uint8Array) {
+        value.fill(1);
+        length[0] = 104; // Linux 2.6.10 to 3.14: up to tcpi_total_retrans
+        return 0;
+      },
+    };
+    const info = new TcpInfo(older);
+    info.read(0);
+    expect([info.sndMss, info.retransmits]).toEqual([0x01010101, 0x01010101]);
+    expect([info.notsentBytes, info.minRttUs, info.deliveryRateBytesPerS]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test("of no socket: the errno, and no field keeps an old value", async () => {
+    const { client, close } = await blockedConnection();
+    const info = new TcpInfo(libc);
+    info.read(fdOf(client));
+    expect(info.read(-1)).toBe("EBADF");
+    expect(info.sndMss).toBeUndefined();
+    expect(info.unsentBytes(-1)).toBeUndefined();
+    close();
+  });
+});
