@@ -34,9 +34,12 @@ const TICK_US = 200;
 /** The same while answers are awaited: a round trip looks longer by up to this and the kernel's slack of 50 us. */
 const LISTEN_TICK_US = 20;
 const LATE_NS = 5e6;
-/** The tail: enough to push out whatever a relay holds back until more comes, slow enough not to add to a queue. */
-const TAIL_RATE = 1000;
-const TAIL_S = 0.05;
+/**
+ * The tail: enough to push out what a relay holds back until more comes (the original: up to 64 KiB of its stream),
+ * slow enough not to add to a queue.
+ */
+const TAIL_BYTES = 128 << 10;
+const TAIL_RATE = 10_000;
 const ANSWERS_S = 0.3;
 
 async function main(): Promise<void> {
@@ -75,7 +78,7 @@ async function main(): Promise<void> {
   say({ type: "counting" });
   const { sent, spanS, late } = offer(kernel, sender, COUNTED, rate, Number(values.seconds), rest);
   say({ type: "counted" });
-  offer(kernel, sender, TAIL, TAIL_RATE, TAIL_S, rest);
+  offer(kernel, sender, TAIL, TAIL_RATE, Math.ceil(TAIL_BYTES / size) / TAIL_RATE, rest);
   const report: GeneratorReport = { sent, spanS, late };
   if (tally !== undefined) {
     const untilNs = kernel.now() + ANSWERS_S * 1e9;

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { GeneratorReport } from "./generator.ts";
 import { BenchProcess } from "./process.ts";
+import type { Place } from "./relays.ts";
 import type { Plan } from "./scenario.ts";
 import type { SinkReport } from "./sink.ts";
 import type { TunnelPair } from "./tunnel-pair.ts";
@@ -52,10 +53,10 @@ const SINK = join(import.meta.dir, "sink.ts");
 
 /** Sends a load through a tunnel. @throws Error with the last words of a process that died. */
 export async function runLoad(pair: TunnelPair, load: Load): Promise<LoadResult> {
-  const sink = await startSink(pair, load);
+  const sink = await startSink(pair.place, load);
   let generator: BenchProcess | undefined;
   try {
-    generator = startGenerator(pair, load);
+    generator = startGenerator(pair.place, load);
     await alive(pair, generator.message("counting"));
     const before = pair.cost();
     const sent = await alive(pair, generator.message<GeneratorReport>("report"));
@@ -70,7 +71,7 @@ export async function runLoad(pair: TunnelPair, load: Load): Promise<LoadResult>
 }
 
 /** Starts the sink of a load and waits until it listens. */
-export async function startSink({ place }: TunnelPair, load: Load): Promise<BenchProcess> {
+export async function startSink(place: Place, load: Load): Promise<BenchProcess> {
   const at =
     load.direction === "back"
       ? `${place.clientApp}:${place.clientPort}`
@@ -84,7 +85,7 @@ export async function startSink({ place }: TunnelPair, load: Load): Promise<Benc
 }
 
 /** Starts the generator of a load. */
-export function startGenerator({ place }: TunnelPair, load: Load): BenchProcess {
+export function startGenerator(place: Place, load: Load): BenchProcess {
   const back = load.direction === "back";
   return new BenchProcess("generator", [
     ...[...(load.wrappers?.generator ?? []), process.execPath, GENERATOR],
@@ -121,11 +122,7 @@ function resultOf(
   const serverCpuUs = perDatagram("server");
   const spanS = Math.max(generator.spanS, sink.spanS);
   const offeredPerSecond = generator.sent / generator.spanS;
-  const notes: string[] = [];
-  if (offeredPerSecond < 0.95 * load.rate || generator.late > 0.05 * generator.sent) {
-    notes.push("the generator was the bottleneck");
-  }
-  if (sink.kernelDrops > 0) notes.push(`the sink was too slow for ${sink.kernelDrops} datagrams`);
+  const notes = limitsOf(load, generator, sink);
   return {
     sent: generator.sent,
     sink,
@@ -139,4 +136,14 @@ function resultOf(
     peakBytes: after.client.peakBytes + after.server.peakBytes,
     notes,
   };
+}
+
+/** Why figures may be the generator's or the sink's rather than the relay's. */
+export function limitsOf(load: Load, generator: GeneratorReport, sink: SinkReport): string[] {
+  const notes: string[] = [];
+  if (generator.sent < 0.95 * load.rate * generator.spanS || generator.late > 0.05 * generator.sent) {
+    notes.push("the generator was the bottleneck");
+  }
+  if (sink.kernelDrops > 0) notes.push(`the sink was too slow for ${sink.kernelDrops} datagrams`);
+  return notes;
 }

@@ -1,11 +1,4 @@
-/**
- * The end-to-end benchmark: how many datagrams a second, how late, and at what price, beside other relays.
- *
- *     bun run bench [--only NAME,...] [--sizes 172,1200] [--rates 50000,...] [--repeat N] [--json FILE]
- *                   [--peer-client CMD --peer-server CMD] [--ports TCP,CLIENT,SERVER]
- *     bun run bench:full ...
- *     bun run bench --compare A.json B.json
- */
+/** The end-to-end benchmark: how many datagrams a second, how late, and at what price, beside other relays. */
 
 import { parseArgs } from "node:util";
 import { compareResults } from "./compare.ts";
@@ -13,29 +6,53 @@ import { PLANS } from "./plans.ts";
 import { killAll } from "./process.ts";
 import { Progress } from "./progress.ts";
 import { findRelays } from "./relays.ts";
-import { describeResults, readResults, resultsPath, writeResults } from "./results.ts";
+import { describeResults, loadNow, readResults, resultsPath, writeResults } from "./results.ts";
 import { runAll } from "./runner.ts";
 import type { Plan } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { summarize } from "./statistics.ts";
 import { formatTables } from "./table.ts";
 
+/** More than this many processes at work before the run make its figures doubtful. */
+const BUSY = 0.5;
+
+const USAGE = `bun run bench [options], or bun run bench:full [options]
+  --only NAME,...        scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
+  --sizes BYTES,...      payloads of throughput scenarios
+  --rates N,...          datagrams a second of the rate sweep
+  --repeat N             repeats of each cell
+  --relays NAME,...      some of the relays found
+  --peer-client CMD --peer-server CMD
+                         another relay; {tcp} {client} {server} {serverHost} {clientApp} {serverApp} are filled in
+  --ports TCP,CLIENT,SERVER
+                         fixed ports
+  --json FILE            every raw repeat (bench:full writes one anyway, to bench/results)
+bun run bench --compare A.json B.json
+                         fails when B is worse than A by more than the repeats' spread
+`;
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       plan: { type: "string", default: "quick" },
+      help: { type: "boolean", default: false },
       only: { type: "string" },
       sizes: { type: "string" },
       rates: { type: "string" },
       repeat: { type: "string" },
       json: { type: "string" },
       ports: { type: "string" },
+      relays: { type: "string" },
       compare: { type: "boolean", default: false },
       "peer-client": { type: "string" },
       "peer-server": { type: "string" },
     },
   });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   if (values.compare) {
     const [before, after] = positionals;
     if (before === undefined || after === undefined) throw new Error("--compare takes two result files");
@@ -43,9 +60,12 @@ async function main(): Promise<number> {
     process.stdout.write(`${text}\n`);
     return regressions === 0 ? 0 : 1;
   }
-  const scenarios = chosen(values.only);
+  const scenarios = chosen("scenario", SCENARIOS, values.only);
   const plan = planned(values);
-  const { relays, leftOut } = findRelays(givenPeer(values["peer-client"], values["peer-server"]));
+  const { relays: found, leftOut } = findRelays(givenPeer(values["peer-client"], values["peer-server"]));
+  const relays = chosen("relay", found, values.relays);
+  const loadBefore = loadNow();
+  if (loadBefore > BUSY) leftOut.push(`quiet: this machine was busy before (load ${loadBefore.toFixed(1)})`);
   const progress = new Progress(process.stderr);
   const run = await runAll({
     scenarios,
@@ -55,7 +75,7 @@ async function main(): Promise<number> {
     onCell: (label, done, total) => progress.show(label, done, total),
   });
   progress.end();
-  const results = describeResults(plan, run.samples, [...leftOut, ...run.leftOut]);
+  const results = describeResults(plan, run.samples, [...leftOut, ...run.leftOut], loadBefore);
   process.stdout.write(`${formatTables(scenarios, summarize(results.samples), results.leftOut)}\n`);
   const path = values.json ?? (plan.name === "full" ? resultsPath(results) : undefined);
   if (path !== undefined) {
@@ -65,16 +85,17 @@ async function main(): Promise<number> {
   return 0;
 }
 
-function chosen(only: string | undefined) {
-  if (only === undefined) return SCENARIOS;
-  const names = only.split(",");
-  const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+function chosen<T extends { name: string }>(
+  kind: string,
+  all: readonly T[],
+  only: string | undefined,
+): readonly T[] {
+  const names = only?.split(",") ?? all.map(({ name }) => name);
+  const unknown = names.filter((name) => !all.some((one) => one.name === name));
   if (unknown.length > 0) {
-    throw new Error(
-      `no scenario ${unknown.join(", ")}; there are ${SCENARIOS.map(({ name }) => name).join(", ")}`,
-    );
+    throw new Error(`no ${kind} ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`);
   }
-  return SCENARIOS.filter(({ name }) => names.includes(name));
+  return all.filter(({ name }) => names.includes(name));
 }
 
 function planned(values: { plan: string; sizes?: string; rates?: string; repeat?: string }): Plan {

@@ -20,6 +20,7 @@ const quick: Plan = {
   warmUpSeconds: 0.3,
   linkSeconds: 4,
   links: ["b"],
+  reconnectSeconds: 2.5,
   repeats: 1,
 };
 
@@ -36,6 +37,7 @@ const full: Plan = {
   warmUpSeconds: 0.5,
   linkSeconds: 30,
   links: ["a", "b", "c", "d"],
+  reconnectSeconds: 5,
   repeats: 5,
 };
 
@@ -52,6 +54,7 @@ const tiny: Plan = {
   warmUpSeconds: 0.05,
   linkSeconds: 0.3,
   links: ["a"],
+  reconnectSeconds: 2,
   repeats: 1,
 };
 

@@ -77,6 +77,15 @@ const mullvad: Relay = {
   bothWays: false,
 };
 
+/** No relay at all: what generator and sink can do by themselves. */
+export const nothing: Relay = {
+  name: "nothing between",
+  server: () => [],
+  client: () => [],
+  dialsAtStart: false,
+  bothWays: false,
+};
+
 /** What is measured and what is not, with the reason. */
 export interface Contest {
   relays: Relay[];

@@ -1,7 +1,7 @@
 /** What a run leaves behind: every raw repeat, and all that is needed to judge it later. */
 
 import { readFileSync } from "node:fs";
-import { arch, cpus, release, totalmem } from "node:os";
+import { arch, cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Plan, Sample } from "./scenario.ts";
 
@@ -13,6 +13,8 @@ export interface Results {
   /** ISO 8601. */
   date: string;
   machine: { cpu: string; cores: number; memoryBytes: number; arch: string };
+  /** Runnable processes in the minute before, on average: what else this machine was doing. */
+  loadBefore: number;
   kernel: string;
   bun: string;
   /** The commit measured; `+` when the working tree differed from it. */
@@ -25,7 +27,12 @@ export interface Results {
 }
 
 /** Describes this machine and adds what was measured. */
-export function describeResults(plan: Plan, samples: Sample[], leftOut: string[]): Results {
+export function describeResults(
+  plan: Plan,
+  samples: Sample[],
+  leftOut: string[],
+  loadBefore: number,
+): Results {
   const { floodRate: _, ...rest } = plan;
   return {
     format: FORMAT,
@@ -36,6 +43,7 @@ export function describeResults(plan: Plan, samples: Sample[], leftOut: string[]
       memoryBytes: totalmem(),
       arch: arch(),
     },
+    loadBefore,
     kernel: release(),
     bun: Bun.version,
     commit: commit(),
@@ -55,7 +63,12 @@ export function describeResults(plan: Plan, samples: Sample[], leftOut: string[]
   };
 }
 
-/** @throws Error that names the file when it is no result of ours. */
+/** What else this machine is doing now. */
+export function loadNow(): number {
+  return loadavg()[0] ?? 0;
+}
+
+/** Reads results back. @throws Error that names the file when it is no result of ours. */
 export async function readResults(path: string): Promise<Results> {
   const results = (await Bun.file(path).json()) as Results;
   if (results.format !== FORMAT) throw new Error(`${path} does not hold results of format ${FORMAT}`);

@@ -29,12 +29,16 @@ export async function runAll({ scenarios, relays, plan, ports, onCell }: Run): P
     if (reason !== undefined) result.leftOut.push(`${scenario.name}: ${reason}`);
     return reason === undefined ? scenario.rounds(plan).map((round) => ({ scenario, round })) : [];
   });
+  const contenders = (scenario: Scenario) => scenario.relays ?? relays;
   const repeatsOf = (round: Round) => Math.min(plan.repeats, round.repeatsMax ?? plan.repeats);
-  const total = rounds.reduce((sum, { round }) => sum + relays.length * repeatsOf(round), 0);
+  const total = rounds.reduce(
+    (sum, { scenario, round }) => sum + contenders(scenario).length * repeatsOf(round),
+    0,
+  );
   let done = 0;
   for (const { scenario, round } of rounds) {
-    const taking = relays.filter((relay) => takesPart(scenario, round, relay, result));
-    done += (relays.length - taking.length) * repeatsOf(round);
+    const taking = contenders(scenario).filter((relay) => takesPart(scenario, round, relay, result));
+    done += (contenders(scenario).length - taking.length) * repeatsOf(round);
     for (let repeat = 0; repeat < repeatsOf(round); repeat++) {
       // Every other repeat in reverse, so that none always comes after the same one.
       for (const relay of repeat % 2 === 0 ? taking : taking.toReversed()) {

@@ -22,6 +22,8 @@ export interface Plan {
   /** Seconds of load on each congested path, and which of the paths. */
   linkSeconds: number;
   links: readonly string[];
+  /** Seconds to wait for datagrams once a server is back. */
+  reconnectSeconds: number;
   repeats: number;
 }
 
@@ -75,6 +77,8 @@ export interface Scenario {
   columns: readonly Column[];
   /** Why it cannot run here; undefined when it can. */
   leftOut?(): string | undefined;
+  /** Measured instead of the relays of the run. */
+  readonly relays?: readonly Relay[];
   rounds(plan: Plan): Round[];
 }
 

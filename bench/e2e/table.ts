@@ -34,9 +34,14 @@ export function formatSpread(
   return runs < 2 ? median : `${median} (${number(spread.min)}-${number(spread.max)})`;
 }
 
+/** A count with its thousands set apart. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en");
+}
+
 /** What a row is about, without the relay. */
 export function conditionsOf({ size, rate, detail }: Row): string {
-  return [size && `${size} B`, rate && `${rate.toLocaleString("en")}/s`, detail].filter(Boolean).join(" ");
+  return [size && `${size} B`, rate && `${formatCount(rate)}/s`, detail].filter(Boolean).join(" ");
 }
 
 function formatScenario(columns: readonly Column[], rows: readonly Row[]): string {
@@ -64,7 +69,7 @@ function formatHighest(rows: readonly Row[]): string {
   const lines = highestRates(rows).map(({ relay, size, rate, triedUpTo }) => [
     `${size} B`,
     relay,
-    rate === 0 ? "none" : `${rate.toLocaleString("en")}/s${rate === triedUpTo ? " or more" : ""}`,
+    rate === 0 ? "none" : `${formatCount(rate)}/s${rate === triedUpTo ? " or more" : ""}`,
   ]);
   return `Highest rate with at most 0.1 % lost:\n${align(lines)}`;
 }

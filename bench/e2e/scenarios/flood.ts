@@ -1,13 +1,13 @@
 /** Flood: far more is offered than any relay carries. What still arrives, and at what price? */
 
 import type { Scenario } from "../scenario.ts";
-import { CPU, DELIVERED, FAULTS, OFFERED, P50, PEAK } from "./load-columns.ts";
+import { CLIENT_CPU, CPU, DELIVERED, FAULTS, OFFERED, P50, PEAK, SERVER_CPU } from "./load-columns.ts";
 import { runOneLoad } from "./one-load.ts";
 
 export const flood: Scenario = {
   name: "flood",
   title: "Flooded: what is carried when too much is offered",
-  columns: [OFFERED, DELIVERED, CPU, P50, PEAK, FAULTS],
+  columns: [OFFERED, DELIVERED, CPU, CLIENT_CPU, SERVER_CPU, P50, PEAK, FAULTS],
   rounds: (plan) =>
     plan.sizes.map((size) => ({
       size,

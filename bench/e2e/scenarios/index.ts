@@ -3,6 +3,7 @@
 import type { Scenario } from "../scenario.ts";
 import { bothWays } from "./both-ways.ts";
 import { flood } from "./flood.ts";
+import { instrument } from "./instrument.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
 import { neighbours } from "./neighbours.ts";
@@ -13,6 +14,7 @@ import { sources } from "./sources.ts";
 import { startUp } from "./start-up.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
+  instrument,
   flood,
   rate,
   latency,

@@ -16,6 +16,20 @@ export const LOSS: Column = { key: "loss", label: "loss", unit: "%", digits: 2, 
 export const P50: Column = { key: "p50Us", label: "p50", unit: "us", digits: 0, better: "lower" };
 export const P99: Column = { key: "p99Us", label: "p99", unit: "us", digits: 0, better: "lower" };
 export const CPU: Column = { key: "cpuUs", label: "CPU/datagram", unit: "us", digits: 2, better: "lower" };
+export const CLIENT_CPU: Column = {
+  key: "clientCpuUs",
+  label: "client",
+  unit: "us",
+  digits: 2,
+  better: "lower",
+};
+export const SERVER_CPU: Column = {
+  key: "serverCpuUs",
+  label: "server",
+  unit: "us",
+  digits: 2,
+  better: "lower",
+};
 export const PEAK: Column = { key: "peakMB", label: "peak memory", unit: "MB", digits: 0, better: "lower" };
 /** What must be 0: any of it is said in a note too. */
 export const FAULTS: Column = {

@@ -17,7 +17,7 @@ export const neighbours: Scenario = {
   rounds: (plan) => {
     const size = plan.sizes[0] as number;
     const flooding = (pair: TunnelPair): Neighbour => {
-      const generator = startGenerator(pair, {
+      const generator = startGenerator(pair.place, {
         ...basics(plan),
         rate: plan.floodRate(size) / 4,
         seconds: plan.seconds + plan.warmUpSeconds + 1,

@@ -9,7 +9,6 @@ import { startServer, TunnelPair } from "../tunnel-pair.ts";
 const RATE = 1000;
 const BEFORE_MS = 300;
 const DOWN_MS = 500;
-const AFTER_MS = 2500;
 const BACK: Column = { key: "backMs", label: "datagrams flow after", unit: "ms", digits: 0, better: "lower" };
 const GAP: Column = { key: "gapMs", label: "silence in all", unit: "ms", digits: 0, better: "lower" };
 
@@ -24,15 +23,15 @@ export const reconnect: Scenario = {
       run: async (relay, { choosePlace }) => {
         const kernel = openKernel();
         const pair = await TunnelPair.start(relay, await choosePlace());
-        const seconds = (BEFORE_MS + DOWN_MS + AFTER_MS) / 1000;
+        const seconds = (BEFORE_MS + DOWN_MS) / 1000 + plan.reconnectSeconds;
         const load = {
           size: plan.sizes[0] as number,
           rate: RATE,
           seconds,
           warmUpSeconds: plan.warmUpSeconds,
         };
-        const sink = await startSink(pair, load);
-        const generator = startGenerator(pair, load);
+        const sink = await startSink(pair.place, load);
+        const generator = startGenerator(pair.place, load);
         let again: Awaited<ReturnType<typeof startServer>> | undefined;
         try {
           await generator.message("counting");
@@ -47,7 +46,7 @@ export const reconnect: Scenario = {
           sink.signal("SIGTERM");
           const report = await sink.message<SinkReport>("report");
           if (report.gapEndNs < readyNs)
-            throw new Error(`nothing arrived in ${AFTER_MS} ms after the server was back`);
+            throw new Error(`nothing arrived in ${plan.reconnectSeconds} s after the server was back`);
           return { values: { backMs: (report.gapEndNs - readyNs) / 1e6, gapMs: report.gapS * 1000 } };
         } finally {
           await Promise.all([generator.stop(), sink.stop(), again?.[0].stop(), pair.stop()]);
