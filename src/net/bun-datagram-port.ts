@@ -1,6 +1,7 @@
 /** A UDP socket on `Bun.udpSocket`. */
 
 import { BatchSender, type SenderSocket } from "./batch-sender.ts";
+import { systemClock } from "./clock.ts";
 import { DatagramBatch, type Transmitter } from "./datagram-batch.ts";
 import type {
   DatagramPort,
@@ -17,6 +18,10 @@ import type { SystemSockets } from "./system-sockets.ts";
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it). */
 const REUSE_ADDRESS = 16;
 
+/** One socket's share of a turn of the event loop, looked at every so many datagrams. */
+const TURN_MS = 4;
+const TURN_LOOK = 32;
+
 type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
 
 export class BunDatagramPort implements DatagramPort, SenderSocket {
@@ -27,6 +32,9 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #system: SystemSockets | undefined;
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
+  #turnDatagrams = 0;
+  #turnBeganAt = 0;
+  #gateClosed = false;
 
   /**
    * @param system the operating system's extras, if there are any.
@@ -89,7 +97,10 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           }),
           ...{ flags: options.shared ? REUSE_ADDRESS : 0 },
           socket: {
-            data: (_socket, payload, port, address) => receiver.onDatagram(payload, port, address),
+            data: (_socket, payload, port, address) => {
+              this.#countInTurn();
+              receiver.onDatagram(payload, port, address);
+            },
             drain: () => this.#onDrain(),
             error: (...given: unknown[]) => this.#onError(given[0]),
           },
@@ -123,6 +134,28 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     if (code === "UNKNOWN") throw error;
     this.#receiver.onError(code);
   }
+
+  /**
+   * Ends Bun's receive loop, which runs until the socket is empty: under a flood nothing else would have its turn. When
+   * one turn has lasted too long, the kernel drops what arrives until the others have had theirs.
+   */
+  #countInTurn(): void {
+    if (this.#turnDatagrams++ === 0) {
+      this.#turnBeganAt = systemClock.now();
+      systemClock.endOfTurn(this.#endTurn);
+    } else if (this.#turnDatagrams % TURN_LOOK === 0 && !this.#gateClosed) {
+      if (systemClock.now() - this.#turnBeganAt < TURN_MS || this.#system === undefined) return;
+      this.#gateClosed = true;
+      this.#system.closeGate(this.#fd);
+    }
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnDatagrams = 0;
+    if (!this.#gateClosed) return;
+    this.#gateClosed = false;
+    if (!this.#socket.closed) this.#system?.openGate(this.#fd);
+  };
 
   #onDrain(): void {
     const waiting = this.#awaitingDrain;

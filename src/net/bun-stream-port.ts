@@ -2,7 +2,7 @@
 
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
-import type { Dial, StreamListener, StreamPort, StreamReceiver } from "./stream-port.ts";
+import type { Dial, StreamGauge, StreamListener, StreamPort, StreamReceiver } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 
 type Socket = Bun.Socket<BunStreamPort | undefined>;
@@ -60,12 +60,8 @@ export class BunStreamPort implements StreamPort {
     return this.#socket.write(bytes);
   }
 
-  room(): number {
-    return Infinity;
-  }
-
-  windowClosed(): boolean {
-    return this.#system?.windowClosed(fdOf(this.#socket)) ?? false;
+  gauge(): StreamGauge | undefined {
+    return this.#system?.gauge(fdOf(this.#socket));
   }
 
   pause(): void {

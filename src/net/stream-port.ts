@@ -17,6 +17,23 @@ export interface StreamReceiver {
   onClose(code: string | undefined): void;
 }
 
+/** A stream's state in the kernel. */
+export interface StreamGauge {
+  /** Bytes sent and not acknowledged, in whole segments. */
+  readonly inFlightBytes: number;
+  /** Bytes taken from us and not sent even once. */
+  readonly unsentBytes: number;
+  /** Payload of a full segment. */
+  readonly mssBytes: number;
+  /** The round trip time now, and its least of the last minutes. */
+  readonly rttMs: number;
+  readonly minRttMs: number;
+  /** What the peer has lately acknowledged; 0 while that is not known. */
+  readonly rateBytesPerMs: number;
+  /** Segments sent again since the stream began. */
+  readonly retransmits: number;
+}
+
 /** A TCP connection that is up. */
 export interface StreamPort {
   readonly local: Endpoint;
@@ -30,10 +47,8 @@ export interface StreamPort {
    * @returns how many bytes it took, from 0 (its buffer is full: wait for `onDrain`) to all; -1 when the stream is gone.
    */
   write(bytes: Uint8Array): number;
-  /** How many bytes may be written now so that no more than the agreed share waits unsent in the kernel. */
-  room(): number;
-  /** Whether the peer is there and has no room for more: it does not read. False when that is not known. */
-  windowClosed(): boolean;
+  /** What the kernel knows of the stream now; undefined when it does not say. Borrowed until the next call on any stream. */
+  gauge(): StreamGauge | undefined;
   /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
   pause(): void;
   resume(): void;

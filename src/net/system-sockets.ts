@@ -5,6 +5,7 @@
 
 import type { Transmitter } from "./datagram-batch.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
+import type { StreamGauge } from "./stream-port.ts";
 
 export interface SystemSockets {
   /** What it can do and cannot, for whoever asks: a line each. */
@@ -20,6 +21,9 @@ export interface SystemSockets {
   setMulticastTtl(fd: number, ttl: number): string | undefined;
   /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
   transmitter(fd: number, target: Endpoint | undefined, family: Family): Transmitter | undefined;
+  /** Makes the kernel drop, and count, what arrives on a UDP socket; until {@link openGate}. */
+  closeGate(fd: number): void;
+  openGate(fd: number): void;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
   /** Sets up a TCP connection: how soon a dead peer is noticed. */
@@ -30,6 +34,6 @@ export interface SystemSockets {
   descriptorLimit(): number | undefined;
   /** Datagrams the kernel dropped before we could receive them, for want of room; undefined when it does not say. */
   kernelDrops(fd: number): number | undefined;
-  /** Whether the peer keeps its window closed: it is there, and reads nothing. */
-  windowClosed(fd: number): boolean;
+  /** What the kernel knows of a TCP connection; undefined when it does not say. Borrowed until the next call. */
+  gauge(fd: number): StreamGauge | undefined;
 }

@@ -6,6 +6,8 @@
  * where held is what waits in a queue or for a socket. Drops that the kernel made before we received are not in it.
  */
 
+import { DelayHistogram } from "./delay-histogram.ts";
+
 /** Every reason for which a datagram can be lost here. */
 export const DROP_REASONS = [
   "queue full", // the queue's limit of bytes or frames; the oldest goes first
@@ -61,6 +63,10 @@ export class Counters {
   readonly outbound = new DirectionCounters();
   /** From TCP to UDP. "Sent" is: the kernel has taken the datagram. */
   readonly inbound = new DirectionCounters();
+  /** How long what went out had waited here. */
+  readonly delay = new DelayHistogram();
+  /** Writes to TCP that took anything: how many frames share one is `outbound.sent / writes`. */
+  writes = 0;
   /** ICMP refusals: nobody listened where a datagram was sent. Not drops: the kernel had taken those. */
   refusals = 0;
   /** Other errors that UDP sockets reported. */

@@ -10,16 +10,20 @@
 import { FrameDecoder } from "../framing/frame-decoder.ts";
 import type { FrameQueue } from "../framing/frame-queue.ts";
 import { HEADER_BYTES, UDP4_PAYLOAD_BYTES_MAX, UDP6_PAYLOAD_BYTES_MAX } from "../framing/header.ts";
-import type { Clock } from "../net/clock.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { SendWindow } from "./send-window.ts";
 import { StallWatch } from "./stall-watch.ts";
+import { StandingQueue, TARGET_MS } from "./standing-queue.ts";
 
 /** Queued bytes that are written at once, without waiting for the end of the turn: Bun hands out datagrams without end. */
 const FLUSH_BYTES = 64 * 1024;
+/** When the window is full, it is asked again after this. */
+const WINDOW_RETRY_MS = 2;
 
 /** Why a stream is no longer of use. */
 export type StreamEnd =
@@ -36,6 +40,8 @@ export interface LinkOptions {
   queue: FrameQueue;
   /** Frames older than this are dropped, in milliseconds; Infinity for never. */
   maxDelayMs: number;
+  /** How much the kernel may be given. */
+  window: SendWindow;
   /** How long a stream may take nothing before its peer counts as stalled, in milliseconds. */
   deadAfterMs: number;
   /** Whether time in the queue counts while there is no stream. */
@@ -56,6 +62,7 @@ export class Link implements StreamReceiver, SendReport {
   readonly #counters: Counters;
   readonly #queue: FrameQueue;
   readonly #stall: StallWatch;
+  readonly #standing = new StandingQueue();
 
   #sender: DatagramSender | undefined;
   #payloadBytesMax = UDP4_PAYLOAD_BYTES_MAX;
@@ -64,6 +71,8 @@ export class Link implements StreamReceiver, SendReport {
   #decoder = new FrameDecoder();
   #barred: DropReason | undefined;
   #flushScheduled = false;
+  #retry: Timer | undefined;
+  #now = 0;
   #budgetedBytes = 0;
 
   /** When a datagram or a chunk last came, on the clock given. */
@@ -130,11 +139,12 @@ export class Link implements StreamReceiver, SendReport {
     else if (!this.#flushScheduled) this.#scheduleFlush();
   }
 
-  /** Writes what is queued, as far as the stream takes it. */
+  /** Writes what is queued, as far as the stream takes it and the window allows. */
   flush(): void {
     const stream = this.#stream;
     if (stream === undefined || this.#barred !== undefined) return;
-    this.#expire(this.#clock.now());
+    this.#now = this.#clock.now();
+    this.#expire(this.#now);
     while (this.#writeSome(stream)) {
       // until the queue is empty or the stream is full
     }
@@ -147,20 +157,43 @@ export class Link implements StreamReceiver, SendReport {
 
   /** One write. Says whether another may follow. */
   #writeSome(stream: StreamPort): boolean {
-    const bytes = this.#queue.peek();
-    if (bytes.length === 0) {
+    if (this.#queue.bytes === 0) {
+      this.#standing.onEmpty();
       this.#stall.onIdle();
       return false;
     }
+    const room = this.#options.window.room(stream.gauge());
+    if (room <= 0) {
+      this.#flushLater();
+      return false;
+    }
+    const bytes = this.#queue.peek(room);
     const taken = stream.write(bytes);
     if (taken > 0) {
-      this.#counters.outbound.sent += this.#queue.consume(taken);
-      this.#counters.outbound.sentBytes += taken;
+      const { counters } = this.#options;
+      counters.outbound.sent += this.#queue.consume(taken, this.#onFrame);
+      counters.outbound.sentBytes += taken;
+      counters.writes++;
       this.#stall.onProgress();
     }
     if (taken === bytes.length) return true;
     if (taken >= 0) this.#stall.onFull(stream); // onDrain will come; when the stream is gone (-1), onClose
     return false;
+  }
+
+  /** The stream begins to take a frame. */
+  readonly #onFrame = (pushedAt: number): void => {
+    const waitedMs = this.#now - pushedAt;
+    this.#counters.delay.record(waitedMs);
+    this.#standing.onFrame(waitedMs, this.#now);
+  };
+
+  /** The window is full, and nobody tells when it no longer is. */
+  #flushLater(): void {
+    this.#retry ??= this.#clock.after(WINDOW_RETRY_MS, () => {
+      this.#retry = undefined;
+      this.flush();
+    });
   }
 
   #scheduleFlush(): void {
@@ -171,9 +204,14 @@ export class Link implements StreamReceiver, SendReport {
     });
   }
 
+  /** Drops from the head what has waited too long, or shorter when all have waited: then the queue stands. */
   #expire(now: number): void {
-    const expired = this.#queue.dropPushedBefore(now - this.#options.maxDelayMs);
-    if (expired > 0) this.#counters.outbound.drop("expired", expired);
+    const { maxDelayMs } = this.#options;
+    const { outbound } = this.#counters;
+    const expired = this.#queue.dropPushedBefore(now - maxDelayMs);
+    if (expired > 0) outbound.drop("expired", expired);
+    if (maxDelayMs === Infinity || !this.#standing.stands(now)) return;
+    outbound.drop("standing queue", this.#queue.dropPushedBefore(now - TARGET_MS));
   }
 
   #accountForQueue(): void {
@@ -260,6 +298,9 @@ export class Link implements StreamReceiver, SendReport {
   detach(): void {
     this.#stream = undefined;
     this.#stall.onIdle();
+    this.#standing.onEmpty();
+    this.#retry?.cancel();
+    this.#retry = undefined;
     this.#counters.outbound.drop("stream lost", this.#queue.startStream());
     this.#dropUndelivered("stream lost");
     this.#accountForQueue();

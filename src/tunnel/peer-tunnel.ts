@@ -14,6 +14,7 @@ import { failAs } from "./fail-as.ts";
 import { Life } from "./life.ts";
 import { Link } from "./link.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
+import { SendWindow } from "./send-window.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import { StreamClient } from "./stream-client.ts";
 import { StreamServer } from "./stream-server.ts";
@@ -122,12 +123,13 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   }
 
   #openLink(target: Endpoint, sources: readonly string[]): void {
-    const { queueBytesMax, maxDelayMs, deadAfterMs } = this.#settings;
+    const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.#settings;
     const link = new Link({
       clock: this.network.clock,
       counters: this.counters,
       queue: new FrameQueue({ bytesMax: queueBytesMax, framesMax: QUEUE_FRAMES_MAX }),
       maxDelayMs: maxDelayMs || Infinity,
+      window: new SendWindow(unsentBytesMax, inFlight === "auto"),
       deadAfterMs,
       agesWithoutStream: true,
       onWanted: () => this.#supply?.onWanted(),

@@ -9,6 +9,7 @@ import type { DisconnectReason } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import { SendWindow } from "./send-window.ts";
 
 /** A session's ring to begin with; most sessions never need more at a time. */
 const RING_BYTES_INITIAL = 2048;
@@ -35,6 +36,7 @@ export function sessionLink(
     budget,
     queue: new FrameQueue({ bytesMax, framesMax: FRAMES_MAX, bytesInitial: RING_BYTES_INITIAL }),
     maxDelayMs: maxDelayMs || Infinity,
+    window: new SendWindow(settings.unsentBytesMax, settings.inFlight === "auto"),
     deadAfterMs: settings.deadAfterMs,
     agesWithoutStream: false,
     ...hooks,

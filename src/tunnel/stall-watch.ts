@@ -15,7 +15,7 @@ export class StallWatch {
   readonly #onStall: () => void;
   #timer: Timer | undefined;
   #since = 0;
-  /** Whether the peer's window was closed when last looked at, or written to in vain. */
+  /** Whether the peer's window was closed when last looked at. */
   windowWasClosed = false;
 
   /** @param limitMs how long a stream may take nothing. */
@@ -46,7 +46,9 @@ export class StallWatch {
 
   #look(stream: StreamPort): void {
     this.#timer = this.#clock.after(LOOK_MS, () => {
-      this.windowWasClosed = stream.windowClosed();
+      const gauge = stream.gauge();
+      // Nothing is in flight, though something is there to be sent: the peer is there and has no room.
+      this.windowWasClosed = gauge !== undefined && gauge.inFlightBytes === 0 && gauge.unsentBytes > 0;
       if (this.#clock.now() - this.#since >= this.#limitMs) {
         this.#timer = undefined;
         this.#onStall();

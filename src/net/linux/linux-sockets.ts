@@ -1,13 +1,20 @@
 /** Linux's side of {@link SystemSockets}: the extras of this folder, applied to Bun's sockets as a tunnel's traits ask. */
 
 import { readFileSync } from "node:fs";
+import { systemClock } from "../clock.ts";
 import type { Transmitter } from "../datagram-batch.ts";
 import type { Endpoint, Family } from "../endpoint.ts";
 import { NetError } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
+import type { StreamGauge } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import { beginDial } from "./dial.ts";
 import { type Libc, openLibc } from "./libc.ts";
+import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
+import { OffloadScratch } from "./offload-scratch.ts";
+import { ReceiveGate } from "./receive-gate.ts";
+import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
+import { encodeSockaddr } from "./sockaddr.ts";
 import {
   clearReceiveDetails,
   type Keepalive,
@@ -29,12 +36,20 @@ export class LinuxSockets implements SystemSockets {
   readonly #libc: Libc;
   readonly #traits: SocketTraits;
   readonly #userTimeoutMs: number;
+  readonly #scratch: OffloadScratch;
+  readonly #gate: ReceiveGate;
+  readonly #gauge: LinuxStreamGauge;
   #receiveBufferBytes = Infinity;
 
   private constructor(libc: Libc, traits: SocketTraits) {
     this.#libc = libc;
     this.#traits = traits;
     this.#userTimeoutMs = Math.round(traits.deadAfterMs * KERNEL_SHARE);
+    this.#scratch = new OffloadScratch(libc);
+    this.#gate = new ReceiveGate(libc);
+    this.#gauge = new LinuxStreamGauge(libc);
+    if (traits.offload === "off") this.#scratch.offReason = "--offload off";
+    else probeOffload(libc, this.#scratch);
   }
 
   /** The extras for one tunnel; undefined where there is no Linux underneath. */
@@ -45,8 +60,12 @@ export class LinuxSockets implements SystemSockets {
 
   get report(): readonly string[] {
     const { socketBufferBytes } = this.#traits;
-    if (this.#receiveBufferBytes >= socketBufferBytes) return [];
+    const { offReason } = this.#scratch;
+    const offload = offReason === undefined ? "in use" : `not in use (${offReason})`;
+    const lines = [`segment offload: ${offload}`];
+    if (this.#receiveBufferBytes >= socketBufferBytes) return lines;
     return [
+      ...lines,
       `UDP receive buffer: ${this.#receiveBufferBytes} bytes granted of ${socketBufferBytes} asked for; ` +
         `sysctl net.core.rmem_max=${socketBufferBytes} allows more`,
     ];
@@ -67,8 +86,18 @@ export class LinuxSockets implements SystemSockets {
     return setMulticastHops(this.#libc, fd, ttl);
   }
 
-  transmitter(_fd: number, _target: Endpoint | undefined, _family: Family): Transmitter | undefined {
-    return undefined;
+  transmitter(fd: number, target: Endpoint | undefined, family: Family): Transmitter | undefined {
+    const to = target && encodeSockaddr(this.#libc, target, family);
+    if (typeof to === "string") return undefined;
+    return new OffloadTransmitter(this.#libc, this.#scratch, { fd, to }, systemClock.now);
+  }
+
+  closeGate(fd: number): void {
+    this.#gate.close(fd);
+  }
+
+  openGate(fd: number): void {
+    this.#gate.open(fd);
   }
 
   prepareListener(fd: number): void {
@@ -104,8 +133,8 @@ export class LinuxSockets implements SystemSockets {
     return kernelDrops(this.#libc, fd);
   }
 
-  windowClosed(_fd: number): boolean {
-    return false;
+  gauge(fd: number): StreamGauge | undefined {
+    return this.#gauge.read(fd) ? this.#gauge : undefined;
   }
 
   #setMark(fd: number): void {

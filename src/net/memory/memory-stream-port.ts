@@ -1,7 +1,7 @@
 /** A TCP connection made of two arrays, with the faults a test asks for. */
 
 import type { Endpoint } from "../endpoint.ts";
-import type { StreamPort, StreamReceiver } from "../stream-port.ts";
+import type { StreamGauge, StreamPort, StreamReceiver } from "../stream-port.ts";
 
 /** How the two ends of one connection behave; a test may change it at any time. */
 export interface StreamFaults {
@@ -11,6 +11,8 @@ export interface StreamFaults {
   chunkBytesMax: number;
   /** Carries nothing, and tells nobody: a cable pulled out. */
   blackHole: boolean;
+  /** What the kernel would say of the stream. */
+  gauge?: () => StreamGauge;
 }
 
 export const FAULTLESS: StreamFaults = { bufferBytes: 1 << 20, chunkBytesMax: 1 << 19, blackHole: false };
@@ -75,16 +77,8 @@ export class MemoryStreamPort implements StreamPort {
     return taken;
   }
 
-  room(): number {
-    return Infinity;
-  }
-
-  windowClosed(): boolean {
-    return !this.faults.blackHole && (this.#peer?.isPaused ?? false);
-  }
-
-  get isPaused(): boolean {
-    return this.#paused;
+  gauge(): StreamGauge | undefined {
+    return this.faults.gauge?.();
   }
 
   pause(): void {

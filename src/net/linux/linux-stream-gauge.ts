@@ -1,0 +1,37 @@
+/** TCP_INFO as the tunnel's {@link StreamGauge}. One object serves all streams of a tunnel, one at a time. */
+
+import type { StreamGauge } from "../stream-port.ts";
+import type { Libc } from "./libc.ts";
+import { TcpInfo } from "./tcp-info.ts";
+
+export class LinuxStreamGauge implements StreamGauge {
+  inFlightBytes = 0;
+  unsentBytes = 0;
+  mssBytes = 0;
+  rttMs = 0;
+  minRttMs = 0;
+  rateBytesPerMs = 0;
+  retransmits = 0;
+  readonly #info: TcpInfo;
+
+  constructor(libc: Libc) {
+    this.#info = new TcpInfo(libc);
+  }
+
+  /** Asks about this socket; false when the kernel is too old to say all, or the socket is gone. */
+  read(fd: number): boolean {
+    const info = this.#info;
+    if (info.read(fd) !== undefined) return false;
+    const { unacked, sndMss, rttUs, minRttUs, notsentBytes, deliveryRateBytesPerS } = info;
+    if (notsentBytes === undefined || minRttUs === undefined || deliveryRateBytesPerS === undefined)
+      return false;
+    this.mssBytes = sndMss ?? 0;
+    this.inFlightBytes = (unacked ?? 0) * this.mssBytes;
+    this.unsentBytes = notsentBytes;
+    this.rttMs = (rttUs ?? 0) / 1000;
+    this.minRttMs = minRttUs / 1000;
+    this.rateBytesPerMs = deliveryRateBytesPerS / 1000;
+    this.retransmits = info.retransmits ?? 0;
+    return true;
+  }
+}
