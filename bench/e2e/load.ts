@@ -144,6 +144,6 @@ export function limitsOf(load: Load, generator: GeneratorReport, sink: SinkRepor
   if (generator.sent < 0.95 * load.rate * generator.spanS || generator.late > 0.05 * generator.sent) {
     notes.push("the generator was the bottleneck");
   }
-  if (sink.kernelDrops > 0) notes.push(`the sink was too slow for ${sink.kernelDrops} datagrams`);
+  if (sink.kernelDrops > 0) notes.push("the sink was too slow");
   return notes;
 }

@@ -12,7 +12,7 @@ import { type Results, readResults } from "./results.ts";
 import type { Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { highestRates, type Row, summarize } from "./statistics.ts";
-import { conditionsOf, formatCount, formatSpread } from "./table.ts";
+import { conditionsOf, formatCount, formatSpread, remarksOn } from "./table.ts";
 
 async function main(): Promise<void> {
   const [path, folder = path?.replace(/\.json$/, "")] = process.argv.slice(2);
@@ -56,15 +56,13 @@ function section({ name, title, columns }: Scenario, rows: readonly Row[]): stri
       row.runs === 0 ? "failed" : formatSpread(row.values[column.key], column, row.runs),
     ),
   ]);
-  const remarks = own.flatMap((row) => [
-    ...row.failures.map((failure) => `- ${row.relay}, ${conditionsOf(row)}, failed: ${failure}`),
-    ...row.notes.map((note) => `- ${row.relay}, ${conditionsOf(row)}: ${note}`),
-  ]);
+  const { failures, notes } = remarksOn(own);
+  const remarks = [...failures.map((failure) => `- failed: ${failure}`), ...notes.map((note) => `- ${note}`)];
   return [
     `## ${title}`,
     markdownTable(header, lines),
     ...(name === "rate" ? [highest(rows)] : []),
-    ...(remarks.length > 0 ? [[...new Set(remarks)].join("\n")] : []),
+    ...(remarks.length > 0 ? [remarks.join("\n")] : []),
   ];
 }
 

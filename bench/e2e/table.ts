@@ -15,7 +15,7 @@ export function formatTables(
     if (own.length === 0) return [];
     const head = styleText("bold", scenario.title);
     const extra = scenario.name === "rate" ? [formatHighest(rows)] : [];
-    return [[head, formatScenario(scenario.columns, own), ...extra, ...remarks(own)].join("\n")];
+    return [[head, formatScenario(scenario.columns, own), ...extra, ...remarkLines(own)].join("\n")];
   });
   if (leftOut.length > 0) blocks.push(["Left out:", ...leftOut.map((line) => `  ${line}`)].join("\n"));
   return blocks.join("\n\n");
@@ -31,7 +31,8 @@ export function formatSpread(
   const number = (value: number) =>
     value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const median = number(spread.median);
-  return runs < 2 ? median : `${median} (${number(spread.min)}-${number(spread.max)})`;
+  const [min, max] = [number(spread.min), number(spread.max)];
+  return runs < 2 || min === max ? median : `${median} (${min}-${max})`;
 }
 
 /** A count with its thousands set apart. */
@@ -74,11 +75,26 @@ function formatHighest(rows: readonly Row[]): string {
   return `Highest rate with at most 0.1 % lost:\n${align(lines)}`;
 }
 
-function remarks(rows: readonly Row[]): string[] {
-  const failures = rows.flatMap(({ relay, failures }) => failures.map((failure) => `${relay}: ${failure}`));
+/** Failures and notes, each said once for all the rows it is about. */
+export function remarksOn(rows: readonly Row[]): { failures: string[]; notes: string[] } {
+  const gather = (pick: (row: Row) => readonly string[]) => {
+    const about = new Map<string, string[]>();
+    for (const row of rows) {
+      for (const remark of pick(row)) {
+        const name = [row.relay, conditionsOf(row)].filter(Boolean).join(" ");
+        about.set(remark, [...(about.get(remark) ?? []), name]);
+      }
+    }
+    return [...about].map(([remark, names]) => `${remark} (${names.join("; ")})`);
+  };
+  return { failures: gather(({ failures }) => failures), notes: gather(({ notes }) => notes) };
+}
+
+function remarkLines(rows: readonly Row[]): string[] {
+  const { failures, notes } = remarksOn(rows);
   return [
-    ...[...new Set(failures)].map((failure) => styleText("red", `  ! failed: ${failure}`)),
-    ...rows.flatMap((row) => row.notes.map((note) => `  * ${row.relay} ${conditionsOf(row)}: ${note}`)),
+    ...failures.map((failure) => styleText("red", `  ! failed: ${failure}`)),
+    ...notes.map((note) => `  * ${note}`),
   ];
 }
 

@@ -72,7 +72,7 @@ test("a table shows failures with their reason", () => {
   const text = formatTables(SCENARIOS, summarize(results([], "server (status 3): no more").samples), [
     "mullvad: not found",
   ]);
-  expect(text).toContain("failed: ours: server (status 3): no more");
+  expect(text).toContain("failed: server (status 3): no more (ours 172 B 1,000/s)");
   expect(text).toContain("mullvad: not found");
 });
 

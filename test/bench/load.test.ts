@@ -1,13 +1,15 @@
 /** Generator and sink as the programs they are, with nothing between them. */
 
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { join } from "node:path";
 import type { GeneratorReport } from "../../bench/e2e/generator.ts";
 import { COUNTED, HEADER_BYTES, patternRing, writeHeader } from "../../bench/e2e/payload.ts";
 import { choosePlace } from "../../bench/e2e/place.ts";
-import { BenchProcess } from "../../bench/e2e/process.ts";
+import { BenchProcess, killAll } from "../../bench/e2e/process.ts";
 import type { SinkReport } from "../../bench/e2e/sink.ts";
+
+afterAll(killAll);
 
 const FOLDER = join(import.meta.dir, "../../bench/e2e");
 const program = (name: string, ...words: string[]) =>

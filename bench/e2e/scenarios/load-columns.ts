@@ -64,6 +64,7 @@ export function outcomeOf(result: LoadResult): Outcome {
       duplicates: sink.duplicates,
       reordered: sink.reordered,
       faults,
+      sinkDrops: sink.kernelDrops,
     },
     notes:
       faults === 0
