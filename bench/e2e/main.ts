@@ -24,6 +24,7 @@ const USAGE = `bun run bench [options], or bun run bench:full [options]
   --relays NAME,...      some of the relays found
   --peer-client CMD --peer-server CMD
                          another relay; {tcp} {client} {server} {serverHost} {clientApp} {serverApp} are filled in
+  --peer-per-source      it has a connection for every UDP source
   --ports TCP,CLIENT,SERVER
                          fixed ports
   --json FILE            every raw repeat (bench:full writes one anyway, to bench/results)
@@ -47,6 +48,7 @@ async function main(): Promise<number> {
       compare: { type: "boolean", default: false },
       "peer-client": { type: "string" },
       "peer-server": { type: "string" },
+      "peer-per-source": { type: "boolean", default: false },
     },
   });
   if (values.help) {
@@ -62,7 +64,7 @@ async function main(): Promise<number> {
   }
   const scenarios = chosen("scenario", SCENARIOS, values.only);
   const plan = planned(values);
-  const { relays: found, leftOut } = findRelays(givenPeer(values["peer-client"], values["peer-server"]));
+  const { relays: found, leftOut } = findRelays(givenPeer(values));
   const relays = chosen("relay", found, values.relays);
   const loadBefore = loadNow();
   if (loadBefore > BUSY) leftOut.push(`quiet: this machine was busy before (load ${loadBefore.toFixed(1)})`);
@@ -110,11 +112,12 @@ function planned(values: { plan: string; sizes?: string; rates?: string; repeat?
   };
 }
 
-function givenPeer(client: string | undefined, server: string | undefined) {
+function givenPeer(values: { "peer-client"?: string; "peer-server"?: string; "peer-per-source": boolean }) {
+  const { "peer-client": client, "peer-server": server, "peer-per-source": perSource } = values;
   if (client === undefined && server === undefined) return undefined;
   if (client === undefined || server === undefined)
     throw new Error("--peer-client and --peer-server go together");
-  return { client, server };
+  return { client, server, perSource };
 }
 
 function givenPorts(text: string | undefined) {

@@ -25,7 +25,7 @@ export interface Relay {
   readonly dialsAtStart: boolean;
   /** The far application can start talking: the relay has one peer, at a known address. */
   readonly bothWays: boolean;
-  /** Arguments for a connection of its own for every UDP source; undefined when the relay cannot. */
+  /** Further arguments for a connection of its own for every UDP source; undefined when the relay cannot. */
   readonly perSource?: readonly string[];
 }
 
@@ -96,6 +96,8 @@ export interface Contest {
 export interface GivenPeer {
   client: string;
   server: string;
+  /** It gives every UDP source a connection of its own. */
+  perSource: boolean;
 }
 
 /** Finds the relays that can be measured here. */
@@ -117,7 +119,8 @@ export function findRelays(given?: GivenPeer): Contest {
       server: (at) => fillIn(given.server, at),
       client: (at) => fillIn(given.client, at),
       dialsAtStart: false,
-      bothWays: true,
+      bothWays: !given.perSource,
+      ...(given.perSource && { perSource: [] }),
     });
   }
   return contest;

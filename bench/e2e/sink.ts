@@ -47,10 +47,12 @@ async function main(): Promise<void> {
   let lastNs = kernel.now();
   let yieldedNs = lastNs;
   let stoppedNs = 0;
+  let heard = 0;
   for (;;) {
     const count = receiver.receive(fd, values.echo);
     const now = kernel.now();
-    if (count > 0) lastNs = now;
+    if (tally.received + tally.uncounted > heard) lastNs = now; // what is not the load's must not keep it going
+    heard = tally.received + tally.uncounted;
     if ((stopping || tally.tailSeen) && stoppedNs === 0) stoppedNs = now;
     if (stoppedNs > 0 && (now - lastNs > QUIET_MS * 1e6 || now - stoppedNs > DRAIN_MS_MAX * 1e6)) break;
     if (count === 0 || now - yieldedNs > RECEIVE_TIMEOUT_MS * 1e6) {

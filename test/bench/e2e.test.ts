@@ -57,6 +57,22 @@ describe("every scenario with tiny counts", () => {
   }
 });
 
+test("the scenarios of per-source mode, on a relay that has it", async () => {
+  const path = join(folder, "per-source.json");
+  const relay = `${process.execPath} ${join(import.meta.dir, "naive-relay.ts")}`;
+  const words = ["--peer-server", `${relay} server {tcp} {serverApp} {server}`, "--peer-per-source"];
+  const client = ["--peer-client", `${relay} client {serverHost} {tcp} {client}`, "--relays", "peer"];
+  await bench(...words, ...client, "--only", "sources,neighbours", "--json", path);
+  const { samples } = (await Bun.file(path).json()) as Results;
+  expect(samples.map(({ detail, failed }) => failed ?? detail)).toEqual([
+    ...["1 source", "10 sources"],
+    ...["alone", "beside a flooding one", "beside a stalled one"],
+  ]);
+  for (const { values: { unanswered } = {}, detail } of samples) {
+    if (detail !== "beside a flooding one") expect(unanswered).toBe(0);
+  }
+});
+
 test("a report has a table for each scenario and charts", async () => {
   const path = join(folder, "report.json");
   await bench("--only", "flood,rate,latency", "--relays", "ours", "--json", path);

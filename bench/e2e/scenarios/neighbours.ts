@@ -8,15 +8,13 @@ import { startPerSource, TRIP_P50, TRIP_P99, tripsOf, UNANSWERED, withoutPerSour
 
 const QUIET_RATE = 200;
 
-interface Neighbour extends AsyncDisposable {}
-
 export const neighbours: Scenario = {
   name: "neighbours",
   title: "Fairness: a quiet session's round trips beside a flooding and a stalled neighbour",
   columns: [TRIP_P50, TRIP_P99, UNANSWERED],
   rounds: (plan) => {
     const size = plan.sizes[0] as number;
-    const flooding = (pair: TunnelPair): Neighbour => {
+    const flooding = (pair: TunnelPair): AsyncDisposable => {
       const generator = startGenerator(pair.place, {
         ...basics(plan),
         rate: plan.floodRate(size) / 4,
@@ -24,7 +22,10 @@ export const neighbours: Scenario = {
       });
       return { [Symbol.asyncDispose]: () => generator.stop() };
     };
-    const round = (detail: string, open: (pair: TunnelPair) => Neighbour | Promise<Neighbour>): Round => ({
+    const round = (
+      detail: string,
+      open: (pair: TunnelPair) => AsyncDisposable | Promise<AsyncDisposable>,
+    ): Round => ({
       size,
       rate: QUIET_RATE,
       detail,
