@@ -6,15 +6,12 @@ import { PLANS } from "./plans.ts";
 import { killAll } from "./process.ts";
 import { Progress } from "./progress.ts";
 import { findRelays } from "./relays.ts";
-import { describeResults, loadNow, readResults, resultsPath, writeResults } from "./results.ts";
+import { busyWarning, describeResults, loadNow, readResults, resultsPath, writeResults } from "./results.ts";
 import { runAll } from "./runner.ts";
 import type { Plan } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { summarize } from "./statistics.ts";
 import { formatTables } from "./table.ts";
-
-/** More than this many processes at work before the run make its figures doubtful. */
-const BUSY = 0.5;
 
 const USAGE = `bun run bench [options], or bun run bench:full [options]
   --only NAME,...        scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
@@ -67,7 +64,6 @@ async function main(): Promise<number> {
   const { relays: found, leftOut } = findRelays(givenPeer(values));
   const relays = chosen("relay", found, values.relays);
   const loadBefore = loadNow();
-  if (loadBefore > BUSY) leftOut.push(`quiet: this machine was busy before (load ${loadBefore.toFixed(1)})`);
   const progress = new Progress(process.stderr);
   const run = await runAll({
     scenarios,
@@ -79,6 +75,8 @@ async function main(): Promise<number> {
   progress.end();
   const results = describeResults(plan, run.samples, [...leftOut, ...run.leftOut], loadBefore);
   process.stdout.write(`${formatTables(scenarios, summarize(results.samples), results.leftOut)}\n`);
+  const warning = busyWarning(results);
+  if (warning !== undefined) process.stdout.write(`\n${warning}\n`);
   const path = values.json ?? (plan.name === "full" ? resultsPath(results) : undefined);
   if (path !== undefined) {
     await writeResults(path, results);

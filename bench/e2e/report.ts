@@ -8,7 +8,7 @@
 
 import { join } from "node:path";
 import { drawCharts } from "./charts.ts";
-import { type Results, readResults } from "./results.ts";
+import { busyWarning, type Results, readResults } from "./results.ts";
 import type { Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { highestRates, type Row, summarize } from "./statistics.ts";
@@ -25,6 +25,7 @@ async function main(): Promise<void> {
   const page = [
     "# Benchmark",
     describe(results),
+    ...(busyWarning(results) ? [`**${busyWarning(results)}**`] : []),
     ...SCENARIOS.flatMap((scenario) => section(scenario, summarize(results.samples))),
     ...charts.map(({ name, title }) => `![${title}](${name}.svg)`),
     ...leftOut(results),
@@ -33,11 +34,11 @@ async function main(): Promise<void> {
   process.stdout.write(`${join(folder, "README.md")}\n`);
 }
 
-function describe({ date, machine, kernel, bun, commit, plan, loadBefore }: Results): string {
+function describe({ date, machine, kernel, bun, commit, plan }: Results): string {
   const memory = Math.round(machine.memoryBytes / 2 ** 30);
   return [
     `Measured ${date.slice(0, 10)} on ${machine.cores} cores of ${machine.cpu} (${machine.arch}), ${memory} GiB, Linux`,
-    `${kernel}, Bun ${bun}, commit ${commit}; load before the start ${loadBefore.toFixed(1)}. Generator, both ends of`,
+    `${kernel}, Bun ${bun}, commit ${commit}. Generator, both ends of`,
     "the tunnel and sink are four processes on this machine. Every figure is the median of fresh tunnels, with the",
     "lowest and the highest of the repeats in brackets; the relays took turns. Every load is followed by 128 kB that are",
     "not counted, because the original keeps up to 64 KiB back until more arrives. Reproduce it with",

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { Plan, Sample } from "./scenario.ts";
 
 const FORMAT = "udptunnel-bench-1";
+/** A machine with less to do than this on average leaves both cores to the measurement. */
+const LOAD_IDLE = 0.5;
 const ROOT = join(import.meta.dir, "../..");
 
 export interface Results {
@@ -68,6 +70,12 @@ export function loadNow(): number {
   return loadavg()[0] ?? 0;
 }
 
+/** A warning for readers when the machine had more to do than to measure; undefined when it was idle enough. */
+export function busyWarning({ loadBefore }: Pick<Results, "loadBefore">): string | undefined {
+  if (loadBefore <= LOAD_IDLE) return undefined;
+  return `This machine was busy before the run (load ${loadBefore.toFixed(1)}): its figures are worth little.`;
+}
+
 /** Reads results back. @throws Error that names the file when it is no result of ours. */
 export async function readResults(path: string): Promise<Results> {
   const results = (await Bun.file(path).json()) as Results;
@@ -85,6 +93,7 @@ export function resultsPath({ date, plan }: Results): string {
 }
 
 function commit(): string {
+  if (Bun.which("git") === null) return "unknown";
   const git = (...words: string[]) =>
     Bun.spawnSync(["git", ...words], { cwd: ROOT })
       .stdout.toString()
