@@ -19,7 +19,7 @@ export interface StreamReceiver {
 
 /** A stream's state in the kernel. */
 export interface StreamGauge {
-  /** Bytes sent and not acknowledged, in whole segments. */
+  /** Bytes under way: sent, not delivered and not known to be lost. */
   readonly inFlightBytes: number;
   /** Bytes taken from us and not sent even once. */
   readonly unsentBytes: number;
@@ -28,8 +28,8 @@ export interface StreamGauge {
   /** The round trip time now, and its least of the last minutes. */
   readonly rttMs: number;
   readonly minRttMs: number;
-  /** What the peer has lately acknowledged; 0 while that is not known. */
-  readonly rateBytesPerMs: number;
+  /** Bytes that have reached the peer since the stream began. */
+  readonly deliveredBytes: number;
   /** Segments sent again since the stream began. */
   readonly retransmits: number;
 }

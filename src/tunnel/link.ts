@@ -158,11 +158,12 @@ export class Link implements StreamReceiver, SendReport {
   /** One write. Says whether another may follow. */
   #writeSome(stream: StreamPort): boolean {
     if (this.#queue.bytes === 0) {
+      this.#options.window.onIdle();
       this.#standing.onEmpty();
       this.#stall.onIdle();
       return false;
     }
-    const room = this.#options.window.room(stream.gauge());
+    const room = this.#options.window.room(stream.gauge(), this.#now);
     if (room <= 0) {
       this.#flushLater();
       return false;
@@ -280,6 +281,7 @@ export class Link implements StreamReceiver, SendReport {
     this.#onStreamEnd = onEnd;
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
+    this.#options.window.reset();
     stream.receive(this);
     if (this.#sender?.blocked) stream.pause();
     this.flush();

@@ -1,16 +1,18 @@
 /**
- * How much may be handed to the kernel now, so that queues beyond our own stay short. Pure.
+ * How much may be handed to the kernel now, so that queues beyond our own stay short. Pure: `now` is an argument.
  *
  * There are two such queues. What the kernel has taken and not sent is bounded always. What is in flight fills the
- * buffers of the network once there is more of it than the path holds; that shows as a round trip time above its
- * minimum, and only then is it bounded, by what the path has lately carried in the time it should take. While no queue
- * shows, the kernel's own congestion control is left alone: bounded from the start it never learns what a long path
- * can carry (measured: a third of the rate lost at 50 Mbit/s and 200 ms).
+ * buffers of the network once there is more of it than the path holds. The round trip time shows when that first
+ * happens; until then the kernel's own congestion control is left alone, as it must find out what the path can carry.
+ * From then on, in flight is what the path has lately carried in its least round trip time and a little more. The
+ * little more keeps the path full, and finds out when it carries more than before: each measurement may then be higher
+ * than the last by that share.
  */
 
 import type { StreamGauge } from "../net/stream-port.ts";
+import { PathRate } from "./path-rate.ts";
 
-/** A queue of the network shows when the round trip takes longer than its least by this much, or by a quarter. */
+/** The queue in the network that is meant to be: this long, or a share of the least round trip time. */
 const QUEUE_MS = 20;
 const QUEUE_SHARE = 1 / 4;
 /** In flight there is always room for this many segments, else the peer's delayed acknowledgements stop everything. */
@@ -22,6 +24,8 @@ const UNSENT_MS = 10;
 export class SendWindow {
   readonly #unsentBytesMax: number | undefined;
   readonly #boundInFlight: boolean;
+  #rate = new PathRate();
+  #pathWasFull = false;
 
   /**
    * @param unsentBytesMax what the kernel may hold unsent; undefined leaves it to the path's rate.
@@ -32,20 +36,34 @@ export class SendWindow {
     this.#boundInFlight = boundInFlight;
   }
 
-  /** Bytes that may be written now, 0 or less when nothing may; Infinity when the kernel tells nothing of the stream. */
-  room(gauge: StreamGauge | undefined): number {
-    if (gauge === undefined) return Infinity;
-    const { unsentBytes, rateBytesPerMs } = gauge;
-    const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, rateBytesPerMs * UNSENT_MS);
-    const room = unsentMax - unsentBytes;
-    return this.#boundInFlight ? Math.min(room, inFlightRoom(gauge)) : room;
+  /** A new stream: nothing is known of its path. */
+  reset(): void {
+    this.#rate = new PathRate();
+    this.#pathWasFull = false;
   }
-}
 
-function inFlightRoom(gauge: StreamGauge): number {
-  const { minRttMs, rttMs, rateBytesPerMs, mssBytes, inFlightBytes, unsentBytes } = gauge;
-  const queueMs = Math.max(QUEUE_MS, minRttMs * QUEUE_SHARE);
-  if (rttMs <= minRttMs + queueMs) return Infinity;
-  const path = Math.max(SEGMENTS_MIN * mssBytes, rateBytesPerMs * (minRttMs + queueMs));
-  return path - inFlightBytes - unsentBytes;
+  /** Nothing waits to be written. */
+  onIdle(): void {
+    this.#rate.onIdle();
+  }
+
+  /** Bytes that may be written now, 0 or less when nothing may; Infinity when the kernel tells nothing of the stream. */
+  room(gauge: StreamGauge | undefined, now: number): number {
+    if (gauge === undefined) return Infinity;
+    this.#rate.observe(gauge.deliveredBytes, gauge.rttMs, now);
+    const { bytesPerMs } = this.#rate;
+    const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);
+    const room = Math.min(unsentMax - gauge.unsentBytes, this.#inFlightRoom(gauge, bytesPerMs));
+    // Less than a segment's worth at a time would fill the path with headers (RFC 1122, 4.2.3.4).
+    return room < gauge.mssBytes && gauge.inFlightBytes > 0 ? 0 : room;
+  }
+
+  #inFlightRoom(gauge: StreamGauge, bytesPerMs: number): number {
+    const { minRttMs, rttMs, mssBytes, inFlightBytes, unsentBytes } = gauge;
+    const queueMs = Math.max(QUEUE_MS, minRttMs * QUEUE_SHARE);
+    if (rttMs > minRttMs + queueMs && bytesPerMs > 0) this.#pathWasFull = true;
+    if (!this.#pathWasFull || !this.#boundInFlight) return Infinity;
+    const path = Math.max(SEGMENTS_MIN * mssBytes, bytesPerMs * (minRttMs + queueMs));
+    return path - inFlightBytes - unsentBytes;
+  }
 }

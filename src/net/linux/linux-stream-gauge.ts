@@ -10,7 +10,7 @@ export class LinuxStreamGauge implements StreamGauge {
   mssBytes = 0;
   rttMs = 0;
   minRttMs = 0;
-  rateBytesPerMs = 0;
+  deliveredBytes = 0;
   retransmits = 0;
   readonly #info: TcpInfo;
 
@@ -22,15 +22,15 @@ export class LinuxStreamGauge implements StreamGauge {
   read(fd: number): boolean {
     const info = this.#info;
     if (info.read(fd) !== undefined) return false;
-    const { unacked, sndMss, rttUs, minRttUs, notsentBytes, deliveryRateBytesPerS } = info;
-    if (notsentBytes === undefined || minRttUs === undefined || deliveryRateBytesPerS === undefined)
-      return false;
+    const { inFlightBytes, deliveredBytes, sndMss, rttUs, minRttUs, notsentBytes } = info;
+    if (inFlightBytes === undefined || deliveredBytes === undefined) return false;
+    if (notsentBytes === undefined || minRttUs === undefined) return false;
     this.mssBytes = sndMss ?? 0;
-    this.inFlightBytes = (unacked ?? 0) * this.mssBytes;
+    this.inFlightBytes = inFlightBytes;
+    this.deliveredBytes = deliveredBytes;
     this.unsentBytes = notsentBytes;
     this.rttMs = (rttUs ?? 0) / 1000;
     this.minRttMs = minRttUs / 1000;
-    this.rateBytesPerMs = deliveryRateBytesPerS / 1000;
     this.retransmits = info.retransmits ?? 0;
     return true;
   }

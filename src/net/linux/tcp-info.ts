@@ -6,12 +6,18 @@ import { type Libc, memory } from "./libc.ts";
 // Where the fields of struct tcp_info begin (linux/tcp.h). It only ever grew at its end.
 const SND_MSS = 16;
 const UNACKED = 24;
+const SACKED = 28;
+const LOST = 32;
+const RETRANS = 36;
 const RTT = 68;
 const TOTAL_RETRANS = 100;
+const BYTES_ACKED = 120;
 const NOTSENT_BYTES = 144;
 const MIN_RTT = 148;
 const DELIVERY_RATE = 160;
-const READ_BYTES = 168;
+const BYTES_SENT = 200;
+const BYTES_RETRANS = 208;
+const READ_BYTES = 216;
 
 /**
  * Reads one connection at a time: {@link read}, then the fields. A field is undefined where the kernel is too old to
@@ -64,11 +70,31 @@ export class TcpInfo {
     return this.#u32(NOTSENT_BYTES);
   }
 
-  /** The rate at which the peer lately acknowledged data, in bytes a second (Linux 4.9); 0 while unknown. */
+  /**
+   * The kernel's estimate of the rate at which the peer acknowledges data, in bytes a second (Linux 4.9); 0 while
+   * unknown. While the application sends less than it could, a sample only counts when it is higher than the last.
+   */
   get deliveryRateBytesPerS(): number | undefined {
-    if (this.#known < DELIVERY_RATE + 8) return undefined;
-    const view = this.#infoView;
-    return view.getUint32(DELIVERY_RATE, true) + view.getUint32(DELIVERY_RATE + 4, true) * 0x1_0000_0000;
+    return this.#u64(DELIVERY_RATE);
+  }
+
+  /**
+   * Bytes of payload that have reached the peer: all it has acknowledged in order (Linux 4.1), and about as much as it
+   * has beyond a gap.
+   */
+  get deliveredBytes(): number | undefined {
+    const [acked, sacked] = [this.#u64(BYTES_ACKED), this.#segmentBytes(SACKED)];
+    return acked === undefined ? undefined : acked + sacked;
+  }
+
+  /**
+   * Bytes of payload that are under way: sent, not delivered, and not known to be lost (Linux 4.19). Exact while nothing
+   * is lost, else within what is missing to full segments.
+   */
+  get inFlightBytes(): number | undefined {
+    const [sent, again, delivered] = [this.#u64(BYTES_SENT), this.#u64(BYTES_RETRANS), this.deliveredBytes];
+    if (sent === undefined || again === undefined || delivered === undefined) return undefined;
+    return Math.max(0, sent - again - delivered - this.#segmentBytes(LOST) + this.#segmentBytes(RETRANS));
   }
 
   /** Segments sent again, since the connection began. */
@@ -85,6 +111,15 @@ export class TcpInfo {
     return this.#libc.ioctl(fd, SIOCOUTQNSD, this.#queued) === 0
       ? this.#queuedView.getInt32(0, true)
       : undefined;
+  }
+
+  #segmentBytes(at: number): number {
+    return (this.#u32(at) ?? 0) * (this.sndMss ?? 0);
+  }
+
+  #u64(at: number): number | undefined {
+    if (this.#known < at + 8) return undefined;
+    return this.#infoView.getUint32(at, true) + this.#infoView.getUint32(at + 4, true) * 0x1_0000_0000;
   }
 
   #u32(at: number): number | undefined {
