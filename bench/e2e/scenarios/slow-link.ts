@@ -20,6 +20,8 @@ const PATHS: Readonly<Record<string, Congestion>> = {
   d: { bitsPerSecond: 20e6, delayMs: 25, queueBytes: 250_000, lossPercent: 1, size: 1200, overload: 1.25 },
 };
 
+const DELAY_P50: Column = { key: "p50Ms", label: "delay p50", unit: "ms", digits: 0, better: "lower" };
+const DELAY_P99: Column = { key: "p99Ms", label: "p99", unit: "ms", digits: 0, better: "lower" };
 const USED: Column = {
   key: "usedPercent",
   label: "of the path used",
@@ -37,7 +39,7 @@ const REPEATS_MAX = 3;
 export const slowLink: Scenario = {
   name: "slow-link",
   title: "Congested link: one-way delay when more is offered than fits",
-  columns: [P50, P99, DELIVERED, USED, FAULTS],
+  columns: [DELAY_P50, DELAY_P99, DELIVERED, USED, FAULTS],
   leftOut: whyNoSlowPath,
   rounds: (plan) => plan.links.map((name) => roundOf(PATHS[name] as Congestion, plan)),
 };
@@ -62,6 +64,12 @@ function roundOf(path: Congestion, plan: Plan): Round {
           wrappers: { generator: near, sink: far },
         });
         const outcome = outcomeOf(result);
+        for (const [to, from] of [
+          [DELAY_P50, P50],
+          [DELAY_P99, P99],
+        ] as const) {
+          outcome.values[to.key] = (outcome.values[from.key] ?? Number.NaN) / 1000;
+        }
         outcome.values[USED.key] = (100 * result.deliveredPerSecond) / fits;
         return { ...outcome, timeline: result.sink.timeline };
       } finally {
