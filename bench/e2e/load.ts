@@ -1,0 +1,149 @@
+/** One load through one tunnel: generator, relay pair and sink as separate processes, and what came of it. */
+
+import { join } from "node:path";
+import type { GeneratorReport } from "./generator.ts";
+import { BenchProcess } from "./process.ts";
+import type { Place } from "./relays.ts";
+import type { Plan } from "./scenario.ts";
+import type { SinkReport } from "./sink.ts";
+import type { TunnelPair } from "./tunnel-pair.ts";
+
+/** What is offered. */
+export interface Load {
+  size: number;
+  /** Datagrams a second. */
+  rate: number;
+  seconds: number;
+  warmUpSeconds: number;
+  /** "there": client to server; "back": the other way. */
+  direction?: "there" | "back";
+  /** UDP sources; 1 when missing. */
+  sources?: number;
+  /** The sink answers, and the generator measures round trips. */
+  roundTrips?: boolean;
+  /** What generator and sink are run by. */
+  wrappers?: { generator: readonly string[]; sink: readonly string[] };
+}
+
+export interface LoadResult {
+  sent: number;
+  sink: SinkReport;
+  generator: GeneratorReport;
+  /** Counted datagrams that did not arrive, in per cent of those sent. */
+  lossPercent: number;
+  /** Counted datagrams that arrived, a second. */
+  deliveredPerSecond: number;
+  offeredPerSecond: number;
+  /** Processor time of both relays for each datagram delivered, and of each. */
+  cpuUs: number;
+  clientCpuUs: number;
+  serverCpuUs: number;
+  peakBytes: number;
+  /** Why the figures may be the instrument's rather than the relay's. */
+  notes: string[];
+}
+
+/** The part of a load that a plan says: its first size, for how long. */
+export function basics({ sizes, seconds, warmUpSeconds }: Plan): Omit<Load, "rate"> {
+  return { size: sizes[0] as number, seconds, warmUpSeconds };
+}
+
+const GENERATOR = join(import.meta.dir, "generator.ts");
+const SINK = join(import.meta.dir, "sink.ts");
+
+/** Sends a load through a tunnel. @throws Error with the last words of a process that died. */
+export async function runLoad(pair: TunnelPair, load: Load): Promise<LoadResult> {
+  const sink = await startSink(pair.place, load);
+  let generator: BenchProcess | undefined;
+  try {
+    generator = startGenerator(pair.place, load);
+    await alive(pair, generator.message("counting"));
+    const before = pair.cost();
+    const sent = await alive(pair, generator.message<GeneratorReport>("report"));
+    sink.signal("SIGTERM");
+    const received = await alive(pair, sink.message<SinkReport>("report"));
+    const after = pair.cost();
+    pair.assertAlive();
+    return resultOf(load, sent, received, before, after);
+  } finally {
+    await Promise.all([generator?.stop(), sink.stop()]);
+  }
+}
+
+/** Starts the sink of a load and waits until it listens. */
+export async function startSink(place: Place, load: Load): Promise<BenchProcess> {
+  const at =
+    load.direction === "back"
+      ? `${place.clientApp}:${place.clientPort}`
+      : `${place.serverApp}:${place.serverPort}`;
+  const sink = new BenchProcess("sink", [
+    ...[...(load.wrappers?.sink ?? []), process.execPath, SINK, at],
+    ...(load.roundTrips ? ["--echo"] : []),
+  ]);
+  await sink.message("ready");
+  return sink;
+}
+
+/** Starts the generator of a load. */
+export function startGenerator(place: Place, load: Load): BenchProcess {
+  const back = load.direction === "back";
+  return new BenchProcess("generator", [
+    ...[...(load.wrappers?.generator ?? []), process.execPath, GENERATOR],
+    back ? `${place.serverHost}:${place.serverPort}` : `127.0.0.1:${place.clientPort}`,
+    ...["--from", back ? place.serverApp : place.clientApp],
+    ...["--size", `${load.size}`, "--rate", `${load.rate}`, "--seconds", `${load.seconds}`],
+    ...["--warm-up", `${load.warmUpSeconds}`, "--sources", `${load.sources ?? 1}`],
+    ...(load.roundTrips ? ["--round-trips"] : []),
+  ]);
+}
+
+/** Waits for something, unless a relay dies first. */
+export async function alive<T>(pair: TunnelPair, wanted: Promise<T>): Promise<T> {
+  const death = (side: BenchProcess) =>
+    side.exited.then(() => {
+      throw new Error(side.lastWords);
+    });
+  wanted.catch(() => {});
+  return await Promise.race([wanted, death(pair.server), death(pair.client)]);
+}
+
+type Costs = ReturnType<TunnelPair["cost"]>;
+
+function resultOf(
+  load: Load,
+  generator: GeneratorReport,
+  sink: SinkReport,
+  before: Costs,
+  after: Costs,
+): LoadResult {
+  const perDatagram = (side: "server" | "client") =>
+    sink.received === 0 ? 0 : (after[side].cpuNs - before[side].cpuNs) / 1000 / sink.received;
+  const clientCpuUs = perDatagram("client");
+  const serverCpuUs = perDatagram("server");
+  const spanS = Math.max(generator.spanS, sink.spanS);
+  const offeredPerSecond = generator.sent / generator.spanS;
+  const notes = limitsOf(load, generator, sink);
+  return {
+    sent: generator.sent,
+    sink,
+    generator,
+    lossPercent: generator.sent === 0 ? 0 : 100 * (1 - sink.received / generator.sent),
+    deliveredPerSecond: sink.received / spanS,
+    offeredPerSecond,
+    cpuUs: clientCpuUs + serverCpuUs,
+    clientCpuUs,
+    serverCpuUs,
+    peakBytes: after.client.peakBytes + after.server.peakBytes,
+    notes,
+  };
+}
+
+/** Why figures may be the generator's or the sink's rather than the relay's. */
+export function limitsOf(load: Load, generator: GeneratorReport, sink: SinkReport): string[] {
+  const notes: string[] = [];
+  if (generator.sent < 0.95 * load.rate * generator.spanS || generator.late > 0.05 * generator.sent) {
+    notes.push("the generator was the bottleneck");
+  }
+  if (sink.kernelDrops > 0) notes.push("the sink was too slow");
+  return notes;
+}

@@ -1,0 +1,153 @@
+/** The end-to-end benchmark: how many datagrams a second, how late, and at what price, beside other relays. */
+
+import { parseArgs } from "node:util";
+import { compareResults } from "./compare.ts";
+import { PLANS } from "./plans.ts";
+import { killAll } from "./process.ts";
+import { Progress } from "./progress.ts";
+import { findRelays } from "./relays.ts";
+import { busyWarning, describeResults, loadNow, readResults, resultsPath, writeResults } from "./results.ts";
+import { runAll } from "./runner.ts";
+import type { Plan } from "./scenario.ts";
+import { SCENARIOS } from "./scenarios/index.ts";
+import { summarize } from "./statistics.ts";
+import { formatTables } from "./table.ts";
+
+const USAGE = `bun run bench [options], or bun run bench:full [options]
+  --only NAME,...        scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
+  --sizes BYTES,...      payloads of throughput scenarios
+  --rates N,...          datagrams a second of the rate sweep
+  --repeat N             repeats of each cell
+  --relays NAME,...      some of the relays found
+  --peer-client CMD --peer-server CMD
+                         another relay; {tcp} {client} {server} {serverHost} {clientApp} {serverApp} are filled in
+  --peer-per-source      it has a connection for every UDP source
+  --ports TCP,CLIENT,SERVER
+                         fixed ports
+  --json FILE            every raw repeat (bench:full writes one anyway, to bench/results)
+bun run bench --compare A.json B.json
+                         fails when B is worse than A by more than the repeats' spread
+`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      plan: { type: "string", default: "quick" },
+      help: { type: "boolean", default: false },
+      only: { type: "string" },
+      sizes: { type: "string" },
+      rates: { type: "string" },
+      repeat: { type: "string" },
+      json: { type: "string" },
+      ports: { type: "string" },
+      relays: { type: "string" },
+      compare: { type: "boolean", default: false },
+      "peer-client": { type: "string" },
+      "peer-server": { type: "string" },
+      "peer-per-source": { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (values.compare) {
+    const [before, after] = positionals;
+    if (before === undefined || after === undefined) throw new Error("--compare takes two result files");
+    const { text, regressions } = compareResults(await readResults(before), await readResults(after));
+    process.stdout.write(`${text}\n`);
+    return regressions === 0 ? 0 : 1;
+  }
+  const scenarios = chosen("scenario", SCENARIOS, values.only);
+  const plan = planned(values);
+  const { relays: found, leftOut } = findRelays(givenPeer(values));
+  const relays = chosen("relay", found, values.relays);
+  const loadBefore = loadNow();
+  const progress = new Progress(process.stderr);
+  const run = await runAll({
+    scenarios,
+    relays,
+    plan,
+    ports: givenPorts(values.ports),
+    onCell: (label, done, total) => progress.show(label, done, total),
+  });
+  progress.end();
+  const results = describeResults(plan, run.samples, [...leftOut, ...run.leftOut], loadBefore);
+  process.stdout.write(`${formatTables(scenarios, summarize(results.samples), results.leftOut)}\n`);
+  const warning = busyWarning(results);
+  if (warning !== undefined) process.stdout.write(`\n${warning}\n`);
+  const path = values.json ?? (plan.name === "full" ? resultsPath(results) : undefined);
+  if (path !== undefined) {
+    await writeResults(path, results);
+    process.stdout.write(`\nEvery repeat is in ${path}\n`);
+  }
+  return 0;
+}
+
+function chosen<T extends { name: string }>(
+  kind: string,
+  all: readonly T[],
+  only: string | undefined,
+): readonly T[] {
+  const names = only?.split(",") ?? all.map(({ name }) => name);
+  const unknown = names.filter((name) => !all.some((one) => one.name === name));
+  if (unknown.length > 0) {
+    throw new Error(`no ${kind} ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`);
+  }
+  return all.filter(({ name }) => names.includes(name));
+}
+
+function planned(values: { plan: string; sizes?: string; rates?: string; repeat?: string }): Plan {
+  const base = PLANS[values.plan as keyof typeof PLANS];
+  if (base === undefined)
+    throw new Error(`no plan "${values.plan}"; there are ${Object.keys(PLANS).join(", ")}`);
+  return {
+    ...base,
+    ...(values.sizes && { sizes: numbers("--sizes", values.sizes) }),
+    ...(values.rates && { rates: numbers("--rates", values.rates).sort((a, b) => a - b) }),
+    ...(values.repeat && { repeats: numbers("--repeat", values.repeat)[0] as number }),
+  };
+}
+
+function givenPeer(values: { "peer-client"?: string; "peer-server"?: string; "peer-per-source": boolean }) {
+  const { "peer-client": client, "peer-server": server, "peer-per-source": perSource } = values;
+  if (client === undefined && server === undefined) return undefined;
+  if (client === undefined || server === undefined)
+    throw new Error("--peer-client and --peer-server go together");
+  return { client, server, perSource };
+}
+
+function givenPorts(text: string | undefined) {
+  if (text === undefined) return undefined;
+  const [tcp, client, server] = numbers("--ports", text);
+  if (tcp === undefined || client === undefined || server === undefined) {
+    throw new Error("--ports takes three: TCP,CLIENT-UDP,SERVER-UDP");
+  }
+  return { tcp, client, server };
+}
+
+function numbers(option: string, text: string): number[] {
+  return text.split(",").map((word) => {
+    const value = Number(word);
+    if (!Number.isInteger(value) || value < 1)
+      throw new Error(`${option}: "${word}" is no positive whole number`);
+    return value;
+  });
+}
+
+for (const [signal, status] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  process.on(signal, () => process.exit(status));
+}
+process.on("exit", killAll);
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,61 @@
+/** The three amounts of measuring. */
+
+import type { Plan } from "./scenario.ts";
+
+/** More than twice what any relay known carries on two cores, as far as the generator can offer it. */
+function floodRate(size: number): number {
+  return size <= 512 ? 450_000 : size <= 1500 ? 300_000 : 30_000;
+}
+
+/** Under three minutes: once each. */
+const quick: Plan = {
+  name: "quick",
+  sizes: [172, 1200],
+  rates: [25_000, 50_000, 100_000, 150_000, 200_000],
+  latencyRates: [1000, 20_000],
+  floodRate,
+  bothRate: 30_000,
+  sources: [1, 100],
+  seconds: 1,
+  warmUpSeconds: 0.3,
+  linkSeconds: 4,
+  links: ["b"],
+  reconnectSeconds: 2.5,
+  repeats: 1,
+};
+
+/** For figures that are quoted. */
+const full: Plan = {
+  name: "full",
+  sizes: [172, 1200],
+  rates: [25_000, 50_000, 75_000, 100_000, 125_000, 150_000, 175_000, 200_000, 250_000],
+  latencyRates: [1000, 20_000],
+  floodRate,
+  bothRate: 40_000,
+  sources: [1, 100, 1000],
+  seconds: 2,
+  warmUpSeconds: 0.5,
+  linkSeconds: 30,
+  links: ["a", "b", "c", "d"],
+  reconnectSeconds: 5,
+  repeats: 5,
+};
+
+/** A few hundred datagrams, for the tests. */
+const tiny: Plan = {
+  name: "tiny",
+  sizes: [172],
+  rates: [2000],
+  latencyRates: [1000],
+  floodRate: () => 5000,
+  bothRate: 1000,
+  sources: [1, 10],
+  seconds: 0.1,
+  warmUpSeconds: 0.05,
+  linkSeconds: 0.3,
+  links: ["a"],
+  reconnectSeconds: 2,
+  repeats: 1,
+};
+
+export const PLANS = { quick, full, tiny } as const;

@@ -1,0 +1,141 @@
+/** The relays that are measured, and how each is started on either side. */
+
+import { join } from "node:path";
+
+/** The addresses of one tunnel, chosen afresh for every measurement. */
+export interface Place {
+  /** Where the client reaches the server. */
+  serverHost: string;
+  tcpPort: number;
+  /** The application next to the client: datagrams that enter there come from it. */
+  clientApp: string;
+  /** The application next to the server: datagrams that entered at the client go to it. */
+  serverApp: string;
+  /** The UDP ports of client and server; each application next to it has the same port, on an address of its own. */
+  clientPort: number;
+  serverPort: number;
+}
+
+export interface Relay {
+  /** What tables and results call it. */
+  readonly name: string;
+  server(place: Place): string[];
+  client(place: Place): string[];
+  /** The client connects when it starts, not when the first datagram comes. */
+  readonly dialsAtStart: boolean;
+  /** The far application can start talking: the relay has one peer, at a known address. */
+  readonly bothWays: boolean;
+  /** Further arguments for a connection of its own for every UDP source; undefined when the relay cannot. */
+  readonly perSource?: readonly string[];
+}
+
+const CLI = join(import.meta.dir, "../../src/cli/udptunnel.ts");
+
+function ours(name: string, extra: readonly string[]): Relay {
+  return {
+    name,
+    server: (at) => [
+      process.execPath,
+      CLI,
+      "-s",
+      `${at.tcpPort}`,
+      ...extra,
+      `${at.serverApp}/${at.serverPort}`,
+    ],
+    client: (at) => [
+      ...[process.execPath, CLI, "-c", `${at.serverHost}/${at.tcpPort}`],
+      ...[...extra, `${at.clientApp}/${at.clientPort}`],
+    ],
+    dialsAtStart: true,
+    bothWays: true,
+  };
+}
+
+/** The program the framing comes from, as Debian packages it. */
+const original: Relay = {
+  name: "original",
+  server: (at) => ["udptunnel", "-s", `${at.tcpPort}`, `${at.serverApp}/${at.serverPort}`],
+  client: (at) => ["udptunnel", "-c", `${at.serverHost}/${at.tcpPort}`, `${at.clientApp}/${at.clientPort}`],
+  dialsAtStart: true,
+  bothWays: true,
+};
+
+/** Mullvad's pair of programs: the same frames, one connection for the first source that speaks. */
+const mullvad: Relay = {
+  name: "mullvad",
+  server: (at) => [
+    "tcp2udp",
+    ...["--tcp-listen", `${at.serverHost}:${at.tcpPort}`],
+    ...["--udp-forward", `${at.serverApp}:${at.serverPort}`],
+  ],
+  client: (at) => [
+    "udp2tcp",
+    ...["--udp-listen", `0.0.0.0:${at.clientPort}`],
+    ...["--tcp-forward", `${at.serverHost}:${at.tcpPort}`],
+  ],
+  dialsAtStart: false,
+  bothWays: false,
+};
+
+/** No relay at all: what generator and sink can do by themselves. */
+export const nothing: Relay = {
+  name: "nothing between",
+  server: () => [],
+  client: () => [],
+  dialsAtStart: false,
+  bothWays: false,
+};
+
+/** What is measured and what is not, with the reason. */
+export interface Contest {
+  relays: Relay[];
+  leftOut: string[];
+}
+
+/** A relay given by its command lines, with {tcp}, {server}, {client}, {serverHost}, {serverApp}, {clientApp} in them. */
+export interface GivenPeer {
+  client: string;
+  server: string;
+  /** It gives every UDP source a connection of its own. */
+  perSource: boolean;
+}
+
+/** Finds the relays that can be measured here. */
+export function findRelays(given?: GivenPeer): Contest {
+  const contest: Contest = {
+    relays: [ours("ours", []), ours("ours --offload off", ["--offload", "off"])],
+    leftOut: [],
+  };
+  const offer = (relay: Relay, programs: string[], hint: string) => {
+    const missing = programs.filter((program) => Bun.which(program) === null);
+    if (missing.length === 0) contest.relays.push(relay);
+    else contest.leftOut.push(`${relay.name}: ${missing.join(" and ")} not found${hint}`);
+  };
+  offer(original, ["udptunnel"], " (bun run bench:install)");
+  offer(mullvad, ["udp2tcp", "tcp2udp"], "");
+  if (given !== undefined) {
+    contest.relays.push({
+      name: "peer",
+      server: (at) => fillIn(given.server, at),
+      client: (at) => fillIn(given.client, at),
+      dialsAtStart: false,
+      bothWays: !given.perSource,
+      ...(given.perSource && { perSource: [] }),
+    });
+  }
+  return contest;
+}
+
+/** Splits a command line at spaces, quotes respected, and fills in addresses and ports. */
+export function fillIn(command: string, at: Place): string[] {
+  const values: Record<string, string | number> = {
+    ...at,
+    tcp: at.tcpPort,
+    server: at.serverPort,
+    client: at.clientPort,
+  };
+  const words = command.match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
+  return words.map((word) =>
+    word.replace(/^(["'])(.*)\1$/, "$2").replace(/\{(\w+)\}/g, (whole, name) => `${values[name] ?? whole}`),
+  );
+}

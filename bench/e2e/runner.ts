@@ -1,0 +1,86 @@
+/** Runs the scenarios' rounds: every relay in turn, again and again, so that what disturbs the machine hits all alike. */
+
+import { choosePlace, type GivenPorts } from "./place.ts";
+import type { Relay } from "./relays.ts";
+import type { Context, Plan, Round, Sample, Scenario } from "./scenario.ts";
+
+export interface Run {
+  scenarios: readonly Scenario[];
+  relays: readonly Relay[];
+  plan: Plan;
+  ports?: GivenPorts | undefined;
+  /** Told before each cell: which it is, and how many of all are done. */
+  onCell?: (label: string, done: number, total: number) => void;
+}
+
+export interface RunResult {
+  samples: Sample[];
+  /** What was not measured, each with its reason. */
+  leftOut: string[];
+}
+
+/** Measures everything. A cell that fails becomes a failed sample; only a given port in use ends the run. */
+export async function runAll({ scenarios, relays, plan, ports, onCell }: Run): Promise<RunResult> {
+  const result: RunResult = { samples: [], leftOut: [] };
+  const context: Context = { plan, choosePlace: () => choosePlace(ports) };
+  await context.choosePlace();
+  const rounds = scenarios.flatMap((scenario) => {
+    const reason = scenario.leftOut?.();
+    if (reason !== undefined) result.leftOut.push(`${scenario.name}: ${reason}`);
+    return reason === undefined ? scenario.rounds(plan).map((round) => ({ scenario, round })) : [];
+  });
+  const contenders = (scenario: Scenario) => scenario.relays ?? relays;
+  const repeatsOf = (round: Round) => Math.min(plan.repeats, round.repeatsMax ?? plan.repeats);
+  const total = rounds.reduce(
+    (sum, { scenario, round }) => sum + contenders(scenario).length * repeatsOf(round),
+    0,
+  );
+  let done = 0;
+  for (const { scenario, round } of rounds) {
+    const taking = contenders(scenario).filter((relay) => takesPart(scenario, round, relay, result));
+    done += (contenders(scenario).length - taking.length) * repeatsOf(round);
+    for (let repeat = 0; repeat < repeatsOf(round); repeat++) {
+      // Every other repeat in reverse, so that none always comes after the same one.
+      for (const relay of repeat % 2 === 0 ? taking : taking.toReversed()) {
+        onCell?.(label(scenario, round, relay), done++, total);
+        result.samples.push(await measure(scenario, round, relay, repeat, context));
+      }
+    }
+  }
+  onCell?.("", total, total);
+  return result;
+}
+
+function takesPart(scenario: Scenario, round: Round, relay: Relay, result: RunResult): boolean {
+  const reason = round.leftOut?.(relay);
+  if (reason !== undefined) {
+    const line = `${scenario.name}, ${relay.name}: ${reason}`;
+    if (!result.leftOut.includes(line)) result.leftOut.push(line);
+    return false;
+  }
+  const earlier = result.samples.filter(
+    (sample) => sample.scenario === scenario.name && sample.relay === relay.name,
+  );
+  return !round.hopeless?.(earlier);
+}
+
+async function measure(
+  scenario: Scenario,
+  round: Round,
+  relay: Relay,
+  repeat: number,
+  context: Context,
+): Promise<Sample> {
+  const { size, rate, detail } = round;
+  const sample: Sample = { scenario: scenario.name, relay: relay.name, size, rate, detail, repeat };
+  try {
+    return { ...sample, ...(await round.run(relay, context)) };
+  } catch (error) {
+    return { ...sample, failed: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function label(scenario: Scenario, { size, rate, detail }: Round, relay: Relay): string {
+  const conditions = [size && `${size} B`, rate && `${rate}/s`, detail].filter(Boolean).join(" ");
+  return `${scenario.name} ${conditions} ${relay.name}`;
+}

@@ -1,0 +1,48 @@
+/** Both directions at once through one tunnel. */
+
+import { alive, basics, type Load, runLoad } from "../load.ts";
+import type { Scenario } from "../scenario.ts";
+import { TunnelPair } from "../tunnel-pair.ts";
+import { DELIVERED, FAULTS, LOSS, outcomeOf, P50, P99 } from "./load-columns.ts";
+
+export const bothWays: Scenario = {
+  name: "both-ways",
+  title: "Both directions at once: the worse of the two",
+  columns: [DELIVERED, LOSS, P50, P99, FAULTS],
+  rounds: (plan) => [
+    {
+      size: plan.sizes[0] as number,
+      rate: plan.bothRate,
+      leftOut: (relay) => (relay.bothWays ? undefined : "its far side cannot speak first"),
+      run: async (relay, { choosePlace }) => {
+        const pair = await TunnelPair.start(relay, await choosePlace());
+        const load: Load = { ...basics(plan), rate: plan.bothRate };
+        try {
+          const both = [
+            runLoad(pair, { ...load, direction: "there" }),
+            runLoad(pair, { ...load, direction: "back" }),
+          ];
+          const results = await alive(pair, Promise.all(both));
+          const [there, back] = results.map(outcomeOf);
+          return worse(
+            there?.values ?? {},
+            back?.values ?? {},
+            results.flatMap((result) => result.notes),
+          );
+        } finally {
+          await pair.stop();
+        }
+      },
+    },
+  ],
+};
+
+/** Of each figure the worse; CPU is left out, for it cannot be told which direction took it. */
+function worse(there: Record<string, number>, back: Record<string, number>, notes: string[]) {
+  const values: Record<string, number> = {};
+  for (const { key, better } of [DELIVERED, LOSS, P50, P99, FAULTS]) {
+    const pair = [there[key] ?? Number.NaN, back[key] ?? Number.NaN];
+    values[key] = better === "higher" ? Math.min(...pair) : Math.max(...pair);
+  }
+  return { values, notes };
+}

@@ -1,0 +1,28 @@
+/** Every scenario, in the order tables show them. */
+
+import type { Scenario } from "../scenario.ts";
+import { bothWays } from "./both-ways.ts";
+import { flood } from "./flood.ts";
+import { instrument } from "./instrument.ts";
+import { latency } from "./latency.ts";
+import { memory } from "./memory.ts";
+import { neighbours } from "./neighbours.ts";
+import { rate } from "./rate.ts";
+import { reconnect } from "./reconnect.ts";
+import { slowLink } from "./slow-link.ts";
+import { sources } from "./sources.ts";
+import { startUp } from "./start-up.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  instrument,
+  flood,
+  rate,
+  latency,
+  bothWays,
+  sources,
+  neighbours,
+  slowLink,
+  reconnect,
+  startUp,
+  memory,
+];

@@ -1,0 +1,60 @@
+/** Reconnect: the server is killed under a steady load and started again; how long until datagrams arrive again? */
+
+import { openKernel } from "../kernel.ts";
+import { startGenerator, startSink } from "../load.ts";
+import type { Column, Scenario } from "../scenario.ts";
+import type { SinkReport } from "../sink.ts";
+import { startServer, TunnelPair } from "../tunnel-pair.ts";
+
+const RATE = 1000;
+const BEFORE_MS = 300;
+const DOWN_MS = 500;
+const BACK: Column = { key: "backMs", label: "datagrams flow after", unit: "ms", digits: 0, better: "lower" };
+const GAP: Column = { key: "gapMs", label: "silence in all", unit: "ms", digits: 0, better: "lower" };
+
+export const reconnect: Scenario = {
+  name: "reconnect",
+  title: `Reconnect: the server is killed and back ${DOWN_MS} ms later, at ${RATE} datagrams/s`,
+  columns: [BACK, GAP],
+  rounds: (plan) => [
+    {
+      size: plan.sizes[0] as number,
+      rate: RATE,
+      run: async (relay, { choosePlace }) => {
+        const kernel = openKernel();
+        const pair = await TunnelPair.start(relay, await choosePlace());
+        const seconds = (BEFORE_MS + DOWN_MS) / 1000 + plan.reconnectSeconds;
+        const load = {
+          size: plan.sizes[0] as number,
+          rate: RATE,
+          seconds,
+          warmUpSeconds: plan.warmUpSeconds,
+        };
+        const sink = await startSink(pair.place, load);
+        const generator = startGenerator(pair.place, load);
+        let again: Awaited<ReturnType<typeof startServer>> | undefined;
+        try {
+          await generator.message("counting");
+          await Bun.sleep(BEFORE_MS);
+          pair.server.kill();
+          await pair.server.exited;
+          await Bun.sleep(DOWN_MS);
+          again = await startServer(relay, pair.place, [], []);
+          const readyNs = kernel.now();
+          await Promise.race([generator.message("report"), pair.client.exited]);
+          if (pair.client.over) throw new Error(`does not reconnect: ${pair.client.lastWords}`);
+          sink.signal("SIGTERM");
+          const report = await sink.message<SinkReport>("report");
+          if (report.gapS * 1000 < DOWN_MS) {
+            throw new Error(`nothing arrived in ${plan.reconnectSeconds} s after the server was back`);
+          }
+          // The port is looked at every 2 ms: datagrams can be there first.
+          const backMs = Math.max(0, report.gapEndNs - readyNs) / 1e6;
+          return { values: { backMs, gapMs: report.gapS * 1000 } };
+        } finally {
+          await Promise.all([generator.stop(), sink.stop(), again?.[0].stop(), pair.stop()]);
+        }
+      },
+    },
+  ],
+};

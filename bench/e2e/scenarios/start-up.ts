@@ -1,0 +1,28 @@
+/** Start-up: from the start of the program to its open port, and to the joined tunnel. */
+
+import type { Column, Scenario } from "../scenario.ts";
+import { TunnelPair } from "../tunnel-pair.ts";
+
+const LISTENING: Column = {
+  key: "serverMs",
+  label: "server listens",
+  unit: "ms",
+  digits: 0,
+  better: "lower",
+};
+const JOINED: Column = { key: "clientMs", label: "client joined", unit: "ms", digits: 0, better: "lower" };
+
+export const startUp: Scenario = {
+  name: "start-up",
+  title: "Start-up: until the port is open, looked at every 2 ms",
+  columns: [LISTENING, JOINED],
+  rounds: () => [
+    {
+      run: async (relay, { choosePlace }) => {
+        const pair = await TunnelPair.start(relay, await choosePlace());
+        await pair.stop();
+        return { values: { serverMs: pair.serverReadyMs, clientMs: pair.clientReadyMs } };
+      },
+    },
+  ],
+};

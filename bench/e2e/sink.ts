@@ -1,0 +1,67 @@
+/**
+ * Receives what the generator sent, at the far end of a tunnel, and says what became of it. A program of its own:
+ *
+ *     bun run bench:sink 0.0.0.0:7001 [--echo]
+ *
+ * It ends when the load is over (or at Ctrl-C) and prints its report as one line of JSON. `--echo` sends everything
+ * back, for a generator that measures round trips.
+ */
+
+import { parseArgs } from "node:util";
+import { kernelDrops } from "../../src/net/linux/socket-options.ts";
+import { parseEndpoint } from "./endpoint-argument.ts";
+import { openKernel, openSocket } from "./kernel.ts";
+import { Receiver } from "./receiver.ts";
+import { runProgram, say } from "./say.ts";
+import { Tally, type TallyReport } from "./tally.ts";
+
+/** What a sink prints last. */
+export interface SinkReport extends TallyReport {
+  /** Datagrams that found this sink's own receive buffer full: above 0, the sink was too slow. */
+  kernelDrops: number;
+}
+
+const RECEIVE_TIMEOUT_MS = 20;
+/** How long nothing may come before the load counts as over, and how long the end may take at all. */
+const QUIET_MS = 200;
+const DRAIN_MS_MAX = 10_000;
+
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { echo: { type: "boolean", default: false } },
+  });
+  const bind = parseEndpoint(positionals[0] ?? "0.0.0.0:7001");
+  const kernel = openKernel();
+  const fd = openSocket(kernel, { bind, receiveTimeoutMs: RECEIVE_TIMEOUT_MS });
+  const tally = new Tally();
+  const receiver = new Receiver(kernel, tally);
+  let stopping = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      stopping = true;
+    });
+  }
+  say({ type: "ready", bind: positionals[0] });
+
+  let lastNs = kernel.now();
+  let yieldedNs = lastNs;
+  let stoppedNs = 0;
+  let heard = 0;
+  for (;;) {
+    const count = receiver.receive(fd, values.echo);
+    const now = kernel.now();
+    if (tally.received + tally.uncounted > heard) lastNs = now; // what is not the load's must not keep it going
+    heard = tally.received + tally.uncounted;
+    if ((stopping || tally.tailSeen) && stoppedNs === 0) stoppedNs = now;
+    if (stoppedNs > 0 && (now - lastNs > QUIET_MS * 1e6 || now - stoppedNs > DRAIN_MS_MAX * 1e6)) break;
+    if (count === 0 || now - yieldedNs > RECEIVE_TIMEOUT_MS * 1e6) {
+      yieldedNs = now;
+      await new Promise(setImmediate); // signals are only heard between two turns of the event loop
+    }
+  }
+  const report: SinkReport = { ...tally.report(), kernelDrops: kernelDrops(kernel.libc, fd) ?? 0 };
+  say({ type: "report", ...report });
+}
+
+await runProgram(main);

@@ -1,0 +1,115 @@
+/** A slow path between two network namespaces of their own, for as long as a measurement takes. */
+
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BenchProcess } from "./process.ts";
+
+export interface PathProperties {
+  bitsPerSecond: number;
+  /** One way. */
+  delayMs: number;
+  /** Room before the bottleneck; what finds none is dropped. */
+  queueBytes: number;
+  lossPercent: number;
+}
+
+/** Addresses of the two ends (RFC 2544 reserves 198.18.0.0/15 for benchmarks). */
+export const NEAR = "198.18.0.1";
+export const FAR = "198.18.0.2";
+const SOURCE = join(import.meta.dir, "link-emulator.c");
+
+/** Why there can be no slow path here; undefined when there can. */
+export function whyNoSlowPath(): string | undefined {
+  if (process.getuid?.() !== 0) return "network namespaces need root";
+  for (const program of ["ip", "cc"])
+    if (Bun.which(program) === null) return `there is no ${program} on the PATH`;
+  return undefined;
+}
+
+let made = 0;
+
+export class SlowPath implements AsyncDisposable {
+  readonly near: string;
+  readonly far: string;
+  readonly #emulator: BenchProcess;
+  readonly #removeNamespaces: () => void;
+
+  private constructor(near: string, far: string, emulator: BenchProcess, removeNamespaces: () => void) {
+    this.near = near;
+    this.far = far;
+    this.#emulator = emulator;
+    this.#removeNamespaces = removeNamespaces;
+  }
+
+  /** @throws Error when a namespace or a device cannot be made. */
+  static async open(properties: PathProperties): Promise<SlowPath> {
+    const program = await emulatorProgram();
+    const [near, far] = ["near", "far"].map((side) => `udptunnel-bench-${process.pid}-${made}-${side}`) as [
+      string,
+      string,
+    ];
+    made++;
+    const removeNamespaces = () => {
+      process.off("exit", removeNamespaces);
+      for (const name of [near, far]) Bun.spawnSync(["ip", "netns", "del", name]);
+    };
+    process.on("exit", removeNamespaces);
+    for (const name of [near, far]) ip("netns", "add", name);
+    const { bitsPerSecond, delayMs, queueBytes, lossPercent } = properties;
+    const numbers = [bitsPerSecond, delayMs * 1000, queueBytes, lossPercent * 10_000];
+    const emulator = new BenchProcess("link emulator", [
+      program,
+      near,
+      far,
+      ...numbers.map((n) => `${Math.round(n)}`),
+    ]);
+    const path = new SlowPath(near, far, emulator, removeNamespaces);
+    try {
+      await emulator.message("ready");
+      for (const [name, address] of [
+        [near, NEAR],
+        [far, FAR],
+      ] as const) {
+        ip("-n", name, "link", "set", "lo", "up");
+        ip("-n", name, "address", "add", `${address}/30`, "dev", "path");
+        ip("-n", name, "link", "set", "path", "mtu", "1500", "up");
+      }
+    } catch (error) {
+      await path[Symbol.asyncDispose]();
+      throw error;
+    }
+    return path;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#emulator.stop();
+    this.#removeNamespaces();
+  }
+}
+
+/** What a command is run by to be inside a namespace. */
+export function inside(namespace: string): string[] {
+  return ["ip", "netns", "exec", namespace];
+}
+
+let compiled: Promise<string> | undefined;
+
+/** Compiles the emulator once a run. */
+function emulatorProgram(): Promise<string> {
+  compiled ??= (async () => {
+    const folder = await mkdtemp(join(tmpdir(), "udptunnel-bench-"));
+    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+    const program = join(folder, "link-emulator");
+    const { exitCode, stderr } = Bun.spawnSync(["cc", "-O2", "-o", program, SOURCE]);
+    if (exitCode !== 0) throw new Error(`cannot compile the link emulator: ${stderr.toString().trim()}`);
+    return program;
+  })();
+  return compiled;
+}
+
+function ip(...words: string[]): void {
+  const { exitCode, stderr } = Bun.spawnSync(["ip", ...words]);
+  if (exitCode !== 0) throw new Error(`ip ${words.join(" ")}: ${stderr.toString().trim()}`);
+}

@@ -1,0 +1,118 @@
+/** Results as a table that can be read at a glance. */
+
+import { styleText } from "node:util";
+import type { Column, Scenario } from "./scenario.ts";
+import { highestRates, type Row, type Spread } from "./statistics.ts";
+
+/** Lines for a terminal, or plain ones. */
+export function formatTables(
+  scenarios: readonly Scenario[],
+  rows: readonly Row[],
+  leftOut: readonly string[],
+): string {
+  const blocks = scenarios.flatMap((scenario) => {
+    const own = rows.filter((row) => row.scenario === scenario.name);
+    if (own.length === 0) return [];
+    const head = styleText("bold", scenario.title);
+    const extra = scenario.name === "rate" ? [formatHighest(rows)] : [];
+    return [[head, formatScenario(scenario.columns, own), ...extra, ...remarkLines(own)].join("\n")];
+  });
+  if (leftOut.length > 0) blocks.push(["Left out:", ...leftOut.map((line) => `  ${line}`)].join("\n"));
+  return blocks.join("\n\n");
+}
+
+/** A median as people read it, with the spread when there was more than one run. */
+export function formatSpread(
+  spread: Spread | undefined,
+  { digits }: Pick<Column, "digits">,
+  runs: number,
+): string {
+  if (spread === undefined || Number.isNaN(spread.median)) return "-";
+  const number = (value: number) =>
+    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const median = number(spread.median);
+  const [min, max] = [number(spread.min), number(spread.max)];
+  return runs < 2 || min === max ? median : `${median} (${min}-${max})`;
+}
+
+/** A count with its thousands set apart. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en");
+}
+
+/** What a row is about, without the relay. */
+export function conditionsOf({ size, rate, detail }: Row): string {
+  return [size && `${size} B`, rate && `${formatCount(rate)}/s`, detail].filter(Boolean).join(" ");
+}
+
+function formatScenario(columns: readonly Column[], rows: readonly Row[]): string {
+  const header = [
+    "",
+    "relay",
+    ...columns.map(({ label, unit }) => (unit === "" ? label : `${label} ${unit}`)),
+  ];
+  let conditions = "";
+  const body = rows.map((row) => {
+    const now = conditionsOf(row);
+    const shown = now === conditions ? "" : now;
+    conditions = now;
+    if (row.runs === 0) return [shown, row.relay, "failed"];
+    return [
+      shown,
+      row.relay,
+      ...columns.map((column) => formatSpread(row.values[column.key], column, row.runs)),
+    ];
+  });
+  return align([header, ...body]);
+}
+
+function formatHighest(rows: readonly Row[]): string {
+  const lines = highestRates(rows).map(({ relay, size, rate, triedUpTo }) => [
+    `${size} B`,
+    relay,
+    rate === 0 ? "none" : `${formatCount(rate)}/s${rate === triedUpTo ? " or more" : ""}`,
+  ]);
+  return `Highest rate with at most 0.1 % lost:\n${align(lines)}`;
+}
+
+/** Failures and notes, each said once for all the rows it is about. */
+export function remarksOn(rows: readonly Row[]): { failures: string[]; notes: string[] } {
+  const gather = (pick: (row: Row) => readonly string[]) => {
+    const about = new Map<string, string[]>();
+    for (const row of rows) {
+      for (const remark of pick(row)) {
+        const name = [row.relay, conditionsOf(row)].filter(Boolean).join(" ");
+        about.set(remark, [...(about.get(remark) ?? []), name]);
+      }
+    }
+    return [...about].map(([remark, names]) => `${remark} (${names.join("; ")})`);
+  };
+  return { failures: gather(({ failures }) => failures), notes: gather(({ notes }) => notes) };
+}
+
+function remarkLines(rows: readonly Row[]): string[] {
+  const { failures, notes } = remarksOn(rows);
+  return [
+    ...failures.map((failure) => styleText("red", `  ! failed: ${failure}`)),
+    ...notes.map((note) => `  * ${note}`),
+  ];
+}
+
+/** Pads cells: names to the left, figures to the right. */
+function align(lines: readonly string[][]): string {
+  const widths: number[] = [];
+  for (const line of lines) {
+    for (const [index, cell] of line.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  }
+  return lines
+    .map((line) =>
+      line
+        .map((cell, index) =>
+          index < 2 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .map((line) => `  ${line}`)
+    .join("\n");
+}

@@ -1,0 +1,183 @@
+/** What arrived, out of what was sent: loss, duplicates, reordering, corruption and how long each datagram took. */
+
+import { COUNTED, headerHolds, readPhase, readSentNs, readSequence, readSource, TAIL } from "./payload.ts";
+
+/** Percentiles every report carries, from the shortest latency to the longest. */
+export const PERCENTILES = [0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100] as const;
+
+/** One report of a sink, or of a generator about the answers it got. Times in microseconds unless named otherwise. */
+export interface TallyReport {
+  /** Counted datagrams that arrived, each once. */
+  received: number;
+  duplicates: number;
+  /** Datagrams that came after one with a higher number of the same source. */
+  reordered: number;
+  /** Datagrams whose header or pattern is not what was sent. */
+  corrupt: number;
+  /** Datagrams before and after the counted ones. */
+  uncounted: number;
+  /** Sources that were heard. */
+  sources: number;
+  /** Seconds from the first counted arrival to the last. */
+  spanS: number;
+  /** The longest time without a counted arrival, and when it ended on the receiver's monotonic clock. */
+  gapS: number;
+  gapEndNs: number;
+  /** One-way latency at each of {@link PERCENTILES}; empty when nothing arrived. */
+  latencyUs: number[];
+  /** The clocks of two hosts differ: latencies are then those above the shortest. */
+  latencyAboveShortest: boolean;
+  /** Delay over time: seconds since the first arrival, median and 99th percentile of that slice. */
+  timeline: { atS: number; p50Us: number; p99Us: number }[];
+}
+
+const FIRST_ROOM = 1 << 16;
+/** More than this many latencies are not kept; those that come later are counted and checked all the same. */
+const LATENCIES_MAX = 1 << 24;
+const TIMELINE_POINTS = 100;
+/** No datagram takes this long between two processes of one host: the clocks are not the same. */
+const SAME_CLOCK_US = 60e6;
+
+/** Counts datagrams. It keeps the latency of every one: percentiles are exact. */
+export class Tally {
+  received = 0;
+  duplicates = 0;
+  reordered = 0;
+  corrupt = 0;
+  uncounted = 0;
+  /** A datagram of the tail was seen: the counted ones are over. */
+  tailSeen = false;
+  #seen = new Uint8Array(FIRST_ROOM);
+  #highest = new Int32Array(16).fill(-1);
+  #latencies = new Float32Array(FIRST_ROOM);
+  #arrivals = new Float32Array(FIRST_ROOM);
+  #kept = 0;
+  #firstNs = 0;
+  #lastNs = 0;
+  #gapNs = 0;
+  #gapEndNs = 0;
+
+  /**
+   * Counts a datagram of `length` bytes at `at`.
+   *
+   * @param patternHolds says whether the bytes after the header are those that belong to a sequence number.
+   */
+  add(
+    view: DataView,
+    at: number,
+    length: number,
+    nowNs: number,
+    patternHolds: (at: number, length: number, sequence: number) => boolean,
+  ): void {
+    const sequence = headerHolds(view, at, length) ? readSequence(view, at) : -1;
+    if (sequence < 0 || !patternHolds(at, length, sequence)) {
+      this.corrupt++;
+      return;
+    }
+    const phase = readPhase(view, at);
+    if (phase !== COUNTED) {
+      this.uncounted++;
+      this.tailSeen ||= phase === TAIL;
+      return;
+    }
+    if (this.#seenBefore(sequence)) {
+      this.duplicates++;
+      return;
+    }
+    this.#noteOrder(readSource(view, at), sequence);
+    this.#noteTime(readSentNs(view, at), nowNs);
+    this.received++;
+  }
+
+  report(): TallyReport {
+    const latencies = this.#latencies.subarray(0, this.#kept);
+    const sorted = latencies.slice().sort();
+    const shortest = sorted[0] ?? 0;
+    const apart = Math.abs(shortest) > SAME_CLOCK_US || shortest < 0;
+    return {
+      received: this.received,
+      duplicates: this.duplicates,
+      reordered: this.reordered,
+      corrupt: this.corrupt,
+      uncounted: this.uncounted,
+      sources: this.#highest.reduce((sum, highest) => sum + (highest >= 0 ? 1 : 0), 0),
+      spanS: (this.#lastNs - this.#firstNs) / 1e9,
+      gapS: this.#gapNs / 1e9,
+      gapEndNs: this.#gapEndNs,
+      latencyUs:
+        this.#kept === 0 ? [] : PERCENTILES.map((p) => round(quantile(sorted, p) - (apart ? shortest : 0))),
+      latencyAboveShortest: apart,
+      timeline: this.#timeline(apart ? shortest : 0),
+    };
+  }
+
+  #seenBefore(sequence: number): boolean {
+    const byte = sequence >>> 3;
+    const bit = 1 << (sequence & 7);
+    if (byte >= this.#seen.length) this.#seen = grown(this.#seen, new Uint8Array(2 * byte));
+    const before = this.#seen[byte] as number;
+    this.#seen[byte] = before | bit;
+    return (before & bit) !== 0;
+  }
+
+  #noteOrder(source: number, sequence: number): void {
+    if (source >= this.#highest.length) {
+      const wider = new Int32Array(2 * source).fill(-1);
+      wider.set(this.#highest);
+      this.#highest = wider;
+    }
+    if (sequence < (this.#highest[source] as number)) this.reordered++;
+    else this.#highest[source] = sequence;
+  }
+
+  #noteTime(sentNs: number, nowNs: number): void {
+    if (this.received === 0) this.#firstNs = nowNs;
+    else if (nowNs - this.#lastNs > this.#gapNs) {
+      this.#gapNs = nowNs - this.#lastNs;
+      this.#gapEndNs = nowNs;
+    }
+    this.#lastNs = nowNs;
+    if (this.#kept === LATENCIES_MAX) return;
+    if (this.#kept === this.#latencies.length) {
+      this.#latencies = grown(this.#latencies, new Float32Array(2 * this.#kept));
+      this.#arrivals = grown(this.#arrivals, new Float32Array(2 * this.#kept));
+    }
+    this.#latencies[this.#kept] = (nowNs - sentNs) / 1000;
+    this.#arrivals[this.#kept] = (nowNs - this.#firstNs) / 1e9;
+    this.#kept++;
+  }
+
+  #timeline(shortest: number): TallyReport["timeline"] {
+    const points: TallyReport["timeline"] = [];
+    const sliceS = Math.max((this.#arrivals[this.#kept - 1] ?? 0) / TIMELINE_POINTS, 0.01);
+    let from = 0;
+    while (from < this.#kept) {
+      const atS = this.#arrivals[from] as number;
+      let to = from + 1;
+      while (to < this.#kept && (this.#arrivals[to] as number) < atS + sliceS) to++;
+      const slice = this.#latencies.slice(from, to).sort();
+      points.push({
+        atS: round(atS, 1000),
+        p50Us: round(quantile(slice, 50) - shortest),
+        p99Us: round(quantile(slice, 99) - shortest),
+      });
+      from = to;
+    }
+    return points;
+  }
+}
+
+/** The value below which `percent` per cent of ascending `sorted` lie (the nearest rank); 0 when there are none. */
+function quantile(sorted: Float32Array, percent: number): number {
+  const rank = Math.ceil((percent / 100) * sorted.length) - 1;
+  return sorted[Math.max(0, rank)] ?? 0;
+}
+
+function grown<T extends Uint8Array | Float32Array>(from: T, into: T): T {
+  into.set(from);
+  return into;
+}
+
+function round(value: number, steps = 10): number {
+  return Math.round(value * steps) / steps;
+}

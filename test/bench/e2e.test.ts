@@ -1,0 +1,155 @@
+/** The end-to-end benchmark at work, with a few hundred datagrams, so that no scenario rots. */
+
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createSocket } from "node:dgram";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Results } from "../../bench/e2e/results.ts";
+import { SCENARIOS } from "../../bench/e2e/scenarios/index.ts";
+
+setDefaultTimeout(30_000);
+
+const MAIN = join(import.meta.dir, "../../bench/e2e/main.ts");
+const folder = await mkdtemp(join(tmpdir(), "udptunnel-bench-test-"));
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Finished {
+  status: number;
+  output: string;
+  errors: string;
+}
+
+function start(...words: string[]) {
+  return Bun.spawn([process.execPath, MAIN, "--plan", "tiny", ...words], { stdout: "pipe", stderr: "pipe" });
+}
+
+async function bench(...words: string[]): Promise<Finished> {
+  const child = start(...words);
+  const [output, errors, status] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { status, output, errors };
+}
+
+describe("every scenario with tiny counts", () => {
+  for (const { name, leftOut } of SCENARIOS) {
+    const reason = leftOut?.();
+    test.skipIf(reason !== undefined)(`${name}${reason ? ` (left out: ${reason})` : ""}`, async () => {
+      const path = join(folder, `${name}.json`);
+      const { status, errors } = await bench("--only", name, "--relays", "ours", "--json", path);
+      expect(errors).not.toContain("bench:");
+      expect(status).toBe(0);
+      const { samples, leftOut } = (await Bun.file(path).json()) as Results;
+      if (leftOut.some((line) => line.startsWith(`${name}, ours`))) return;
+      expect(samples.length).toBeGreaterThan(0);
+      for (const { failed, values, scenario } of samples) {
+        expect(failed).toBeUndefined();
+        expect(scenario).toBe(name);
+        expect(Object.values(values ?? {}).filter((value) => !Number.isFinite(value))).toEqual([]);
+        const { faults = 0 } = values ?? {};
+        expect(faults).toBe(0);
+      }
+    });
+  }
+});
+
+test("the scenarios of per-source mode, on a relay that has it", async () => {
+  const path = join(folder, "per-source.json");
+  const relay = `${process.execPath} ${join(import.meta.dir, "naive-relay.ts")}`;
+  const words = ["--peer-server", `${relay} server {tcp} {serverApp} {server}`, "--peer-per-source"];
+  const client = ["--peer-client", `${relay} client {serverHost} {tcp} {client}`, "--relays", "peer"];
+  await bench(...words, ...client, "--only", "sources,neighbours", "--json", path);
+  const { samples } = (await Bun.file(path).json()) as Results;
+  expect(samples.map(({ detail, failed }) => failed ?? detail)).toEqual([
+    ...["1 source", "10 sources"],
+    ...["alone", "beside a flooding one", "beside a stalled one"],
+  ]);
+  for (const { values: { unanswered } = {}, detail } of samples) {
+    if (detail !== "beside a flooding one") expect(unanswered).toBe(0);
+  }
+});
+
+test("a report has a table for each scenario and charts", async () => {
+  const path = join(folder, "report.json");
+  await bench("--only", "flood,rate,latency", "--relays", "ours", "--json", path);
+  const report = Bun.spawn([process.execPath, join(MAIN, "../report.ts"), path], { stdout: "ignore" });
+  expect(await report.exited).toBe(0);
+  const page = await Bun.file(join(folder, "report/README.md")).text();
+  expect(page.match(/^\| ---/gm)).toHaveLength(4);
+  const charts = [...page.matchAll(/\]\((.+\.svg)\)/g)].map((match) => match[1] as string);
+  expect(charts).toEqual(["loss-172.svg", "latency-1000.svg", "cpu.svg"]);
+  for (const chart of charts)
+    expect(await Bun.file(join(folder, "report", chart)).text()).toStartWith("<svg");
+});
+
+describe("what goes wrong", () => {
+  test("a relay that dies is a failed row with its last words", async () => {
+    const path = join(folder, "dies.json");
+    const dies = `${process.execPath} -e 'console.error("no more strength"); process.exit(3)'`;
+    const words = ["--peer-client", dies, "--peer-server", dies, "--relays", "peer", "--only", "flood"];
+    const { status, output } = await bench(...words, "--json", path);
+    expect(status).toBe(0);
+    expect(output).toContain("no more strength");
+    const { samples } = (await Bun.file(path).json()) as Results;
+    expect(samples[0]?.failed).toBe("peer server (status 3): no more strength");
+  });
+
+  test("a busy port is an error that names it", async () => {
+    const holder = createSocket("udp4");
+    await new Promise<void>((resolve) => holder.bind(0, "0.0.0.0", resolve));
+    const { port } = holder.address();
+    const { status, errors } = await bench("--relays", "ours", "--only", "flood", "--ports", `1,${port},2`);
+    holder.close();
+    expect(status).toBe(2);
+    expect(errors).toContain(`UDP port ${port} is in use`);
+  });
+
+  test("Ctrl-C leaves no process behind", async () => {
+    const child = start("--relays", "ours", "--only", "reconnect");
+    const family = await grown(child.pid, 3);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    await Promise.all(family.map(gone));
+  });
+
+  test("an unknown scenario is refused with the names there are", async () => {
+    const { status, errors } = await bench("--only", "speed");
+    expect(status).toBe(2);
+    expect(errors).toContain("flood");
+  });
+});
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "latin1")
+      .trim()
+      .split(" ")
+      .filter(Boolean)
+      .map(Number),
+  );
+}
+
+/** Waits until a process has so many children: there is no event for it. */
+async function grown(pid: number, count: number): Promise<number[]> {
+  for (;;) {
+    const children = childrenOf(pid);
+    if (children.length >= count) return children;
+    await Bun.sleep(5);
+  }
+}
+
+/** Waits until a process is gone; a test that waits in vain is ended by its time limit. */
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      if (/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "latin1"))) return;
+    } catch {
+      return;
+    }
+    await Bun.sleep(5);
+  }
+}
