@@ -102,4 +102,4 @@ function quoted(text: string): string {
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => void running.disposeAsync().then(() => process.exit(0)));
 }
-process.exitCode = await demonstrate();
+process.exitCode = await demonstrate().finally(() => running.disposeAsync());
