@@ -27,8 +27,8 @@ const running = new AsyncDisposableStack();
 async function demonstrate(): Promise<number> {
   say("Two programs that speak UDP, and between them a tunnel that is one TCP connection:\n");
   say("  left <--UDP--> udptunnel -c <==TCP==> udptunnel -s <--UDP--> right\n");
-  const left = new Application("left", LEFT);
-  const right = new Application("right", RIGHT);
+  const left = new Application("left", LEFT, await freePort());
+  const right = new Application("right", RIGHT, await freePort());
 
   const tcpPort = await freePort();
   const server = start("server", "-s", `${TUNNEL}/${tcpPort}`, right.at);
@@ -62,10 +62,11 @@ class Application {
   readonly #socket: Bun.udp.Socket<"buffer">;
   #onPayload: (payload: Buffer) => void = () => {};
 
-  constructor(name: string, address: string) {
+  constructor(name: string, address: string, port: number) {
     this.#name = name;
     const options = {
       hostname: address,
+      port,
       flags: REUSE_ADDRESS,
       socket: { data: (_socket: unknown, payload: Buffer) => this.#onPayload(payload), error() {} },
     };
@@ -102,4 +103,4 @@ function quoted(text: string): string {
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => void running.disposeAsync().then(() => process.exit(0)));
 }
-process.exitCode = await demonstrate();
+process.exitCode = await demonstrate().finally(() => running.disposeAsync());

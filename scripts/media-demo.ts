@@ -27,7 +27,7 @@ const running = new AsyncDisposableStack();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => void running.disposeAsync().then(() => process.exit(0)));
 }
-process.exitCode = await demonstrate();
+process.exitCode = await demonstrate().finally(() => running.disposeAsync());
 
 /** @returns the exit status. */
 async function demonstrate(): Promise<number> {
