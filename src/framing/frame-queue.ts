@@ -194,6 +194,11 @@ export class FrameQueue {
     return lost;
   }
 
+  /** Counts the waiting of every whole frame from `now` on, as if each had just been pushed. */
+  restartAges(now: number): void {
+    this.#pushedAt.fill(now);
+  }
+
   /** Gives back memory beyond the initial size when nothing waits. */
   shrink(): void {
     if (this.bytes > 0) return;

@@ -53,7 +53,7 @@ export class BunStreamPort implements StreamPort {
   receive(receiver: StreamReceiver): void {
     const before = this.receiver;
     this.receiver = receiver;
-    if (before instanceof EarlyEvents) before.replay(receiver);
+    if (before instanceof EarlyEvents) before.replay(this);
   }
 
   write(bytes: Uint8Array): number {
@@ -100,8 +100,9 @@ class EarlyEvents implements StreamReceiver {
     this.#events.push((receiver) => receiver.onClose(code));
   }
 
-  replay(receiver: StreamReceiver): void {
-    for (const event of this.#events) event(receiver);
+  /** Tells whoever is the port's receiver by then: one event may set another. */
+  replay(port: { readonly receiver: StreamReceiver }): void {
+    for (const event of this.#events) event(port.receiver);
   }
 }
 
@@ -197,7 +198,14 @@ export function listenBun(
       port: at.port,
       allowHalfOpen: true,
       data: undefined,
-      socket: { ...handlers, open: (socket) => onStream(new BunStreamPort(socket, system)) },
+      socket: {
+        ...handlers,
+        open: (socket) => {
+          // A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same).
+          if (socket.remoteAddress === undefined) socket.terminate();
+          else onStream(new BunStreamPort(socket, system));
+        },
+      },
     });
     system?.prepareListener(fdOf(listener));
     return {

@@ -72,7 +72,13 @@ export interface DatagramPort {
 }
 
 /** Why a datagram could not be handed to the kernel. */
-export type SendDropReason = "too long" | "unreachable" | "send error" | "expired";
+export type SendDropReason =
+  | "too long"
+  | "unreachable"
+  | "send error"
+  | "expired"
+  | "closing"
+  | "stream lost";
 
 /** Told what became of each datagram given to a {@link DatagramSender}: exactly once for each. */
 export interface SendReport {

@@ -51,15 +51,10 @@ export type TunnelEvent =
 /** How much an event matters: errors and warnings concern whoever runs the tunnel, the rest whoever watches it. */
 export type EventLevel = "warning" | "info";
 
+/** Events of single datagrams: told the first time, then only counted. */
+const ONCE = new Set<TunnelEvent["type"]>(["own echo", "wrong source", "target refuses"]);
 /** Events that are news the first time only, whatever they are about. */
-const ONCE = new Set<TunnelEvent["type"]>([
-  "dial failed",
-  "own echo",
-  "wrong source",
-  "target refuses",
-  "session refused",
-  "peer lacks sessions",
-]);
+const NEWS_ONCE = new Set<TunnelEvent["type"]>(["dial failed", "session refused", "peer lacks sessions"]);
 /** Events that are always news. */
 const WARNINGS = new Set<TunnelEvent["type"]>([
   "clients compete",
@@ -77,9 +72,14 @@ export class EventSource {
     this.#listener = listener;
   }
 
-  /** Reports an event. Of the kinds that are news only once, later ones go out as `info`. */
+  /** Reports an event. Of the kinds that are news only once, later ones go out as `info`, or not at all. */
   report(event: TunnelEvent): void {
-    this.#listener?.(event, this.#level(event));
+    const { type } = event;
+    const again = this.#told.has(type);
+    this.#told.add(type);
+    if (again && ONCE.has(type)) return;
+    const isNews = WARNINGS.has(type) || (!again && (ONCE.has(type) || NEWS_ONCE.has(type)));
+    this.#listener?.(event, isNews ? "warning" : "info");
   }
 
   /** Reports what is listened on, and whether everyone may connect. */
@@ -92,12 +92,5 @@ export class EventSource {
   /** Makes the next event of this kind news again. */
   forget(type: TunnelEvent["type"]): void {
     this.#told.delete(type);
-  }
-
-  #level(event: TunnelEvent): EventLevel {
-    if (WARNINGS.has(event.type)) return "warning";
-    if (!ONCE.has(event.type) || this.#told.has(event.type)) return "info";
-    this.#told.add(event.type);
-    return "warning";
   }
 }

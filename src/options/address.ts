@@ -148,10 +148,15 @@ function isHostName(text: string): boolean {
 
 /** Whether a host is a multicast group; a name may turn out to be one, which only its look-up can tell. */
 export function isMulticast(host: string): boolean {
-  return isLiteral(host) && ipaddr.process(host).range() === "multicast";
+  return isLiteral(host) && rangeOf(host) === "multicast";
 }
 
 /** Whether a host is a link-local IPv6 address, which means something on one interface only. */
 export function isLinkLocal(host: string): boolean {
-  return isIPv6Literal(host) && ipaddr.parse(host).range() === "linkLocal";
+  return isIPv6Literal(host) && rangeOf(host) === "linkLocal";
+}
+
+/** The zone is left out: ipaddr.js throws at one with a hyphen, which interfaces have (`br-lan`). */
+function rangeOf(literal: string): string {
+  return ipaddr.process(literal.replace(/%.*$/, "")).range();
 }

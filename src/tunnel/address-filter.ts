@@ -4,24 +4,19 @@ import { BlockList } from "node:net";
 import { familyOf, unmapped } from "../net/endpoint.ts";
 
 export class AddressFilter {
-  readonly #blocks = new BlockList();
-  #single = new Set<string>();
+  readonly #blocks: BlockList;
+  #single = new BlockList();
   /** The address allowed last, just as it was given: traffic mostly comes from one. */
   #last: string | undefined;
 
   /** @param blocks address literals, each perhaps with `/PREFIX`. */
   constructor(blocks: readonly string[]) {
-    for (const block of blocks) {
-      const [address = "", prefix] = block.split("/");
-      const family = familyOf(address) === 6 ? "ipv6" : "ipv4";
-      if (prefix === undefined) this.#blocks.addAddress(address, family);
-      else this.#blocks.addSubnet(address, Number(prefix), family);
-    }
+    this.#blocks = listOf(blocks);
   }
 
   /** Replaces the single addresses that are allowed besides the blocks. */
   allowOnly(addresses: readonly string[]): void {
-    this.#single = new Set(addresses.map(bare));
+    this.#single = listOf(addresses);
     this.#last = undefined;
   }
 
@@ -29,14 +24,34 @@ export class AddressFilter {
   allows(address: string): boolean {
     if (address === this.#last) return true;
     const plain = bare(address);
-    const allowed =
-      this.#single.has(plain) || this.#blocks.check(plain, familyOf(plain) === 6 ? "ipv6" : "ipv4");
+    const family = blockFamily(plain);
+    const allowed = this.#single.check(plain, family) || this.#blocks.check(plain, family);
     if (allowed) this.#last = address;
     return allowed;
   }
 }
 
-/** An address as the kernel writes it, less its zone, and less the wrapping of IPv4 in IPv6. */
+/** A list compares addresses by their bits: one address may be spelled in many ways. */
+function listOf(blocks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const block of blocks) {
+    const [given = "", prefix] = block.split("/");
+    const address = bare(given);
+    const family = blockFamily(address);
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Math.max(0, Number(prefix) - (given === address ? 0 : MAPPED_BITS)), family);
+  }
+  return list;
+}
+
+/** The bits before the IPv4 address in a v4-mapped one. */
+const MAPPED_BITS = 96;
+
+function blockFamily(address: string): "ipv4" | "ipv6" {
+  return familyOf(address) === 6 ? "ipv6" : "ipv4";
+}
+
+/** An address less its zone, and less the wrapping of IPv4 in IPv6. */
 function bare(address: string): string {
-  return unmapped(address.replace(/%.*$/, "").toLowerCase());
+  return unmapped(address.replace(/%.*$/, ""));
 }

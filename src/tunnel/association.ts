@@ -19,10 +19,13 @@ export interface AssociationEvents {
 }
 
 export class Association {
+  /** Settles when it has ended and its streams are gone. */
+  readonly gone: Promise<void>;
   readonly #links: readonly Link[];
   readonly #clock: Clock;
   readonly #events: AssociationEvents;
   readonly #streams: (StreamPort | undefined)[];
+  readonly #settleGone: () => void;
   #ended = false;
 
   constructor(links: readonly Link[], clock: Clock, events: AssociationEvents) {
@@ -30,6 +33,9 @@ export class Association {
     this.#clock = clock;
     this.#events = events;
     this.#streams = links.map(() => undefined);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
+    this.#settleGone = resolve;
   }
 
   /** Whether every link has its stream. */
@@ -55,24 +61,24 @@ export class Association {
     this.#events.onUp(this.#streams as StreamPort[]);
   }
 
-  /** Ends every stream gracefully: what they have taken still arrives. Settles when they are gone. */
-  async end(reason: DisconnectReason, timeoutMs = FAREWELL_MS): Promise<void> {
-    await this.#finish(reason, undefined, undefined, timeoutMs);
+  /** Ends every stream gracefully: what they have taken still arrives. */
+  end(reason: DisconnectReason, timeoutMs = FAREWELL_MS): void {
+    this.#finish(reason, undefined, undefined, timeoutMs);
   }
 
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
     const reason = reasonOf(end);
     const gone = end.by === "error" ? stream : undefined;
-    void this.#finish(reason, end.by === "error" ? end.code : undefined, gone, FAREWELL_MS);
+    this.#finish(reason, end.by === "error" ? end.code : undefined, gone, FAREWELL_MS);
   }
 
   /** @param gone the stream that is already closed, if any. */
-  async #finish(
+  #finish(
     reason: DisconnectReason,
     code: string | undefined,
     gone: StreamPort | undefined,
     timeoutMs: number,
-  ): Promise<void> {
+  ): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const [index, link] of this.#links.entries()) {
@@ -81,7 +87,7 @@ export class Association {
     }
     const left = this.#streams.filter((stream) => stream !== undefined && stream !== gone) as StreamPort[];
     this.#events.onEnded(reason, code);
-    await Promise.all(left.map((stream) => retire(stream, this.#clock, timeoutMs)));
+    void Promise.all(left.map((stream) => retire(stream, this.#clock, timeoutMs))).then(this.#settleGone);
   }
 }
 

@@ -1,8 +1,8 @@
 /** One UDP source at a per-source client: its link, and the life of its connections, one at a time. */
 
+import type { Timer } from "../net/clock.ts";
 import type { DatagramPort } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
-import { retire } from "../net/retire.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason } from "../observe/events.ts";
 import { reasonOf } from "./association.ts";
@@ -14,12 +14,12 @@ import type { Trace } from "./tunnel.ts";
 /** After a connection that brought nothing, the next dial waits this long, then twice as long, up to the longest. */
 const REDIAL_FIRST_MS = 100;
 const REDIAL_LONGEST_MS = 5000;
-/** How long a peer gets to take our FIN. */
-const FAREWELL_MS = 1000;
 
 export interface ClientSessionEvents {
   /** The session needs a stream: `onStream` is to be called with one. */
   onSeek(session: ClientSession): void;
+  /** Another datagram waits for a stream that has been asked for. */
+  onWaiting(): void;
   /** A stream has ended. @param unread the peer never answered on it. */
   onStreamEnd(
     session: ClientSession,
@@ -38,6 +38,7 @@ export class ClientSession implements StreamSeeker, Session {
   #ended = false;
   #redialMs = REDIAL_FIRST_MS;
   #redialAt = -Infinity;
+  #pause: Timer | undefined;
 
   constructor(
     context: SessionContext,
@@ -91,28 +92,40 @@ export class ClientSession implements StreamSeeker, Session {
     this.#link.shrink();
   }
 
-  /** Ends the session; what waits is lost. Settles when its connection is gone. */
-  async end(reason: DisconnectReason): Promise<void> {
+  /** Ends the session; what waits is lost. */
+  end(reason: DisconnectReason): void {
     this.#ended = true;
+    this.#pause?.cancel();
     const { stream } = this.#link;
     if (stream !== undefined) this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
-    if (stream !== undefined) await retire(stream, this.#context.network.clock, FAREWELL_MS);
+    if (stream !== undefined) this.#context.farewells.bid(stream);
   }
 
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
-    const { clock } = this.#context.network;
     const unread = this.#link.streamBytes === 0;
+    if (unread) this.#redialAt = this.#context.network.clock.now() + this.#redialMs;
     this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
-    this.#redialAt = clock.now() + this.#redialMs;
     this.#link.detach();
-    if (end.by !== "error") void retire(stream, clock, FAREWELL_MS);
+    if (end.by !== "error") this.#context.farewells.bid(stream);
     this.#events.onStreamEnd(this, reasonOf(end), end.by === "error" ? end.code : undefined, unread);
+    if (this.#link.held.outbound > 0) this.#onWanted();
   }
 
   /** A datagram waits and there is no stream. */
   #onWanted(): void {
-    if (this.#seeking || this.#ended || this.#context.network.clock.now() < this.#redialAt) return;
+    if (this.#ended || this.#pause !== undefined) return;
+    if (this.#seeking) return this.#events.onWaiting();
+    const { clock } = this.#context.network;
+    const pauseMs = this.#redialAt - clock.now();
+    if (pauseMs <= 0) return this.#seek();
+    this.#pause = clock.after(pauseMs, () => {
+      this.#pause = undefined;
+      this.#seek();
+    });
+  }
+
+  #seek(): void {
     this.#seeking = true;
     this.#events.onSeek(this);
   }

@@ -121,8 +121,11 @@ export class Link implements StreamReceiver, SendReport {
 
   /** Takes a datagram that may be relayed. @param payload copied before return. */
   onDatagram(payload: Uint8Array): void {
-    if (this.#barred !== undefined) return this.#counters.outbound.refuse(payload, this.#barred);
     const { budget, agesWithoutStream, onWanted } = this.#options;
+    if (this.#barred !== undefined) {
+      this.#counters.outbound.refuse(payload, this.#barred);
+      return onWanted?.();
+    }
     if (budget?.allows(HEADER_BYTES + payload.length) === false)
       return this.#counters.outbound.refuse(payload, "queue full");
     const { outbound } = this.#counters;
@@ -282,8 +285,9 @@ export class Link implements StreamReceiver, SendReport {
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
     this.#options.window.reset();
+    if (!this.#options.agesWithoutStream) this.#queue.restartAges(this.#clock.now());
     stream.receive(this);
-    if (this.#sender?.blocked) stream.pause();
+    if (this.#sender?.blocked) this.#stream?.pause();
     this.flush();
   }
 
@@ -309,11 +313,11 @@ export class Link implements StreamReceiver, SendReport {
   }
 
   /** Drops everything that waits, in both directions. */
-  dropHeld(reason: DropReason): void {
+  dropHeld(reason: "closing" | "stream lost"): void {
     let frames = this.#queue.startStream();
     while (this.#queue.dropOldest()) frames++;
     this.#counters.outbound.drop(reason, frames);
-    this.#sender?.drop("expired");
+    this.#sender?.drop(reason);
     this.#accountForQueue();
   }
 

@@ -21,11 +21,12 @@ export async function resolveOwnAddresses(
       throw new TunnelError("ERR_RESOLVE", (error as Error).message, { cause: error });
     }
   };
-  const { bind, tcpBind, listen } = settings;
+  const { bind, tcpBind, listen, family } = settings;
+  const place = listen?.address ?? (family === 4 ? "0.0.0.0" : undefined);
   return {
     ...settings,
     ...(bind !== undefined && { bind: await literal(bind) }),
     ...(tcpBind !== undefined && { tcpBind: await literal(tcpBind) }),
-    ...(listen?.address !== undefined && { listen: { ...listen, address: await literal(listen.address) } }),
+    ...(listen && place && { listen: { ...listen, address: await literal(place) } }),
   };
 }

@@ -48,7 +48,9 @@ export class PeerDatagrams implements DatagramReceiver {
   readonly #sourceNames: string[];
   readonly #receivePort: DatagramPort | undefined;
   readonly #sendPort: DatagramPort | undefined;
-  /** What our own datagrams have as their source. */
+  readonly #network: Network;
+  readonly #multicast: boolean;
+  /** What our own datagrams have as their source, as far as it is known. */
   #ownAddress: string | undefined;
   #ownPort = 0;
   #stopped = false;
@@ -62,12 +64,13 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#trace = options.trace;
     this.#target = target;
     this.#settings = settings;
-    const multicast = isMulticast(target.address);
-    this.#sources = settings.anySource || multicast ? undefined : new AddressFilter(settings.from);
+    this.#network = options.network;
+    this.#multicast = isMulticast(target.address);
+    this.#sources = settings.anySource || this.#multicast ? undefined : new AddressFilter(settings.from);
     this.#sourceNames = [settings.target.host, ...settings.from];
     this.allowSources(options.sources);
     try {
-      [this.#receivePort, this.#sendPort] = multicast
+      [this.#receivePort, this.#sendPort] = this.#multicast
         ? this.#openMulticast(options.network)
         : this.#openUnicast(options.network);
     } catch (error) {
@@ -91,8 +94,7 @@ export class PeerDatagrams implements DatagramReceiver {
   onDatagram(payload: Uint8Array, port: number, address: string): void {
     if (this.#stopped) return this.#counters.outbound.refuse(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
-    if (port === this.#ownPort && withoutZone(address) === this.#ownAddress)
-      return this.#refuseEcho(payload, port, address);
+    if (port === this.#ownPort && this.#isOurs(address)) return this.#refuseEcho(payload, port, address);
     if (this.#sources !== undefined && !this.#sources.allows(address))
       return this.#refuseSource(payload, port, address);
     this.#link.onDatagram(payload);
@@ -104,7 +106,7 @@ export class PeerDatagrams implements DatagramReceiver {
       return;
     }
     this.#counters.refusals++;
-    if (this.#counters.refusals >= SUSPICIOUS_REFUSALS && this.#counters.outbound.received === 0) {
+    if (this.#counters.refusals === SUSPICIOUS_REFUSALS && this.#counters.outbound.received === 0) {
       this.#events.report({
         type: "target refuses",
         target: this.#target,
@@ -150,23 +152,22 @@ export class PeerDatagrams implements DatagramReceiver {
       receivePort = network.openDatagramPort(options, this);
     }
     if (udpReceiveOnly) return [receivePort, undefined];
-    const from = bind ?? (family === 4 ? on?.address4 : undefined) ?? network.sourceAddressTo(group);
+    const any = family === 6 ? "::" : "0.0.0.0";
     const ttl = this.#settings.target.ttl ?? MULTICAST_TTL;
     const sendPort = network.openDatagramPort(
       {
-        bind: { address: from ?? (family === 6 ? "::" : "0.0.0.0"), port: 0 },
+        bind: { address: bind ?? any, port: 0 },
         oneTarget: true,
         multicast: { interface: on, ttl, loop },
       },
       this.#sendOnlyReceiver(),
     );
-    this.#ownAddress = from && withoutZone(from);
     this.#ownPort = sendPort.local.port;
     return [receivePort, sendPort];
   }
 
   #interface(network: Network) {
-    const { interface: wanted } = this.#settings;
+    const wanted = this.#settings.interface ?? zoneOf(this.#target.address);
     if (wanted === undefined) return undefined;
     const found = network.findInterface(wanted);
     if (found === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);
@@ -179,6 +180,15 @@ export class PeerDatagrams implements DatagramReceiver {
       onDatagram: (payload) => this.#counters.outbound.refuse(payload, "send only"),
       onError: (code) => this.onError(code),
     };
+  }
+
+  /** Whether a datagram that came from our own port came from this host. To a group the system chooses the source address. */
+  #isOurs(address: string): boolean {
+    const plain = withoutZone(address);
+    if (plain === this.#ownAddress) return true;
+    if (!this.#multicast || this.#network.findInterface(plain) === undefined) return false;
+    this.#ownAddress = plain;
+    return true;
   }
 
   #refuseEcho(payload: Uint8Array, port: number, address: string): void {
@@ -194,6 +204,10 @@ export class PeerDatagrams implements DatagramReceiver {
     });
     this.#counters.outbound.refuse(payload, "wrong source");
   }
+}
+
+function zoneOf(address: string): string | undefined {
+  return /%(.+)$/.exec(address)?.[1];
 }
 
 function withoutZone(address: string): string {

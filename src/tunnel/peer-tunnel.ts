@@ -4,8 +4,8 @@
  */
 
 import { FrameQueue } from "../framing/frame-queue.ts";
-import type { Endpoint } from "../net/endpoint.ts";
-import type { Network } from "../net/network.ts";
+import { type Endpoint, familyOf } from "../net/endpoint.ts";
+import { errorCode, type Network } from "../net/network.ts";
 import { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
@@ -37,7 +37,10 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   readonly #trace: Trace | undefined;
   readonly #links: Link[] = [];
   readonly #datagrams: PeerDatagrams[] = [];
+  /** Those whose streams are not gone yet. */
+  readonly #associations = new Set<Association>();
   readonly #life = new Life(() => this.#close());
+  #targetAddresses: readonly string[] = [];
   #supply: StreamSupply | undefined;
 
   constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
@@ -51,11 +54,14 @@ export class PeerTunnel implements Tunnel, SupplyContext {
 
   /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN. */
   async open(): Promise<void> {
-    const { target, family, role, listen, connect, allow } = this.#settings;
+    const { target, family, role, listen, connect, allow, bind } = this.#settings;
     const addresses = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
+    const reachable = addresses.find((found) => bind === undefined || familyOf(found) === familyOf(bind));
+    const address = reachable ?? (addresses[0] as string);
+    this.#targetAddresses = addresses;
     try {
       for (let index = 0; index < this.streams; index++) {
-        this.#openLink({ address: addresses[0] as string, port: target.port + index }, addresses);
+        this.#openLink({ address, port: target.port + index }, addresses);
       }
     } catch (error) {
       this.#closeDatagrams();
@@ -108,7 +114,7 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   }
 
   associate(events: AssociationEvents): Association {
-    return new Association(this.#links, this.network.clock, {
+    const association = new Association(this.#links, this.network.clock, {
       onUp: (streams) => {
         this.counters.connects++;
         void this.#resolveSources();
@@ -116,6 +122,9 @@ export class PeerTunnel implements Tunnel, SupplyContext {
       },
       onEnded: (reason, code) => events.onEnded(reason, code),
     });
+    this.#associations.add(association);
+    void association.gone.then(() => this.#associations.delete(association));
+    return association;
   }
 
   onOver(error?: Error): void {
@@ -151,14 +160,15 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     );
   }
 
-  /** Who the target is may have changed since the last connection. */
+  /** The target's name may have other addresses than at the last connection. */
   async #resolveSources(): Promise<void> {
     const { target, family } = this.#settings;
     try {
-      const addresses = await this.network.resolve(target.host, family);
-      for (const datagrams of this.#datagrams) datagrams.allowSources(addresses);
-    } catch {
-      // The addresses it had last still count.
+      this.#targetAddresses = await this.network.resolve(target.host, family);
+      for (const datagrams of this.#datagrams) datagrams.allowSources(this.#targetAddresses);
+    } catch (error) {
+      const kept = this.#targetAddresses;
+      this.events.report({ type: "name lookup failed", name: target.host, code: errorCode(error), kept });
     }
   }
 
@@ -171,7 +181,8 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     while (this.#supply?.association?.complete && this.held.outbound > 0 && clock.now() < deadline) {
       await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
     }
-    await this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
+    this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
+    await Promise.all([...this.#associations].map(({ gone }) => gone));
     for (const link of this.#links) link.dropHeld("closing");
     this.#closeDatagrams();
   }

@@ -72,6 +72,10 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
     this.#dialler.want(session);
   }
 
+  onWaiting(): void {
+    this.#dialler.hurry();
+  }
+
   onStreamEnd(
     session: ClientSession,
     reason: DisconnectReason,
@@ -86,13 +90,14 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
     }
   }
 
-  /** Ends a session; its source gets a new one when it sends again. Settles when its connection is gone. */
-  async end(session: ClientSession, reason: DisconnectReason): Promise<void> {
+  /** Ends a session; its source gets a new one when it sends again. */
+  end(session: ClientSession, reason: DisconnectReason): void {
     const { source } = session;
     if (!this.sessions.delete(session)) return;
     this.#bySource.delete(source.address, source.port);
+    this.#dialler.forget(session);
     this.#events.report({ type: "session closed", source, reason, sessions: this.sessions.size });
-    await session.end(reason);
+    session.end(reason);
   }
 
   /** Takes no more datagrams in, and dials no more. */
@@ -118,7 +123,7 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
       this.#events.report({ type: "session refused", source, sessions: this.sessions.size });
       return void counters.outbound.refuse(payload, "session limit");
     }
-    if (evict !== undefined) void this.end(evict, "evicted");
+    if (evict !== undefined) this.end(evict, "evicted");
     const session = new ClientSession(this.#context, source, this.#port, this, this.#trace);
     this.sessions.add(session);
     this.#bySource.set(address, port, session);

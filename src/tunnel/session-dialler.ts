@@ -50,7 +50,17 @@ export class SessionDialler {
     if (this.#stopped) return;
     this.#waiting.add(seeker);
     this.#proceed();
+    this.hurry();
+  }
+
+  /** Makes the wait for a server that is gone short, because somebody has something to send. */
+  hurry(): void {
     this.#pause?.want();
+  }
+
+  /** This seeker wants no stream any more. */
+  forget(seeker: StreamSeeker): void {
+    this.#waiting.delete(seeker);
   }
 
   stop(): void {
@@ -68,14 +78,14 @@ export class SessionDialler {
     for (const seeker of this.#waiting) {
       if (this.#cancels.size >= DIALS_MAX) return;
       this.#waiting.delete(seeker);
-      if (seeker.seeking) void this.#dialFor(seeker, this.#server);
+      void this.#dialFor(seeker, this.#server);
     }
   }
 
   async #dialFor(seeker: StreamSeeker, server: Endpoint): Promise<void> {
     const failure = await this.#connect(server, (stream) => this.#hand(stream, seeker));
     if (failure !== undefined) {
-      this.#waiting.add(seeker);
+      if (seeker.seeking) this.#waiting.add(seeker);
       if (this.#server === server) this.#server = undefined;
     }
     this.#proceed();
@@ -87,13 +97,14 @@ export class SessionDialler {
     let failure: NetError | undefined;
     try {
       for (const server of await this.#directory.addresses()) {
+        if (this.#stopped) return;
         failure = await this.#connect(server, (stream) => {
           this.#server = server;
-          const [first] = [...this.#waiting].filter((seeker) => seeker.seeking);
+          const [first] = this.#waiting;
           if (first !== undefined) this.#waiting.delete(first);
           this.#hand(stream, first);
         });
-        if (failure === undefined || this.#stopped) break;
+        if (failure === undefined) break;
       }
     } catch (error) {
       failure = error as NetError;

@@ -5,7 +5,6 @@
 
 import type { DatagramPort } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
-import { retire } from "../net/retire.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
 import { AddressFilter } from "./address-filter.ts";
@@ -15,8 +14,6 @@ import { discard, type Session, type SessionContext, type SessionKeeper, session
 import { SessionTable } from "./session-table.ts";
 import type { Trace } from "./tunnel.ts";
 
-/** How long a peer gets to take our FIN. */
-const FAREWELL_MS = 1000;
 /** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
 const HALF_CLOSED_IDLE_MS = 10_000;
 
@@ -54,8 +51,8 @@ export class SessionServer implements SessionKeeper {
     return [this.#listener.local];
   }
 
-  /** Ends a session: its connection and its UDP socket. Settles when they are gone. */
-  async end(session: ServerSession, reason: DisconnectReason, code?: string): Promise<void> {
+  /** Ends a session: its connection and its UDP socket. */
+  end(session: ServerSession, reason: DisconnectReason, code?: string): void {
     if (!this.sessions.delete(session)) return;
     const { address } = session;
     const others = (this.#perAddress.get(address) ?? 1) - 1;
@@ -63,7 +60,7 @@ export class SessionServer implements SessionKeeper {
     else this.#perAddress.set(address, others);
     const source = session.remote;
     this.#events.report({ type: "session closed", source, reason, code, sessions: this.sessions.size });
-    await session.end(reason);
+    session.end(reason);
   }
 
   stop(): void {
@@ -83,13 +80,13 @@ export class SessionServer implements SessionKeeper {
       return this.#refuse(stream, "too many sessions of this address");
     const { room, evict } = this.sessions.makeRoom(network.clock.now());
     if (!room) return this.#refuse(stream, "too many sessions");
-    if (evict !== undefined) void this.end(evict, "evicted");
+    if (evict !== undefined) this.end(evict, "evicted");
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#context.counters.connects++;
     const session = new ServerSession(this.#context, stream, this.#target, this.#trace);
     this.sessions.add(session);
     this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
-    session.start((reason, code) => void this.end(session, reason, code));
+    session.start((reason, code) => this.end(session, reason, code));
   }
 
   #refuse(stream: StreamPort, reason: RefusalReason): void {
@@ -163,11 +160,11 @@ class ServerSession implements Session {
     this.#link.shrink();
   }
 
-  async end(reason: DisconnectReason): Promise<void> {
+  end(reason: DisconnectReason): void {
     this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
     this.#port?.close();
-    if (!this.#gone) await retire(this.#stream, this.#context.network.clock, FAREWELL_MS);
+    if (!this.#gone) this.#context.farewells.bid(this.#stream);
   }
 
   #openPort(): void {

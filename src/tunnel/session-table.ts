@@ -56,9 +56,4 @@ export class SessionTable<Session extends Idler> {
   delete(session: Session): boolean {
     return this.#sessions.delete(session);
   }
-
-  /** Every session that has been idle for longer than this. */
-  idleFor(ms: number, now: number): Session[] {
-    return [...this.#sessions].filter((session) => now - session.activeAt > ms);
-  }
 }

@@ -7,6 +7,7 @@ import { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { failAs } from "./fail-as.ts";
+import { Farewells } from "./farewells.ts";
 import { Life } from "./life.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
@@ -31,6 +32,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
   readonly network: Network;
   readonly settings: Settings;
   readonly budget: MemoryBudget;
+  readonly farewells: Farewells;
   readonly #events: EventSource;
   readonly #trace: Trace | undefined;
   readonly #life = new Life(() => this.#close());
@@ -41,6 +43,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
     this.settings = settings;
     this.network = network;
     this.budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
+    this.farewells = new Farewells(network.clock);
     this.#events = events;
     this.#trace = trace;
   }
@@ -116,7 +119,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
       if (end === undefined) return;
       for (const session of [...end.sessions]) {
         const idleMs = now - session.activeAt;
-        if (idleMs > session.idleLimitMs) void end.end(session, "idle");
+        if (idleMs > session.idleLimitMs) end.end(session, "idle");
         else if (idleMs > SHRINK_IDLE_MS) session.shrink();
       }
       this.#scheduleSweep();
@@ -133,7 +136,8 @@ export class SessionTunnel implements Tunnel, SessionContext {
     while ([...end.sessions].some((session) => session.writing) && clock.now() < deadline) {
       await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
     }
-    await Promise.all([...end.sessions].map((session) => end.end(session, "closing")));
+    for (const session of [...end.sessions]) end.end(session, "closing");
     end.close();
+    await this.farewells.over();
   }
 }

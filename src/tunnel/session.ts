@@ -7,6 +7,7 @@ import type { StreamPort } from "../net/stream-port.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { DisconnectReason } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
+import type { Farewells } from "./farewells.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import { SendWindow } from "./send-window.ts";
@@ -21,6 +22,7 @@ export interface SessionContext {
   readonly settings: Settings;
   readonly counters: Counters;
   readonly budget: MemoryBudget;
+  readonly farewells: Farewells;
 }
 
 /** The link of a session. Its queue grows when it must; what waits for the dial does not age. */
@@ -68,8 +70,8 @@ export interface SessionKeeper {
   readonly listening: readonly Endpoint[];
   /** The UDP ports listened on. */
   readonly udp: readonly Endpoint[];
-  /** Ends a session. Settles when its sockets are gone. */
-  end(session: Session, reason: DisconnectReason): Promise<void>;
+  /** Ends a session; its stream, if it has one, takes its leave. */
+  end(session: Session, reason: DisconnectReason): void;
   /** Has no new sessions. */
   stop(): void;
   /** Lets go of the port. */

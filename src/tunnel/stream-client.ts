@@ -91,7 +91,7 @@ export class StreamClient implements StreamSupply {
         timer.cancel();
         for (const dial of dials) dial.cancel();
         resolve(failure);
-        void association.end("pair lost");
+        association.end("pair lost");
       };
       const association = this.#context.associate({
         onUp: ([stream]) => {

@@ -68,7 +68,7 @@ export class StreamServer implements StreamSupply {
     if (verdict === "refuse other") return this.#refuse(stream, "another peer is being served");
     if (verdict === "refuse storm") return this.#refuse(stream, "too many replacements");
     if (verdict === "replace") {
-      void this.#current?.association.end(this.#current.address === address ? "replaced" : "half a pair");
+      this.#current?.association.end(this.#current.address === address ? "replaced" : "half a pair");
     }
     if (verdict !== "fill") this.#current = { association: this.#associate(stream), address, since: now };
     this.#current?.association.add(index, stream);

@@ -125,7 +125,7 @@ export class MemoryStreamPort implements StreamPort {
   }
 
   #pump(): void {
-    if (this.faults.blackHole) return;
+    if (this.faults.blackHole || this.#closed) return;
     while (this.#incoming.length > 0 && this.#receiver && !this.#paused && !this.#closed) {
       const [first] = this.#incoming as [Uint8Array];
       const chunk = first.slice(0, this.faults.chunkBytesMax);
@@ -136,10 +136,11 @@ export class MemoryStreamPort implements StreamPort {
     }
     const peer = this.#peer;
     if (peer === undefined) return;
-    if (peer.#writerBlocked && this.#incomingBytes < this.faults.bufferBytes) {
+    if (peer.#writerBlocked && !peer.#closed && this.#incomingBytes < this.faults.bufferBytes) {
       peer.#writerBlocked = false;
       peer.#receiver?.onDrain();
     }
+    if (this.#closed || this.#paused) return;
     if (peer.#finSent && this.#incoming.length === 0 && this.#receiver && !this.#finDelivered) {
       this.#finDelivered = true;
       this.#receiver.onEnd();

@@ -1,0 +1,28 @@
+/** The streams a tunnel has taken leave of: each gets a moment to hand over what it has taken. */
+
+import type { Clock } from "../net/clock.ts";
+import { retire } from "../net/retire.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+
+/** How long a peer gets to take our FIN. */
+const FAREWELL_MS = 1000;
+
+export class Farewells {
+  readonly #clock: Clock;
+  readonly #leaving = new Set<Promise<void>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Sends FIN after what the stream has taken, and cuts it off when the peer takes too long. */
+  bid(stream: StreamPort): void {
+    const gone = retire(stream, this.#clock, FAREWELL_MS).then(() => void this.#leaving.delete(gone));
+    this.#leaving.add(gone);
+  }
+
+  /** Settles when all streams that are leaving now are gone. */
+  async over(): Promise<void> {
+    await Promise.all(this.#leaving);
+  }
+}

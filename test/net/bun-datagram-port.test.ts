@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { BunDatagramPort } from "../../src/net/bun-datagram-port.ts";
+import type { DatagramReceiver, SendReport } from "../../src/net/datagram-port.ts";
+import { freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
+import { WAYS } from "../support/system-sockets.ts";
+import { until } from "../support/until.ts";
+
+/** Keeps what is told to it. */
+class Told implements DatagramReceiver, SendReport {
+  readonly received: string[] = [];
+  readonly errors: string[] = [];
+  readonly dropped: string[] = [];
+  sent = 0;
+
+  onDatagram(payload: Uint8Array): void {
+    this.received.push(payload.length < 100 ? new TextDecoder().decode(payload) : `${payload.length}`);
+  }
+  onError(code: string): void {
+    this.errors.push(code);
+  }
+  onSent(datagrams: number): void {
+    this.sent += datagrams;
+  }
+  onSendDropped(reason: string): void {
+    this.dropped.push(reason);
+  }
+  onSendReady(): void {}
+}
+
+const any = { address: TUNNEL_HOST, port: 0 };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe.each(WAYS)("a datagram port, %s", (_name, system) => {
+  test("sends in order, many at once, the empty and the largest too", async () => {
+    const [there, here] = [new Told(), new Told()];
+    const receiving = new BunDatagramPort({ bind: any }, there, system);
+    const sending = new BunDatagramPort({ bind: any }, here, system);
+    const sender = sending.sender(receiving.local, here);
+    const payloads = ["a", "", "b", "b", "longer", ""].map(bytes);
+    for (const payload of [...payloads, new Uint8Array(65_507)]) sender.add(payload, 0, payload.length);
+    sender.add(bytes("inside"), 2, 3);
+    sender.flush();
+    await until("the last", () => there.received.length === 8);
+    expect(there.received).toEqual(["a", "", "b", "b", "longer", "", "65507", "sid"]);
+    expect([here.sent, sender.held, here.errors]).toEqual([8, 0, []]);
+    for (const port of [receiving, sending]) port.close();
+  });
+
+  test("drops what is too long, alone", async () => {
+    const told = new Told();
+    const port = new BunDatagramPort({ bind: any, oneTarget: true }, told, system);
+    const sender = port.sender(port.local, told);
+    for (const payload of [bytes("a"), new Uint8Array(65_508), bytes("b")])
+      sender.add(payload, 0, payload.length);
+    sender.flush();
+    await until("the others", () => told.received.length === 2);
+    expect(told).toMatchObject({ received: ["a", "b"], dropped: ["too long"], sent: 2 });
+    port.close();
+  });
+
+  test.each([false, true])(
+    "with one target (connected: %p) sees refusals, and loses nothing when it is back",
+    async (connected) => {
+      const told = new Told();
+      const target = { address: TUNNEL_HOST, port: await freeUdpPort() };
+      const options = { bind: any, oneTarget: true, ...(connected && { connect: target }) };
+      const port = new BunDatagramPort(options, told, system);
+      const sender = port.sender(target, told);
+      const send = (text: string) => {
+        sender.add(bytes(text), 0, text.length);
+        sender.flush();
+      };
+      for (let count = 1; count <= 3; count++) {
+        send("anybody?");
+        await until("the refusal", () => told.errors.length >= count);
+      }
+      send("not read"); // its refusal may still wait in the socket when the next is sent
+      const there = new Told();
+      const back = new BunDatagramPort({ bind: target }, there, system);
+      for (const text of ["x", "y", "z"]) send(text);
+      await until("all three", () => there.received.includes("z"));
+      expect(there.received).toEqual(["x", "y", "z"]);
+      expect(new Set(told.errors)).toEqual(new Set(["ECONNREFUSED"]));
+      expect(told.dropped).toEqual([]);
+      for (const open of [port, back]) open.close();
+    },
+  );
+
+  test("with many targets, one that is dead costs the others nothing", async () => {
+    const [there, told] = [new Told(), new Told()];
+    const live = new BunDatagramPort({ bind: any }, there, system);
+    const port = new BunDatagramPort({ bind: any }, told, system);
+    const toLive = port.sender(live.local, told);
+    const toDead = port.sender({ address: TUNNEL_HOST, port: await freeUdpPort() }, told);
+    for (let count = 0; count < 10; count++) {
+      for (const sender of [toDead, toLive]) {
+        sender.add(bytes("x"), 0, 1);
+        sender.flush();
+      }
+    }
+    await until("all ten", () => there.received.length === 10);
+    expect(told.dropped).toEqual([]);
+    for (const open of [live, port]) open.close();
+  });
+
+  test("shares its port with another address only when asked to, and names the address that is taken", async () => {
+    const port = await freeUdpPort();
+    const bound = new BunDatagramPort(
+      { bind: { address: "0.0.0.0", port }, shared: true },
+      new Told(),
+      system,
+    );
+    const other = { address: "127.0.0.2", port };
+    expect(() => new BunDatagramPort({ bind: other }, new Told(), system)).toThrow(
+      `cannot bind UDP 127.0.0.2:${port}: EADDRINUSE`,
+    );
+    new BunDatagramPort({ bind: other, shared: true }, new Told(), system).close();
+    bound.close();
+  });
+});

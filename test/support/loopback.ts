@@ -1,0 +1,105 @@
+/** Real sockets on this host, for tests of whole tunnels: UDP programs and raw TCP ends. */
+
+import { until } from "./until.ts";
+
+/** Where programs are: tunnels bind 127.0.0.1, programs this other address of the same ports. */
+export const APP_HOST = "127.0.0.2";
+export const TUNNEL_HOST = "127.0.0.1";
+
+/** A UDP port number that nobody on this host used a moment ago. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = await Bun.udpSocket({ hostname: "0.0.0.0" });
+  const { port } = socket;
+  socket.close();
+  return port;
+}
+
+/** A TCP port number that nobody on this host used a moment ago. */
+export function freeTcpPort(): number {
+  const listener = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+/** A UDP program that keeps what it receives. */
+export class UdpApp implements Disposable {
+  readonly received: Uint8Array[] = [];
+  readonly port: number;
+  readonly #socket: Bun.udp.Socket<"uint8array">;
+
+  private constructor(socket: Bun.udp.Socket<"uint8array">, received: Uint8Array[]) {
+    this.#socket = socket;
+    this.received = received;
+    this.port = socket.port;
+  }
+
+  static async open(port: number, hostname = APP_HOST): Promise<UdpApp> {
+    const received: Uint8Array[] = [];
+    const options = {
+      hostname,
+      port,
+      binaryType: "uint8array" as const,
+      flags: 16, // SO_REUSEADDR: tunnels bind the same port of 127.0.0.1
+      socket: { data: (_socket: unknown, payload: Uint8Array) => void received.push(payload), error() {} },
+    };
+    return new UdpApp(await Bun.udpSocket(options), received);
+  }
+
+  /** Sends to the tunnel on this UDP port. An ICMP refusal of what was sent before is passed over. */
+  send(payload: Uint8Array | string, to = this.port): void {
+    for (let tries = 0; tries < 3; tries++) {
+      try {
+        this.#socket.send(payload, to, TUNNEL_HOST);
+        return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ECONNREFUSED") throw error;
+      }
+    }
+  }
+
+  get texts(): string[] {
+    return this.received.map((payload) => new TextDecoder().decode(payload));
+  }
+
+  async hears(text: string, timeoutMs = 4000): Promise<void> {
+    await until(`"${text}" at port ${this.port}`, () => this.texts.includes(text), timeoutMs);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
+}
+
+/** A raw TCP end that keeps what it reads. */
+export interface RawStream extends Disposable {
+  readonly socket: Bun.Socket;
+  readonly read: Uint8Array[];
+  readonly state: { ended: boolean; closed: boolean };
+}
+
+export async function connectRaw(port: number): Promise<RawStream> {
+  const read: Uint8Array[] = [];
+  const state = { ended: false, closed: false };
+  const socket = await Bun.connect({
+    hostname: TUNNEL_HOST,
+    port,
+    allowHalfOpen: true,
+    socket: {
+      data: (_socket, chunk) => void read.push(new Uint8Array(chunk)),
+      end: () => void Object.assign(state, { ended: true }),
+      close: () => void Object.assign(state, { closed: true }),
+      error() {},
+    },
+  });
+  return { socket, read, state, [Symbol.dispose]: () => void socket.terminate() };
+}
+
+/** Writes all of it, waiting for room. */
+export async function writeAll(socket: Bun.Socket, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  await until("the peer to read", () => {
+    if (written < bytes.length) written += Math.max(0, socket.write(bytes, written, bytes.length - written));
+    return written === bytes.length;
+  });
+}

@@ -1,0 +1,61 @@
+/** The real program as a child process. */
+
+import { until } from "./until.ts";
+
+const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
+
+export class Program implements AsyncDisposable {
+  readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  /** What it has written to stderr. */
+  errors = "";
+  /** What it has written to stdout. */
+  output = "";
+  readonly #drained: Promise<unknown>;
+
+  /** @param command what to run instead of the entry file. */
+  constructor(args: readonly string[], command = [process.execPath, ENTRY]) {
+    this.child = Bun.spawn([...command, ...args], {
+      cwd: new URL("../..", import.meta.url).pathname,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    this.#drained = Promise.all([
+      drain(this.child.stderr, (text) => {
+        this.errors += text;
+      }),
+      drain(this.child.stdout, (text) => {
+        this.output += text;
+      }),
+    ]);
+  }
+
+  get lines(): string[] {
+    return this.errors.split("\n").slice(0, -1);
+  }
+
+  /** The exit status, once everything it wrote has been read. */
+  async exited(): Promise<number> {
+    const status = await this.child.exited;
+    await this.#drained;
+    return status;
+  }
+
+  async says(text: string, timeoutMs = 4000): Promise<void> {
+    try {
+      await until("", () => this.errors.includes(text), timeoutMs);
+    } catch {
+      throw new Error(`it did not say "${text}" but: ${this.errors}`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.exited();
+  }
+}
+
+async function drain(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) take(decoder.decode(chunk, { stream: true }));
+}
