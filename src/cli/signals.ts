@@ -9,12 +9,14 @@ import type { Tunnel } from "../tunnel/tunnel.ts";
  */
 const SAME_SIGNAL_MS = 500;
 
-export function stopOnSignals(tunnel: Tunnel): void {
+/** @param onStop called at the first signal, before the tunnel closes. */
+export function stopOnSignals(tunnel: Tunnel, onStop: () => void): void {
   let firstAt: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (firstAt === undefined) {
         firstAt = performance.now();
+        onStop();
         void tunnel.close();
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + constants.signals[signal]);

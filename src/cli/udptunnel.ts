@@ -10,6 +10,7 @@ import type { Tunnel } from "../tunnel/tunnel.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { describe } from "./describe.ts";
 import { longHelp, shortHelp } from "./help.ts";
+import { openServiceManager } from "./service-manager.ts";
 import { stopOnSignals } from "./signals.ts";
 
 const EXIT_CLEAN = 0;
@@ -36,6 +37,7 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function run({ settings, verbosity }: Extract<Arguments, { kind: "run" }>): Promise<number> {
+  const tellServiceManager = await openServiceManager();
   try {
     const tunnel: Tunnel = await startTunnel(settings, {
       onEvent: (event, level) => {
@@ -46,7 +48,8 @@ async function run({ settings, verbosity }: Extract<Arguments, { kind: "run" }>)
           ? (direction, source, bytes) => say(`${direction}: ${bytes} bytes from ${formatEndpoint(source)}`)
           : undefined,
     });
-    stopOnSignals(tunnel);
+    stopOnSignals(tunnel, () => tellServiceManager("STOPPING=1"));
+    tellServiceManager("READY=1");
     await tunnel.closed;
     return EXIT_CLEAN;
   } catch (error) {
