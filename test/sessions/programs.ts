@@ -11,8 +11,6 @@ export interface ProgramOptions {
   readonly client?: readonly string[];
   /** Put before the server's command, such as `prlimit --nofile=128`. */
   readonly serverPrefix?: readonly string[];
-  readonly onServerLine?: (line: string) => void;
-  readonly onClientLine?: (line: string) => void;
 }
 
 /** Both ends as children of this process. */
@@ -23,14 +21,14 @@ export class Programs implements AsyncDisposable {
   readonly client: RunningProgram;
 
   private constructor(ports: { tcp: number; udp: number; target: number }, options: ProgramOptions) {
-    const { server = [], client = [], serverPrefix = [], onServerLine, onClientLine } = options;
+    const { server = [], client = [], serverPrefix = [] } = options;
     this.udpPort = ports.udp;
     this.tcpPort = ports.tcp;
     const from = [...UDPTUNNEL, "-v", "-p"];
     const serving = [...serverPrefix, ...from, "-s", `${HOST}/${ports.tcp}`, ...server];
-    this.server = new RunningProgram([...serving, `${HOST}/${ports.target}`], onServerLine);
+    this.server = new RunningProgram([...serving, `${HOST}/${ports.target}`]);
     const asking = [...from, "-c", `${HOST}/${ports.tcp}`, ...client];
-    this.client = new RunningProgram([...asking, `${HOST}/${ports.udp}`], onClientLine);
+    this.client = new RunningProgram([...asking, `${HOST}/${ports.udp}`]);
   }
 
   /** Settles when both ends are listening. */
@@ -99,12 +97,6 @@ export async function openEcho(): Promise<Bun.udp.Socket<"buffer">> {
 /** Files and sockets a process has open (proc(5), /proc/pid/fd). */
 export function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-/** Memory of a process that is resident, in bytes (proc(5), /proc/pid/status). */
-export function residentBytes(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return Number(kib) * 1024;
 }
 
 /** Processor time a process has used so far, in ms; a clock tick is 10 ms (proc(5), /proc/pid/stat, fields 14 and 15). */

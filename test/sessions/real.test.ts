@@ -1,14 +1,17 @@
 /** Many sessions between real programs on loopback. */
 
+import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RunningProgram } from "../../scripts/running-program.ts";
-import { Asker, openDescriptors, openEcho, Programs, processorMs, residentBytes } from "./programs.ts";
+import { startClient, startServer } from "../../src/index.ts";
+import { freePort } from "../support/free-ports.ts";
+import { Asker, openDescriptors, openEcho, Programs, processorMs } from "./programs.ts";
 
 /** Sources that send in one go: more would overrun the echo's socket, which is not what is tested. */
 const BATCH = 50;
-const KIB = 1024;
+const MIB = 1024 * 1024;
 
 async function askAll(askers: readonly Asker[], question: (n: number) => string): Promise<void> {
   for (let from = 0; from < askers.length; from += BATCH) {
@@ -32,29 +35,40 @@ test("500 sources at once get their own answers and no others", async () => {
 test("2,000 short sessions in a row leave descriptors and memory as they were", async () => {
   const echo = await openEcho();
   using _echo = { [Symbol.dispose]: () => echo.close() };
-  let sessions = 0;
-  const onClientLine = (line: string) => void (/^.* session .* opened/.test(line) && sessions++);
-  await using programs = await Programs.start(echo.port, { client: ["--idle", "1"], onClientLine });
-  const pids = [programs.server.pid, programs.client.pid];
-  const idle = pids.map(openDescriptors);
-  const run = async (count: number) => {
-    for (const end = sessions + count; sessions < end; ) {
+  const limits = { perSource: true, idleTimeoutMs: 500 } as const;
+  await using server = await startServer({
+    ...limits,
+    listen: `127.0.0.1/${await freePort()}`,
+    target: `127.0.0.1/${echo.port}`,
+  });
+  await using client = await startClient({
+    ...limits,
+    connect: `127.0.0.1/${server.tcp[0]?.port}`,
+    target: "127.0.0.1/0",
+  });
+  const port = client.udp[0]?.port ?? 0;
+  const idle = openDescriptors(process.pid);
+  const run = async (sessions: number) => {
+    for (const until = server.counters.connects + sessions; server.counters.connects < until; ) {
       using stack = new DisposableStack();
-      await askAll(
-        Array.from({ length: BATCH }, () => stack.use(new Asker(programs.udpPort))),
-        (n) => `${n}`,
-      );
+      const askers = Array.from({ length: BATCH }, () => stack.use(new Asker(port)));
+      await askAll(askers, (n) => `${n}`);
     }
     // One that stays open would keep this waiting until the test is given up.
-    while (pids.some((pid, index) => openDescriptors(pid) > (idle[index] ?? 0))) await Bun.sleep(20);
+    while (openDescriptors(process.pid) > idle) await Bun.sleep(20);
   };
-  await run(1000); // brings the programs' own memory to its size
-  const before = pids.map(residentBytes);
+  await run(500); // brings the program's own memory to its size
+  const before = heapBytes();
   await run(2000);
-  const grown = pids.map((pid, index) => residentBytes(pid) - (before[index] ?? 0));
-  // 2,000 sessions that stayed would be 16 MB and more.
-  for (const bytes of grown) expect(bytes).toBeLessThan(8192 * KIB);
+  // 2,000 sessions that stayed would be 10 MB and more.
+  expect(heapBytes() - before).toBeLessThan(2 * MIB);
 }, 60_000);
+
+function heapBytes(): number {
+  Bun.gc(true);
+  const { heapSize, extraMemorySize } = heapStats();
+  return heapSize + extraMemorySize;
+}
 
 test("a quiet session beside a stalled reader and a flood is not ten times slower", async () => {
   await using target = new RunningProgram([
