@@ -27,7 +27,8 @@ type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array
 export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
   readonly #socket: Socket;
-  readonly #connected: boolean;
+  /** Whether Bun connects the socket, or we do once it is prepared. */
+  readonly #connected: "by Bun" | "by us" | undefined;
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
   readonly #batches: DatagramBatch[] = [];
@@ -43,7 +44,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   constructor(options: DatagramPortOptions, receiver: DatagramReceiver, system: SystemSockets | undefined) {
     this.#receiver = receiver;
     this.#system = system;
-    this.#connected = options.connect !== undefined;
+    if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
     this.#socket = this.#open(options);
     try {
       this.#prepare(options);
@@ -56,10 +57,11 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   sender(target: Endpoint, report: SendReport): DatagramSender {
     const socket = this.#socket;
-    const sendOne = this.#connected
-      ? (payload: Uint8Array) => (socket as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
-      : (payload: Uint8Array) =>
-          (socket as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
+    const sendOne =
+      this.#connected === "by Bun"
+        ? (payload: Uint8Array) => (socket as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
+        : (payload: Uint8Array) =>
+            (socket as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
     return new BatchSender(this, this.#transmitter(target), sendOne, report);
   }
 
@@ -92,8 +94,8 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           hostname: options.bind.address,
           port: options.bind.port,
           binaryType: "uint8array",
-          ...(options.connect && {
-            connect: { hostname: options.connect.address, port: options.connect.port },
+          ...(this.#connected === "by Bun" && {
+            connect: { hostname: options.connect?.address, port: options.connect?.port },
           }),
           ...{ flags: options.shared ? REUSE_ADDRESS : 0 },
           socket: {
@@ -114,10 +116,12 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   #prepare(options: DatagramPortOptions): void {
     this.#system?.prepareDatagramSocket(this.#fd, options.oneTarget ?? false);
-    const group = options.bind.address;
-    if (options.join) join(this.#socket, group, options.join);
+    const { address } = options.bind;
+    if (options.connect && this.#connected === "by us")
+      this.#system?.connectDatagramSocket(this.#fd, options.connect, familyOf(address));
+    if (options.join) join(this.#socket, address, options.join);
     if (options.multicast) {
-      prepareSending(this.#socket, familyOf(group), options.multicast, () =>
+      prepareSending(this.#socket, familyOf(address), options.multicast, () =>
         this.#system === undefined ? "ENOTSUP" : this.#system.setMulticastTtl(this.#fd, 0),
       );
     }

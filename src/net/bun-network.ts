@@ -23,7 +23,7 @@ export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
     resolve,
     openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system),
     findInterface,
-    sourceAddressTo,
+    sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
     dial: (to) => dialBun(to, system),
     listen: (at, onStream) => listenBun(at, onStream, system, traits.family === 6),
@@ -50,10 +50,10 @@ export async function resolve(host: string, family: Family | undefined): Promise
 }
 
 /** A connected UDP socket has asked the routing table, and sends nothing. */
-function sourceAddressTo(target: Endpoint): string | undefined {
+function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): string | undefined {
   const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
   try {
-    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, undefined);
+    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, system);
     probe.close();
     return probe.local.address;
   } catch {
