@@ -15,8 +15,9 @@ import { join, prepareSending } from "./multicast.ts";
 import { errorCode, NetError } from "./network.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 
-/** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it). */
+/** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
 const REUSE_ADDRESS = 16;
+const IPV6_ONLY = 8;
 
 /** One socket's share of a turn of the event loop, looked at every so many datagrams. */
 const TURN_MS = 5;
@@ -31,6 +32,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #connected: "by Bun" | "by us" | undefined;
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
+  readonly #ipv6Only: boolean;
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
   #turnDatagrams = 0;
@@ -39,11 +41,18 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   /**
    * @param system the operating system's extras, if there are any.
+   * @param ipv6Only keeps IPv4 out of a socket that is bound to all IPv6 addresses.
    * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as asked.
    */
-  constructor(options: DatagramPortOptions, receiver: DatagramReceiver, system: SystemSockets | undefined) {
+  constructor(
+    options: DatagramPortOptions,
+    receiver: DatagramReceiver,
+    system: SystemSockets | undefined,
+    ipv6Only = false,
+  ) {
     this.#receiver = receiver;
     this.#system = system;
+    this.#ipv6Only = ipv6Only;
     if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
     this.#socket = this.#open(options);
     try {
@@ -97,7 +106,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           ...(this.#connected === "by Bun" && {
             connect: { hostname: options.connect?.address, port: options.connect?.port },
           }),
-          ...{ flags: options.shared ? REUSE_ADDRESS : 0 },
+          ...{ flags: (options.shared ? REUSE_ADDRESS : 0) | (this.#ipv6Only ? IPV6_ONLY : 0) },
           socket: {
             data: (_socket, payload, port, address) => {
               this.#countInTurn();

@@ -17,16 +17,17 @@ const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 /** The network for one tunnel: every socket of it is made with these traits. */
 export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
   const system = await openSystemSockets(traits);
+  const ipv6Only = traits.family === 6;
   return {
     clock: systemClock,
     random: Math.random,
     resolve,
-    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system),
+    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
     findInterface,
     sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
     dial: (to) => dialBun(to, system),
-    listen: (at, onStream) => listenBun(at, onStream, system, traits.family === 6),
+    listen: (at, onStream) => listenBun(at, onStream, system, ipv6Only),
   };
 }
 
