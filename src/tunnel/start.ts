@@ -5,6 +5,7 @@ import type { Network } from "../net/network.ts";
 import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
+import { failAs } from "./fail-as.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
@@ -41,7 +42,7 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 /** Starts either side from settings that have been read. */
 export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const network = extras.network ?? (await openBunNetwork(settings));
+  const network = extras.network ?? (await openBunNetwork(settings).catch(failAs("ERR_PERMISSION")));
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(settings, network, new EventSource(extras.onEvent), extras.trace);
   await tunnel.open();
