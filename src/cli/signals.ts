@@ -22,3 +22,8 @@ export function closeOnSignals(running: { close(): Promise<void> }): void {
     });
   }
 }
+
+/** SIGHUP: the configuration is read again. Without one the signal keeps its default action, so that a closed terminal, unless `nohup` is in the way, ends the program. */
+export function reloadOnSignal(reload: () => void): void {
+  process.on("SIGHUP", reload);
+}
