@@ -1,12 +1,13 @@
 /** Runs tunnels in this process until all have ended, and tells what they tell. */
 
-import { readConfigFile } from "../config/config-file.ts";
 import type { TunnelPlan } from "../config/plan.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import { describe } from "./describe.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
+import { reload } from "./reload.ts";
 import { say } from "./say.ts";
+import { openServiceManager } from "./service-manager.ts";
 import { closeOnSignals, reloadOnSignal } from "./signals.ts";
 import { TunnelSet, type TunnelSetListener } from "./tunnel-set.ts";
 
@@ -21,39 +22,19 @@ export interface Run {
 /** Runs them and returns the exit status. */
 export async function run({ plans, program, file }: Run): Promise<number> {
   const set = new TunnelSet(talk(program, file !== undefined));
+  const tellServiceManager = await openServiceManager();
   let turn = set.start(plans);
   // One at a time, and none is lost that comes while another, or the start, is under way.
-  if (file !== undefined) reloadOnSignal(() => (turn = turn.then(() => reload(set, file))));
+  if (file !== undefined) {
+    reloadOnSignal(() => {
+      turn = turn.then(() => reload(set, file));
+    });
+  }
   await turn;
-  closeOnSignals(set);
+  closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
+  if (set.tunnels.size > 0) tellServiceManager("READY=1");
   await set.closed;
   return set.failed ? EXIT_CANNOT_RUN : EXIT_CLEAN;
-}
-
-/** Reads the file again and makes those tunnels run; a file with a problem changes nothing. */
-async function reload(set: TunnelSet, file: string): Promise<void> {
-  const { plans, problems } = await readConfigFile(file);
-  if (problems.length > 0) {
-    for (const problem of problems) say(problem);
-    say(`${file} is not used; the tunnels go on as they are`);
-    return;
-  }
-  const { kept, changed, added, removed } = await set.reload(plans);
-  const named = (which: string, names: readonly string[]) =>
-    names.length === 0 ? [] : `${which} ${names.join(", ")}`;
-  const parts = [
-    named("kept", kept),
-    named(
-      "restarted",
-      changed.map(({ name }) => name),
-    ),
-    named(
-      "started",
-      added.map(({ name }) => name),
-    ),
-    named("closed", removed),
-  ].flat();
-  say(`${file} read again: ${parts.join("; ")}`);
 }
 
 /** Says on stderr what happens, as much of it as `-v` asks for. */
