@@ -11,6 +11,7 @@ import { quoted } from "../options/reading.ts";
 import { readSettings } from "../options/settings.ts";
 import type { Role } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
+import { collisions } from "./collisions.ts";
 import { variableOf } from "./environment.ts";
 import { meanings, type NamedOption, nearestName, specOf } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
@@ -52,6 +53,8 @@ export function readConfig(
     if ("plan" in result) plans.push(result.plan);
     else problems.push(...result.problems);
   }
+  for (const { name, option, problem } of collisions(plans))
+    problems.push({ path: ["tunnel", name, option], problem });
   if (problems.length === 0) return { plans, problems };
   const lineOf = keyLines(text);
   return { plans: [], problems: problems.map((each) => ({ line: lineOf(each.path), ...each })) };
