@@ -107,7 +107,11 @@ describe("SIGHUP", () => {
     using app = await UdpApp.open(steady.here);
     using far = await UdpApp.open(steady.there);
     let sent = 0;
-    const timer = setInterval(() => app.send(`${sent++}`), 1);
+    using sending = new DisposableStack();
+    sending.adopt(
+      setInterval(() => app.send(`${sent++}`), 1),
+      clearInterval,
+    );
     await until("the first", () => far.received.length > 20);
 
     const next = { ...kept, changing: [...changing.server, "max-delay = 100"], coming: coming.server };
@@ -118,7 +122,7 @@ describe("SIGHUP", () => {
     );
     const after = sent;
     await until("some more", () => far.received.length > after + 20);
-    clearInterval(timer);
+    sending.dispose();
     await until("the last", () => far.received.length === sent);
     expect(complete(far.texts)).toBe(true);
     const count = (text: string) => program.lines.filter((line) => line.includes(text)).length;
