@@ -72,11 +72,10 @@ export class TunnelSet {
 
   /**
    * Makes those run that are planned, and no others. Unchanged ones are not touched; of a changed one that cannot start, the
-   * former is started again. To be called again only when it has settled, as must `start` have.
+   * former is started again. To be called only when `start` and the call before have settled.
    */
   async reload(plans: readonly TunnelPlan[]): Promise<Changes> {
-    const before = new Map(this.#members);
-    const settings = new Map([...before].map(([name, member]) => [name, member.settings]));
+    const settings = new Map([...this.#members].map(([name, member]) => [name, member.settings]));
     const changes = changesBetween(settings, plans);
     await this.#change(async () => {
       this.#failed.clear();

@@ -4,9 +4,9 @@ import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram } from "../../scripts/running-program.ts";
 import { startClient, startServer } from "../../src/index.ts";
-import { freePort } from "../support/free-ports.ts";
 import { Asker, openDescriptors, openEcho, Programs, processorMs } from "./programs.ts";
 
 /** Sources that send in one go: more would overrun the echo's socket, which is not what is tested. */
