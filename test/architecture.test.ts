@@ -73,10 +73,10 @@ test("nothing imports what the table does not let it", () => {
 test("only the program looks outside src, for its version", () => {
   const outside = sources.flatMap((source) =>
     ownImports(source).flatMap((target) =>
-      target.startsWith("..") ? [`${source.path} imports ${target}`] : [],
+      target.startsWith("..") ? [`${source.part} imports ${target}`] : [],
     ),
   );
-  expect(outside).toEqual(["cli/udptunnel.ts imports ../package.json"]);
+  expect([...new Set(outside)]).toEqual(["cli imports ../package.json"]);
 });
 
 test("framing is pure: no packages, nothing of Bun, no clock, no timers, no chance", () => {
