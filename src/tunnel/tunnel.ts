@@ -4,6 +4,7 @@ import type { EventEmitter } from "node:events";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { TunnelEventMap } from "./tunnel-emitter.ts";
+import type { TunnelStats } from "./tunnel-stats.ts";
 
 /**
  * Emits every {@link TunnelEvent} under its type, the first of them at the end of the turn in which it was handed out, so
@@ -19,6 +20,8 @@ export interface Tunnel extends AsyncDisposable, EventEmitter<TunnelEventMap> {
   readonly counters: Counters;
   /** Datagrams received and neither sent nor dropped yet. */
   readonly held: { outbound: number; inbound: number };
+  /** A snapshot of what it has done, cheap enough to be taken once a second. */
+  stats(): TunnelStats;
   /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
   readonly closed: Promise<void>;
   /**
