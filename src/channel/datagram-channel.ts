@@ -189,9 +189,9 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     }
     if (this.#streamGone) return;
     this.#streamGone = true;
-    this.#link.detach();
+    const late = this.#link.detach();
     this.#link.dropHeld("closing");
-    await retire(this.#stream, clock, Math.max(1, deadline - clock.now()));
+    await retire(this.#stream, late, clock, Math.max(1, deadline - clock.now()));
     this.#settleClosed({ reason });
   }
 }

@@ -63,8 +63,9 @@ export class Inbox implements DatagramSender {
 
   /** Hands every datagram to `receiver` from now on, those that wait first. */
   receive(receiver: (datagram: Uint8Array) => void): void {
-    this.#receiver = receiver;
+    // Taking can bring more in: until nothing waits, what comes has to stand behind it.
     for (let next = this.#shift(); next !== undefined; next = this.#shift()) this.#hand(next, receiver);
+    this.#receiver = receiver;
     if (this.#ended) this.#onConsumed();
   }
 

@@ -27,7 +27,7 @@ export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
     descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
     watchSystem: (tell) => watchSystem(system, traits, tell),
     dial: (to) => dialBun(to, system),
-    listen: (at, onStream) => listenBun(at, onStream, system),
+    listen: (at, onStream) => listenBun(at, onStream, system, traits.family === 6),
   };
 }
 

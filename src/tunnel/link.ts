@@ -77,6 +77,7 @@ export class Link implements StreamReceiver, SendReport {
   #onStreamEnd: (end: StreamEnd) => void = () => {};
   #decoder = new FrameDecoder();
   #barred: DropReason | undefined;
+  #chunkAt = 0;
   #flushScheduled = false;
   #retry: Timer | undefined;
   #now = 0;
@@ -243,7 +244,8 @@ export class Link implements StreamReceiver, SendReport {
   onChunk(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
     this.streamBytes += chunk.length;
-    this.activeAt = this.#clock.now();
+    this.#chunkAt = this.#clock.now();
+    this.activeAt = this.#chunkAt;
     this.#deliver();
     if (this.#sender?.blocked) this.#stream?.pause();
   }
@@ -271,7 +273,7 @@ export class Link implements StreamReceiver, SendReport {
   onSendReady(): void {
     const sender = this.#sender as DatagramSender;
     const { maxDelayMs, inboundDelayMs = maxDelayMs } = this.#options;
-    if (this.#clock.now() - this.activeAt > inboundDelayMs) {
+    if (this.#clock.now() - this.#chunkAt > inboundDelayMs) {
       sender.drop("expired");
       this.#dropUndelivered("expired");
     }
@@ -313,8 +315,12 @@ export class Link implements StreamReceiver, SendReport {
     this.#onStreamEnd(stalled ? { by: "stall" } : { by: "error", code });
   }
 
-  /** Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream. */
-  detach(): void {
+  /**
+   * Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream.
+   *
+   * @returns counts what the stream still brings while it is being left: nobody relays it.
+   */
+  detach(): (chunk: Uint8Array) => void {
     this.#stream = undefined;
     this.#stall.onIdle();
     this.#standing.onEmpty();
@@ -323,6 +329,11 @@ export class Link implements StreamReceiver, SendReport {
     this.#counters.outbound.drop("stream lost", this.#queue.startStream());
     this.#dropUndelivered("stream lost");
     this.#accountForQueue();
+    const decoder = this.#decoder;
+    return (chunk) => {
+      decoder.push(chunk);
+      this.#dropUndelivered("closing", decoder);
+    };
   }
 
   /** Drops everything that waits, in both directions. */
@@ -345,11 +356,11 @@ export class Link implements StreamReceiver, SendReport {
   }
 
   /** Whole frames that wait in the decoder because the UDP socket is blocked: received, and then lost. */
-  #dropUndelivered(reason: DropReason): void {
+  #dropUndelivered(reason: DropReason, decoder = this.#decoder): void {
     const { inbound } = this.#counters;
-    while (this.#decoder.next()) {
+    while (decoder.next()) {
       inbound.received++;
-      inbound.receivedBytes += this.#decoder.length;
+      inbound.receivedBytes += decoder.length;
       inbound.drop(reason);
     }
   }
