@@ -29,8 +29,11 @@ const BUDGET_QUEUES = 16;
 /** Descriptors kept for everything that is not a channel. */
 const DESCRIPTORS_RESERVED = 64;
 
-/** Told of each channel, in the turn in which it was accepted. What it throws is raised as an uncaught exception. */
-export type OnChannel = (channel: DatagramChannel) => void;
+/**
+ * Told of each channel, in the turn in which it was accepted. What it throws is raised as an uncaught exception; a promise
+ * it returns is not awaited.
+ */
+export type OnChannel = (channel: DatagramChannel) => void | Promise<void>;
 
 /** A TCP port at which channels are accepted. Leaving an `await using` block closes it. */
 export interface ChannelServer extends AsyncDisposable {
@@ -135,7 +138,7 @@ class ListeningServer implements ChannelServer {
     this.#alive.add(channel);
     this.#perAddress.set(address, ofAddress + 1);
     void channel.closed.then(() => this.#onClosed(channel, address));
-    callOut(() => this.#onChannel(channel));
+    callOut(() => void this.#onChannel(channel));
   }
 
   #end(channel: DatagramChannel, reason: DisconnectReason): void {
