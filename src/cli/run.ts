@@ -22,8 +22,8 @@ export interface Run {
 export async function run({ plans, program, named }: Run): Promise<number> {
   const set = new TunnelSet(talk(program, named));
   const tellServiceManager = await openServiceManager();
-  await set.start(plans);
   closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
+  await set.start(plans);
   if (set.tunnels.size > 0) tellServiceManager("READY=1");
   await set.closed;
   return set.failed ? EXIT_CANNOT_RUN : EXIT_CLEAN;
