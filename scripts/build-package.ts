@@ -3,8 +3,8 @@
  * declarations. The single-file binary is another script's.
  */
 
-import { $ } from "bun";
 import { rmSync } from "node:fs";
+import { $ } from "bun";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const OUT = `${ROOT}dist`;
