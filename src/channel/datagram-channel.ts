@@ -170,6 +170,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   }
 
   #onStreamEnd(end: StreamEnd): void {
+    if (this.#streamGone) return; // cut off by us
     if (end.by === "peer") return this.#inbox.end(); // it may still read
     this.#streamGone = true;
     this.#link.detach();

@@ -284,3 +284,47 @@ test("a listener turns away whom it has no room for, ends who is idle, and is fr
   expect(ends).toEqual(["idle", "closing"]);
   expect(scene.wire.listeners.size).toBe(0);
 });
+
+test("closing while the peer is made to wait drops what had come as closing, and is not held up", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
+  for (let number = 0; number < 3000; number++) near.send(new Uint8Array(10));
+  await scene.clock.settle();
+  expect(far.stats().inbound.held).toBe(1024);
+  await scene.closeAll(far, near, server);
+  const { received } = far.stats().inbound;
+  expect(received).toBeGreaterThan(1024);
+  expect(far.stats().inbound).toMatchObject({ held: 0, dropped: { closing: received } });
+  expectConserved(near, far);
+});
+
+test("a peer that is there and reads nothing is given up, once", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels({ deadAfterMs: 3000, maxDelayMs: 0 });
+  for (const end of scene.stream) end.faults.bufferBytes = 0;
+  near.send(utf8("never read"));
+  await scene.clock.advance(5000);
+  expect(await near.closed).toEqual({ reason: "stalled", code: undefined });
+  expect(near.stats().outbound.dropped).toEqual({ "stream lost": 1 });
+  expect(await far.closed).toEqual({ reason: "connection lost", code: "ECONNRESET" });
+  expectConserved(near, far);
+  await scene.closeAll(server);
+});
+
+test("the channels of one listener together hold no more than sixteen may", async () => {
+  const scene = new ChannelScene();
+  scene.wire.streamFaults.bufferBytes = 0;
+  const channels: DatagramChannel[] = [];
+  const options = { listen: connect, queueBytesMax: 128 * 1024, maxDelayMs: 0, idleTimeoutMs: 0 };
+  const extras = { network: scene.farNetwork };
+  const server = await listenChannels(options, (channel) => void channels.push(channel), extras);
+  for (let number = 0; number < 17; number++) await scene.connect(`10.0.0.${number + 10}`);
+  const full = channels.map((channel) => {
+    for (let number = 0; number < 128; number++) if (!channel.send(new Uint8Array(1022))) return false;
+    return true;
+  });
+  expect(full).toEqual([...Array.from({ length: 16 }, () => true), false]);
+  expect(channels[16]?.stats().outbound.dropped).toEqual({ "queue full": 1 });
+  await scene.closeAll(server);
+  expectConserved(...channels);
+});
