@@ -6,7 +6,7 @@ import { quoted } from "./reading.ts";
 import { ruleProblems } from "./rules.ts";
 import { schemaOf } from "./schema.ts";
 import type { OptionSpec, Role } from "./spec.ts";
-import { OPTIONS, type OptionKey, type OptionValues } from "./table.ts";
+import { OPTIONS, type OptionKey, type OptionValues, type ProgramOptions } from "./table.ts";
 
 /** The library's options, each key once. */
 const BY_KEY: ReadonlyMap<string, OptionSpec> = new Map(
@@ -42,9 +42,9 @@ export function readOptions(
     const option = dialect.nameOf(key);
     const given = Object.hasOwn(input, key) ? input[key] : undefined;
     const complain = (problem: string) => problems.push({ option, problem });
-    const result = v.safeParse(schemaOf(spec, dialect), given);
-    for (const issue of result.issues ?? []) complain(issue.message);
-    if (result.success && result.output !== undefined) values[key] = result.output;
+    const { value, wrongs } = readValue(spec, given, dialect);
+    wrongs.forEach(complain);
+    if (value !== undefined) values[key] = value;
     if (given !== undefined && role !== undefined && (spec.role ?? role) !== role) {
       complain(`is for the ${spec.role} only; leave it out`);
     } else if (isMissing(spec, given, role, set)) {
@@ -58,6 +58,29 @@ export function readOptions(
 
 function takes({ keys }: OptionSet, key: string): boolean {
   return keys === undefined || keys.has(key as OptionKey);
+}
+
+/** Reads what concerns the process and not one tunnel, given under the rows' keys, and finds every problem at once. */
+export function readProgramOptions(
+  input: Readonly<Record<string, unknown>>,
+  dialect: Dialect,
+): { readonly values?: ProgramOptions; readonly problems: readonly OptionProblem[] } {
+  const problems: OptionProblem[] = [];
+  const values: Record<string, unknown> = {};
+  for (const spec of OPTIONS.filter(({ cliOnly }) => cliOnly)) {
+    const { value, wrongs } = readValue(spec, input[spec.key], dialect);
+    problems.push(...wrongs.map((problem) => ({ option: dialect.nameOf(spec.key), problem })));
+    if (value !== undefined) values[spec.key] = value;
+  }
+  // As above: the type follows from the rows.
+  return problems.length > 0 ? { problems } : { problems, values: values as ProgramOptions };
+}
+
+/** The value in the library's unit, if there is one, and what is wrong with it. */
+function readValue(spec: OptionSpec, given: unknown, dialect: Dialect) {
+  const result = v.safeParse(schemaOf(spec, dialect), given);
+  if (result.success) return { value: result.output, wrongs: [] };
+  return { wrongs: result.issues.map(({ message }) => message) };
 }
 
 function isMissing({ key }: OptionSpec, given: unknown, role: Role | undefined, set: OptionSet): boolean {
