@@ -40,6 +40,10 @@ export interface ChannelContext {
   readonly budget?: MemoryBudget | undefined;
 }
 
+/**
+ * One TCP connection that carries datagrams, each whole and in order, while it lasts. From `dialChannel` or
+ * `listenChannels`. Leaving an `await using` block closes it.
+ */
 export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The ends of the TCP connection. */
   readonly local: Endpoint;
