@@ -16,7 +16,7 @@ import { reasonOf } from "../tunnel/association.ts";
 import { Link, type StreamEnd } from "../tunnel/link.ts";
 import type { MemoryBudget } from "../tunnel/memory-budget.ts";
 import { SendWindow } from "../tunnel/send-window.ts";
-import { snapshot, type TunnelStats } from "../tunnel/tunnel-stats.ts";
+import { type ChannelStats, snapshot } from "./channel-stats.ts";
 import { Inbox } from "./inbox.ts";
 
 /** A channel's ring to begin with; it doubles when it must. */
@@ -138,7 +138,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   }
 
   /** A snapshot of what it has done. */
-  stats(): TunnelStats {
+  stats(): ChannelStats {
     return snapshot(this.counters, this.#link.held);
   }
 

@@ -1,16 +1,19 @@
 /** What makes a tunnel's handle an emitter of its events. */
 
 import { EventEmitter } from "node:events";
+import { snapshot } from "../channel/channel-stats.ts";
 import type { Clock } from "../net/clock.ts";
 import { callOut } from "../observe/call-out.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventLevel, TunnelEvent } from "../observe/events.ts";
-import { snapshot, type TunnelStats } from "./tunnel-stats.ts";
 
 /** Each event under its type; a listener is given the event and how much it matters. */
 export type TunnelEventMap = {
   [Type in TunnelEvent["type"]]: [event: Extract<TunnelEvent, { type: Type }>, level: EventLevel];
 };
+
+/** A snapshot of a tunnel: plain data, the caller's to keep, that JSON can carry. */
+export type TunnelStats = ReturnType<typeof snapshot>;
 
 export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
   /** What happened before anybody could listen; undefined when all of it has been told. */

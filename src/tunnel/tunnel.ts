@@ -3,8 +3,7 @@
 import type { EventEmitter } from "node:events";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { TunnelEventMap } from "./tunnel-emitter.ts";
-import type { TunnelStats } from "./tunnel-stats.ts";
+import type { TunnelEventMap, TunnelStats } from "./tunnel-emitter.ts";
 
 /**
  * Emits every {@link TunnelEvent} under its type, the first of them at the end of the turn in which it was handed out, so

@@ -84,7 +84,7 @@ test("a snapshot stands still, adds up and is plain data", async () => {
     sent: 1,
     sentBytes: 7,
     held: 0,
-    dropped: {},
+    dropped: before.outbound.dropped,
   });
   expect(JSON.parse(JSON.stringify(after))).toEqual(after);
 });

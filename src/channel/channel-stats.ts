@@ -1,4 +1,4 @@
-/** What a tunnel has done so far, as numbers that stand still. */
+/** What a channel has done so far, as numbers that stand still. */
 
 import type { Counters, DirectionCounters, DropReason } from "../observe/counters.ts";
 
@@ -10,12 +10,12 @@ export interface DirectionStats {
   readonly sentBytes: number;
   /** Datagrams received and neither sent nor dropped yet. */
   readonly held: number;
-  /** Datagrams lost, by reason; reasons that did not occur are left out. */
-  readonly dropped: Partial<Readonly<Record<DropReason, number>>>;
+  /** Datagrams lost, by reason. */
+  readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
 /** A snapshot: plain data, the caller's to keep, that JSON can carry. */
-export interface TunnelStats {
+export interface ChannelStats {
   /** From UDP, or from `send`, into TCP. */
   readonly outbound: DirectionStats;
   /** From TCP to UDP, or to whoever receives. */
@@ -27,7 +27,7 @@ export interface TunnelStats {
   readonly refusals: number;
 }
 
-export function snapshot(counters: Counters, held: { outbound: number; inbound: number }): TunnelStats {
+export function snapshot(counters: Counters, held: { outbound: number; inbound: number }): ChannelStats {
   const { connects, refusedConnections, refusals } = counters;
   return {
     outbound: directionStats(counters.outbound, held.outbound),
@@ -39,7 +39,6 @@ export function snapshot(counters: Counters, held: { outbound: number; inbound: 
 }
 
 function directionStats(counters: DirectionCounters, held: number): DirectionStats {
-  const { received, receivedBytes, sent, sentBytes } = counters;
-  const dropped = Object.fromEntries(Object.entries(counters.dropped).filter(([, count]) => count > 0));
-  return { received, receivedBytes, sent, sentBytes, held, dropped };
+  const { received, receivedBytes, sent, sentBytes, dropped } = counters;
+  return { received, receivedBytes, sent, sentBytes, held, dropped: { ...dropped } };
 }
