@@ -14,6 +14,7 @@ import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
+import { TunnelEmitter } from "./tunnel-emitter.ts";
 
 /** How often idle sessions are looked for, at most. */
 const SWEEP_MS = 1000;
@@ -21,13 +22,13 @@ const SWEEP_MS = 1000;
 const SHRINK_IDLE_MS = 5000;
 /** All queues together hold this many times what one may hold. */
 const BUDGET_QUEUES = 16;
-/** Descriptors kept for everything that is not a session. */
-const DESCRIPTORS_RESERVED = 64;
+/** Descriptors kept for everything that is not a session: connections that are being left or refused, too. */
+const DESCRIPTORS_RESERVED = 256;
 /** How long closing may take to get rid of what is queued, and how often it looks. */
 const CLOSE_MS = 1000;
 const CLOSE_POLL_MS = 5;
 
-export class SessionTunnel implements Tunnel, SessionContext {
+export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionContext {
   readonly counters = new Counters();
   readonly network: Network;
   readonly settings: Settings;
@@ -40,6 +41,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
   #sweep: Timer | undefined;
 
   constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
+    super();
     this.settings = settings;
     this.network = network;
     this.budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
@@ -105,7 +107,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
     const { maxSessions: wanted, role } = this.settings;
     const limit = this.network.descriptorLimit();
     const each = role === "server" ? 2 : 1;
-    const sessions = Math.max(1, Math.floor((limit - DESCRIPTORS_RESERVED) / each));
+    const sessions = Math.max(1, Math.floor((limit - Math.min(DESCRIPTORS_RESERVED, limit / 2)) / each));
     if (sessions >= wanted) return wanted;
     this.#events.report({ type: "few descriptors", sessions, wanted, limit });
     return sessions;

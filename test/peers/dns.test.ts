@@ -7,8 +7,8 @@
  */
 
 import { expect } from "bun:test";
+import { freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
-import { freePort } from "../support/free-ports.ts";
 import { testNeeding } from "../support/need.ts";
 import { decodeAnswer, encodeQuery } from "./dns-message.ts";
 import { Unbound } from "./unbound.ts";

@@ -3,8 +3,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram } from "../../scripts/running-program.ts";
-import { freePort } from "../support/free-ports.ts";
 
 export class Unbound implements AsyncDisposable {
   readonly port: number;

@@ -1,8 +1,8 @@
 /** Per-source tunnels as real programs on loopback, and real sources that talk through them. */
 
 import { readdirSync, readFileSync } from "node:fs";
+import { freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
-import { freePort } from "../support/free-ports.ts";
 
 const HOST = "127.0.0.1";
 
