@@ -14,9 +14,10 @@ import type { SystemSockets } from "./system-sockets.ts";
 
 const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 
-/** The network for one tunnel: every socket of it is made with these traits. */
+/** The network for one tunnel: every socket of it is made with these traits. @throws NetError ENOTSUP beside Linux. */
 export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
   const system = await openSystemSockets(traits);
+  if (system === undefined) refuseLinuxTraits(traits);
   const ipv6Only = traits.family === 6;
   return {
     clock: systemClock,
@@ -56,6 +57,13 @@ async function openSystemSockets(traits: SocketTraits): Promise<SystemSockets | 
   if (process.platform !== "linux") return undefined;
   const { LinuxSockets } = await import("./linux/linux-sockets.ts");
   return LinuxSockets.open(traits);
+}
+
+/** To leave them out without a word would send packets where, or from where, they must not go. */
+function refuseLinuxTraits({ mark, tos, tcpBind }: SocketTraits): void {
+  for (const [name, value] of Object.entries({ mark, tos, "tcp-bind": tcpBind })) {
+    if (value !== undefined) throw new NetError("ENOTSUP", `--${name} needs Linux: leave it out`);
+  }
 }
 
 /** The addresses of a name, by the system's resolver; a literal is its own. @throws NetError. */

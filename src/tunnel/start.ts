@@ -6,6 +6,7 @@ import { type EventListener, EventSource } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
 import { closeOnAbort } from "./close-on-abort.ts";
+import { failAs } from "./fail-as.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
@@ -50,7 +51,7 @@ export async function startTunnel(read: Settings, extras: StartExtras): Promise<
   const { signal, onEvent, trace } = extras;
   signal?.throwIfAborted();
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const network = extras.network ?? (await openBunNetwork(settings));
+  const network = extras.network ?? (await openBunNetwork(settings).catch(failAs("ERR_PERMISSION")));
   const events = new EventSource(onEvent);
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(settings, network, events, trace);
