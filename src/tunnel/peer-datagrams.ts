@@ -13,6 +13,7 @@ import { isMulticast } from "../net/multicast.ts";
 import { NetError, type Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
+import { sum } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
 import { AddressFilter } from "./address-filter.ts";
 import type { Link } from "./link.ts";
@@ -120,9 +121,18 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#stopped = true;
   }
 
+  /** Of both sockets; undefined when the system does not say. */
+  kernelDrops(): number | undefined {
+    return sum(...[...this.#ports].map((port) => port.kernelDrops()));
+  }
+
   close(): void {
-    this.#receivePort?.close();
-    if (this.#sendPort !== this.#receivePort) this.#sendPort?.close();
+    this.#counters.kernelDrops += this.kernelDrops() ?? 0;
+    for (const port of this.#ports) port.close();
+  }
+
+  get #ports(): Set<DatagramPort> {
+    return new Set([this.#receivePort, this.#sendPort].filter((port) => port !== undefined));
   }
 
   #openUnicast(network: Network): [DatagramPort | undefined, DatagramPort | undefined] {

@@ -2,8 +2,9 @@
 
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
+import type { Gauges, Observed } from "../observe/stats.ts";
 
-export interface Tunnel extends AsyncDisposable {
+export interface Tunnel extends Observed, AsyncDisposable {
   /** The TCP ports listened on, as really bound; none for a client. */
   readonly tcp: readonly Endpoint[];
   /** The UDP ports, as really bound. */
@@ -12,6 +13,8 @@ export interface Tunnel extends AsyncDisposable {
   readonly counters: Counters;
   /** Datagrams received and neither sent nor dropped yet. */
   readonly held: { outbound: number; inbound: number };
+  /** What there is to be seen besides; asks the kernel about each socket. */
+  gauges(): Gauges;
   /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
   readonly closed: Promise<void>;
   /**
