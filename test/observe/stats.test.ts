@@ -37,9 +37,10 @@ test("a snapshot holds everything, can be JSON, and does not change any more", a
   expect(statsOf(server.tunnel)).toMatchObject({ inbound: { received: 2, sent: 2 }, sends: 1 });
   const text = JSON.stringify(before);
   clientApp.send(CLIENT, "later");
+  scene.wire.inject({ address: "10.0.9.1", port: 1 }, { address: CLIENT, port: 5000 }, Uint8Array.of(1));
   await scene.clock.settle();
   expect(JSON.stringify(before)).toBe(text);
-  expect(statsOf(client.tunnel).outbound.received).toBe(3);
+  expect(statsOf(client.tunnel).outbound).toMatchObject({ received: 4, dropped: { "wrong source": 1 } });
   await scene.end();
 });
 
