@@ -8,7 +8,7 @@ import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
 import { findInterface } from "./multicast.ts";
-import { errorCode, NetError, type Network } from "./network.ts";
+import { errorCode, NetError, type Network, type SystemReport } from "./network.ts";
 import type { SocketTraits } from "./socket-traits.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 
@@ -25,9 +25,29 @@ export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
     findInterface,
     sourceAddressTo,
     descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
+    watchSystem: (tell) => watchSystem(system, traits, tell),
     dial: (to) => dialBun(to, system),
     listen: (at, onStream) => listenBun(at, onStream, system, traits.family === 6),
   };
+}
+
+function watchSystem(
+  system: SystemSockets | undefined,
+  { socketBufferBytes }: SocketTraits,
+  tell: (report: SystemReport) => void,
+): void {
+  if (system === undefined)
+    return tell({ segmentOffload: false, offloadLack: "not on this system", socketBufferBytes });
+  let changed = false;
+  system.onReportChanged = () => {
+    if (changed) return;
+    changed = true;
+    systemClock.endOfTurn(() => {
+      changed = false;
+      tell(system.report);
+    });
+  };
+  tell(system.report);
 }
 
 /** Loaded only where it can be of use. */

@@ -1,6 +1,8 @@
 /** What a tunnel tells of itself: changes of state and warnings, never single datagrams. */
 
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
+import type { SystemReport } from "../net/network.ts";
+import { callOut } from "./call-out.ts";
 
 /** Why a connection ended. */
 export type DisconnectReason =
@@ -23,10 +25,15 @@ export type RefusalReason =
   | "address not allowed"
   | "closing";
 
+/**
+ * Everything that is told, by `type`. `listening` comes first; `sockets` says what the system gives beyond plain sockets,
+ * and comes again when that changes.
+ */
 export type TunnelEvent =
   | { type: "listening"; tcp: readonly Endpoint[]; udp: readonly Endpoint[] }
   | { type: "connected"; local: Endpoint; remote: Endpoint }
   | { type: "disconnected"; remote: Endpoint; reason: DisconnectReason; code?: string | undefined }
+  | ({ type: "sockets" } & SystemReport)
   | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
   | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
   | { type: "session disconnected"; source: Endpoint; reason: DisconnectReason; code?: string | undefined }
@@ -51,6 +58,9 @@ export type TunnelEvent =
 /** How much an event matters: errors and warnings concern whoever runs the tunnel, the rest whoever watches it. */
 export type EventLevel = "warning" | "info";
 
+/** Told of each event. What it throws is raised as an uncaught exception and does not disturb the tunnel. */
+export type EventListener = (event: TunnelEvent, level: EventLevel) => void;
+
 /** Events of single datagrams: told the first time, then only counted. */
 const ONCE = new Set<TunnelEvent["type"]>(["own echo", "wrong source", "target refuses"]);
 /** Events that are news the first time only, whatever they are about. */
@@ -65,11 +75,15 @@ const WARNINGS = new Set<TunnelEvent["type"]>([
 
 /** Passes events on to whoever listens, and marks which are news. */
 export class EventSource {
-  readonly #listener: ((event: TunnelEvent, level: EventLevel) => void) | undefined;
+  readonly #listeners: EventListener[] = [];
   readonly #told = new Set<TunnelEvent["type"]>();
 
-  constructor(listener: ((event: TunnelEvent, level: EventLevel) => void) | undefined) {
-    this.#listener = listener;
+  constructor(listener: EventListener | undefined) {
+    if (listener !== undefined) this.addListener(listener);
+  }
+
+  addListener(listener: EventListener): void {
+    this.#listeners.push(listener);
   }
 
   /** Reports an event. Of the kinds that are news only once, later ones go out as `info`, or not at all. */
@@ -79,7 +93,8 @@ export class EventSource {
     this.#told.add(type);
     if (again && ONCE.has(type)) return;
     const isNews = WARNINGS.has(type) || (!again && (ONCE.has(type) || NEWS_ONCE.has(type)));
-    this.#listener?.(event, isNews ? "warning" : "info");
+    const level = isNews ? "warning" : "info";
+    for (const listener of this.#listeners) callOut(() => listener(event, level));
   }
 
   /** Reports what is listened on, and whether everyone may connect. */

@@ -15,6 +15,7 @@ import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
+import { TunnelEmitter } from "./tunnel-emitter.ts";
 
 /** How often idle sessions are looked for, at most. */
 const SWEEP_MS = 1000;
@@ -28,7 +29,7 @@ const DESCRIPTORS_RESERVED = 64;
 const CLOSE_MS = 1000;
 const CLOSE_POLL_MS = 5;
 
-export class SessionTunnel implements Tunnel, SessionContext {
+export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionContext {
   readonly counters = new Counters();
   readonly network: Network;
   readonly settings: Settings;
@@ -42,6 +43,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
   readonly #startedAt: number;
 
   constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
+    super();
     this.settings = settings;
     this.network = network;
     this.#startedAt = network.clock.now();

@@ -1,10 +1,17 @@
 /** A running tunnel, as whoever started it sees it. */
 
+import type { EventEmitter } from "node:events";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Gauges, Observed } from "../observe/stats.ts";
+import type { TunnelEventMap } from "./tunnel-emitter.ts";
 
-export interface Tunnel extends Observed, AsyncDisposable {
+/**
+ * Emits every {@link TunnelEvent} under its type, the first of them at the end of the turn in which it was handed out, so
+ * that listeners attached at once hear everything. What a listener throws is raised as an uncaught exception; the tunnel
+ * goes on. Leaving an `await using` block closes it.
+ */
+export interface Tunnel extends Observed, AsyncDisposable, EventEmitter<TunnelEventMap> {
   /** The TCP ports listened on, as really bound; none for a client. */
   readonly tcp: readonly Endpoint[];
   /** The UDP ports, as really bound. */
