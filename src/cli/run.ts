@@ -2,8 +2,8 @@
 
 import type { TunnelPlan } from "../config/plan.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
+import { describe } from "../observe/describe.ts";
 import type { ProgramOptions } from "./arguments.ts";
-import { describe } from "./describe.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
 import { say } from "./say.ts";
 import { closeOnSignals } from "./signals.ts";
