@@ -22,8 +22,10 @@ interface CommonSpec {
   readonly role?: Role;
   /** It may be given more than once, and the library takes an array. */
   readonly repeatable?: true;
-  /** Only the command line has it. */
+  /** It concerns the process and not one tunnel: the command line and the environment have it. */
   readonly cliOnly?: true;
+  /** Its value is never shown, in problems neither. */
+  readonly secret?: true;
   /** It is the operand, and has no flag. */
   readonly operand?: true;
   /** The line it has in the short help; without one, only the long help shows it. */
