@@ -138,3 +138,8 @@ function directionStats(counters: DirectionCounters, held: number): DirectionSta
   const { received, receivedBytes, sent, sentBytes, dropped } = counters;
   return { received, receivedBytes, sent, sentBytes, dropped: { ...dropped }, held };
 }
+
+/** Whether a tunnel does its work: a stream is up, or whoever comes is served. */
+export function isHealthy({ state }: Pick<TunnelStats, "state">): boolean {
+  return state === "connected" || state === "listening";
+}
