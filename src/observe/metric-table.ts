@@ -16,7 +16,7 @@ export interface Definition {
 }
 
 const DIRECTIONS = ["outbound", "inbound"] as const;
-const S_PER_MS = 0.001;
+const MS_PER_S = 1000;
 
 function eachDirection(key: "received" | "receivedBytes" | "sent" | "sentBytes" | "held") {
   return (stats: TunnelStats): Sample[] =>
@@ -33,7 +33,7 @@ function* drops(stats: TunnelStats): Generator<Sample> {
 function overStreams(key: "rttMs" | "minRttMs", pick: (...values: number[]) => number) {
   return ({ streams }: TunnelStats): number | undefined => {
     const known = streams.map((stream) => stream[key]).filter((ms) => ms !== undefined);
-    return known.length === 0 ? undefined : known.reduce((a, b) => pick(a, b)) * S_PER_MS;
+    return known.length === 0 ? undefined : known.reduce((a, b) => pick(a, b)) / MS_PER_S;
   };
 }
 
@@ -119,7 +119,7 @@ export const GAUGES: readonly Definition[] = [
   {
     name: "udptunnel_uptime_seconds",
     help: "Time since the tunnel was started.",
-    of: ({ uptimeMs }) => uptimeMs * S_PER_MS,
+    of: ({ uptimeMs }) => uptimeMs / MS_PER_S,
   },
   { name: "udptunnel_streams", help: "TCP connections that are up.", of: ({ streams }) => streams.length },
   { name: "udptunnel_sessions", help: "Sessions of per-source mode.", of: ({ sessions }) => sessions },

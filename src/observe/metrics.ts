@@ -9,7 +9,7 @@ import { type Observed, statsOf, type TunnelStats } from "./stats.ts";
 /** The tunnels there are now, by name. */
 export type Tunnels = () => ReadonlyMap<string, Observed>;
 
-const S_PER_MS = 0.001;
+const MS_PER_S = 1000;
 
 const DELAY = {
   name: "udptunnel_queue_delay_seconds",
@@ -80,7 +80,7 @@ function samplesOf(tunnel: string, { boundsMs, counts, sumMs }: TunnelStats["del
   const buckets = counts.map((count, index) => {
     upTo += count;
     const bound = boundsMs[index];
-    const le = bound === undefined ? "+Inf" : String(Number((bound * S_PER_MS).toPrecision(6)));
+    const le = bound === undefined ? "+Inf" : String(bound / MS_PER_S);
     return { metricName: `${DELAY.name}_bucket`, labels: { tunnel, le }, value: upTo };
   });
   const rest = (suffix: string, value: number) => ({
@@ -88,5 +88,5 @@ function samplesOf(tunnel: string, { boundsMs, counts, sumMs }: TunnelStats["del
     labels: { tunnel },
     value,
   });
-  return [...buckets, rest("_sum", sumMs * S_PER_MS), rest("_count", upTo)];
+  return [...buckets, rest("_sum", sumMs / MS_PER_S), rest("_count", upTo)];
 }
