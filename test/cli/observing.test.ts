@@ -167,4 +167,4 @@ test("--status without a terminal: a line every 5 s", async () => {
   await program.says("udptunnel: listening, up 0:00:0", 8000);
   await stop(program);
   expect(program.errors).not.toContain("\x1b");
-});
+}, 15_000);
