@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type Environment, readEnvironment } from "../config/environment.ts";
+import type { NamedOption } from "../config/named-options.ts";
 import type { OptionProblem } from "../errors.ts";
 import type { Dialect } from "../options/dialect.ts";
 import { nearest } from "../options/nearest.ts";
@@ -12,8 +13,13 @@ import { OPTIONS, type ProgramOptions } from "../options/table.ts";
 /** What the arguments ask for. */
 export type Arguments =
   | { readonly kind: "run"; readonly settings: Settings; readonly program: ProgramOptions }
-  /** Run what this file describes. */
-  | { readonly kind: "config"; readonly file: string; readonly program: ProgramOptions }
+  /** Run what this file describes; what only the environment can give is for all of its tunnels. */
+  | {
+      readonly kind: "config";
+      readonly file: string;
+      readonly shared: readonly NamedOption[];
+      readonly program: ProgramOptions;
+    }
   /** Whatever else was given, right or wrong. */
   | { readonly kind: "help"; readonly long: boolean }
   | { readonly kind: "version" }
@@ -45,15 +51,18 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
   const lines = [...given.problems, ...problems.map(({ option, problem }) => `${option}: ${problem}`)];
   if (program.values === undefined || lines.length > 0) return { kind: "wrong", problems: lines };
   const { values: options } = program;
-  if (options.config !== undefined) return { kind: "config", file: options.config, program: options };
+  if (options.config !== undefined)
+    return { kind: "config", file: options.config, shared: given.shared, program: options };
   if ("settings" in tunnel) return { kind: "run", settings: tunnel.settings, program: options };
   return { kind: "wrong", problems: lines };
 }
 
 /** With a configuration file nobody could tell for which of its tunnels an option is meant. */
-function optionsBesideFile({ values }: Given, { nameOf }: Dialect): OptionProblem[] {
+function optionsBesideFile({ values, shared }: Given, { nameOf }: Dialect): OptionProblem[] {
   const problem = `does not go with ${nameOf("config")}; give it in the file`;
-  return Object.keys(values).map((key) => ({ option: nameOf(key), problem }));
+  const fitting = new Set(shared.map(({ spec }) => spec.key));
+  const others = Object.keys(values).filter((key) => !fitting.has(key));
+  return others.map((key) => ({ option: nameOf(key), problem }));
 }
 
 const FLAGGED = OPTIONS.filter((spec) => !spec.operand);
@@ -115,12 +124,21 @@ interface Given {
   readonly problems: string[];
   /** What concerns the process, by key; a count as often as it was given. */
   readonly program: Record<string, unknown>;
+  /** What only the environment can give of a tunnel's options. */
+  readonly shared: NamedOption[];
   help?: string;
   version: boolean;
 }
 
 function collect(tokens: readonly Token[]): Given {
-  const given: Given = { values: {}, program: {}, typed: new Map(), problems: [], version: false };
+  const given: Given = {
+    values: {},
+    program: {},
+    shared: [],
+    typed: new Map(),
+    problems: [],
+    version: false,
+  };
   const operands: string[] = [];
   let strayValueOf: Token | undefined;
   for (const token of tokens) {
@@ -170,8 +188,7 @@ function addValue(given: Given, spec: OptionSpec, rawName: string, value: string
   } else if (spec.repeatable) {
     values[key] = [...(Array.isArray(before) ? before : []), read];
   } else if (before !== undefined && takesValue(spec)) {
-    const both = spec.secret ? "" : `, as ${quoted(before)} and as ${quoted(read)}`;
-    problems.push(`${rawName}: is given twice${both}; give it once`);
+    problems.push(`${rawName}: is given twice, as ${quoted(before)} and as ${quoted(read)}; give it once`);
   } else if (before !== undefined && before !== read) {
     problems.push(`${rawName}: contradicts ${typed.get(key)}; give one of them`);
   } else {
@@ -188,12 +205,14 @@ function addOperands({ values, problems }: Given, operands: readonly string[]): 
 }
 
 /** Adds what the environment says where the arguments say nothing; an end of the tunnel given here rules out both there. */
-function addEnvironment({ values, program, typed, problems }: Given, env: Environment): void {
+function addEnvironment({ values, program, shared, typed, problems }: Given, env: Environment): void {
   const { options, problems: wrong } = readEnvironment(env);
   const hasEnd = ENDS.some((key) => key in values);
-  for (const { spec, value, name } of options) {
+  for (const option of options) {
+    const { spec, value, name } = option;
     const place = spec.cliOnly ? program : values;
     const { key } = spec;
+    if (spec.environmentOnly) shared.push(option);
     if (key in place || (hasEnd && ENDS.includes(key))) continue;
     place[key] = value;
     typed.set(key, name);

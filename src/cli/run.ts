@@ -8,7 +8,7 @@ import type { ProgramOptions } from "../options/table.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
 import { openOverview } from "./overview.ts";
 import { ProgramLog } from "./program-log.ts";
-import { reload } from "./reload.ts";
+import { type Config, reload } from "./reload.ts";
 import { say } from "./say.ts";
 import { openServiceManager } from "./service-manager.ts";
 import { closeOnSignals, reloadOnSignal } from "./signals.ts";
@@ -18,28 +18,28 @@ import { TunnelSet, type TunnelSetListener } from "./tunnel-set.ts";
 export interface Run {
   readonly plans: readonly TunnelPlan[];
   readonly program: ProgramOptions;
-  /** The file that the plans come from, if they do; it is read again at SIGHUP. Lines then begin with the tunnel's name. */
-  readonly file?: string | undefined;
+  /** Where the plans come from, if from a file; it is read again at SIGHUP. Lines then begin with the tunnel's name. */
+  readonly config?: Config | undefined;
 }
 
 /** Runs them and returns the exit status. */
-export async function run({ plans, program, file }: Run): Promise<number> {
-  const named = file !== undefined;
+export async function run({ plans, program, config }: Run): Promise<number> {
+  const named = config !== undefined;
   const log = new ProgramLog(program, named);
   const set = new TunnelSet(talk(log, program));
   const close = await overview(set, program, log, named);
   if (close === undefined) return EXIT_CANNOT_RUN;
   const tellServiceManager = await openServiceManager();
-  let turn = set.start(plans);
-  // One at a time, and none is lost that comes while another, or the start, is under way.
-  if (file !== undefined) {
+  closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
+  let turn = set.start(plans).then(() => {
+    if (set.tunnels.size > 0) tellServiceManager("READY=1");
+  });
+  if (config !== undefined) {
     reloadOnSignal(() => {
-      turn = turn.then(() => reload(set, file));
+      // One at a time, and none is lost that comes while another, or the start, is under way.
+      turn = turn.then(() => reload(set, config));
     });
   }
-  await turn;
-  closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
-  if (set.tunnels.size > 0) tellServiceManager("READY=1");
   await set.closed;
   await log.flushed();
   close();

@@ -26,9 +26,12 @@ async function main(argv: string[]): Promise<number> {
       return await runOrCheck({ plans: [{ name: "tunnel", settings }], program });
     }
     case "config": {
-      const { file, program } = request;
-      const { plans, problems } = await readConfigFile(file);
-      return problems.length > 0 ? refuse(problems) : await runOrCheck({ plans, program, file });
+      const { file, shared, program } = request;
+      const read = () => readConfigFile(file, shared);
+      const { plans, problems } = await read();
+      return problems.length > 0
+        ? refuse(problems)
+        : await runOrCheck({ plans, program, config: { file, read } });
     }
   }
 }

@@ -11,6 +11,8 @@ import { quoted } from "../options/reading.ts";
 import { readSettings } from "../options/settings.ts";
 import type { Role } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
+import { collisions } from "./collisions.ts";
+import { variableOf } from "./environment.ts";
 import { meanings, type NamedOption, nearestName, specOf } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
 import { isTable, keyLines, readToml } from "./toml-lines.ts";
@@ -25,8 +27,15 @@ export interface ConfigProblem {
   readonly problem: string;
 }
 
-/** Reads a file's text, and finds every problem at once; there are plans only when there is none. */
-export function readConfig(text: string): {
+/**
+ * Reads a file's text, and finds every problem at once; there are plans only when there is none.
+ *
+ * @param shared options that every tunnel has which its table does not give.
+ */
+export function readConfig(
+  text: string,
+  shared: readonly NamedOption[] = [],
+): {
   readonly plans: readonly TunnelPlan[];
   readonly problems: readonly ConfigProblem[];
 } {
@@ -40,10 +49,12 @@ export function readConfig(text: string): {
   if (tables.length === 0)
     problems.push({ path: tunnel === undefined ? [] : ["tunnel"], problem: NO_TUNNEL });
   for (const [name, table] of tables) {
-    const result = readTunnel(name, table);
+    const result = readTunnel(name, table, shared);
     if ("plan" in result) plans.push(result.plan);
     else problems.push(...result.problems);
   }
+  for (const { name, option, problem } of collisions(plans))
+    problems.push({ path: ["tunnel", name, option], problem });
   if (problems.length === 0) return { plans, problems };
   const lineOf = keyLines(text);
   return { plans: [], problems: problems.map((each) => ({ line: lineOf(each.path), ...each })) };
@@ -72,7 +83,7 @@ const TUNNEL_NAME = /^[a-z0-9][\w.-]{0,62}$/i;
 
 type TunnelReading = { readonly plan: TunnelPlan } | { readonly problems: readonly ConfigProblem[] };
 
-function readTunnel(name: string, table: unknown): TunnelReading {
+function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]): TunnelReading {
   const path = ["tunnel", name];
   const problems: ConfigProblem[] = [];
   if (!TUNNEL_NAME.test(name)) {
@@ -89,6 +100,8 @@ function readTunnel(name: string, table: unknown): TunnelReading {
       problems.push({ path: [...path, option], problem: unknown(option) });
     else given.push({ spec, value, name: option });
   }
+  const keys = new Set(given.map(({ spec }) => spec.key));
+  given.push(...shared.filter(({ spec }) => !keys.has(spec.key)));
   const { options, problems: contradictions } = meanings(given);
   const role = roleOf(options);
   if (role === undefined) problems.push({ path, problem: oneEnd(options) });
@@ -101,7 +114,9 @@ function readTunnel(name: string, table: unknown): TunnelReading {
 }
 
 function unknown(option: string): string {
-  if (specOf(option) !== undefined) return FOR_PROGRAM;
+  const spec = specOf(option);
+  if (spec?.environmentOnly) return `is not for files; set ${variableOf(option)} for all tunnels`;
+  if (spec !== undefined) return FOR_PROGRAM;
   const meant = nearestName(option);
   return meant === undefined ? "is no option; leave it out" : `is no option; did you mean ${meant}?`;
 }

@@ -24,8 +24,8 @@ interface CommonSpec {
   readonly repeatable?: true;
   /** It concerns the process and not one tunnel: the command line and the environment have it. */
   readonly cliOnly?: true;
-  /** Its value is never shown, in problems neither. */
-  readonly secret?: true;
+  /** It has no flag: the environment variable `UDPTUNNEL_` and its name gives it. The library has it. */
+  readonly environmentOnly?: true;
   /** It is the operand, and has no flag. */
   readonly operand?: true;
   /** The line it has in the short help; without one, only the long help shows it. */

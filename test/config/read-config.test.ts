@@ -52,7 +52,7 @@ describe("a file that is right", () => {
 
   test("may be indented, dotted and inline", () => {
     const { plans } = readConfig(
-      'tunnel.a = { server = 1, target = "h/2" }\ntunnel.b.client = "h"\ntunnel.b.target = "h/2"',
+      'tunnel.a = { server = 1, target = "h/2" }\ntunnel.b.client = "h"\ntunnel.b.target = "h/3"',
     );
     expect(plans.map(({ name }) => name)).toEqual(["a", "b"]);
   });
@@ -129,6 +129,47 @@ describe("every problem has its line, its key and what is allowed", () => {
       expect.stringContaining("f.toml:5: tunnel.b.target: is missing"),
     ]);
   });
+});
+
+describe("two tunnels that want one port", () => {
+  const two = (a: readonly string[], b: readonly string[]) =>
+    problemsOf(["[tunnel.a]", ...a, "[tunnel.b]", ...b].join("\n"));
+
+  test("of TCP or UDP are told of", () => {
+    expect(two(good, good)).toEqual([
+      "f.toml:5: tunnel.b.server: would use TCP 5000, as tunnel a does; give it another port",
+      "f.toml:6: tunnel.b.target: would use UDP 4000, as tunnel a does; give it another port, or a bind of its own",
+    ]);
+    const rtp = ['client = "c"', 'target = "h/4000"', 'bind = "10.0.0.1"', "rtp = true"];
+    const odd = ['client = "c"', 'target = "g/4001"', 'bind = "10.0.0.1"'];
+    expect(two(rtp, odd)).toEqual([expect.stringContaining("would use UDP 10.0.0.1/4001")]);
+  });
+
+  test("may, where they do not listen on it, or not on the same address", () => {
+    const others = [
+      ['server = "10.0.0.1/5000"', 'target = "h/4000"', 'bind = "10.0.0.1"'],
+      ["server = 5001", 'target = "h/4000"', "udp-send-only = true"],
+      ["server = 5001", 'target = "h/4000"', "per-source = true"],
+      ["server = 5001", 'target = "::1/4000"'],
+      ["server = 5001", 'target = "224.2.0.1/4000"'],
+    ];
+    for (const other of others) expect(two(good, other)).toEqual([]);
+  });
+});
+
+test("what is given for all tunnels is for those that do not give it themselves", () => {
+  const spec = OPTIONS.find(({ name }) => name === "max-delay");
+  if (spec === undefined) throw new Error("no such option");
+  const text = `${table(...good)}\n[tunnel.b]\nclient = "h"\ntarget = "h/1"\nmax-delay = 7\n`;
+  const shared = (value: unknown) => readConfig(text, [{ spec, value, name: "VARIABLE" }]);
+  expect(shared("9").plans.map(({ settings }) => settings.maxDelayMs)).toEqual([9, 7]);
+  expect(shared("x").problems).toEqual([
+    {
+      line: 1,
+      path: ["tunnel", "a", "VARIABLE"],
+      problem: '"x" is not a number; give 0 to 600000 milliseconds',
+    },
+  ]);
 });
 
 describe("what is no TOML is reported with its line, and not quoted", () => {

@@ -13,6 +13,7 @@ test("a scrape shows each tunnel as it is now", async () => {
     ...scene.wire.streamFaults,
     gauge: () => ({
       inFlightBytes: 0,
+      outstandingBytes: 0,
       unsentBytes: 0,
       mssBytes: 1460,
       rttMs: 25,

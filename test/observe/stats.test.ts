@@ -5,6 +5,7 @@ import { CLIENT, Scene, SERVER, TCP_PORT } from "../support/memory-tunnels.ts";
 /** What the kernel says of a stream; only what matters here differs between tests. */
 const gauge = (retransmits: number) => ({
   inFlightBytes: 10,
+  outstandingBytes: 30,
   unsentBytes: 20,
   mssBytes: 1460,
   rttMs: 12,
