@@ -4,9 +4,9 @@ import packageJson from "../../package.json" with { type: "json" };
 import { TunnelError } from "../errors.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
-import type { Metrics, Tunnels } from "../observe/metrics.ts";
+import type { Metrics } from "../observe/metrics.ts";
 import { redact } from "../observe/redact.ts";
-import { isHealthy, statsOf } from "../observe/stats.ts";
+import { isHealthy, type Tunnels } from "../observe/stats.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -27,7 +27,7 @@ export function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): B
   const hostname = options.host ?? LOOPBACK;
   const { port } = options;
   let metrics: Promise<Metrics> | undefined;
-  const allStats = () => [...tunnels()].map(([name, tunnel]) => [name, statsOf(tunnel)] as const);
+  const allStats = () => [...tunnels()].map(([name, tunnel]) => [name, tunnel.stats()] as const);
   try {
     return Bun.serve({
       hostname,

@@ -1,7 +1,6 @@
 /** What is shown of the tunnels while they run: metrics, status, and their stats at SIGUSR1. */
 
-import type { Tunnels } from "../observe/metrics.ts";
-import { statsOf } from "../observe/stats.ts";
+import type { Tunnels } from "../observe/stats.ts";
 import { beginning, statusLine, summaryLine } from "../observe/stats-lines.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import type { ProgramLog } from "./program-log.ts";
@@ -43,7 +42,7 @@ export async function openOverview(
 
 function tellStats(tunnels: Tunnels, log: ProgramLog): void {
   for (const [name, tunnel] of tunnels()) {
-    const stats = statsOf(tunnel);
+    const stats = tunnel.stats();
     log.of(name).say("info", statusLine(stats, beginning(stats)));
     log.of(name).say("info", summaryLine(stats), { event: "stats", ...stats });
   }

@@ -2,7 +2,6 @@
 
 import type { TunnelPlan } from "../config/plan.ts";
 import { TunnelError } from "../errors.ts";
-import { statsOf } from "../observe/stats.ts";
 import { summaryLine } from "../observe/stats-lines.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
@@ -68,7 +67,7 @@ function talk(log: ProgramLog, { verbosity }: ProgramOptions): TunnelSetListener
     onEvent: (name, event, level, repeats) => log.of(name).onEvent(event, level, repeats),
     onFailed: (name, error) => log.of(name).say("error", error.message),
     onRemoved(name, tunnel) {
-      if (verbosity > 0) log.of(name).say("info", summaryLine(statsOf(tunnel)));
+      if (verbosity > 0) log.of(name).say("info", summaryLine(tunnel.stats()));
     },
     traceOf: (name) => (log.tracing ? log.of(name).onDatagram : undefined),
   };

@@ -2,20 +2,17 @@
 
 import { Writable } from "node:stream";
 import { redactText } from "../observe/redact.ts";
-import type { Observed, TunnelStats } from "../observe/stats.ts";
-import { statsOf } from "../observe/stats.ts";
+import type { Observable, TunnelStats, Tunnels } from "../observe/stats.ts";
 import { beginning, statusLine, statusLines } from "../observe/stats-lines.ts";
 import { keepBelow, writeNow } from "./say.ts";
 
 const LIVE_MS = 1000;
 const PLAIN_MS = 5000;
 
-type Tunnels = () => ReadonlyMap<string, Observed>;
-
 /** What was seen of each tunnel last: rates are of the time since. */
 class Looks {
   readonly #tunnels: Tunnels;
-  #seen = new WeakMap<Observed, TunnelStats>();
+  #seen = new WeakMap<Observable, TunnelStats>();
 
   constructor(tunnels: Tunnels) {
     this.#tunnels = tunnels;
@@ -23,7 +20,7 @@ class Looks {
 
   *take(): Generator<[name: string, now: TunnelStats, before: TunnelStats]> {
     for (const [name, tunnel] of this.#tunnels()) {
-      const now = statsOf(tunnel);
+      const now = tunnel.stats();
       const before = this.#seen.get(tunnel) ?? beginning(now);
       this.#seen.set(tunnel, now);
       yield [name, now, before];

@@ -1,13 +1,17 @@
-/**
- * Calls code that is not ours. What it throws is raised as an uncaught exception in a turn of its own: the fault is
- * seen, as it would be in an event listener, and what we were in the middle of goes on.
- */
+/** Calling code that is not ours: its faults are seen, and what we were in the middle of goes on. */
+
+/** Calls it; what it throws is {@link raise}d. */
 export function callOut(run: () => void): void {
   try {
     run();
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    raise(error);
   }
+}
+
+/** Makes an uncaught exception of an error, in a turn of its own. */
+export function raise(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -1,5 +1,6 @@
 /** What is measured, and how to find it in a snapshot. docs/operating.md has a row for each (a test compares them). */
 
+import { DROP_REASONS } from "./counters.ts";
 import { isHealthy, type TunnelStats } from "./stats.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -23,10 +24,10 @@ function eachDirection(key: "received" | "receivedBytes" | "sent" | "sentBytes" 
     DIRECTIONS.map((direction) => [{ direction }, stats[direction][key]]);
 }
 
+/** Every reason from the start: a rate needs to have seen the 0. */
 function* drops(stats: TunnelStats): Generator<Sample> {
   for (const direction of DIRECTIONS)
-    for (const [reason, datagrams] of Object.entries(stats[direction].dropped))
-      yield [{ direction, reason }, datagrams];
+    for (const reason of DROP_REASONS) yield [{ direction, reason }, stats[direction].dropped[reason] ?? 0];
 }
 
 /** Over the streams that are up, of a time in milliseconds. */

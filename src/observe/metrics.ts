@@ -4,10 +4,7 @@
 
 import { Counter, Gauge, type Histogram, Registry } from "prom-client";
 import { COUNTERS, type Definition, GAUGES, type Sample } from "./metric-table.ts";
-import { type Observed, statsOf, type TunnelStats } from "./stats.ts";
-
-/** The tunnels there are now, by name. */
-export type Tunnels = () => ReadonlyMap<string, Observed>;
+import type { TunnelStats, Tunnels } from "./stats.ts";
 
 const MS_PER_S = 1000;
 
@@ -55,7 +52,7 @@ export class Metrics {
 
   /** Everything now, in Prometheus' text format. */
   async text(): Promise<string> {
-    this.#snapshots = new Map([...this.#tunnels()].map(([name, tunnel]) => [name, statsOf(tunnel)]));
+    this.#snapshots = new Map([...this.#tunnels()].map(([name, tunnel]) => [name, tunnel.stats()]));
     return await this.#registry.metrics();
   }
 

@@ -27,7 +27,7 @@ export interface StreamStats {
   readonly unsentBytes?: number;
 }
 
-/** What a tunnel can only be asked for, as nothing counts it. */
+/** What a tunnel can only be asked for, as nothing counts it. Costs a system call for each socket that is open. */
 export interface Gauges {
   readonly state: TunnelState;
   /** Since the tunnel was started. */
@@ -41,12 +41,13 @@ export interface Gauges {
   readonly streams: readonly StreamStats[];
 }
 
-/** What {@link statsOf} needs of a tunnel. */
-export interface Observed {
-  readonly counters: Counters;
-  readonly held: { outbound: number; inbound: number };
-  gauges(): Gauges;
+/** Whatever has stats. */
+export interface Observable {
+  stats(): TunnelStats;
 }
+
+/** The tunnels there are now, by name. */
+export type Tunnels = () => ReadonlyMap<string, Observable>;
 
 /** One direction: datagrams, and bytes as {@link DirectionCounters} counts them. */
 export interface DirectionStats {
@@ -54,7 +55,8 @@ export interface DirectionStats {
   readonly receivedBytes: number;
   readonly sent: number;
   readonly sentBytes: number;
-  readonly dropped: Readonly<Record<DropReason, number>>;
+  /** By reason; reasons that did not occur are left out. */
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
   /** Received, and neither sent nor dropped yet. */
   readonly held: number;
 }
@@ -103,10 +105,13 @@ export interface TunnelStats {
   readonly streams: readonly StreamStats[];
 }
 
-/** Takes a snapshot; what it returns does not change any more. Costs a system call for each socket that is open. */
-export function statsOf(tunnel: Observed): TunnelStats {
-  const { counters, held } = tunnel;
-  const { state, uptimeMs, sessions, queueBytes, kernelDrops, streams } = tunnel.gauges();
+/** Puts a snapshot together; what it returns does not change any more. */
+export function statsOf(
+  counters: Counters,
+  held: { outbound: number; inbound: number },
+  gauges: Gauges,
+): TunnelStats {
+  const { state, uptimeMs, sessions, queueBytes, kernelDrops, streams } = gauges;
   const { writes, sends, connects, refusedConnections, refusals, socketErrors, delay } = counters;
   return {
     state,
@@ -135,8 +140,9 @@ export function sum(...numbers: readonly (number | undefined)[]): number | undef
 }
 
 function directionStats(counters: DirectionCounters, held: number): DirectionStats {
-  const { received, receivedBytes, sent, sentBytes, dropped } = counters;
-  return { received, receivedBytes, sent, sentBytes, dropped: { ...dropped }, held };
+  const { received, receivedBytes, sent, sentBytes } = counters;
+  const dropped = Object.fromEntries(Object.entries(counters.dropped).filter(([, count]) => count > 0));
+  return { received, receivedBytes, sent, sentBytes, dropped, held };
 }
 
 /** Whether a tunnel does its work: a stream is up, or whoever comes is served. */

@@ -2,16 +2,23 @@
 
 import { EventEmitter } from "node:events";
 import type { Clock } from "../net/clock.ts";
+import { callOut } from "../observe/call-out.ts";
+import type { Counters } from "../observe/counters.ts";
 import type { EventLevel, TunnelEvent } from "../observe/events.ts";
+import { type Gauges, statsOf, type TunnelStats } from "../observe/stats.ts";
 
 /** Each event under its type; a listener is given the event and how much it matters. */
 export type TunnelEventMap = {
   [Type in TunnelEvent["type"]]: [event: Extract<TunnelEvent, { type: Type }>, level: EventLevel];
 };
 
-export class TunnelEmitter extends EventEmitter<TunnelEventMap> {
+export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
   /** What happened before anybody could listen; undefined when all of it has been told. */
   #early: [event: TunnelEvent, level: EventLevel][] | undefined = [];
+
+  abstract readonly counters: Counters;
+  abstract readonly held: { outbound: number; inbound: number };
+  abstract gauges(): Gauges;
 
   constructor() {
     super();
@@ -21,7 +28,11 @@ export class TunnelEmitter extends EventEmitter<TunnelEventMap> {
   /** Emits the event, or keeps it until listeners are there. */
   tell(event: TunnelEvent, level: EventLevel): void {
     if (this.#early !== undefined) this.#early.push([event, level]);
-    else (this as EventEmitter).emit(event.type, event, level);
+    else callOut(() => void (this as EventEmitter).emit(event.type, event, level));
+  }
+
+  stats(): TunnelStats {
+    return statsOf(this.counters, this.held, this.gauges());
   }
 
   /** Emits what was kept, at the end of this turn: who was handed the tunnel in it has attached listeners by then. */

@@ -3,7 +3,7 @@
 import type { EventEmitter } from "node:events";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { Gauges, Observed } from "../observe/stats.ts";
+import type { TunnelStats } from "../observe/stats.ts";
 import type { TunnelEventMap } from "./tunnel-emitter.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { TunnelEventMap } from "./tunnel-emitter.ts";
  * that listeners attached at once hear everything. What a listener throws is raised as an uncaught exception; the tunnel
  * goes on. Leaving an `await using` block closes it.
  */
-export interface Tunnel extends Observed, AsyncDisposable, EventEmitter<TunnelEventMap> {
+export interface Tunnel extends AsyncDisposable, EventEmitter<TunnelEventMap> {
   /** The TCP ports listened on, as really bound; none for a client. */
   readonly tcp: readonly Endpoint[];
   /** The UDP ports, as really bound. */
@@ -20,8 +20,8 @@ export interface Tunnel extends Observed, AsyncDisposable, EventEmitter<TunnelEv
   readonly counters: Counters;
   /** Datagrams received and neither sent nor dropped yet. */
   readonly held: { outbound: number; inbound: number };
-  /** What there is to be seen besides; asks the kernel about each socket. */
-  gauges(): Gauges;
+  /** A snapshot, cheap enough to be taken once a second: it asks the kernel about each socket. */
+  stats(): TunnelStats;
   /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
   readonly closed: Promise<void>;
   /**

@@ -1,16 +1,15 @@
 import { expect, test } from "bun:test";
-import { statsOf } from "../../src/observe/stats.ts";
 import { beginning, statusLine, statusLines, summaryLine } from "../../src/observe/stats-lines.ts";
 import { CLIENT, Scene } from "../support/memory-tunnels.ts";
 
 test("status, rates since the last look, and a summary", async () => {
   const scene = new Scene();
   const { client, clientApp } = await scene.pair();
-  const first = statsOf(client.tunnel);
+  const first = client.tunnel.stats();
   for (let count = 0; count < 10; count++) clientApp.send(CLIENT, new Uint8Array(1000));
   await scene.clock.advance(2000);
   scene.wire.inject({ address: "10.0.9.1", port: 1 }, { address: CLIENT, port: 5000 }, new Uint8Array(1000));
-  const now = statsOf(client.tunnel);
+  const now = client.tunnel.stats();
   expect(statusLines(now, first)).toEqual([
     "connected to 10.0.0.1:4000, up 0:00:02",
     "out 6/s 0.04 Mbit/s, queue 0 B, delay 0.0 ms, 99% up to 0.1 ms",
@@ -28,7 +27,7 @@ test("status, rates since the last look, and a summary", async () => {
 test("what is there to say of delays, round trips, sessions and the kernel", async () => {
   const scene = new Scene();
   const { client } = await scene.pair();
-  const first = statsOf(client.tunnel);
+  const first = client.tunnel.stats();
   for (let count = 0; count < 99; count++) client.tunnel.counters.delay.record(3);
   client.tunnel.counters.delay.record(4000);
   const stream = { local: { address: "a", port: 1 }, remote: { address: "b", port: 2 } };
@@ -37,7 +36,7 @@ test("what is there to say of delays, round trips, sessions and the kernel", asy
     { ...stream, rttMs: 12.34 },
   ];
   const now = {
-    ...statsOf(client.tunnel),
+    ...client.tunnel.stats(),
     streams,
     sessions: 2,
     kernelDrops: 7,
@@ -49,8 +48,6 @@ test("what is there to say of delays, round trips, sessions and the kernel", asy
   expect(line1).toEndWith("queue 2.0 KiB, delay 43.0 ms, 99% up to 5 ms");
   expect(line3).toEndWith("; in the kernel 7");
   client.tunnel.counters.delay.record(4000);
-  expect(statusLines({ ...now, delay: statsOf(client.tunnel).delay }, first)[1]).toEndWith(
-    "99% over 1000 ms",
-  );
+  expect(statusLines({ ...now, delay: client.tunnel.stats().delay }, first)[1]).toEndWith("99% over 1000 ms");
   await scene.end();
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { statsOf, sum } from "../../src/observe/stats.ts";
+import { sum } from "../../src/observe/stats.ts";
 import { CLIENT, Scene, SERVER, TCP_PORT } from "../support/memory-tunnels.ts";
 
 /** What the kernel says of a stream; only what matters here differs between tests. */
@@ -19,7 +19,7 @@ test("a snapshot holds everything, can be JSON, and does not change any more", a
   const { server, client, clientApp } = await scene.pair();
   for (const text of ["one", "three"]) clientApp.send(CLIENT, text);
   await scene.clock.advance(50);
-  const before = statsOf(client.tunnel);
+  const before = client.tunnel.stats();
   expect(before).toMatchObject({
     state: "connected",
     uptimeMs: 50,
@@ -35,13 +35,13 @@ test("a snapshot holds everything, can be JSON, and does not change any more", a
     streams: [{ remote: { address: SERVER, port: TCP_PORT } }],
   });
   expect(before.delay.counts.reduce((all, count) => all + count)).toBe(2);
-  expect(statsOf(server.tunnel)).toMatchObject({ inbound: { received: 2, sent: 2 }, sends: 1 });
+  expect(server.tunnel.stats()).toMatchObject({ inbound: { received: 2, sent: 2 }, sends: 1 });
   const text = JSON.stringify(before);
   clientApp.send(CLIENT, "later");
   scene.wire.inject({ address: "10.0.9.1", port: 1 }, { address: CLIENT, port: 5000 }, Uint8Array.of(1));
   await scene.clock.settle();
   expect(JSON.stringify(before)).toBe(text);
-  expect(statsOf(client.tunnel).outbound).toMatchObject({ received: 4, dropped: { "wrong source": 1 } });
+  expect(client.tunnel.stats().outbound).toMatchObject({ received: 4, dropped: { "wrong source": 1 } });
   await scene.end();
 });
 
@@ -50,27 +50,27 @@ describe("the state", () => {
     const scene = new Scene();
     const client = await scene.client();
     await scene.clock.settle();
-    expect(statsOf(client.tunnel).state).toBe("connecting");
+    expect(client.tunnel.stats().state).toBe("connecting");
     const server = await scene.server();
-    expect(statsOf(server.tunnel).state).toBe("listening");
+    expect(server.tunnel.stats().state).toBe("listening");
     await scene.clock.advance(1000);
-    expect([statsOf(client.tunnel).state, statsOf(server.tunnel).state]).toEqual(["connected", "connected"]);
+    expect([client.tunnel.stats().state, server.tunnel.stats().state]).toEqual(["connected", "connected"]);
     void client.tunnel.close();
-    expect(statsOf(client.tunnel).state).toBe("closing");
+    expect(client.tunnel.stats().state).toBe("closing");
     await scene.end();
-    expect(statsOf(client.tunnel)).toMatchObject({ state: "closed", streams: [] });
+    expect(client.tunnel.stats()).toMatchObject({ state: "closed", streams: [] });
   });
 
   test("per source: listening until somebody comes, and connecting while the server does not answer", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.client({ perSource: true });
-    expect(statsOf(tunnel).state).toBe("listening");
+    expect(tunnel.stats().state).toBe("listening");
     scene.wire.inject({ address: "10.0.9.1", port: 1 }, { address: CLIENT, port: 5000 }, Uint8Array.of(1));
     await scene.clock.advance(50);
-    expect(statsOf(tunnel)).toMatchObject({ state: "connecting", sessions: 1, queueBytes: 3 });
+    expect(tunnel.stats()).toMatchObject({ state: "connecting", sessions: 1, queueBytes: 3 });
     await scene.server({ perSource: true });
     await scene.clock.advance(6000);
-    expect(statsOf(tunnel)).toMatchObject({ state: "connected", sessions: 1, queueBytes: 0 });
+    expect(tunnel.stats()).toMatchObject({ state: "connected", sessions: 1, queueBytes: 0 });
     await scene.end();
   });
 });
@@ -80,8 +80,8 @@ test("retransmissions add up over streams and never fall, whether a stream ends 
   let now = 3;
   scene.wire.streamFaults = { ...scene.wire.streamFaults, gauge: () => gauge(now) };
   const { client } = await scene.pair();
-  const retransmits = () => statsOf(client.tunnel).retransmits;
-  expect(statsOf(client.tunnel).streams[0]).toMatchObject({ rttMs: 12, minRttMs: 8, retransmits: 3 });
+  const retransmits = () => client.tunnel.stats().retransmits;
+  expect(client.tunnel.stats().streams[0]).toMatchObject({ rttMs: 12, minRttMs: 8, retransmits: 3 });
   scene.stream[1].shutdown(); // the kernel can still be asked
   now = 5;
   await scene.clock.settle();
@@ -99,9 +99,9 @@ test("what the kernel dropped is known, and still when the socket is closed", as
   const scene = new Scene();
   const { tunnel } = await scene.server();
   scene.udp(SERVER).faults.kernelDrops = 4;
-  expect(statsOf(tunnel).kernelDrops).toBe(4);
+  expect(tunnel.stats().kernelDrops).toBe(4);
   await scene.end();
-  expect(statsOf(tunnel).kernelDrops).toBe(4);
+  expect(tunnel.stats().kernelDrops).toBe(4);
 });
 
 test("what the kernel dropped at a session's socket outlives the session", async () => {
@@ -111,9 +111,9 @@ test("what the kernel dropped at a session's socket outlives the session", async
   stream.write(Uint8Array.of(0, 1, 7));
   await scene.clock.settle();
   for (const port of scene.wire.datagramPorts.values()) port.faults.kernelDrops = 2;
-  expect(statsOf(tunnel)).toMatchObject({ kernelDrops: 2, sessions: 1 });
+  expect(tunnel.stats()).toMatchObject({ kernelDrops: 2, sessions: 1 });
   await scene.clock.advance(5000);
-  expect(statsOf(tunnel)).toMatchObject({ kernelDrops: 2, sessions: 0 });
+  expect(tunnel.stats()).toMatchObject({ kernelDrops: 2, sessions: 0 });
   await scene.end();
 });
 
