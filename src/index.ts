@@ -1,5 +1,6 @@
 /** udptunnel as a library. */
 
+export type { ChannelStats } from "./channel/channel-stats.ts";
 export type { ChannelEnd, DatagramChannel } from "./channel/datagram-channel.ts";
 export { type ChannelExtras, dialChannel } from "./channel/dial-channel.ts";
 export { type ChannelServer, listenChannels, type OnChannel } from "./channel/listen-channels.ts";

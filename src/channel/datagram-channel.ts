@@ -11,12 +11,12 @@ import { retire } from "../net/retire.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import { Counters, type DropReason } from "../observe/counters.ts";
 import type { DisconnectReason } from "../observe/events.ts";
-import { statsOf, type TunnelStats } from "../observe/stats.ts";
 import type { ChannelSettings } from "../options/channel-options.ts";
 import { reasonOf } from "../tunnel/association.ts";
 import { Link, type StreamEnd } from "../tunnel/link.ts";
 import type { MemoryBudget } from "../tunnel/memory-budget.ts";
 import { SendWindow } from "../tunnel/send-window.ts";
+import { type ChannelStats, snapshot } from "./channel-stats.ts";
 import { Inbox } from "./inbox.ts";
 
 /** A channel's ring to begin with; it doubles when it must. */
@@ -40,6 +40,10 @@ export interface ChannelContext {
   readonly budget?: MemoryBudget | undefined;
 }
 
+/**
+ * One TCP connection that carries datagrams, each whole and in order, while it lasts. From `dialChannel` or
+ * `listenChannels`. Leaving an `await using` block closes it.
+ */
 export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The ends of the TCP connection. */
   readonly local: Endpoint;
@@ -57,7 +61,6 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   readonly #settleClosed: (end: ChannelEnd) => void;
   #closing: Promise<void> | undefined;
   #streamGone = false;
-  readonly #startedAt: number;
 
   /** @internal To be made in the turn in which the stream came up. */
   constructor(stream: StreamPort, context: ChannelContext) {
@@ -67,7 +70,6 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     this.local = stream.local;
     this.remote = stream.remote;
     this.#context = context;
-    this.#startedAt = clock.now();
     this.#stream = stream;
     this.counters.connects = 1;
     this.#queue = new FrameQueue({
@@ -136,17 +138,8 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   }
 
   /** A snapshot of what it has done. */
-  stats(): TunnelStats {
-    const stream = this.#link.streamStats();
-    const up = this.#closing === undefined ? "connected" : "closing";
-    return statsOf(this.counters, this.#link.held, {
-      state: stream === undefined ? "closed" : up,
-      uptimeMs: this.#context.clock.now() - this.#startedAt,
-      sessions: 0,
-      queueBytes: this.#queue.bytes,
-      kernelDrops: undefined,
-      streams: stream === undefined ? [] : [stream],
-    });
+  stats(): ChannelStats {
+    return snapshot(this.counters, this.#link.held);
   }
 
   /**

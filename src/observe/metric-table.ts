@@ -27,7 +27,7 @@ function eachDirection(key: "received" | "receivedBytes" | "sent" | "sentBytes" 
 /** Every reason from the start: a rate needs to have seen the 0. */
 function* drops(stats: TunnelStats): Generator<Sample> {
   for (const direction of DIRECTIONS)
-    for (const reason of DROP_REASONS) yield [{ direction, reason }, stats[direction].dropped[reason] ?? 0];
+    for (const reason of DROP_REASONS) yield [{ direction, reason }, stats[direction].dropped[reason]];
 }
 
 /** Over the streams that are up, of a time in milliseconds. */

@@ -84,7 +84,7 @@ function percentile(boundsMs: readonly number[], counts: readonly number[], rank
 }
 
 function drops({ dropped }: Pick<DirectionStats, "dropped">): string {
-  const met = Object.entries(dropped);
+  const met = Object.entries(dropped).filter(([, datagrams]) => datagrams > 0);
   const all = met.reduce((sum, [, datagrams]) => sum + datagrams, 0);
   const reasons = met.map(([reason, datagrams]) => `${datagrams} ${reason}`).join(", ");
   return all === 0 ? "0" : `${all} (${reasons})`;

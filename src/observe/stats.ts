@@ -4,6 +4,7 @@ import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters, DirectionCounters, DropReason } from "./counters.ts";
 import { DELAY_BOUNDS_MS } from "./delay-histogram.ts";
 
+/** What a tunnel is doing now. */
 export type TunnelState =
   | "listening" // it waits for others, and serves whoever comes
   | "connecting" // a client without a connection
@@ -55,8 +56,8 @@ export interface DirectionStats {
   readonly receivedBytes: number;
   readonly sent: number;
   readonly sentBytes: number;
-  /** By reason; reasons that did not occur are left out. */
-  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+  /** Datagrams lost, by reason. */
+  readonly dropped: Readonly<Record<DropReason, number>>;
   /** Received, and neither sent nor dropped yet. */
   readonly held: number;
 }
@@ -139,10 +140,10 @@ export function sum(...numbers: readonly (number | undefined)[]): number | undef
   return known.length === 0 ? undefined : known.reduce((all, number) => all + number, 0);
 }
 
-function directionStats(counters: DirectionCounters, held: number): DirectionStats {
-  const { received, receivedBytes, sent, sentBytes } = counters;
-  const dropped = Object.fromEntries(Object.entries(counters.dropped).filter(([, count]) => count > 0));
-  return { received, receivedBytes, sent, sentBytes, dropped, held };
+/** One direction at this moment. */
+export function directionStats(counters: DirectionCounters, held: number): DirectionStats {
+  const { received, receivedBytes, sent, sentBytes, dropped } = counters;
+  return { received, receivedBytes, sent, sentBytes, held, dropped: { ...dropped } };
 }
 
 /** Whether a tunnel does its work: a stream is up, or whoever comes is served. */

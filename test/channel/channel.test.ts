@@ -37,12 +37,18 @@ class ChannelScene extends Scene {
   }
 }
 
+/** What was dropped one way, by reason, where it was anything. */
+function lost(channel: DatagramChannel | undefined, direction: "outbound" | "inbound") {
+  const dropped = Object.entries(channel?.stats()[direction].dropped ?? {});
+  return Object.fromEntries(dropped.filter(([, count]) => count > 0));
+}
+
 function expectConserved(...channels: DatagramChannel[]): void {
   for (const channel of channels) {
     for (const direction of ["outbound", "inbound"] as const) {
       const { received, sent, held, dropped } = channel.stats()[direction];
-      const lost = Object.values(dropped).reduce((sum, count) => sum + (count ?? 0), 0);
-      expect({ direction, received, accounted: sent + held + lost }).toEqual({
+      const gone = Object.values(dropped).reduce((sum, count) => sum + count, 0);
+      expect({ direction, received, accounted: sent + held + gone }).toEqual({
         direction,
         received,
         accounted: received,
@@ -61,7 +67,7 @@ test("carries datagrams of every length both ways, in order and byte for byte", 
   for (const payload of payloads) expect(near.send(payload)).toBe(true);
   await scene.clock.settle();
   expect(echoed).toEqual(payloads);
-  expect(near.stats().outbound).toMatchObject({ received: 6, sent: 6, dropped: {} });
+  expect(near.stats().outbound).toMatchObject({ received: 6, sent: 6 });
   expectConserved(near, far);
   await scene.closeAll(near, server);
 });
@@ -93,7 +99,7 @@ test("refuses what is too long, and everything once it is closed", async () => {
   expect(near.send(new Uint8Array(65_536))).toBe(false);
   await scene.closeAll(near);
   expect(near.send(utf8("late"))).toBe(false);
-  expect(near.stats().outbound.dropped).toEqual({ "too long": 1, "no stream": 1 });
+  expect(lost(near, "outbound")).toEqual({ "too long": 1, "no stream": 1 });
   expect(await near.closed).toEqual({ reason: "closing" });
   await scene.closeAll(server);
   expect(await far.closed).toEqual({ reason: "closed by peer" });
@@ -135,7 +141,7 @@ test("a consumer that lags makes the peer wait, and loses nothing", async () => 
     if (++taken === TOTAL) break;
     if (taken % 100 === 0) await scene.clock.settle();
   }
-  expect(far.stats().inbound).toMatchObject({ received: TOTAL, sent: TOTAL, held: 0, dropped: {} });
+  expect(far.stats().inbound).toMatchObject({ received: TOTAL, sent: TOTAL, held: 0 });
   await scene.closeAll(near, server);
 });
 
@@ -207,7 +213,7 @@ test("leaving the loop closes nothing, and closing ends the loop", async () => {
   expect(text((await iterator.next()).value ?? undefined)).toBe("two");
   await scene.closeAll(far, server);
   expect(await iterator.next()).toEqual({ done: true, value: undefined });
-  expect(far.stats().inbound.dropped).toEqual({ closing: 1 });
+  expect(lost(far, "inbound")).toEqual({ closing: 1 });
   expectConserved(near, far);
 });
 
@@ -305,7 +311,7 @@ test("a peer that is there and reads nothing is given up, once", async () => {
   near.send(utf8("never read"));
   await scene.clock.advance(5000);
   expect(await near.closed).toEqual({ reason: "stalled", code: undefined });
-  expect(near.stats().outbound.dropped).toEqual({ "stream lost": 1 });
+  expect(lost(near, "outbound")).toEqual({ "stream lost": 1 });
   expect(await far.closed).toEqual({ reason: "connection lost", code: "ECONNRESET" });
   expectConserved(near, far);
   await scene.closeAll(server);
@@ -324,7 +330,7 @@ test("the channels of one listener together hold no more than sixteen may", asyn
     return true;
   });
   expect(full).toEqual([...Array.from({ length: 16 }, () => true), false]);
-  expect(channels[16]?.stats().outbound.dropped).toEqual({ "queue full": 1 });
+  expect(lost(channels[16], "outbound")).toEqual({ "queue full": 1 });
   await scene.closeAll(server);
   expectConserved(...channels);
 });

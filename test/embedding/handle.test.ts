@@ -84,7 +84,7 @@ test("a snapshot stands still, adds up and is plain data", async () => {
     sent: 1,
     sentBytes: 7,
     held: 0,
-    dropped: {},
+    dropped: before.outbound.dropped,
   });
   expect(JSON.parse(JSON.stringify(after))).toEqual(after);
 });
@@ -158,7 +158,7 @@ test("the sockets event says what the system gives", async () => {
   const [, told, heard] = events;
   expect(told).toBe(heard as TunnelEvent);
   expect(told).toMatchObject({ type: "sockets", segmentOffload: false, socketBufferBytes: 2 ** 30 });
-  if (process.platform === "linux") expect(told).toMatchObject({ offloadLack: "not wanted" });
+  expect(told).toMatchObject({ offloadLack: expect.stringMatching(/^not (wanted|on this system)$/) });
 });
 
 test("importing and using the library prints nothing, holds nothing open and changes nothing global", async () => {
