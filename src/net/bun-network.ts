@@ -17,17 +17,18 @@ const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 /** The network for one tunnel: every socket of it is made with these traits. */
 export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
   const system = await openSystemSockets(traits);
+  const ipv6Only = traits.family === 6;
   return {
     clock: systemClock,
     random: Math.random,
     resolve,
-    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system),
+    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
     findInterface,
-    sourceAddressTo,
+    sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
     watchSystem: (tell) => watchSystem(system, traits, tell),
     dial: (to) => dialBun(to, system),
-    listen: (at, onStream) => listenBun(at, onStream, system, traits.family === 6),
+    listen: (at, onStream) => listenBun(at, onStream, system, ipv6Only),
   };
 }
 
@@ -70,10 +71,10 @@ export async function resolve(host: string, family: Family | undefined): Promise
 }
 
 /** A connected UDP socket has asked the routing table, and sends nothing. */
-function sourceAddressTo(target: Endpoint): string | undefined {
+function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): string | undefined {
   const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
   try {
-    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, undefined);
+    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, system);
     probe.close();
     return probe.local.address;
   } catch {

@@ -228,13 +228,22 @@ function listenAt(
       },
     },
   };
+  const listener = bound(options, at);
   try {
-    const listener = Bun.listen<BunStreamPort | undefined>(options);
     system?.prepareListener(fdOf(listener));
-    return {
-      local: { address: listener.hostname, port: listener.port },
-      close: () => listener.stop(),
-    };
+  } catch (error) {
+    listener.stop();
+    throw error;
+  }
+  return {
+    local: { address: listener.hostname, port: listener.port },
+    close: () => listener.stop(),
+  };
+}
+
+function bound(options: Bun.TCPSocketListenOptions<BunStreamPort | undefined>, at: Endpoint) {
+  try {
+    return Bun.listen<BunStreamPort | undefined>(options);
   } catch (error) {
     const code = errorCode(error);
     throw new NetError(code, `cannot listen on TCP ${formatEndpoint(at)}: ${code}`, error);
