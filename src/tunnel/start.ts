@@ -2,6 +2,7 @@
 
 import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import type { Network } from "../net/network.ts";
+import { EventLog } from "../observe/event-log.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
@@ -16,12 +17,23 @@ import type { Trace, Tunnel } from "./tunnel.ts";
 export interface StartExtras {
   /** Closes the tunnel when it is aborted. Aborted before the tunnel has started, starting rejects with its reason. */
   signal?: AbortSignal | undefined;
+  /** What log records call the tunnel: their category is `["udptunnel", name]`. Default: `tunnel`. */
+  name?: string | undefined;
   /** Told of every change of state and every warning, from the first on. */
   onEvent?: EventListener | undefined;
   /** Told of every datagram. What it throws is not caught. */
   trace?: Trace | undefined;
   /** Another network than the real one, for tests. */
   network?: Network | undefined;
+}
+
+interface LoggedExtras extends StartExtras {
+  log?: EventLog | undefined;
+}
+
+/** A library logs whatever happens; the process decides what becomes of it. */
+function logged(extras: StartExtras): LoggedExtras {
+  return { ...extras, log: new EventLog({ name: extras.name ?? "tunnel" }) };
 }
 
 /**
@@ -32,7 +44,7 @@ export interface StartExtras {
  * ERR_PERMISSION; the signal's reason when that is aborted.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
-  return await startTunnel(readServerOptions(options), extras);
+  return await startTunnel(readServerOptions(options), logged(extras));
 }
 
 /**
@@ -43,16 +55,18 @@ export async function startServer(options: ServerOptions, extras: StartExtras = 
  * the signal's reason when that is aborted.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
-  return await startTunnel(readClientOptions(options), extras);
+  return await startTunnel(readClientOptions(options), logged(extras));
 }
 
 /** Starts either side from settings that have been read. */
-export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
-  const { signal, onEvent, trace } = extras;
+export async function startTunnel(read: Settings, extras: LoggedExtras): Promise<Tunnel> {
+  const { signal, onEvent, trace, log } = extras;
   signal?.throwIfAborted();
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
   const network = extras.network ?? (await openBunNetwork(settings).catch(failAs("ERR_PERMISSION")));
-  const events = new EventSource(onEvent);
+  const events = new EventSource(() => network.clock.now());
+  if (onEvent !== undefined) events.addListener(onEvent);
+  if (log !== undefined) events.addListener(log.onEvent);
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(settings, network, events, trace);
   events.addListener((event, level) => tunnel.tell(event, level));
