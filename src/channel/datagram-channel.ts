@@ -88,7 +88,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
       deadAfterMs,
       agesWithoutStream: false,
     });
-    this.#inbox = new Inbox(this.#link, () => void this.end("closed by peer"));
+    this.#inbox = new Inbox(this.#link.sendReport, () => void this.end("closed by peer"));
     this.#link.sendTo(this.#inbox, undefined);
     this.#link.attach(stream, (end) => this.#onStreamEnd(end));
   }

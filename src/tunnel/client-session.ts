@@ -57,7 +57,7 @@ export class ClientSession implements StreamSeeker, Session {
       onWanted: () => this.#onWanted(),
       trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
     });
-    this.#link.sendTo(port.sender(source, this.#link), familyOf(unmapped(source.address)));
+    this.#link.sendTo(port.sender(source, this.#link.sendReport), familyOf(unmapped(source.address)));
   }
 
   get activeAt(): number {

@@ -60,7 +60,7 @@ export class PeerDatagrams implements DatagramReceiver {
       onError: (code) => this.onError(code),
     });
     const { send } = this.#sockets;
-    if (send !== undefined) link.sendTo(send.sender(target, link), familyOf(target.address));
+    if (send !== undefined) link.sendTo(send.sender(target, link.sendReport), familyOf(target.address));
   }
 
   /** Where the UDP sockets are really bound: the one that receives first. */

@@ -200,6 +200,6 @@ class ServerSession implements Session {
     } catch {
       return; // counted by the link as `not sent`; the next frame tries again
     }
-    this.#link.sendTo(this.#port.sender(target, this.#link), family);
+    this.#link.sendTo(this.#port.sender(target, this.#link.sendReport), family);
   }
 }
