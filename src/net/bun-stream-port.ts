@@ -64,6 +64,10 @@ export class BunStreamPort implements StreamPort {
     return this.#system?.gauge(fdOf(this.#socket));
   }
 
+  exportKeyingMaterial(_label: string, _length: number): Uint8Array | undefined {
+    return undefined;
+  }
+
   pause(): void {
     this.#socket.pause();
   }

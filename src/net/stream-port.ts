@@ -49,6 +49,14 @@ export interface StreamPort {
   write(bytes: Uint8Array): number;
   /** What the kernel knows of the stream now; undefined when it does not say. Borrowed until the next call on any stream. */
   gauge(): StreamGauge | undefined;
+  /**
+   * Bytes that only the two ends of this TLS connection can know, the same at both (RFC 5705; RFC 8446, section 7.5),
+   * for binding a proof to it; undefined when the connection is not encrypted. No context value is used.
+   *
+   * @param label ASCII; its own for each use.
+   * @param length how many bytes. The caller owns the array.
+   */
+  exportKeyingMaterial(label: string, length: number): Uint8Array | undefined;
   /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
   pause(): void;
   resume(): void;

@@ -81,6 +81,8 @@ export class MemoryStreamPort implements StreamPort {
     return this.faults.gauge?.();
   }
 
+  exportKeyingMaterial(): undefined {}
+
   pause(): void {
     this.#paused = true;
   }
