@@ -58,7 +58,18 @@ export function describe(event: TunnelEvent): string {
     case "open to all":
       return (
         `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +
-        "--allow ADDR[/PREFIX] limits who may connect (an address is no authentication)"
+        "--client-ca or --secret-file lets in only who proves to belong here, " +
+        "--allow ADDR[/PREFIX] limits the addresses (which is no authentication)"
+      );
+    case "wrong secret":
+      return (
+        `${formatEndpoint(event.remote)} did not prove that it knows the secret, and was refused; ` +
+        "more such connections are counted, and shown by -v"
+      );
+    case "secret exposed":
+      return (
+        `others than its owner may use the secret's file ${event.file} (mode ${event.mode.toString(8)}); ` +
+        `chmod 600 ${event.file}`
       );
     case "clients compete":
       return (

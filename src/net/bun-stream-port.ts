@@ -56,6 +56,12 @@ export class BunStreamPort implements StreamPort {
     if (before instanceof EarlyEvents) before.replay(this);
   }
 
+  unread(bytes: Uint8Array): void {
+    const early = new EarlyEvents();
+    if (bytes.length > 0) early.onChunk(bytes);
+    this.receiver = early;
+  }
+
   write(bytes: Uint8Array): number {
     return this.#socket.write(bytes);
   }

@@ -57,6 +57,13 @@ export interface StreamPort {
    * @param length how many bytes. The caller owns the array.
    */
   exportKeyingMaterial(label: string, length: number): Uint8Array | undefined;
+  /**
+   * Gives back what was read too much: it comes first to the next receiver, and what happens until there is one is kept
+   * for it. For a receiver that has done its part.
+   *
+   * @param bytes the end of the last chunk, perhaps nothing. The port owns the array.
+   */
+  unread(bytes: Uint8Array): void;
   /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
   pause(): void;
   resume(): void;

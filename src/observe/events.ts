@@ -1,6 +1,7 @@
 /** What a tunnel tells of itself: changes of state and warnings, never single datagrams. */
 
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
+import type { UnprovedReason } from "./counters.ts";
 
 /** Why a connection ended. */
 export type DisconnectReason =
@@ -21,6 +22,7 @@ export type RefusalReason =
   | "too many sessions"
   | "too many sessions of this address"
   | "address not allowed"
+  | UnprovedReason
   | "closing";
 
 export type TunnelEvent =
@@ -45,6 +47,8 @@ export type TunnelEvent =
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
   | { type: "open to all"; tcp: readonly Endpoint[] }
+  | { type: "wrong secret"; remote: Endpoint }
+  | { type: "secret exposed"; file: string; mode: number }
   | { type: "clients compete"; address: string }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
@@ -54,12 +58,18 @@ export type EventLevel = "warning" | "info";
 /** Events of single datagrams: told the first time, then only counted. */
 const ONCE = new Set<TunnelEvent["type"]>(["own echo", "wrong source", "target refuses"]);
 /** Events that are news the first time only, whatever they are about. */
-const NEWS_ONCE = new Set<TunnelEvent["type"]>(["dial failed", "session refused", "peer lacks sessions"]);
+const NEWS_ONCE = new Set<TunnelEvent["type"]>([
+  "dial failed",
+  "session refused",
+  "peer lacks sessions",
+  "wrong secret",
+]);
 /** Events that are always news. */
 const WARNINGS = new Set<TunnelEvent["type"]>([
   "clients compete",
   "name lookup failed",
   "open to all",
+  "secret exposed",
   "few descriptors",
 ]);
 
@@ -82,10 +92,10 @@ export class EventSource {
     this.#listener?.(event, isNews ? "warning" : "info");
   }
 
-  /** Reports what is listened on, and whether everyone may connect. */
-  onListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], allow: readonly string[]): void {
+  /** Reports what is listened on, and whether everyone may connect. @param guarded whether anything says who may. */
+  onListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], guarded: boolean): void {
     this.report({ type: "listening", tcp, udp });
-    if (allow.length === 0 && tcp.some(({ address }) => !isLoopback(address)))
+    if (!guarded && tcp.some(({ address }) => !isLoopback(address)))
       this.report({ type: "open to all", tcp });
   }
 

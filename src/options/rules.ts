@@ -22,8 +22,35 @@ const RULES: readonly Rule[] = [
   perSourceProblems,
   multicastProblems,
   sourceProblems,
+  secretProblems,
+  requireAuthProblems,
   familyProblems,
 ];
+
+/** Whether whoever connects must prove to be one of us. An address is no proof: it can be shared, taken over or forged. */
+export function authenticates({ secret, secretFile, clientCa }: Proofs): boolean {
+  return [secret, secretFile, clientCa].some((proof) => proof !== undefined);
+}
+
+interface Proofs {
+  readonly secret?: unknown;
+  readonly secretFile?: unknown;
+  readonly clientCa?: unknown;
+}
+
+function* secretProblems({ secret, secretFile }: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (secret === undefined || secretFile === undefined) return;
+  yield {
+    option: nameOf("secretFile"),
+    problem: `is a second secret beside ${nameOf("secret")}; give one of them`,
+  };
+}
+
+function* requireAuthProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (!values.requireAuth || authenticates(values)) return;
+  const problem = `needs clients to prove themselves; give --client-ca or ${nameOf("secretFile")} (addresses prove nothing)`;
+  yield { option: nameOf("requireAuth"), problem };
+}
 
 /** Port 0 lets the system choose, which works only where nobody but the caller must know the port. */
 function* portProblems(

@@ -1,4 +1,6 @@
 import * as v from "valibot";
+import { Secret } from "../auth/secret.ts";
+import { readSecretFile } from "../auth/secret-file.ts";
 import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
 import type { Dialect } from "./dialect.ts";
 import { readNumber } from "./number.ts";
@@ -54,6 +56,10 @@ function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
       return text(spec.argument, readHost);
     case "address":
       return text(spec.argument, readAddress);
+    case "secret":
+      return reader(readSecret);
+    case "secret file":
+      return text(spec.argument, readSecretFile);
     case "network":
       return text(spec.argument, readNetwork);
     default:
@@ -83,6 +89,13 @@ function text(argument: string, readText: (text: string) => Reading<unknown>): S
       ? readText(input)
       : wrong(`${quoted(input)} is not text; give ${argument}`);
   });
+}
+
+/** No message may show what was given. */
+function readSecret(input: unknown): Reading<Secret> {
+  return typeof input === "string" || input instanceof Uint8Array
+    ? Secret.read(input)
+    : wrong("is neither text nor a Uint8Array; give one of these");
 }
 
 /** Nothing was given where a value must be. */

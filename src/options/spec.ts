@@ -24,6 +24,8 @@ interface CommonSpec {
   readonly repeatable?: true;
   /** Only the command line has it. */
   readonly cliOnly?: true;
+  /** It has no flag: the environment variable `UDPTUNNEL_` and its name gives it. The library has it. */
+  readonly environmentOnly?: true;
   /** It is the operand, and has no flag. */
   readonly operand?: true;
   /** The line it has in the short help; without one, only the long help shows it. */
@@ -71,6 +73,12 @@ export interface TextSpec extends CommonSpec {
   readonly argument: string;
 }
 
+/** Bytes that are never shown, themselves or in the file named. */
+export interface SecretSpec extends CommonSpec {
+  readonly kind: "secret" | "secret file";
+  readonly argument: string;
+}
+
 /** A host, a port and perhaps a time to live. The library also takes them as an object. */
 export interface EndpointSpec extends CommonSpec {
   readonly kind: "endpoint";
@@ -78,4 +86,11 @@ export interface EndpointSpec extends CommonSpec {
   readonly form: HostPortForm;
 }
 
-export type OptionSpec = FlagSpec | CountSpec | NumberSpec | ChoiceSpec | TextSpec | EndpointSpec;
+export type OptionSpec =
+  | FlagSpec
+  | CountSpec
+  | NumberSpec
+  | ChoiceSpec
+  | TextSpec
+  | SecretSpec
+  | EndpointSpec;

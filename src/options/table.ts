@@ -3,6 +3,7 @@
  * line, validation, help and the README follow.
  */
 
+import type { Secret } from "../auth/secret.ts";
 import type { HostPort } from "./address.ts";
 import { LIMIT_ROWS } from "./limit-rows.ts";
 import { RELAY_ROWS } from "./relay-rows.ts";
@@ -21,11 +22,13 @@ type One<R> = R extends { means: infer Value }
     ? boolean
     : R extends { choices: readonly (infer Word)[] }
       ? Word
-      : R extends { kind: "endpoint" }
-        ? HostPort
-        : R extends { min: number }
-          ? number
-          : string;
+      : R extends { kind: "secret" | "secret file" }
+        ? Secret
+        : R extends { kind: "endpoint" }
+          ? HostPort
+          : R extends { min: number }
+            ? number
+            : string;
 
 type Value<R> = R extends { repeatable: true } ? readonly One<R>[] : One<R>;
 

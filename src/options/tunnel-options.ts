@@ -46,6 +46,13 @@ export interface TunnelOptions {
   readonly anySource?: boolean | undefined;
   /** Who may send beside the target: literals, each perhaps with `/PREFIX`. This is no authentication. Default: nobody. */
   readonly from?: string | readonly string[] | undefined;
+  /**
+   * What both ends must prove to know before anything is relayed: 16 to 4096 bytes, text as UTF-8, of which a line break at the
+   * end is no part. To be given on both ends; it encrypts nothing. Does not go with `secretFile`. Default: none.
+   */
+  readonly secret?: Uint8Array | string | undefined;
+  /** The file with that secret, which nobody but its owner should be able to read. Default: none. */
+  readonly secretFile?: string | undefined;
   /** How long a peer may be silent, or read nothing, before it is given up: 1000 to 3,600,000 ms. Default: 15,000. */
   readonly deadAfterMs?: number | undefined;
   /** With `perSource`, how long a session may be without traffic: up to 604,800,000 ms; 0 is for ever. Default: 180,000. */
@@ -76,6 +83,8 @@ export interface ServerOptions extends TunnelOptions {
   readonly listen: ListenAddress;
   /** Who may connect: literals, each perhaps with `/PREFIX`. This is no authentication. Default: everybody. */
   readonly allow?: string | readonly string[] | undefined;
+  /** Refuse to start unless clients must prove themselves; `allow` does not count. Default: false. */
+  readonly requireAuth?: boolean | undefined;
   /** With `perSource`, how many sessions one TCP address may have: 1 to 1,000,000. Default: as `maxSessions`. */
   readonly maxSessionsPerAddress?: number | undefined;
 }

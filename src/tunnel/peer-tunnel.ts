@@ -6,9 +6,9 @@
 import { FrameQueue } from "../framing/frame-queue.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
 import { errorCode, type Network } from "../net/network.ts";
-import { Counters } from "../observe/counters.ts";
+import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
-import type { Settings } from "../options/settings.ts";
+import { isGuarded, type Settings } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { failAs } from "./fail-as.ts";
 import { Life } from "./life.ts";
@@ -28,7 +28,7 @@ const CLOSE_POLL_MS = 5;
 const QUEUE_FRAMES_MAX = 65_536;
 
 export class PeerTunnel implements Tunnel, SupplyContext {
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly network: Network;
   readonly events: EventSource;
   readonly streams: number;
@@ -43,7 +43,14 @@ export class PeerTunnel implements Tunnel, SupplyContext {
   #targetAddresses: readonly string[] = [];
   #supply: StreamSupply | undefined;
 
-  constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
+  constructor(
+    settings: Settings,
+    network: Network,
+    counters: Counters,
+    events: EventSource,
+    trace: Trace | undefined,
+  ) {
+    this.counters = counters;
     this.#settings = settings;
     this.network = network;
     this.events = events;
@@ -81,7 +88,7 @@ export class PeerTunnel implements Tunnel, SupplyContext {
       this.#closeDatagrams();
       failAs("ERR_LISTEN")(error);
     }
-    this.events.onListening(this.tcp, this.udp, allow);
+    this.events.onListening(this.tcp, this.udp, isGuarded(this.#settings));
   }
 
   get tcp(): readonly Endpoint[] {

@@ -3,9 +3,9 @@
 import type { Timer } from "../net/clock.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
-import { Counters } from "../observe/counters.ts";
+import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
-import type { Settings } from "../options/settings.ts";
+import { isGuarded, type Settings } from "../options/settings.ts";
 import { failAs } from "./fail-as.ts";
 import { Farewells } from "./farewells.ts";
 import { Life } from "./life.ts";
@@ -28,7 +28,7 @@ const CLOSE_MS = 1000;
 const CLOSE_POLL_MS = 5;
 
 export class SessionTunnel implements Tunnel, SessionContext {
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly network: Network;
   readonly settings: Settings;
   readonly budget: MemoryBudget;
@@ -39,7 +39,14 @@ export class SessionTunnel implements Tunnel, SessionContext {
   #end: SessionKeeper | undefined;
   #sweep: Timer | undefined;
 
-  constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
+  constructor(
+    settings: Settings,
+    network: Network,
+    counters: Counters,
+    events: EventSource,
+    trace: Trace | undefined,
+  ) {
+    this.counters = counters;
     this.settings = settings;
     this.network = network;
     this.budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
@@ -50,7 +57,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
 
   /** Binds the port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN, ERR_PERMISSION. */
   async open(): Promise<void> {
-    const { target, family, role, allow } = this.settings;
+    const { target, family, role } = this.settings;
     const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
     const endpoint = { address: address as string, port: target.port };
     const max = this.#sessionsMax();
@@ -62,7 +69,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
     } catch (error) {
       failAs(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
-    this.#events.onListening(this.tcp, this.udp, allow);
+    this.#events.onListening(this.tcp, this.udp, isGuarded(this.settings));
     this.#scheduleSweep();
   }
 

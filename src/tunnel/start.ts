@@ -2,9 +2,11 @@
 
 import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import type { Network } from "../net/network.ts";
+import { Counters } from "../observe/counters.ts";
 import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
+import { authenticated } from "./authenticated.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
@@ -41,9 +43,12 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 /** Starts either side from settings that have been read. */
 export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const network = extras.network ?? (await openBunNetwork(settings));
+  const counters = new Counters();
+  const events = new EventSource(extras.onEvent);
+  const plain = extras.network ?? (await openBunNetwork(settings));
+  const network = authenticated(plain, settings, counters, events);
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
-  const tunnel = new Mode(settings, network, new EventSource(extras.onEvent), extras.trace);
+  const tunnel = new Mode(settings, network, counters, events, extras.trace);
   await tunnel.open();
   return tunnel;
 }

@@ -8,8 +8,8 @@ import { client, type Loose, problemsOf, server } from "./given.ts";
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 const sameKeys: Same<keyof ServerOptions | keyof ClientOptions, OptionKey> = true;
-const sameSettings: Same<Exclude<keyof Settings, "role">, OptionKey> = true;
-type Plain = Omit<OptionValues, "listen" | "connect" | "target" | "maxSessionsPerAddress">;
+const sameSettings: Same<Exclude<keyof Settings, "role">, Exclude<OptionKey, "secretFile">> = true;
+type Plain = Omit<OptionValues, "secretFile" | "listen" | "connect" | "target" | "maxSessionsPerAddress">;
 const sameTypes: Same<
   Omit<Settings, "role" | "listen" | "connect" | "target" | "maxSessionsPerAddress">,
   Plain
@@ -39,6 +39,7 @@ const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   source: [],
   from: [],
   allow: [],
+  requireAuth: false,
   deadAfterMs: 15_000,
   idleTimeoutMs: 180_000,
   maxSessions: 8192,

@@ -1,0 +1,94 @@
+/** Dialling a server that must prove that it knows the secret, as we do: nothing else is sent to it before. */
+
+import type { Clock } from "../net/clock.ts";
+import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { NetError } from "../net/network.ts";
+import type { Dial, StreamPort } from "../net/stream-port.ts";
+import type { ClientHandshake, HandshakeFailure } from "./handshake.ts";
+
+/** How long a server may take once the TCP connection is up: less than a whole dial may, so that the cause is told. */
+export const SERVER_PROOF_TIMEOUT_MS = 4000;
+
+/**
+ * The dial, which succeeds when both ends have proved that they know the secret. It rejects with a `NetError` EAUTH when
+ * the server has not.
+ *
+ * @param dial the dial underneath.
+ * @param newHandshake a fresh handshake for this connection.
+ */
+export function proveOn(
+  dial: Dial,
+  to: Endpoint,
+  clock: Clock,
+  newHandshake: (stream: StreamPort) => ClientHandshake,
+): Dial {
+  const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
+  let cancelled = false;
+  let giveUp = () => {};
+  const fail = (error: unknown) => {
+    if (!cancelled) reject(error);
+  };
+  dial.stream.then((stream) => {
+    giveUp = prove(stream, clock, newHandshake(stream), {
+      onProved: () => resolve(stream),
+      onFailed: (why) => fail(new NetError("EAUTH", `${formatEndpoint(to)} ${why}`)),
+    });
+    if (cancelled) giveUp();
+  }, fail);
+  return {
+    stream: promise,
+    cancel: () => {
+      cancelled = true;
+      dial.cancel();
+      giveUp();
+    },
+  };
+}
+
+interface Outcome {
+  onProved(): void;
+  /** @param why continues a sentence that begins with the server. */
+  onFailed(why: string): void;
+}
+
+/** @returns gives up: the connection ends, unless the proof is through. */
+function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, outcome: Outcome): () => void {
+  let over = false;
+  const finish = (why: string | undefined) => {
+    if (over) return;
+    over = true;
+    timer.cancel();
+    if (why === undefined) return outcome.onProved();
+    stream.terminate();
+    outcome.onFailed(why);
+  };
+  const timer = clock.after(SERVER_PROOF_TIMEOUT_MS, () => finish(silence(handshake)));
+  stream.receive({
+    onChunk(chunk) {
+      if (over) return;
+      const step = handshake.take(chunk);
+      if (step.state === "failed") return finish(FAILURES[step.failure]);
+      if (step.send && stream.write(step.send) < step.send.length) return finish(silence(handshake));
+      if (step.state !== "proved") return;
+      stream.unread(step.rest);
+      finish(undefined);
+    },
+    onDrain() {},
+    onEnd: () => finish(silence(handshake)),
+    onClose: () => finish(silence(handshake)),
+  });
+  return () => finish("was given up");
+}
+
+const FAILURES: Readonly<Record<HandshakeFailure, string>> = {
+  "no handshake": "does not ask for the secret: does its end lack --secret-file?",
+  "other version": "asks for the secret in a version unknown here",
+  "wrong proof": "did not prove that it knows the secret",
+};
+
+/** What it means that the server says no more. */
+function silence({ responded }: ClientHandshake): string {
+  return responded
+    ? "did not accept the secret: it must be the same at both ends, and with TLS nothing may stand between them"
+    : "has not asked for the secret: does its end lack --secret-file?";
+}
