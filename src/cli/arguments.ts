@@ -6,9 +6,15 @@ import { readSettings, type Settings } from "../options/settings.ts";
 import type { OptionSpec, Role } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
 
+/** What concerns the process and not one tunnel. */
+export interface ProgramOptions {
+  /** 0: warnings; 1: connections, too; 2 and more: every datagram, too. */
+  readonly verbosity: number;
+}
+
 /** What the arguments ask for. */
 export type Arguments =
-  | { readonly kind: "run"; readonly settings: Settings; readonly verbosity: number }
+  | { readonly kind: "run"; readonly settings: Settings; readonly program: ProgramOptions }
   /** Whatever else was given, right or wrong. */
   | { readonly kind: "help"; readonly long: boolean }
   | { readonly kind: "version" }
@@ -32,7 +38,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const { settings, problems } = readSettings(given.values, role, dialect);
   const lines = [...given.problems, ...problems.map(({ option, problem }) => `${option}: ${problem}`)];
   if (settings === undefined || lines.length > 0) return { kind: "wrong", problems: lines };
-  return { kind: "run", settings, verbosity: given.verbosity };
+  return { kind: "run", settings, program: { verbosity: given.verbosity } };
 }
 
 const FLAGGED = OPTIONS.filter((spec) => !spec.operand);

@@ -1,7 +1,6 @@
-/** SIGINT and SIGTERM: the first closes the tunnel, a second one ends the process. */
+/** The signals that concern the process as a whole. */
 
 import { constants } from "node:os";
-import type { Tunnel } from "../tunnel/tunnel.ts";
 
 /**
  * `bun run` forwards signals to the program, so that a Ctrl-C at a terminal arrives twice: only a second signal that
@@ -9,13 +8,14 @@ import type { Tunnel } from "../tunnel/tunnel.ts";
  */
 const SAME_SIGNAL_MS = 500;
 
-export function stopOnSignals(tunnel: Tunnel): void {
+/** SIGINT and SIGTERM: the first closes what runs, a second one ends the process. */
+export function closeOnSignals(running: { close(): Promise<void> }): void {
   let firstAt: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (firstAt === undefined) {
         firstAt = performance.now();
-        void tunnel.close();
+        void running.close();
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + constants.signals[signal]);
       }

@@ -1,20 +1,13 @@
 #!/usr/bin/env bun
-/** The program: reads its arguments, runs one tunnel, prints what it tells, and ends with the right status. */
+/** The program: reads its arguments, does what they ask for, and ends with the right status. */
 
 import { writeSync } from "node:fs";
 import packageJson from "../../package.json" with { type: "json" };
-import { TunnelError } from "../errors.ts";
-import { formatEndpoint } from "../net/endpoint.ts";
-import { startTunnel } from "../tunnel/start.ts";
-import type { Tunnel } from "../tunnel/tunnel.ts";
-import { type Arguments, parseArguments } from "./arguments.ts";
-import { describe } from "./describe.ts";
+import { parseArguments } from "./arguments.ts";
+import { EXIT_CLEAN, EXIT_WRONG_USAGE } from "./exit-status.ts";
 import { longHelp, shortHelp } from "./help.ts";
-import { stopOnSignals } from "./signals.ts";
-
-const EXIT_CLEAN = 0;
-const EXIT_CANNOT_RUN = 1;
-const EXIT_WRONG_USAGE = 2;
+import { run } from "./run.ts";
+import { say } from "./say.ts";
 
 /** Runs the program and returns its exit status. */
 async function main(argv: string[]): Promise<number> {
@@ -30,38 +23,10 @@ async function main(argv: string[]): Promise<number> {
       for (const problem of request.problems) say(problem);
       say("udptunnel -h shows how it is used");
       return EXIT_WRONG_USAGE;
-    case "run":
-      return await run(request);
-  }
-}
-
-async function run({ settings, verbosity }: Extract<Arguments, { kind: "run" }>): Promise<number> {
-  try {
-    const tunnel: Tunnel = await startTunnel(settings, {
-      onEvent: (event, level) => {
-        if (level === "warning" || verbosity > 0) say(describe(event));
-      },
-      trace:
-        verbosity > 1
-          ? (direction, source, bytes) => say(`${direction}: ${bytes} bytes from ${formatEndpoint(source)}`)
-          : undefined,
-    });
-    stopOnSignals(tunnel);
-    await tunnel.closed;
-    return EXIT_CLEAN;
-  } catch (error) {
-    if (!(error instanceof TunnelError)) throw error;
-    say(error.message);
-    return EXIT_CANNOT_RUN;
-  }
-}
-
-/** Writes one line at once: what is said last must not be lost in a buffer when the process ends. */
-function say(line: string): void {
-  try {
-    writeSync(2, `udptunnel: ${line}\n`);
-  } catch {
-    // Nobody reads stderr any more (EPIPE, or a full pipe without a reader): the tunnel goes on.
+    case "run": {
+      const { settings, program } = request;
+      return await run({ plans: [{ name: "tunnel", settings }], program, named: false });
+    }
   }
 }
 

@@ -19,7 +19,7 @@ import type { SystemSockets } from "./system-sockets.ts";
 const REUSE_ADDRESS = 16;
 
 /** One socket's share of a turn of the event loop, looked at every so many datagrams. */
-const TURN_MS = 4;
+const TURN_MS = 5;
 const TURN_LOOK = 32;
 
 type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;

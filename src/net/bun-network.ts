@@ -26,7 +26,7 @@ export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
     sourceAddressTo,
     descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
     dial: (to) => dialBun(to, system),
-    listen: (at, onStream) => listenBun(at, onStream, system),
+    listen: (at, onStream) => listenBun(at, onStream, system, traits.family === 6),
   };
 }
 

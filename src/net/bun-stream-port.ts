@@ -195,28 +195,51 @@ function cannotConnect(to: Endpoint, code: string, cause?: unknown): NetError {
   return new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${code}`, cause);
 }
 
-/** Listens on one TCP port. @throws NetError when it cannot be bound. */
+/**
+ * Listens on one TCP port.
+ *
+ * @param at without an address: on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no IPv6.
+ * @param ipv6Only keeps IPv4 out when that means all addresses.
+ * @throws NetError when it cannot be bound.
+ */
 export function listenBun(
   at: { address?: string; port: number },
   onStream: (stream: StreamPort) => void,
   system: SystemSockets | undefined,
+  ipv6Only = false,
 ): StreamListener {
-  const hostname = at.address ?? "::";
   try {
-    const listener = Bun.listen<BunStreamPort | undefined>({
-      hostname,
-      port: at.port,
-      allowHalfOpen: true,
-      data: undefined,
-      socket: {
-        ...handlers,
-        open: (socket) => {
-          // A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same).
-          if (socket.remoteAddress === undefined) socket.terminate();
-          else onStream(new BunStreamPort(socket, system));
-        },
+    return listenAt({ address: at.address ?? "::", port: at.port }, onStream, system, ipv6Only);
+  } catch (error) {
+    const noIpv6 = at.address === undefined && !ipv6Only && errorCode(error) === "EAFNOSUPPORT";
+    if (noIpv6) return listenAt({ address: "0.0.0.0", port: at.port }, onStream, system, false);
+    throw error;
+  }
+}
+
+function listenAt(
+  at: Endpoint,
+  onStream: (stream: StreamPort) => void,
+  system: SystemSockets | undefined,
+  ipv6Only: boolean,
+): StreamListener {
+  const options = {
+    hostname: at.address,
+    port: at.port,
+    ipv6Only,
+    allowHalfOpen: true,
+    data: undefined,
+    socket: {
+      ...handlers,
+      open: (socket: Socket) => {
+        // A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same).
+        if (socket.remoteAddress === undefined) socket.terminate();
+        else onStream(new BunStreamPort(socket, system));
       },
-    });
+    },
+  };
+  try {
+    const listener = Bun.listen<BunStreamPort | undefined>(options);
     system?.prepareListener(fdOf(listener));
     return {
       local: { address: listener.hostname, port: listener.port },
@@ -224,8 +247,7 @@ export function listenBun(
     };
   } catch (error) {
     const code = errorCode(error);
-    const where = formatEndpoint({ address: hostname, port: at.port });
-    throw new NetError(code, `cannot listen on TCP ${where}: ${code}`, error);
+    throw new NetError(code, `cannot listen on TCP ${formatEndpoint(at)}: ${code}`, error);
   }
 }
 

@@ -112,7 +112,7 @@ export const LIMIT_ROWS = [
     kind: "bytes",
     argument: "BYTES",
     unit: BYTES,
-    default: 8 * MIB,
+    default: 2 * MIB,
     min: 4 * KIB,
     max: GIB,
     group: "Delay and memory",

@@ -97,17 +97,17 @@ export class ClientSession implements StreamSeeker, Session {
     this.#ended = true;
     this.#pause?.cancel();
     const { stream } = this.#link;
-    if (stream !== undefined) this.#link.detach();
+    const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
-    if (stream !== undefined) this.#context.farewells.bid(stream);
+    if (stream !== undefined) this.#context.farewells.bid(stream, late);
   }
 
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
     const unread = this.#link.streamBytes === 0;
     if (unread) this.#redialAt = this.#context.network.clock.now() + this.#redialMs;
     this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
-    this.#link.detach();
-    if (end.by !== "error") this.#context.farewells.bid(stream);
+    const late = this.#link.detach();
+    if (end.by !== "error") this.#context.farewells.bid(stream, late);
     this.#events.onStreamEnd(this, reasonOf(end), end.by === "error" ? end.code : undefined, unread);
     if (this.#link.held.outbound > 0) this.#onWanted();
   }

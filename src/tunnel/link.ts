@@ -300,8 +300,12 @@ export class Link implements StreamReceiver, SendReport {
     this.#onStreamEnd(stalled ? { by: "stall" } : { by: "error", code });
   }
 
-  /** Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream. */
-  detach(): void {
+  /**
+   * Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream.
+   *
+   * @returns counts what the stream still brings while it is being left: nobody relays it.
+   */
+  detach(): (chunk: Uint8Array) => void {
     this.#stream = undefined;
     this.#stall.onIdle();
     this.#standing.onEmpty();
@@ -310,6 +314,11 @@ export class Link implements StreamReceiver, SendReport {
     this.#counters.outbound.drop("stream lost", this.#queue.startStream());
     this.#dropUndelivered("stream lost");
     this.#accountForQueue();
+    const decoder = this.#decoder;
+    return (chunk) => {
+      decoder.push(chunk);
+      this.#dropUndelivered("closing", decoder);
+    };
   }
 
   /** Drops everything that waits, in both directions. */
@@ -327,11 +336,11 @@ export class Link implements StreamReceiver, SendReport {
   }
 
   /** Whole frames that wait in the decoder because the UDP socket is blocked: received, and then lost. */
-  #dropUndelivered(reason: DropReason): void {
+  #dropUndelivered(reason: DropReason, decoder = this.#decoder): void {
     const { inbound } = this.#counters;
-    while (this.#decoder.next()) {
+    while (decoder.next()) {
       inbound.received++;
-      inbound.receivedBytes += this.#decoder.length;
+      inbound.receivedBytes += decoder.length;
       inbound.drop(reason);
     }
   }
