@@ -5,6 +5,7 @@ import { quoted } from "../options/reading.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
 import type { OptionSpec, Role } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
+import { typedName } from "./help.ts";
 
 /** What concerns the process and not one tunnel. */
 export interface ProgramOptions {
@@ -25,9 +26,12 @@ export type Arguments =
  * Reads the command line's arguments, those after the program's name, and finds every problem at once.
  *
  * The operand may be given in parts (`host 5000 16`), since the original separates them by a space, too.
+ *
+ * @param environment the process's variables, of which those of options without a flag are read.
  */
-export function parseArguments(argv: readonly string[]): Arguments {
+export function parseArguments(argv: readonly string[], environment: Environment = {}): Arguments {
   const given = collect(tokensOf(argv));
+  addEnvironment(given, environment);
   if (given.help !== undefined) return { kind: "help", long: given.help === "--help" };
   if (given.version) return { kind: "version" };
   const role = roleOf(given);
@@ -41,12 +45,15 @@ export function parseArguments(argv: readonly string[]): Arguments {
   return { kind: "run", settings, program: { verbosity: given.verbosity } };
 }
 
-const FLAGGED = OPTIONS.filter((spec) => !spec.operand);
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const FLAGGED = OPTIONS.filter((spec) => !spec.operand && !spec.environmentOnly);
+const FLAGLESS = OPTIONS.filter((spec) => spec.environmentOnly);
 const BY_NAME: ReadonlyMap<string, OptionSpec> = new Map(FLAGGED.map((spec) => [spec.name, spec]));
 
 /** What a key is called when nobody typed it. */
 const NAMES: ReadonlyMap<string, string> = new Map(
-  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : `--${spec.name}`]),
+  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : typedName(spec)]),
 );
 
 const takesValue = (spec: OptionSpec) => spec.kind !== "flag" && spec.kind !== "count";
@@ -135,7 +142,22 @@ function addOption(given: Given, { name, rawName, value }: OptionToken): boolean
   return true;
 }
 
+/** What has no flag is not shown either: its value may stand among the arguments by mistake. */
+function addEnvironment({ values }: Given, environment: Environment): void {
+  for (const spec of FLAGLESS) {
+    const value = environment[typedName(spec)];
+    if (value !== undefined) values[spec.key] = value;
+  }
+}
+
 function addUnknown({ problems }: Given, name: string, rawName: string, hasValue: boolean): boolean {
+  const flagless = FLAGLESS.find((spec) => spec.name === name);
+  if (flagless !== undefined) {
+    problems.push(
+      `${rawName}: is no option, because arguments can be read by others; set ${typedName(flagless)}`,
+    );
+    return hasValue;
+  }
   const meant = rawName.startsWith("--") ? nearest(name, BY_NAME.keys()) : undefined;
   const advice = meant === undefined ? "--help shows all there are" : `did you mean --${meant}?`;
   problems.push(`${rawName}: is no option; ${advice}`);

@@ -48,7 +48,12 @@ export function synopsis(spec: OptionSpec): string {
   const argument = "argument" in spec && spec.argument !== undefined ? spec.argument : "";
   if (spec.operand) return argument;
   const short = spec.short === undefined ? "" : `-${spec.short}, `;
-  return `${short}--${spec.name} ${argument}`.trimEnd();
+  return `${short}${typedName(spec)}${spec.environmentOnly ? "=" : " "}${argument}`.trimEnd();
+}
+
+/** What an option is typed as: its flag, or the environment variable of one that has no flag. */
+export function typedName({ name, environmentOnly }: OptionSpec): string {
+  return environmentOnly ? `UDPTUNNEL_${name.toUpperCase().replaceAll("-", "_")}` : `--${name}`;
 }
 
 /** The text in lines of at most `columns`, broken at spaces. */

@@ -11,7 +11,7 @@ import { say } from "./say.ts";
 
 /** Runs the program and returns its exit status. */
 async function main(argv: string[]): Promise<number> {
-  const request = parseArguments(argv);
+  const request = parseArguments(argv, process.env);
   switch (request.kind) {
     case "help":
       writeSync(1, request.long ? longHelp() : shortHelp());

@@ -16,7 +16,10 @@ const sameTypes: Same<
 > = true;
 
 /** The options that a library takes as they are kept; addresses, lists and names of traffic classes have further forms. */
-type Scalar = Exclude<OptionKey, "listen" | "connect" | "target" | "source" | "from" | "allow" | "tos">;
+type Scalar = Exclude<
+  OptionKey,
+  "listen" | "connect" | "target" | "source" | "from" | "allow" | "tos" | "secret" | "secretFile"
+>;
 type Given = Required<ServerOptions & ClientOptions>;
 const sameInputs: Same<
   { [K in Scalar]: NonNullable<Given[K]> },
