@@ -80,7 +80,7 @@ describe("the wire", () => {
     expect(server.challenge).toEqual(vector.challenge);
     const response = sent(client.take(server.challenge));
     expect(response).toEqual(vector.response);
-    const confirmation = new Uint8Array(sent(server.take(response)));
+    const confirmation: Uint8Array = new Uint8Array(sent(server.take(response)));
     expect(confirmation).toEqual(vector.confirmation);
     expect(client.take(confirmation)).toMatchObject({ state: "proved" });
   });

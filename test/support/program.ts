@@ -12,10 +12,15 @@ export class Program implements AsyncDisposable {
   output = "";
   readonly #drained: Promise<unknown>;
 
-  /** @param command what to run instead of the entry file. */
-  constructor(args: readonly string[], command = [process.execPath, ENTRY]) {
+  /** @param command what to run instead of the entry file. @param environment variables beside those there are. */
+  constructor(
+    args: readonly string[],
+    command = [process.execPath, ENTRY],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.child = Bun.spawn([...command, ...args], {
       cwd: new URL("../..", import.meta.url).pathname,
+      env: { ...process.env, ...environment },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
