@@ -49,6 +49,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const FLAGGED = OPTIONS.filter((spec) => !spec.operand && !spec.environmentOnly);
 const FLAGLESS = OPTIONS.filter((spec) => spec.environmentOnly);
+const NAMES_MEANT = [...FLAGLESS, ...FLAGGED].map(({ name }) => name);
 const BY_NAME: ReadonlyMap<string, OptionSpec> = new Map(FLAGGED.map((spec) => [spec.name, spec]));
 
 /** What a key is called when nobody typed it. */
@@ -142,7 +143,6 @@ function addOption(given: Given, { name, rawName, value }: OptionToken): boolean
   return true;
 }
 
-/** What has no flag is not shown either: its value may stand among the arguments by mistake. */
 function addEnvironment({ values }: Given, environment: Environment): void {
   for (const spec of FLAGLESS) {
     const value = environment[typedName(spec)];
@@ -151,14 +151,14 @@ function addEnvironment({ values }: Given, environment: Environment): void {
 }
 
 function addUnknown({ problems }: Given, name: string, rawName: string, hasValue: boolean): boolean {
-  const flagless = FLAGLESS.find((spec) => spec.name === name);
+  const meant = rawName.startsWith("--") ? nearest(name, NAMES_MEANT) : undefined;
+  const flagless = FLAGLESS.find((spec) => spec.name === meant);
   if (flagless !== undefined) {
     problems.push(
-      `${rawName}: is no option, because arguments can be read by others; set ${typedName(flagless)}`,
+      `${rawName}: is no option; set ${typedName(flagless)}, since arguments can be read by others`,
     );
     return hasValue;
   }
-  const meant = rawName.startsWith("--") ? nearest(name, BY_NAME.keys()) : undefined;
   const advice = meant === undefined ? "--help shows all there are" : `did you mean --${meant}?`;
   problems.push(`${rawName}: is no option; ${advice}`);
   const spec = BY_NAME.get(meant ?? "");
