@@ -48,7 +48,7 @@ describe("arguments", () => {
     "one given as an argument by mistake is refused and not repeated: %s",
     (given) => {
       for (const line of [`-s 5000 h/4000 ${given}`, `${given} -s 5000 h/4000`]) {
-        expect(problems(line).join("\n")).toMatch(/^--secre\w+: is no option/);
+        expect(problems(line).join("\n")).toMatch(/^--secr\w+: is no option/);
         expect(problems(line).join("\n")).not.toContain(TEXT);
       }
     },
