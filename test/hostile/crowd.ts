@@ -17,6 +17,7 @@ export class Crowd implements AsyncDisposable {
   readonly strangers: Stranger[] = [];
   readonly #port: number;
   readonly #from: string | undefined;
+  #reset = 0;
 
   /** @param from the loopback address they come from; the system's choice when undefined. */
   constructor(port: number, from?: string) {
@@ -24,25 +25,29 @@ export class Crowd implements AsyncDisposable {
     this.#from = from;
   }
 
-  /** Connects this many more. */
+  /** Connects this many more; those are returned that were not reset at once. */
   async grow(count: number): Promise<Stranger[]> {
     const fresh: Stranger[] = [];
-    while (fresh.length < count) {
-      const some = Math.min(AT_ONCE, count - fresh.length);
-      fresh.push(...(await Promise.all(Array.from({ length: some }, () => this.#connect()))));
+    for (let left = count; left > 0; left -= AT_ONCE) {
+      const some = Array.from({ length: Math.min(AT_ONCE, left) }, () => this.#connect());
+      for (const dial of await Promise.allSettled(some)) {
+        if (dial.status === "fulfilled") fresh.push(dial.value);
+        else this.#reset++;
+      }
     }
     this.strangers.push(...fresh);
     return fresh;
   }
 
+  /** How many of them have been closed by the server. */
   get closed(): number {
-    return this.strangers.filter(({ closed }) => closed()).length;
+    return this.#reset + this.strangers.filter(({ closed }) => closed()).length;
   }
 
   /** Closes them all, and waits until they are. */
   async leave(): Promise<void> {
     for (const { socket } of this.strangers) socket.terminate();
-    await until("the crowd to be gone", () => this.closed === this.strangers.length);
+    await until("the crowd to be gone", () => this.strangers.every(({ closed }) => closed()));
     this.strangers.length = 0;
   }
 

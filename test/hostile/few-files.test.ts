@@ -23,7 +23,7 @@ test.each([
   ["with -p", ["-p"], {}],
   ["with -p and a secret", ["-p"], SECRET],
 ])(
-  "a server %s that may open %i files survives 1,000 connections without spinning",
+  "a server %s that may open few files survives 1,000 connections without spinning",
   async (_mode, flags, secret) => {
     const [tcp, udp] = [freeTcpPort(), await freeUdpPort()];
     const limited = ["sh", "-c", `ulimit -n ${FILES} && exec "$0" "$@"`, process.execPath, ENTRY];
