@@ -6,6 +6,7 @@ import type { ProgramOptions } from "./arguments.ts";
 import { describe } from "./describe.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
 import { say } from "./say.ts";
+import { openServiceManager } from "./service-manager.ts";
 import { closeOnSignals } from "./signals.ts";
 import { TunnelSet, type TunnelSetListener } from "./tunnel-set.ts";
 
@@ -20,8 +21,10 @@ export interface Run {
 /** Runs them and returns the exit status. */
 export async function run({ plans, program, named }: Run): Promise<number> {
   const set = new TunnelSet(talk(program, named));
+  const tellServiceManager = await openServiceManager();
+  closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
   await set.start(plans);
-  closeOnSignals(set);
+  if (set.tunnels.size > 0) tellServiceManager("READY=1");
   await set.closed;
   return set.failed ? EXIT_CANNOT_RUN : EXIT_CLEAN;
 }

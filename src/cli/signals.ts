@@ -8,13 +8,18 @@ import { constants } from "node:os";
  */
 const SAME_SIGNAL_MS = 500;
 
-/** SIGINT and SIGTERM: the first closes what runs, a second one ends the process. */
-export function closeOnSignals(running: { close(): Promise<void> }): void {
+/**
+ * SIGINT and SIGTERM: the first closes what runs, a second one ends the process.
+ *
+ * @param onStop called at the first, before anything is closed.
+ */
+export function closeOnSignals(running: { close(): Promise<void> }, onStop: () => void): void {
   let firstAt: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (firstAt === undefined) {
         firstAt = performance.now();
+        onStop();
         void running.close();
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + constants.signals[signal]);

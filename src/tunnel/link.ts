@@ -70,6 +70,7 @@ export class Link implements StreamReceiver, SendReport {
   #onStreamEnd: (end: StreamEnd) => void = () => {};
   #decoder = new FrameDecoder();
   #barred: DropReason | undefined;
+  #chunkAt = 0;
   #flushScheduled = false;
   #retry: Timer | undefined;
   #now = 0;
@@ -231,7 +232,8 @@ export class Link implements StreamReceiver, SendReport {
   onChunk(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
     this.streamBytes += chunk.length;
-    this.activeAt = this.#clock.now();
+    this.#chunkAt = this.#clock.now();
+    this.activeAt = this.#chunkAt;
     this.#deliver();
     if (this.#sender?.blocked) this.#stream?.pause();
   }
@@ -258,7 +260,7 @@ export class Link implements StreamReceiver, SendReport {
   /** The UDP socket has room again: go on where the chunk was left. */
   onSendReady(): void {
     const sender = this.#sender as DatagramSender;
-    if (this.#clock.now() - this.activeAt > this.#options.maxDelayMs) {
+    if (this.#clock.now() - this.#chunkAt > this.#options.maxDelayMs) {
       sender.drop("expired");
       this.#dropUndelivered("expired");
     }
