@@ -73,17 +73,18 @@ export class AuthenticatedNetwork implements Network {
   }
 
   /** Dials one address. Rejects with a `NetError` EAUTH when the server does not prove that it knows the secret. */
-  dial(to: Endpoint): Dial {
+  dial(to: Parameters<Network["dial"]>[0]): Dial {
     const newHandshake = (stream: StreamPort) => new ClientHandshake(...this.#handshakeArguments(stream));
     return proveOn(this.#network.dial(to), to, this.clock, newHandshake);
   }
 
-  listen(at: { address?: string; port: number }, onStream: (stream: StreamPort) => void): StreamListener {
-    const listener = this.#network.listen(at, (stream) => {
+  listen(...[at, onStream, ...others]: Parameters<Network["listen"]>): StreamListener {
+    const onUnprovedStream = (stream: StreamPort) => {
       const { remote } = stream;
       if (this.#authentication.allows(unmapped(remote.address))) this.#waiting.enter(stream, onStream);
       else this.#refuse(stream);
-    });
+    };
+    const listener = this.#network.listen(at, onUnprovedStream, ...others);
     return {
       local: listener.local,
       close: () => {

@@ -1,13 +1,22 @@
 import { describe, expect, test } from "bun:test";
 import { AuthenticatedNetwork } from "../../src/auth/authenticated-network.ts";
-import { ClientHandshake } from "../../src/auth/handshake.ts";
+import { ClientHandshake, ServerHandshake } from "../../src/auth/handshake.ts";
 import { encodeFrame } from "../../src/framing/index.ts";
 import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
-import type { StreamPort } from "../../src/net/stream-port.ts";
+import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
 import { EventSource } from "../../src/observe/events.ts";
 import { SessionScene } from "../sessions/session-scene.ts";
-import { App, CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, utf8 } from "../support/memory-tunnels.ts";
+import {
+  App,
+  CLIENT,
+  CLIENT_APP,
+  Scene,
+  SERVER,
+  SERVER_APP,
+  TCP_PORT,
+  utf8,
+} from "../support/memory-tunnels.ts";
 import { secretOf } from "./secret-of.ts";
 
 const secret = "known-to-both-ends";
@@ -141,6 +150,19 @@ describe("a server with a secret", () => {
     await scene.end();
   });
 
+  test("reads nothing more of whoever has failed", async () => {
+    const scene = new Scene();
+    await scene.server({ secret });
+    const { stream } = await connect(scene, CLIENT);
+    stream.write(encodeFrame(utf8("let me in")));
+    await scene.clock.settle();
+    const { bufferBytes } = scene.wire.streamFaults;
+    expect(stream.write(new Uint8Array(2 * bufferBytes))).toBe(bufferBytes);
+    await scene.clock.settle();
+    expect(stream.write(new Uint8Array(1))).toBe(0);
+    await scene.end();
+  });
+
   test("closes one that sends a byte a second at the same time, in every phase", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
@@ -235,12 +257,43 @@ describe("a client with a secret", () => {
     },
   );
 
-  test("believes no server that only sends its proof back", async () => {
+  test("believes no server that only sends its proof back, and hangs up", async () => {
     const scene = new Scene();
-    scene.wire.listeners.set(`${SERVER}:${TCP_PORT}`, (client) => echoing(scene, client));
+    let closed = false;
+    listenByHand(scene, (stream) => {
+      stream.write(Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 1, ...new Uint8Array(32)));
+      return {
+        onChunk: (chunk) => void stream.write(chunk.subarray(40)),
+        onClose: () => {
+          closed = true;
+        },
+      };
+    });
     const { warnings } = await scene.client({ secret });
     await scene.clock.settle();
     expect(warnings).toMatchObject([{ code: "EAUTH", message: expect.stringContaining("did not prove") }]);
+    expect(closed).toBe(true);
+    await scene.end();
+  });
+
+  test("relays what comes right behind the server's proof", async () => {
+    const scene = new Scene();
+    listenByHand(scene, (stream) => {
+      const handshake = new ServerHandshake(secretOf(secret), new Uint8Array(32).fill(8), undefined);
+      stream.write(handshake.challenge);
+      return {
+        onChunk: (chunk) => {
+          const step = handshake.take(chunk);
+          const proof = (step.state === "proved" && step.send) || new Uint8Array();
+          stream.write(new Uint8Array([...proof, ...encodeFrame(utf8("at once"))]));
+        },
+        onClose() {},
+      };
+    });
+    await scene.client({ secret });
+    const app = new App(scene.wire, CLIENT_APP);
+    await scene.clock.settle();
+    expect(app.texts).toEqual(["at once"]);
     await scene.end();
   });
 
@@ -263,24 +316,14 @@ describe("a client with a secret", () => {
   });
 });
 
-/** A server that begins rightly and then says what it hears. */
-function echoing(scene: Scene, client: { address: string; port: number }): StreamPort {
-  let far: StreamPort | undefined;
-  const network = new MemoryNetwork(scene.wire, "10.9.9.9");
-  network.listen({ port: TCP_PORT }, (stream) => {
-    far = stream;
-    stream.write(Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 1, ...new Uint8Array(32)));
-    stream.receive({
-      onChunk: (chunk) => void stream.write(chunk.subarray(40)),
-      onDrain() {},
-      onEnd() {},
-      onClose() {},
-    });
+/** A server that is not ours. */
+function listenByHand(
+  scene: Scene,
+  serve: (stream: StreamPort) => Pick<StreamReceiver, "onChunk" | "onClose">,
+): void {
+  new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => {
+    stream.receive({ onDrain() {}, onEnd() {}, ...serve(stream) });
   });
-  const accept = scene.wire.listeners.get(`10.9.9.9:${TCP_PORT}`);
-  scene.wire.listeners.delete(`10.9.9.9:${TCP_PORT}`);
-  if (accept === undefined || far) throw new Error("nobody listens");
-  return accept(client);
 }
 
 test("what is handed out is the stream itself: the proof costs nothing afterwards", async () => {
