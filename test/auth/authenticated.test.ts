@@ -297,6 +297,22 @@ describe("a client with a secret", () => {
     await scene.end();
   });
 
+  test("hangs up when it is closed in the middle of the proof", async () => {
+    const scene = new Scene();
+    let closed = false;
+    listenByHand(scene, () => ({
+      onChunk() {},
+      onClose: () => {
+        closed = true;
+      },
+    }));
+    await scene.client({ secret });
+    await scene.clock.settle();
+    expect(closed).toBe(false);
+    await scene.end();
+    expect(closed).toBe(true);
+  });
+
   test("with --once it ends, with the reason", async () => {
     const scene = new Scene();
     await scene.server();
