@@ -1,6 +1,6 @@
 /** The shared secret: bytes that can be used and never seen. */
 
-import { createHmac } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
 import { type Reading, read, wrong } from "../options/reading.ts";
 
@@ -54,6 +54,11 @@ export class Secret {
     const hmac = createHmac("sha256", this.#bytes);
     for (const part of parts) hmac.update(part);
     return hmac.digest();
+  }
+
+  /** Whether the other is the same secret. */
+  equals(other: unknown): boolean {
+    return other instanceof Secret && timingSafeEqual(this.sign(), other.sign());
   }
 
   toString(): string {

@@ -1,5 +1,6 @@
 /** What `-h` and `--help` show, made from the options table. Nothing is wider than 80 columns. */
 
+import { variableOf } from "../config/environment.ts";
 import { describe } from "../options/describe.ts";
 import type { OptionSpec } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
@@ -53,7 +54,7 @@ export function synopsis(spec: OptionSpec): string {
 
 /** What an option is typed as: its flag, or the environment variable of one that has no flag. */
 export function typedName({ name, environmentOnly }: OptionSpec): string {
-  return environmentOnly ? `UDPTUNNEL_${name.toUpperCase().replaceAll("-", "_")}` : `--${name}`;
+  return environmentOnly ? variableOf(name) : `--${name}`;
 }
 
 /** The text in lines of at most `columns`, broken at spaces. */

@@ -2,29 +2,37 @@
 
 import type { TunnelPlan } from "../config/plan.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
-import type { ProgramOptions } from "./arguments.ts";
+import type { ProgramOptions } from "../options/table.ts";
 import { describe } from "./describe.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
+import { type Config, reload } from "./reload.ts";
 import { say } from "./say.ts";
 import { openServiceManager } from "./service-manager.ts";
-import { closeOnSignals } from "./signals.ts";
+import { closeOnSignals, reloadOnSignal } from "./signals.ts";
 import { TunnelSet, type TunnelSetListener } from "./tunnel-set.ts";
 
 /** What is to run. */
 export interface Run {
   readonly plans: readonly TunnelPlan[];
   readonly program: ProgramOptions;
-  /** Whether lines begin with the tunnel's name: it has one that its owner knows. */
-  readonly named: boolean;
+  /** Where the plans come from, if from a file; it is read again at SIGHUP. Lines then begin with the tunnel's name. */
+  readonly config?: Config | undefined;
 }
 
 /** Runs them and returns the exit status. */
-export async function run({ plans, program, named }: Run): Promise<number> {
-  const set = new TunnelSet(talk(program, named));
+export async function run({ plans, program, config }: Run): Promise<number> {
+  const set = new TunnelSet(talk(program, config !== undefined));
   const tellServiceManager = await openServiceManager();
   closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
-  await set.start(plans);
-  if (set.tunnels.size > 0) tellServiceManager("READY=1");
+  let turn = set.start(plans).then(() => {
+    if (set.tunnels.size > 0) tellServiceManager("READY=1");
+  });
+  if (config !== undefined) {
+    reloadOnSignal(() => {
+      // One at a time, and none is lost that comes while another, or the start, is under way.
+      turn = turn.then(() => reload(set, config));
+    });
+  }
   await set.closed;
   return set.failed ? EXIT_CANNOT_RUN : EXIT_CLEAN;
 }

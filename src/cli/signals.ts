@@ -27,3 +27,11 @@ export function closeOnSignals(running: { close(): Promise<void> }, onStop: () =
     });
   }
 }
+
+/**
+ * SIGHUP: the configuration is read again. Without one the signal is left alone: a closed terminal ends the program, unless it was
+ * started by `nohup`.
+ */
+export function reloadOnSignal(reload: () => void): void {
+  process.on("SIGHUP", reload);
+}

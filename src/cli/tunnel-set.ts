@@ -38,7 +38,7 @@ export class TunnelSet {
   readonly #failed = new Set<string>();
   readonly #listener: TunnelSetListener;
   readonly #startTunnel: StartTunnel;
-  /** While tunnels are started or exchanged there may be none for a moment. */
+  /** While tunnels are started or exchanged, there may be none for a moment. */
   #changing = false;
   #closing = false;
 
@@ -72,11 +72,10 @@ export class TunnelSet {
 
   /**
    * Makes those run that are planned, and no others. Unchanged ones are not touched; of a changed one that cannot start, the
-   * former is started again. To be called again only when it has settled, as must `start` have.
+   * former is started again. To be called only when `start` and the call before have settled.
    */
   async reload(plans: readonly TunnelPlan[]): Promise<Changes> {
-    const before = new Map(this.#members);
-    const settings = new Map([...before].map(([name, member]) => [name, member.settings]));
+    const settings = new Map([...this.#members].map(([name, member]) => [name, member.settings]));
     const changes = changesBetween(settings, plans);
     await this.#change(async () => {
       this.#failed.clear();
@@ -91,7 +90,7 @@ export class TunnelSet {
     return changes;
   }
 
-  /** Closes them all; what is being started is closed as soon as it runs. */
+  /** Closes them all. `closed` does not wait for what is still being started; that is closed as soon as it runs. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#closeThose([...this.#members.keys()]);
@@ -100,12 +99,9 @@ export class TunnelSet {
 
   async #change(work: () => Promise<void>): Promise<void> {
     this.#changing = true;
-    try {
-      await work();
-    } finally {
-      this.#changing = false;
-      this.#settle();
-    }
+    await work().catch(this.#over.reject);
+    this.#changing = false;
+    this.#settle();
   }
 
   /** Whether the tunnel runs now, or need not because all are being closed. */
@@ -160,6 +156,6 @@ export class TunnelSet {
   }
 
   #settle(): void {
-    if (this.#members.size === 0 && !this.#changing) this.#over.resolve();
+    if (this.#members.size === 0 && (this.#closing || !this.#changing)) this.#over.resolve();
   }
 }

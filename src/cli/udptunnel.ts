@@ -3,10 +3,12 @@
 
 import { writeSync } from "node:fs";
 import packageJson from "../../package.json" with { type: "json" };
+import { readConfigFile } from "../config/config-file.ts";
 import { parseArguments } from "./arguments.ts";
+import { summary } from "./check.ts";
 import { EXIT_CLEAN, EXIT_WRONG_USAGE } from "./exit-status.ts";
 import { longHelp, shortHelp } from "./help.ts";
-import { run } from "./run.ts";
+import { type Run, run } from "./run.ts";
 import { say } from "./say.ts";
 
 /** Runs the program and returns its exit status. */
@@ -14,20 +16,40 @@ async function main(argv: string[]): Promise<number> {
   const request = parseArguments(argv, process.env);
   switch (request.kind) {
     case "help":
-      writeSync(1, request.long ? longHelp() : shortHelp());
-      return EXIT_CLEAN;
+      return print(request.long ? longHelp() : shortHelp());
     case "version":
-      writeSync(1, `udptunnel ${packageJson.version}\n`);
-      return EXIT_CLEAN;
+      return print(`udptunnel ${packageJson.version}\n`);
     case "wrong":
-      for (const problem of request.problems) say(problem);
-      say("udptunnel -h shows how it is used");
-      return EXIT_WRONG_USAGE;
+      return refuse([...request.problems, "udptunnel -h shows how it is used"]);
     case "run": {
       const { settings, program } = request;
-      return await run({ plans: [{ name: "tunnel", settings }], program, named: false });
+      return await runOrCheck({ plans: [{ name: "tunnel", settings }], program });
+    }
+    case "config": {
+      const { file, shared, program } = request;
+      const read = () => readConfigFile(file, shared);
+      const { plans, problems } = await read();
+      return problems.length > 0
+        ? refuse(problems)
+        : await runOrCheck({ plans, program, config: { file, read } });
     }
   }
+}
+
+async function runOrCheck(what: Run): Promise<number> {
+  return what.program.check
+    ? print(what.plans.map((plan) => `${summary(plan)}\n`).join(""))
+    : await run(what);
+}
+
+function print(text: string): number {
+  writeSync(1, text);
+  return EXIT_CLEAN;
+}
+
+function refuse(problems: readonly string[]): number {
+  problems.forEach(say);
+  return EXIT_WRONG_USAGE;
 }
 
 process.exit(await main(process.argv.slice(2)));

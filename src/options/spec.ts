@@ -22,7 +22,7 @@ interface CommonSpec {
   readonly role?: Role;
   /** It may be given more than once, and the library takes an array. */
   readonly repeatable?: true;
-  /** Only the command line has it. */
+  /** It concerns the process and not one tunnel: the command line and the environment have it. */
   readonly cliOnly?: true;
   /** It has no flag: the environment variable `UDPTUNNEL_` and its name gives it. The library has it. */
   readonly environmentOnly?: true;

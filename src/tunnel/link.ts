@@ -167,8 +167,11 @@ export class Link implements StreamReceiver, SendReport {
       this.#stall.onIdle();
       return false;
     }
-    const room = this.#options.window.room(stream.gauge(), this.#now);
+    const gauge = stream.gauge();
+    this.#stall.onGauge(gauge);
+    const room = this.#options.window.room(gauge, this.#now);
     if (room <= 0) {
+      this.#stall.onFull(stream);
       this.#flushLater();
       return false;
     }
@@ -182,7 +185,9 @@ export class Link implements StreamReceiver, SendReport {
       this.#stall.onProgress();
     }
     if (taken === bytes.length) return true;
-    if (taken >= 0) this.#stall.onFull(stream); // onDrain will come; when the stream is gone (-1), onClose
+    if (taken >= 0)
+      this.#stall.onFull(stream); // onDrain will come
+    else stream.terminate(); // gone, and `write` has taken the error: Bun would tell of it as of a FIN
     return false;
   }
 

@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArguments } from "../../src/cli/arguments.ts";
+import { readConfig } from "../../src/config/read-config.ts";
 import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 
@@ -24,6 +25,8 @@ const problems = (line: string, environment = {}): readonly string[] => {
   return read.kind === "wrong" ? read.problems : [];
 };
 
+const problemsOfEnvironment = (environment: Record<string, string>) => problems("-s 5000 h/4000", environment);
+
 describe("arguments", () => {
   test("the file, or the environment", () => {
     for (const [line, environment] of [
@@ -41,6 +44,20 @@ describe("arguments", () => {
     ]);
     expect(problems("-s 5000 h/4000", { UDPTUNNEL_SECRET: "" })).toEqual([
       expect.stringMatching(/^UDPTUNNEL_SECRET: has 0 bytes/),
+    ]);
+    expect(problems("-s 5000 h/4000", { UDPTUNNEL_SECRET_FILE: "" })).toEqual([
+      "UDPTUNNEL_SECRET_FILE: its value is missing; give FILE",
+    ]);
+  });
+
+  test("a configuration file names the secret's file, and cannot hold the secret", () => {
+    const table = (line: string) => `[tunnel.a]\nserver = 5000\ntarget = "h/4000"\n${line}\n`;
+    expect(readConfig(table(`secret-file = ${JSON.stringify(file)}`)).plans[0]?.settings.secret).toBeTruthy();
+    const { problems } = readConfig(table(`secret = "${TEXT}"`));
+    expect(problems).toMatchObject([{ problem: "is not for files; set UDPTUNNEL_SECRET for all tunnels" }]);
+    expect(JSON.stringify(problems)).not.toContain(TEXT);
+    expect(problemsOfEnvironment({ UDPTUNNEL_SECERT: TEXT })).toEqual([
+      "UDPTUNNEL_SECERT: is no option; did you mean UDPTUNNEL_SECRET?",
     ]);
   });
 

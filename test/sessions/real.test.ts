@@ -7,6 +7,7 @@ import { connect, type Socket } from "node:net";
 import { freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram } from "../../scripts/running-program.ts";
 import { startClient, startServer } from "../../src/index.ts";
+import { until } from "../support/until.ts";
 import { Asker, openDescriptors, openEcho, Programs, processorMs } from "./programs.ts";
 
 /** Sources that send in one go: more would overrun the echo's socket, which is not what is tested. */
@@ -60,8 +61,8 @@ test("2,000 short sessions in a row leave descriptors and memory as they were", 
   await run(500); // brings the program's own memory to its size
   const before = heapBytes();
   await run(2000);
-  // 2,000 sessions that stayed would be 10 MB and more.
-  expect(heapBytes() - before).toBeLessThan(2 * MIB);
+  // 2,000 sessions that stayed would be 10 MB and more. What a stack still points at by chance goes at a later collection.
+  await until("the heap is back where it was", () => heapBytes() - before < 2 * MIB);
 }, 60_000);
 
 function heapBytes(): number {
