@@ -25,7 +25,8 @@ const problems = (line: string, environment = {}): readonly string[] => {
   return read.kind === "wrong" ? read.problems : [];
 };
 
-const problemsOfEnvironment = (environment: Record<string, string>) => problems("-s 5000 h/4000", environment);
+const problemsOfEnvironment = (environment: Record<string, string>) =>
+  problems("-s 5000 h/4000", environment);
 
 describe("arguments", () => {
   test("the file, or the environment", () => {
