@@ -276,6 +276,28 @@ describe("a client with a secret", () => {
     await scene.end();
   });
 
+  test("gives a server that sends a byte a second 4 s, in either phase", async () => {
+    for (const atOnce of [0, 40]) {
+      const scene = new Scene();
+      const challenge = new ServerHandshake(secretOf(secret), new Uint8Array(32), undefined).challenge;
+      let slow: StreamPort | undefined;
+      listenByHand(scene, (stream) => {
+        slow = stream;
+        stream.write(challenge.subarray(0, atOnce));
+        return { onChunk() {}, onClose() {} };
+      });
+      const { warnings } = await scene.client({ secret });
+      await scene.clock.settle();
+      for (let second = 0; second < 4; second++) {
+        expect(warnings).toEqual([]);
+        slow?.write(challenge.subarray(second, second + 1));
+        await scene.clock.advance(1000);
+      }
+      expect(warnings).toMatchObject([{ code: "EAUTH" }]);
+      await scene.end();
+    }
+  });
+
   test("relays what comes right behind the server's proof", async () => {
     const scene = new Scene();
     listenByHand(scene, (stream) => {

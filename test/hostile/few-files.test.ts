@@ -16,6 +16,11 @@ const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const SECRET = { UDPTUNNEL_SECRET: "known-to-both-ends" };
 /** Ticks of the CPU clock in a second (proc(5); 100 on every Linux). */
 const TICKS_PER_SECOND = 100;
+const PAGE_BYTES = 4096;
+/** 0xFFFF: a frame that never ends, if frames are what is read. A thousand of these kept would be 64 MB. */
+const GARBAGE = new Uint8Array(65_536).fill(0xff);
+/** The runtime's own heap comes and goes by some MB. */
+const MEMORY_BYTES = 40e6;
 
 test.each([
   ["in peer mode", [], {}],
@@ -32,11 +37,12 @@ test.each([
     await server.says("listening on TCP");
     const { pid } = server.child;
     const files = openFiles(pid);
+    const memory = residentBytes(pid);
     let most = 0;
     {
       await using crowd = new Crowd(tcp);
       for (let round = 0; round < 10; round++) {
-        await crowd.grow(100);
+        for (const { socket } of await crowd.grow(100)) socket.write(GARBAGE);
         most = Math.max(most, openFiles(pid));
       }
       await until("the crowd to be dealt with", () => crowd.closed >= 1000 - FILES);
@@ -44,7 +50,9 @@ test.each([
       await Bun.sleep(500);
       expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // spinning would take all of it
       most = Math.max(most, openFiles(pid));
+      expect(residentBytes(pid) - memory).toBeLessThan(MEMORY_BYTES);
     }
+    expect(residentBytes(pid) - memory).toBeLessThan(MEMORY_BYTES);
     expect(most).toBeLessThan(FILES - 10);
     await until("the files to be closed", () => openFiles(pid) <= files + 1);
     await using client = new Program(
@@ -70,4 +78,9 @@ function cpuSeconds(pid: number): number {
     .replace(/^.*\) /, "")
     .split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** What a process has in memory (proc(5), /proc/pid/statm, field 2). */
+function residentBytes(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * PAGE_BYTES;
 }
