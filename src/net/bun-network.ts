@@ -3,7 +3,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { BunDatagramPort } from "./bun-datagram-port.ts";
-import { dialBun, listenBun } from "./bun-stream-port.ts";
+import { dialBun } from "./bun-dial.ts";
+import { listenBun } from "./bun-listen.ts";
 import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
