@@ -22,3 +22,8 @@ export function stopOnSignals(tunnel: Tunnel): void {
     });
   }
 }
+
+/** SIGHUP: the certificates are read again. */
+export function reloadOnHangUp(tunnel: Tunnel): void {
+  process.on("SIGHUP", () => tunnel.reloadCertificates());
+}

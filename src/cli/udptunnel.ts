@@ -10,7 +10,7 @@ import type { Tunnel } from "../tunnel/tunnel.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { describe } from "./describe.ts";
 import { longHelp, shortHelp } from "./help.ts";
-import { stopOnSignals } from "./signals.ts";
+import { reloadOnHangUp, stopOnSignals } from "./signals.ts";
 
 const EXIT_CLEAN = 0;
 const EXIT_CANNOT_RUN = 1;
@@ -47,6 +47,7 @@ async function run({ settings, verbosity }: Extract<Arguments, { kind: "run" }>)
           : undefined,
     });
     stopOnSignals(tunnel);
+    if (settings.tls) reloadOnHangUp(tunnel);
     await tunnel.closed;
     return EXIT_CLEAN;
   } catch (error) {

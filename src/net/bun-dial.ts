@@ -3,14 +3,21 @@
 import { BunStreamPort, handlers, type Socket } from "./bun-stream-port.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
-import type { Dial, StreamPort } from "./stream-port.ts";
+import { type SecureSocket, SecureStreamPort, secureHandlers } from "./secure-stream-port.ts";
+import type { Dial, DialTarget, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
+import type { Certificates } from "./tls/certificates.ts";
 
 /**
  * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up after it
  * was given up is reset at once, and the server sees it come and go.
  */
-export function dialBun(to: Endpoint, system: SystemSockets | undefined): Dial {
+export function dialBun(
+  to: DialTarget,
+  system: SystemSockets | undefined,
+  certificates?: Certificates | undefined,
+): Dial {
+  if (certificates !== undefined) return dialSecurely(to, system, certificates);
   return system === undefined ? dialPortably(to) : dialWithdrawably(to, system);
 }
 
@@ -81,6 +88,50 @@ function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
   };
 }
 
+/** Either way with TLS: `open` means nothing yet, and whether it was TCP or the handshake that failed makes no difference. */
+function dialSecurely(to: DialTarget, system: SystemSockets | undefined, certificates: Certificates): Dial {
+  const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
+  const place = system?.beginDial(to) ?? { hostname: to.address, port: to.port };
+  if ("error" in place) {
+    reject(cannotConnect(to, place.error));
+    return { stream: promise, cancel: () => {} };
+  }
+  let cancelled = false;
+  let port: SecureStreamPort | undefined;
+  const failed = (error: unknown) => {
+    if (!cancelled) reject(cannotConnect(to, errorCode(error), error));
+  };
+  const options = {
+    ...place,
+    allowHalfOpen: true,
+    data: undefined,
+    tls: certificates.forClient(to.host ?? to.address),
+    socket: {
+      ...secureHandlers,
+      open: (socket: SecureSocket) => {
+        if (cancelled) return void socket.terminate();
+        port = new SecureStreamPort(socket, system, certificates.termsForClient, (failure) => {
+          if (failure === undefined) port?.connected(resolve);
+          else failed(failure);
+        });
+      },
+      connectError: (_socket: SecureSocket, error: Error) => failed(error),
+    },
+  };
+  Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<SecureStreamPort | undefined>).catch(failed);
+  return {
+    stream: promise,
+    get answered() {
+      return port?.answered ?? false;
+    },
+    cancel: () => {
+      cancelled = true;
+      port?.terminate();
+    },
+  };
+}
+
 function cannotConnect(to: Endpoint, code: string, cause?: unknown): NetError {
-  return new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${code}`, cause);
+  const why = cause instanceof NetError ? cause.message : code;
+  return new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${why}`, cause);
 }

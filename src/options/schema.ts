@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { readPin } from "../net/tls/pin.ts";
 import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
 import type { Dialect } from "./dialect.ts";
 import { readNumber } from "./number.ts";
@@ -56,6 +57,12 @@ function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
       return text(spec.argument, readAddress);
     case "network":
       return text(spec.argument, readNetwork);
+    case "pin":
+      return text(spec.argument, (value) =>
+        readPin(value) === undefined
+          ? wrong(`${quoted(value)} is no pin; give sha256: and 64 hexadecimal digits or 44 of base64`)
+          : { value },
+      );
     default:
       return reader((input) =>
         input === "" ? nothing(spec.argument) : readNumber(input, spec, dialect.values),

@@ -34,6 +34,16 @@ export interface Settings {
   /** Literals without a zone, each perhaps with `/PREFIX`; empty allows all. */
   readonly allow: readonly string[];
   readonly family?: 4 | 6;
+  readonly tls: boolean;
+  /** Files. A server with `tls` has the first two; a client both or none. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
+  readonly clientCa?: string;
+  /** As `readPin` reads it. */
+  readonly pin?: string;
+  /** A name or a literal. */
+  readonly sni?: string;
   readonly deadAfterMs: number;
   /** The whole byte, 0 to 255. */
   readonly tos?: number;

@@ -2,9 +2,11 @@
 
 import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import type { Network } from "../net/network.ts";
+import type { Certificates } from "../net/tls/certificates.ts";
 import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
+import { failAs } from "./fail-as.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
@@ -23,7 +25,7 @@ export interface StartExtras {
 /**
  * Starts the side that waits for TCP connections. Settles when every port is bound.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readServerOptions(options), extras);
@@ -32,7 +34,7 @@ export async function startServer(options: ServerOptions, extras: StartExtras = 
 /**
  * Starts the side that dials. Settles when the UDP port is bound; the server may come later.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readClientOptions(options), extras);
@@ -41,9 +43,22 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 /** Starts either side from settings that have been read. */
 export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const network = extras.network ?? (await openBunNetwork(settings));
+  const events = new EventSource(extras.onEvent);
+  const network =
+    extras.network ?? (await openBunNetwork(settings, await openCertificates(settings, events)));
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
-  const tunnel = new Mode(settings, network, new EventSource(extras.onEvent), extras.trace);
+  const tunnel = new Mode(settings, network, events, extras.trace);
   await tunnel.open();
   return tunnel;
+}
+
+/** Loaded only where it is asked for. */
+async function openCertificates(settings: Settings, events: EventSource): Promise<Certificates | undefined> {
+  if (!settings.tls) return undefined;
+  const { Certificates } = await import("../net/tls/certificates.ts");
+  try {
+    return new Certificates(settings, (message) => events.report({ type: "certificate warning", message }));
+  } catch (error) {
+    return failAs("ERR_TLS")(error);
+  }
 }
