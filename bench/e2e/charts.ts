@@ -27,8 +27,14 @@ interface Drawing {
 
 const WIDTH = 760;
 const HEIGHT = 380;
-/** Ours in blue, its variant lighter, the others apart from it in hue and lightness. */
-const COLOURS = ["#1f5fbf", "#7fb0ea", "#c2410c", "#4d7c0f", "#7e22ce"];
+/** Ours in blue, its variant lighter, the others apart from it in hue and lightness: the same in every chart. */
+const COLOURS = new Map([
+  ["ours", "#1f5fbf"],
+  ["ours --offload off", "#7fb0ea"],
+  ["original", "#c2410c"],
+  ["mullvad", "#4d7c0f"],
+]);
+const COLOUR_OF_OTHERS = "#7e22ce";
 
 /** Every chart the samples have figures for. */
 export function drawCharts(samples: readonly Sample[]): Chart[] {
@@ -129,7 +135,6 @@ function draw({ name, title, xName, yName, x, y, kind, series }: Drawing): Chart
   chart.setOption({
     animation: false,
     backgroundColor: "#ffffff",
-    color: COLOURS,
     title: { text: title, left: "center", top: 8, textStyle: { fontSize: 15 } },
     legend: { top: 34, itemGap: 32 },
     grid: { left: 72, right: 32, top: 72, bottom: 56 },
@@ -142,6 +147,7 @@ function draw({ name, title, xName, yName, x, y, kind, series }: Drawing): Chart
     yAxis: { ...axisName, type: y, name: yName, nameGap: 52 },
     series: series.map(({ relay, data }) => ({
       name: relay,
+      color: COLOURS.get(relay) ?? COLOUR_OF_OTHERS,
       type: kind,
       data: data.map((value) => (Number.isNaN(value) ? "-" : value)),
       ...(kind === "line" && { showSymbol: data.length < 30, symbolSize: 7 }),

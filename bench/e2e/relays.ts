@@ -48,6 +48,7 @@ function ours(name: string, extra: readonly string[]): Relay {
     ],
     dialsAtStart: true,
     bothWays: true,
+    perSource: ["-p"],
   };
 }
 

@@ -52,16 +52,14 @@ export async function runAll({ scenarios, relays, plan, ports, onCell }: Run): P
 }
 
 function takesPart(scenario: Scenario, round: Round, relay: Relay, result: RunResult): boolean {
-  const reason = round.leftOut?.(relay);
-  if (reason !== undefined) {
-    const line = `${scenario.name}, ${relay.name}: ${reason}`;
-    if (!result.leftOut.includes(line)) result.leftOut.push(line);
-    return false;
-  }
   const earlier = result.samples.filter(
     (sample) => sample.scenario === scenario.name && sample.relay === relay.name,
   );
-  return !round.hopeless?.(earlier);
+  const reason = round.leftOut?.(relay) ?? round.hopeless?.(earlier);
+  if (reason === undefined) return true;
+  const line = `${scenario.name}, ${relay.name}: ${reason}`;
+  if (!result.leftOut.includes(line)) result.leftOut.push(line);
+  return false;
 }
 
 async function measure(

@@ -59,8 +59,8 @@ export interface Round {
   repeatsMax?: number;
   /** Measures one relay. What it throws makes the row a failed one, with the message as its reason. */
   run(relay: Relay, context: Context): Promise<Outcome>;
-  /** Not worth measuring, given what came of this relay so far. */
-  hopeless?(earlier: readonly Sample[]): boolean;
+  /** Why it is not worth measuring, given what came of this relay so far; undefined when it is. */
+  hopeless?(earlier: readonly Sample[]): string | undefined;
   /** Why this relay cannot take part; undefined when it can. */
   leftOut?(relay: Relay): string | undefined;
 }

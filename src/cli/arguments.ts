@@ -1,14 +1,25 @@
 import { parseArgs } from "node:util";
+import { type Environment, readEnvironment } from "../config/environment.ts";
+import type { NamedOption } from "../config/named-options.ts";
+import type { OptionProblem } from "../errors.ts";
 import type { Dialect } from "../options/dialect.ts";
 import { nearest } from "../options/nearest.ts";
+import { readProgramOptions } from "../options/read-options.ts";
 import { quoted } from "../options/reading.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
 import type { OptionSpec, Role } from "../options/spec.ts";
-import { OPTIONS } from "../options/table.ts";
+import { OPTIONS, type ProgramOptions } from "../options/table.ts";
 
 /** What the arguments ask for. */
 export type Arguments =
-  | { readonly kind: "run"; readonly settings: Settings; readonly verbosity: number }
+  | { readonly kind: "run"; readonly settings: Settings; readonly program: ProgramOptions }
+  /** Run what this file describes; what only the environment can give is for all of its tunnels. */
+  | {
+      readonly kind: "config";
+      readonly file: string;
+      readonly shared: readonly NamedOption[];
+      readonly program: ProgramOptions;
+    }
   /** Whatever else was given, right or wrong. */
   | { readonly kind: "help"; readonly long: boolean }
   | { readonly kind: "version" }
@@ -19,20 +30,39 @@ export type Arguments =
  * Reads the command line's arguments, those after the program's name, and finds every problem at once.
  *
  * The operand may be given in parts (`host 5000 16`), since the original separates them by a space, too.
+ *
+ * @param env The environment's variables: those named `UDPTUNNEL_...` stand for options that the arguments do not give.
  */
-export function parseArguments(argv: readonly string[]): Arguments {
+export function parseArguments(argv: readonly string[], env: Environment = {}): Arguments {
   const given = collect(tokensOf(argv));
   if (given.help !== undefined) return { kind: "help", long: given.help === "--help" };
   if (given.version) return { kind: "version" };
-  const role = roleOf(given);
+  addEnvironment(given, env);
   const dialect: Dialect = {
     values: "written",
     nameOf: (key) => given.typed.get(key) ?? NAMES.get(key) ?? key,
   };
-  const { settings, problems } = readSettings(given.values, role, dialect);
+  const program = readProgramOptions(given.program, dialect);
+  const tunnel =
+    "config" in given.program
+      ? { problems: optionsBesideFile(given, dialect) }
+      : readSettings(given.values, roleOf(given), dialect);
+  const problems = [...tunnel.problems, ...program.problems];
   const lines = [...given.problems, ...problems.map(({ option, problem }) => `${option}: ${problem}`)];
-  if (settings === undefined || lines.length > 0) return { kind: "wrong", problems: lines };
-  return { kind: "run", settings, verbosity: given.verbosity };
+  if (program.values === undefined || lines.length > 0) return { kind: "wrong", problems: lines };
+  const { values: options } = program;
+  if (options.config !== undefined)
+    return { kind: "config", file: options.config, shared: given.shared, program: options };
+  if ("settings" in tunnel) return { kind: "run", settings: tunnel.settings, program: options };
+  return { kind: "wrong", problems: lines };
+}
+
+/** With a configuration file nobody could tell for which of its tunnels an option is meant. */
+function optionsBesideFile({ values, shared }: Given, { nameOf }: Dialect): OptionProblem[] {
+  const problem = `does not go with ${nameOf("config")}; give it in the file`;
+  const fitting = new Set(shared.map(({ spec }) => spec.key));
+  const others = Object.keys(values).filter((key) => !fitting.has(key));
+  return others.map((key) => ({ option: nameOf(key), problem }));
 }
 
 const FLAGGED = OPTIONS.filter((spec) => !spec.operand);
@@ -92,13 +122,23 @@ interface Given {
   /** By key: the option as it was typed. */
   readonly typed: Map<string, string>;
   readonly problems: string[];
-  verbosity: number;
+  /** What concerns the process, by key; a count as often as it was given. */
+  readonly program: Record<string, unknown>;
+  /** What only the environment can give of a tunnel's options. */
+  readonly shared: NamedOption[];
   help?: string;
   version: boolean;
 }
 
 function collect(tokens: readonly Token[]): Given {
-  const given: Given = { values: {}, typed: new Map(), problems: [], verbosity: 0, version: false };
+  const given: Given = {
+    values: {},
+    program: {},
+    shared: [],
+    typed: new Map(),
+    problems: [],
+    version: false,
+  };
   const operands: string[] = [];
   let strayValueOf: Token | undefined;
   for (const token of tokens) {
@@ -124,8 +164,7 @@ function addOption(given: Given, { name, rawName, value }: OptionToken): boolean
   if (!takesValue(spec) && value !== undefined) {
     given.problems.push(`${rawName}: takes no value, but ${quoted(value)} was given; leave it out`);
   }
-  if (spec.kind === "count") given.verbosity += 1;
-  if (!spec.cliOnly) addValue(given, spec, rawName, value);
+  addValue(given, spec, rawName, value);
   return true;
 }
 
@@ -137,17 +176,16 @@ function addUnknown({ problems }: Given, name: string, rawName: string, hasValue
   return hasValue || spec === undefined || !takesValue(spec);
 }
 
-function addValue(
-  { values, typed, problems }: Given,
-  spec: OptionSpec,
-  rawName: string,
-  value: string | undefined,
-): void {
+function addValue(given: Given, spec: OptionSpec, rawName: string, value: string | undefined): void {
+  const { typed, problems } = given;
   const { key } = spec;
+  const values = spec.cliOnly ? given.program : given.values;
   // Nothing in place of a value reads as a missing one wherever values are read.
   const read = spec.kind === "flag" ? (spec.means ?? true) : (value ?? "");
   const before = values[key];
-  if (spec.repeatable) {
+  if (spec.kind === "count") {
+    values[key] = Number(before ?? 0) + 1;
+  } else if (spec.repeatable) {
     values[key] = [...(Array.isArray(before) ? before : []), read];
   } else if (before !== undefined && takesValue(spec)) {
     problems.push(`${rawName}: is given twice, as ${quoted(before)} and as ${quoted(read)}; give it once`);
@@ -165,6 +203,24 @@ function addOperands({ values, problems }: Given, operands: readonly string[]): 
   if (extra !== "") problems.push(`${extra}: is too much; give one UDP-addr/UDP-port[/ttl]`);
   if (operands.length > 0) values.target = operands.slice(0, 3).join("/");
 }
+
+/** Adds what the environment says where the arguments say nothing; an end of the tunnel given here rules out both there. */
+function addEnvironment({ values, program, shared, typed, problems }: Given, env: Environment): void {
+  const { options, problems: wrong } = readEnvironment(env);
+  const hasEnd = ENDS.some((key) => key in values);
+  for (const option of options) {
+    const { spec, value, name } = option;
+    const place = spec.cliOnly ? program : values;
+    const { key } = spec;
+    if (spec.environmentOnly) shared.push(option);
+    if (key in place || (hasEnd && ENDS.includes(key))) continue;
+    place[key] = value;
+    typed.set(key, name);
+  }
+  problems.push(...wrong.map(({ option, problem }) => `${option}: ${problem}`));
+}
+
+const ENDS: readonly string[] = ["listen", "connect"];
 
 function roleOf({ typed, problems }: Given): Role | undefined {
   const [server, client] = [typed.get("listen"), typed.get("connect")];

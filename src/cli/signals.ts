@@ -1,7 +1,6 @@
-/** SIGINT and SIGTERM: the first closes the tunnel, a second one ends the process. */
+/** The signals that concern the process as a whole. */
 
 import { constants } from "node:os";
-import type { Tunnel } from "../tunnel/tunnel.ts";
 
 /**
  * `bun run` forwards signals to the program, so that a Ctrl-C at a terminal arrives twice: only a second signal that
@@ -9,13 +8,19 @@ import type { Tunnel } from "../tunnel/tunnel.ts";
  */
 const SAME_SIGNAL_MS = 500;
 
-export function stopOnSignals(tunnel: Tunnel): void {
+/**
+ * SIGINT and SIGTERM: the first closes what runs, a second one ends the process.
+ *
+ * @param onStop called at the first, before anything is closed.
+ */
+export function closeOnSignals(running: { close(): Promise<void> }, onStop: () => void): void {
   let firstAt: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (firstAt === undefined) {
         firstAt = performance.now();
-        void tunnel.close();
+        onStop();
+        void running.close();
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + constants.signals[signal]);
       }
@@ -23,7 +28,10 @@ export function stopOnSignals(tunnel: Tunnel): void {
   }
 }
 
-/** SIGHUP: the certificates are read again. */
-export function reloadOnHangUp(tunnel: Tunnel): void {
-  process.on("SIGHUP", () => tunnel.reloadCertificates());
+/**
+ * SIGHUP: the configuration and the certificates are read again. Without either the signal is left alone: a closed terminal ends the program, unless it was
+ * started by `nohup`.
+ */
+export function reloadOnSignal(reload: () => void): void {
+  process.on("SIGHUP", reload);
 }

@@ -18,9 +18,9 @@ import type { SystemSockets } from "./system-sockets.ts";
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it). */
 const REUSE_ADDRESS = 16;
 
-/** One socket's share of a turn of the event loop, looked at every so many datagrams. */
-const TURN_MS = 4;
-const TURN_LOOK = 32;
+/** What one socket may cost in one turn of the event loop, looked at every so many datagrams. */
+const TURN_US = 5000;
+const TURN_LOOK = 256;
 
 type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
 
@@ -33,7 +33,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
   #turnDatagrams = 0;
-  #turnBeganAt = 0;
+  #turnSpentUs = 0;
   #gateClosed = false;
 
   /**
@@ -137,17 +137,18 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   /**
    * Ends Bun's receive loop, which runs until the socket is empty: under a flood nothing else would have its turn. When
-   * one turn has lasted too long, the kernel drops what arrives until the others have had theirs.
+   * one turn has cost too much, the kernel drops what arrives until the others have had theirs. It is processor time
+   * that counts: a process that was held up has only more to catch up with.
    */
   #countInTurn(): void {
-    if (this.#turnDatagrams++ === 0) {
-      this.#turnBeganAt = systemClock.now();
-      systemClock.endOfTurn(this.#endTurn);
-    } else if (this.#turnDatagrams % TURN_LOOK === 0 && !this.#gateClosed) {
-      if (systemClock.now() - this.#turnBeganAt < TURN_MS || this.#system === undefined) return;
-      this.#gateClosed = true;
-      this.#system.closeGate(this.#fd);
-    }
+    if (this.#turnDatagrams++ === 0) systemClock.endOfTurn(this.#endTurn);
+    if (this.#turnDatagrams % TURN_LOOK !== 0 || this.#gateClosed || this.#system === undefined) return;
+    const { user, system } = process.cpuUsage();
+    const spentUs = user + system;
+    if (this.#turnDatagrams === TURN_LOOK) this.#turnSpentUs = spentUs;
+    if (spentUs - this.#turnSpentUs < TURN_US) return;
+    this.#gateClosed = true;
+    this.#system.closeGate(this.#fd);
   }
 
   readonly #endTurn = (): void => {

@@ -1,35 +1,37 @@
 /** TCP connections taken with `Bun.listen`. */
 
-import { BunStreamPort, fdOf, handlers } from "./bun-stream-port.ts";
+import { BunStreamPort, fdOf, handlers, type Socket } from "./bun-stream-port.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
 import { PendingHandshakes } from "./pending-handshakes.ts";
-import { secureHandlers } from "./secure-stream-port.ts";
+import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./secure-stream-port.ts";
 import type { StreamListener, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import type { Certificates } from "./tls/certificates.ts";
 
-/** Listens on one TCP port. @throws NetError when it cannot be bound. */
+/** Where to listen; without an address on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no IPv6. */
+interface Place {
+  readonly address?: string;
+  readonly port: number;
+}
+
+/**
+ * Listens on one TCP port.
+ *
+ * @param ipv6Only keeps IPv4 out when that means all addresses.
+ * @throws NetError when it cannot be bound.
+ */
 export function listenBun(
-  at: { address?: string; port: number },
+  at: Place,
   onStream: (stream: StreamPort) => void,
   system: SystemSockets | undefined,
+  ipv6Only = false,
 ): StreamListener {
-  const listener = listening(at, () =>
-    Bun.listen<BunStreamPort | undefined>({
-      hostname: at.address ?? ANY,
-      port: at.port,
-      allowHalfOpen: true,
-      data: undefined,
-      socket: {
-        ...handlers,
-        open: (socket) => {
-          if (isGone(socket)) socket.terminate();
-          else onStream(new BunStreamPort(socket, system));
-        },
-      },
-    }),
-  );
+  const onOpen = (socket: Socket) => onStream(new BunStreamPort(socket, system));
+  const listener = listenAnywhere(at, ipv6Only, (place) => {
+    const options = { ...place, ...COMMON, socket: { ...handlers, open: unlessGone(onOpen) } };
+    return Bun.listen<BunStreamPort | undefined>(options);
+  });
   system?.prepareListener(fdOf(listener));
   return {
     local: { address: listener.hostname, port: listener.port },
@@ -37,32 +39,28 @@ export function listenBun(
   };
 }
 
+/** What listening with TLS takes. */
+export interface SecureListening {
+  readonly system: SystemSockets | undefined;
+  readonly certificates: Certificates;
+  readonly ipv6Only?: boolean;
+}
+
 /** Listens on one TCP port for TLS; when the certificates change, so do those of new connections. */
 export function listenBunSecurely(
-  at: { address?: string; port: number },
+  at: Place,
   onStream: (stream: StreamPort) => void,
   onFailure: (remote: Endpoint, failure: NetError) => void,
-  system: SystemSockets | undefined,
-  certificates: Certificates,
+  { system, certificates, ipv6Only = false }: SecureListening,
 ): StreamListener {
   const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, onFailure);
-  const listen = (place: { fd: number } | { hostname: string; port: number }) => {
-    const options = {
-      ...place,
-      allowHalfOpen: true,
-      data: undefined,
-      tls: certificates.forServer,
-      socket: {
-        ...secureHandlers,
-        open: (socket: Bun.Socket<undefined>) => {
-          if (isGone(socket)) socket.terminate();
-          else handshakes.begin(socket);
-        },
-      },
-    };
-    return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<undefined>);
+  const onOpen = (socket: SecureSocket) => handshakes.begin(socket);
+  const listen = (place: object) => {
+    const socket = { ...secureHandlers, open: unlessGone(onOpen) };
+    const options = { ...place, ...COMMON, tls: certificates.forServer, socket };
+    return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
   };
-  let listener = listening(at, () => listen({ hostname: at.address ?? ANY, port: at.port }));
+  let listener = listenAnywhere(at, ipv6Only, listen);
   system?.prepareListener(fdOf(listener));
   const local = { address: listener.hostname, port: listener.port };
   const forget = certificates.onReload(() => {
@@ -70,9 +68,7 @@ export function listenBunSecurely(
     const fd = system?.duplicate(fdOf(old));
     // Both descriptors have one queue, so that no connection is lost in between. Without, those in the queue are reset.
     if (fd === undefined) old.stop();
-    listener = listening(at, () =>
-      listen(fd === undefined ? { hostname: local.address, port: local.port } : { fd }),
-    );
+    listener = listenAnywhere(local, ipv6Only, (place) => listen(fd === undefined ? place : { fd }));
     if (fd !== undefined) old.stop();
   });
   return {
@@ -85,20 +81,42 @@ export function listenBunSecurely(
   };
 }
 
-/** Every address of this host, IPv4 and IPv6. */
-const ANY = "::";
+const COMMON = { allowHalfOpen: true, data: undefined };
 
-function listening<Listener>(at: { address?: string; port: number }, listen: () => Listener): Listener {
+interface ListenArguments {
+  readonly hostname: string;
+  readonly port: number;
+  readonly ipv6Only: boolean;
+}
+
+function listenAnywhere<Listener>(
+  { address, port }: Place,
+  ipv6Only: boolean,
+  listen: (place: ListenArguments) => Listener,
+): Listener {
   try {
-    return listen();
+    return listenAt({ hostname: address ?? "::", port, ipv6Only }, listen);
+  } catch (error) {
+    const noIpv6 = address === undefined && !ipv6Only && errorCode(error) === "EAFNOSUPPORT";
+    if (noIpv6) return listenAt({ hostname: "0.0.0.0", port, ipv6Only: false }, listen);
+    throw error;
+  }
+}
+
+function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArguments) => Listener): Listener {
+  try {
+    return listen(place);
   } catch (error) {
     const code = errorCode(error);
-    const where = formatEndpoint({ address: at.address ?? ANY, port: at.port });
+    const where = formatEndpoint({ address: place.hostname, port: place.port });
     throw new NetError(code, `cannot listen on TCP ${where}: ${code}`, error);
   }
 }
 
 /** A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same). */
-function isGone(socket: { readonly remoteAddress: string }): boolean {
-  return socket.remoteAddress === undefined;
+function unlessGone<Data>(onOpen: (socket: Bun.Socket<Data>) => void): (socket: Bun.Socket<Data>) => void {
+  return (socket) => {
+    if (socket.remoteAddress === undefined) socket.terminate();
+    else onOpen(socket);
+  };
 }

@@ -34,8 +34,8 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     dial: (to) => dialBun(to, system, certificates),
     listen: (at, onStream, onFailure = () => {}) =>
       certificates === undefined
-        ? listenBun(at, onStream, system)
-        : listenBunSecurely(at, onStream, onFailure, system, certificates),
+        ? listenBun(at, onStream, system, traits.family === 6)
+        : listenBunSecurely(at, onStream, onFailure, { system, certificates, ipv6Only: traits.family === 6 }),
     ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }

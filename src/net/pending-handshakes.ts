@@ -35,18 +35,13 @@ export class PendingHandshakes {
   }
 
   /** A connection has come. */
-  begin(socket: Bun.Socket<undefined>): void {
+  begin(socket: SecureSocket): void {
     if (this.#size >= HANDSHAKES_MAX) this.#makeRoom();
-    const port: SecureStreamPort = new SecureStreamPort(
-      socket as unknown as SecureSocket,
-      this.#system,
-      this.#terms,
-      (failure) => {
-        this.#forget(port);
-        if (failure === undefined) this.#onStream(port);
-        else if (!this.#stopped) this.#onFailure(port.remote, failure);
-      },
-    );
+    const port: SecureStreamPort = new SecureStreamPort(socket, this.#system, this.#terms, (failure) => {
+      this.#forget(port);
+      if (failure === undefined) this.#onStream(port);
+      else if (!this.#stopped) this.#onFailure(port.remote, failure);
+    });
     const { remote } = port; // read now: a socket that is closed has no address any more
     const address = unmapped(remote.address);
     const siblings = this.#pending.get(address);

@@ -1,5 +1,9 @@
+import type { Family } from "./endpoint.ts";
+
 /** What all sockets of one tunnel have in common. */
 export interface SocketTraits {
+  /** The only protocol to use; both when undefined. */
+  readonly family?: Family | undefined;
   /** The traffic class byte of UDP and TCP packets, 0 to 255. */
   readonly tos?: number | undefined;
   /** Linux SO_MARK of every socket, before its first packet. */

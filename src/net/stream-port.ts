@@ -21,6 +21,8 @@ export interface StreamReceiver {
 export interface StreamGauge {
   /** Bytes under way: sent, not delivered and not known to be lost. */
   readonly inFlightBytes: number;
+  /** Bytes sent and not delivered, be they under way or lost. */
+  readonly outstandingBytes: number;
   /** Bytes taken from us and not sent even once. */
   readonly unsentBytes: number;
   /** Payload of a full segment. */

@@ -25,6 +25,7 @@ export function schemaOf(spec: OptionSpec, dialect: Dialect): Schema {
     );
   }
   if (spec.kind === "flag" && spec.means === undefined) return v.optional(one, false);
+  if (spec.kind === "count") return v.optional(one, 0);
   return v.optional(one, "default" in spec ? defaultInput(spec.default, spec, dialect) : undefined);
 }
 
@@ -41,7 +42,7 @@ function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
         ? v.boolean(({ input }) => `${quoted(input)} is not true or false; give one of these`)
         : v.picklist([4, 6], ({ input }) => `${quoted(input)} is not a family of addresses; give 4 or 6`);
     case "count":
-      return v.number();
+      return whole("a number of times", 0, 9);
     case "choice":
       return v.picklist(
         spec.choices,

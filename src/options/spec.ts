@@ -22,8 +22,10 @@ interface CommonSpec {
   readonly role?: Role;
   /** It may be given more than once, and the library takes an array. */
   readonly repeatable?: true;
-  /** Only the command line has it. */
+  /** It concerns the process and not one tunnel: the command line and the environment have it. */
   readonly cliOnly?: true;
+  /** It has no flag: the environment variable `UDPTUNNEL_` and its name gives it. The library has it. */
+  readonly environmentOnly?: true;
   /** It is the operand, and has no flag. */
   readonly operand?: true;
   /** The line it has in the short help; without one, only the long help shows it. */

@@ -14,30 +14,40 @@ const ROWS = [...RELAY_ROWS, ...TLS_ROWS, ...LIMIT_ROWS] as const;
 /** Every option, in the order help shows them. */
 export const OPTIONS: readonly OptionSpec[] = ROWS;
 
-type Row = Exclude<(typeof ROWS)[number], { cliOnly: true }>;
+type Row = (typeof ROWS)[number];
+type ProgramRow = Extract<Row, { cliOnly: true }>;
+type TunnelRow = Exclude<Row, ProgramRow>;
 
 type One<R> = R extends { means: infer Value }
   ? Value
   : R extends { kind: "flag" }
     ? boolean
-    : R extends { choices: readonly (infer Word)[] }
-      ? Word
-      : R extends { kind: "endpoint" }
-        ? HostPort
-        : R extends { min: number }
-          ? number
-          : string;
+    : R extends { kind: "count" }
+      ? number
+      : R extends { choices: readonly (infer Word)[] }
+        ? Word
+        : R extends { kind: "endpoint" }
+          ? HostPort
+          : R extends { min: number }
+            ? number
+            : string;
 
 type Value<R> = R extends { repeatable: true } ? readonly One<R>[] : One<R>;
 
-type Certain =
-  | Extract<Row, { default: unknown } | { repeatable: true }>
-  | Exclude<Extract<Row, { kind: "flag" }>, { means: unknown }>;
+type Certain<R> =
+  | Extract<R, { default: unknown } | { repeatable: true } | { kind: "count" }>
+  | Exclude<Extract<R, { kind: "flag" }>, { means: unknown }>;
 
-/** What the rows of the library's options hold once read: defaults are filled in where a row has one. */
-export type OptionValues = { readonly [R in Certain as R["key"]]: Value<R> } & {
-  readonly [R in Exclude<Row, Certain> as R["key"]]?: Value<R>;
+/** What rows hold once read: defaults are filled in where a row has one. */
+type ValuesOf<R extends Row> = { readonly [C in Certain<R> as C["key"]]: Value<C> } & {
+  readonly [O in Exclude<R, Certain<R>> as O["key"]]?: Value<O>;
 };
 
+/** What the rows of the library's options hold once read. */
+export type OptionValues = ValuesOf<TunnelRow>;
+
+/** What the rows that concern the process and not one tunnel hold once read. */
+export type ProgramOptions = ValuesOf<ProgramRow>;
+
 /** The library's names of its options. */
-export type OptionKey = Row["key"];
+export type OptionKey = TunnelRow["key"];

@@ -81,13 +81,17 @@ export class Association {
   ): void {
     if (this.#ended) return;
     this.#ended = true;
+    const farewells: Promise<void>[] = [];
     for (const [index, link] of this.#links.entries()) {
-      if (this.#streams[index] !== undefined) link.detach();
+      const stream = this.#streams[index];
+      const late = stream === undefined ? undefined : link.detach();
+      if (stream !== undefined && late !== undefined && stream !== gone) {
+        farewells.push(retire(stream, late, this.#clock, timeoutMs));
+      }
       if (this.#links.length > 1) link.bar("no pair");
     }
-    const left = this.#streams.filter((stream) => stream !== undefined && stream !== gone) as StreamPort[];
     this.#events.onEnded(reason, code);
-    void Promise.all(left.map((stream) => retire(stream, this.#clock, timeoutMs))).then(this.#settleGone);
+    void Promise.all(farewells).then(this.#settleGone);
   }
 }
 

@@ -14,6 +14,8 @@ import type { Trace } from "./tunnel.ts";
 /** After a connection that brought nothing, the next dial waits this long, then twice as long, up to the longest. */
 const REDIAL_FIRST_MS = 100;
 const REDIAL_LONGEST_MS = 5000;
+/** A connection that ends without an answer after so short a time was not wanted. */
+const SHORT_LIFE_MS = 10_000;
 
 export interface ClientSessionEvents {
   /** The session needs a stream: `onStream` is to be called with one. */
@@ -38,6 +40,7 @@ export class ClientSession implements StreamSeeker, Session {
   #ended = false;
   #redialMs = REDIAL_FIRST_MS;
   #redialAt = -Infinity;
+  #attachedAt = 0;
   #pause: Timer | undefined;
 
   constructor(
@@ -80,6 +83,7 @@ export class ClientSession implements StreamSeeker, Session {
   onStream(stream: StreamPort): void {
     this.#seeking = false;
     this.#context.counters.connects++;
+    this.#attachedAt = this.#context.network.clock.now();
     this.#link.attach(stream, (end) => this.#streamEnded(stream, end));
   }
 
@@ -97,17 +101,19 @@ export class ClientSession implements StreamSeeker, Session {
     this.#ended = true;
     this.#pause?.cancel();
     const { stream } = this.#link;
-    if (stream !== undefined) this.#link.detach();
+    const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
-    if (stream !== undefined) this.#context.farewells.bid(stream);
+    if (stream !== undefined) this.#context.farewells.bid(stream, late);
   }
 
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
-    const unread = this.#link.streamBytes === 0;
-    if (unread) this.#redialAt = this.#context.network.clock.now() + this.#redialMs;
+    const now = this.#context.network.clock.now();
+    // One that lived was read, or was idle; traffic that goes one way never has an answer.
+    const unread = this.#link.streamBytes === 0 && now - this.#attachedAt < SHORT_LIFE_MS;
+    if (unread) this.#redialAt = now + this.#redialMs;
     this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
-    this.#link.detach();
-    if (end.by !== "error") this.#context.farewells.bid(stream);
+    const late = this.#link.detach();
+    if (end.by !== "error") this.#context.farewells.bid(stream, late);
     this.#events.onStreamEnd(this, reasonOf(end), end.by === "error" ? end.code : undefined, unread);
     if (this.#link.held.outbound > 0) this.#onWanted();
   }

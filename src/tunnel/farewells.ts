@@ -15,9 +15,13 @@ export class Farewells {
     this.#clock = clock;
   }
 
-  /** Sends FIN after what the stream has taken, and cuts it off when the peer takes too long. */
-  bid(stream: StreamPort): void {
-    const gone = retire(stream, this.#clock, FAREWELL_MS).then(() => void this.#leaving.delete(gone));
+  /**
+   * Sends FIN after what the stream has taken, and cuts it off when the peer takes too long.
+   *
+   * @param late told of what the stream still brings.
+   */
+  bid(stream: StreamPort, late: (chunk: Uint8Array) => void): void {
+    const gone = retire(stream, late, this.#clock, FAREWELL_MS).then(() => void this.#leaving.delete(gone));
     this.#leaving.add(gone);
   }
 

@@ -70,6 +70,7 @@ export class Link implements StreamReceiver, SendReport {
   #onStreamEnd: (end: StreamEnd) => void = () => {};
   #decoder = new FrameDecoder();
   #barred: DropReason | undefined;
+  #chunkAt = 0;
   #flushScheduled = false;
   #retry: Timer | undefined;
   #now = 0;
@@ -166,8 +167,11 @@ export class Link implements StreamReceiver, SendReport {
       this.#stall.onIdle();
       return false;
     }
-    const room = this.#options.window.room(stream.gauge(), this.#now);
+    const gauge = stream.gauge();
+    this.#stall.onGauge(gauge);
+    const room = this.#options.window.room(gauge, this.#now);
     if (room <= 0) {
+      this.#stall.onFull(stream);
       this.#flushLater();
       return false;
     }
@@ -181,7 +185,9 @@ export class Link implements StreamReceiver, SendReport {
       this.#stall.onProgress();
     }
     if (taken === bytes.length) return true;
-    if (taken >= 0) this.#stall.onFull(stream); // onDrain will come; when the stream is gone (-1), onClose
+    if (taken >= 0)
+      this.#stall.onFull(stream); // onDrain will come
+    else stream.terminate(); // gone, and `write` has taken the error: Bun would tell of it as of a FIN
     return false;
   }
 
@@ -231,7 +237,8 @@ export class Link implements StreamReceiver, SendReport {
   onChunk(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
     this.streamBytes += chunk.length;
-    this.activeAt = this.#clock.now();
+    this.#chunkAt = this.#clock.now();
+    this.activeAt = this.#chunkAt;
     this.#deliver();
     if (this.#sender?.blocked) this.#stream?.pause();
   }
@@ -258,7 +265,7 @@ export class Link implements StreamReceiver, SendReport {
   /** The UDP socket has room again: go on where the chunk was left. */
   onSendReady(): void {
     const sender = this.#sender as DatagramSender;
-    if (this.#clock.now() - this.activeAt > this.#options.maxDelayMs) {
+    if (this.#clock.now() - this.#chunkAt > this.#options.maxDelayMs) {
       sender.drop("expired");
       this.#dropUndelivered("expired");
     }
@@ -300,8 +307,12 @@ export class Link implements StreamReceiver, SendReport {
     this.#onStreamEnd(stalled ? { by: "stall" } : { by: "error", code });
   }
 
-  /** Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream. */
-  detach(): void {
+  /**
+   * Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream.
+   *
+   * @returns counts what the stream still brings while it is being left: nobody relays it.
+   */
+  detach(): (chunk: Uint8Array) => void {
     this.#stream = undefined;
     this.#stall.onIdle();
     this.#standing.onEmpty();
@@ -310,6 +321,11 @@ export class Link implements StreamReceiver, SendReport {
     this.#counters.outbound.drop("stream lost", this.#queue.startStream());
     this.#dropUndelivered("stream lost");
     this.#accountForQueue();
+    const decoder = this.#decoder;
+    return (chunk) => {
+      decoder.push(chunk);
+      this.#dropUndelivered("closing", decoder);
+    };
   }
 
   /** Drops everything that waits, in both directions. */
@@ -327,11 +343,11 @@ export class Link implements StreamReceiver, SendReport {
   }
 
   /** Whole frames that wait in the decoder because the UDP socket is blocked: received, and then lost. */
-  #dropUndelivered(reason: DropReason): void {
+  #dropUndelivered(reason: DropReason, decoder = this.#decoder): void {
     const { inbound } = this.#counters;
-    while (this.#decoder.next()) {
+    while (decoder.next()) {
       inbound.received++;
-      inbound.receivedBytes += this.#decoder.length;
+      inbound.receivedBytes += decoder.length;
       inbound.drop(reason);
     }
   }

@@ -17,6 +17,8 @@ const QUEUE_MS = 20;
 const QUEUE_SHARE = 1 / 4;
 /** In flight there is always room for this many segments, else the peer's delayed acknowledgements stop everything. */
 const SEGMENTS_MIN = 2;
+/** Where segments are huge (65,483 bytes on loopback), this much is worth a write all the same. */
+const WORTHWHILE_BYTES = 1448;
 /** Unsent bytes for which there is always room, and for how long the rest may last at the rate the path carries. */
 const UNSENT_BYTES_MIN = 16 * 1024;
 const UNSENT_MS = 10;
@@ -55,7 +57,7 @@ export class SendWindow {
     const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);
     const room = Math.min(unsentMax - gauge.unsentBytes, this.#inFlightRoom(gauge, bytesPerMs));
     // Less than a segment's worth at a time would fill the path with headers (RFC 1122, 4.2.3.4).
-    return room < gauge.mssBytes && gauge.inFlightBytes > 0 ? 0 : room;
+    return room < Math.min(gauge.mssBytes, WORTHWHILE_BYTES) && gauge.inFlightBytes > 0 ? 0 : room;
   }
 
   #inFlightRoom(gauge: StreamGauge, bytesPerMs: number): number {

@@ -168,10 +168,10 @@ class ServerSession implements Session {
   }
 
   end(reason: DisconnectReason): void {
-    this.#link.detach();
+    const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
     this.#port?.close();
-    if (!this.#gone) this.#context.farewells.bid(this.#stream);
+    if (!this.#gone) this.#context.farewells.bid(this.#stream, late);
   }
 
   #openPort(): void {

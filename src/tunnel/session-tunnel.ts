@@ -22,8 +22,8 @@ const SWEEP_MS = 1000;
 const SHRINK_IDLE_MS = 5000;
 /** All queues together hold this many times what one may hold. */
 const BUDGET_QUEUES = 16;
-/** Descriptors kept for everything that is not a session. */
-const DESCRIPTORS_RESERVED = 64;
+/** Descriptors kept for everything that is not a session: connections that are being left or refused, too. */
+const DESCRIPTORS_RESERVED = 256;
 /** How long closing may take to get rid of what is queued, and how often it looks. */
 const CLOSE_MS = 1000;
 const CLOSE_POLL_MS = 5;
@@ -110,7 +110,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
     const { maxSessions: wanted, role } = this.settings;
     const limit = this.network.descriptorLimit();
     const each = role === "server" ? 2 : 1;
-    const sessions = Math.max(1, Math.floor((limit - DESCRIPTORS_RESERVED) / each));
+    const sessions = Math.max(1, Math.floor((limit - Math.min(DESCRIPTORS_RESERVED, limit / 2)) / each));
     if (sessions >= wanted) return wanted;
     this.#events.report({ type: "few descriptors", sessions, wanted, limit });
     return sessions;

@@ -4,7 +4,7 @@
  */
 
 import type { Clock, Timer } from "../net/clock.ts";
-import type { StreamPort } from "../net/stream-port.ts";
+import type { StreamGauge, StreamPort } from "../net/stream-port.ts";
 
 /** How often a full stream is looked at. */
 const LOOK_MS = 1000;
@@ -15,14 +15,24 @@ export class StallWatch {
   readonly #onStall: () => void;
   #timer: Timer | undefined;
   #since = 0;
-  /** Whether the peer's window was closed when last looked at. */
-  windowWasClosed = false;
+  #windowWasClosed = false;
 
   /** @param limitMs how long a stream may take nothing. */
   constructor(clock: Clock, limitMs: number, onStall: () => void) {
     this.#clock = clock;
     this.#limitMs = limitMs;
     this.#onStall = onStall;
+  }
+
+  /** Whether the peer's window was closed when last looked at. */
+  get windowWasClosed(): boolean {
+    return this.#windowWasClosed;
+  }
+
+  /** The stream has been looked at. */
+  onGauge(gauge: StreamGauge | undefined): void {
+    // All that was sent has arrived, though something is there to be sent: the peer is there and has no room.
+    this.#windowWasClosed = gauge !== undefined && gauge.outstandingBytes <= 0 && gauge.unsentBytes > 0;
   }
 
   /** The stream is full. */
@@ -35,7 +45,6 @@ export class StallWatch {
   /** The stream has taken something. */
   onProgress(): void {
     this.#since = this.#clock.now();
-    this.windowWasClosed = false;
   }
 
   /** Nothing waits to be written. */
@@ -46,9 +55,7 @@ export class StallWatch {
 
   #look(stream: StreamPort): void {
     this.#timer = this.#clock.after(LOOK_MS, () => {
-      const gauge = stream.gauge();
-      // Nothing is in flight, though something is there to be sent: the peer is there and has no room.
-      this.windowWasClosed = gauge !== undefined && gauge.inFlightBytes === 0 && gauge.unsentBytes > 0;
+      this.onGauge(stream.gauge());
       if (this.#clock.now() - this.#since >= this.#limitMs) {
         this.#timer = undefined;
         this.#onStall();

@@ -28,7 +28,8 @@ test("every micro benchmark runs, beside its naive twin, and its JSON holds what
     expect(report.rows).toHaveLength(benches * 3);
     const names = new Set(report.rows.map((row: { bench: string }) => row.bench));
     expect(names.size).toBe(benches);
-    for (const name of ["header", "decoder", "queue"]) expect([...names]).toContain(name);
+    for (const name of ["header", "decoder", "queue", "grouping", "session-lookup", "tunnel"])
+      expect([...names]).toContain(name);
 
     for (const row of report.rows) {
       for (const measured of [row.ours, row.naive]) {
@@ -46,10 +47,22 @@ test("every micro benchmark runs, beside its naive twin, and its JSON holds what
 });
 
 test.each([
-  [["--only", "nothing"], "no bench is named nothing; there are: decoder, header, queue"],
+  [
+    ["--only", "nothing"],
+    "no bench is named nothing; there are: decoder, grouping, header, queue, session-lookup, tunnel",
+  ],
   [["--sizes", "1,65508"], 'a payload size is 0 to 65507 or mix, not "65508"'],
 ])("%p is refused before anything is measured", async (options, complaint) => {
   const { exitCode, stdout, stderr } = await run(...options);
   expect([exitCode, stdout]).toEqual([2, ""]);
   expect(stderr.trim()).toStartWith(complaint);
+});
+
+test("a datagram leaves nothing behind on the heap", async () => {
+  const waste = Bun.spawn([process.execPath, join(RUN, "../waste.ts"), "--datagrams", "200000"], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  expect(await waste.stdout.text()).toMatch(/^200000 datagrams of 172 bytes: \d+ ns each, .*bound: 1\)\n$/);
+  expect(await waste.exited).toBe(0);
 });

@@ -47,13 +47,13 @@ describe("the original's command lines", () => {
     ]) {
       expect(parse(line)).toMatchObject({
         kind: "run",
-        verbosity: 1,
+        program: { verbosity: 1 },
         settings: { rtp: true, listen: { port: 5000 } },
       });
     }
-    expect(parse("-s5000 -vv h/2")).toMatchObject({ verbosity: 2 });
-    expect(parse("-s5000 h/2 -v --verbose -v")).toMatchObject({ verbosity: 3 });
-    expect(parse("-s5000 h/2")).toMatchObject({ verbosity: 0 });
+    expect(parse("-s5000 -vv h/2")).toMatchObject({ program: { verbosity: 2 } });
+    expect(parse("-s5000 h/2 -v --verbose -v")).toMatchObject({ program: { verbosity: 3 } });
+    expect(parse("-s5000 h/2")).toMatchObject({ program: { verbosity: 0 } });
   });
 
   test("the operand's parts, apart or together", () => {

@@ -48,7 +48,7 @@ const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   queueBytesMax: 4_194_304,
   inFlight: "auto",
   offload: "auto",
-  socketBufferBytes: 8_388_608,
+  socketBufferBytes: 2_097_152,
 };
 
 test("a server's settings, with defaults filled in and nothing that was not given", () => {

@@ -156,7 +156,7 @@ describe("descriptors", () => {
     );
     scene.started.push(tunnel);
     expect(warnings).toMatchObject([
-      { type: "few descriptors", sessions: 10, wanted: 100, limit: 84 },
+      { type: "few descriptors", sessions: 21, wanted: 100, limit: 84 },
       { type: "open to all" },
     ]);
     await scene.end();

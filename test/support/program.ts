@@ -1,8 +1,13 @@
 /** The real program as a child process. */
 
+import { resolve } from "node:path";
 import { until } from "./until.ts";
 
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
+const { UDPTUNNEL_PROGRAM } = Bun.env;
+
+/** What runs the program: the sources, or the executable that UDPTUNNEL_PROGRAM names. */
+const PROGRAM = UDPTUNNEL_PROGRAM === undefined ? [process.execPath, ENTRY] : [resolve(UDPTUNNEL_PROGRAM)];
 
 export class Program implements AsyncDisposable {
   readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
@@ -12,10 +17,14 @@ export class Program implements AsyncDisposable {
   output = "";
   readonly #drained: Promise<unknown>;
 
-  /** @param command what to run instead of the entry file. */
-  constructor(args: readonly string[], command = [process.execPath, ENTRY]) {
+  /**
+   * @param command what to run instead of the program.
+   * @param environment variables it has besides those of the tests.
+   */
+  constructor(args: readonly string[], command = PROGRAM, environment: Record<string, string> = {}) {
     this.child = Bun.spawn([...command, ...args], {
       cwd: new URL("../..", import.meta.url).pathname,
+      env: { ...Bun.env, ...environment },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",

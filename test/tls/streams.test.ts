@@ -30,7 +30,7 @@ for (const [way, system] of WAYS) {
       stream.receive(deaf);
       streams.push(stream);
     };
-    const listener = listenBunSecurely(here, onStream, () => {}, system, server);
+    const listener = listenBunSecurely(here, onStream, () => {}, { system, certificates: server });
     return { listener, streams, server, client };
   }
 
@@ -98,8 +98,7 @@ if (linux !== undefined) {
         here,
         (stream) => stream.receive(deaf),
         () => {},
-        linux,
-        server,
+        { system: linux, certificates: server },
       );
       const client = new Files({ role: "client", ca: authority.cert }, noWarning);
       // Over loopback the kernel has these in the listener's queue before the call returns.

@@ -23,7 +23,7 @@ export const UNANSWERED: Column = {
 
 /** Why a relay cannot take part. */
 export function withoutPerSource(relay: Relay): string | undefined {
-  return relay.perSource === undefined ? "it has no per-source mode yet" : undefined;
+  return relay.perSource === undefined ? "it has no per-source mode" : undefined;
 }
 
 /** Starts a relay in per-source mode, where the client's UDP address is the one it listens on. */

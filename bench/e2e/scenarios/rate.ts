@@ -19,13 +19,14 @@ export const rate: Scenario = {
         size,
         rate,
         run: (relay, context) => runOneLoad(relay, context, { size, rate }),
-        hopeless: (earlier) =>
-          earlier.some(
-            (sample) =>
-              sample.size === size &&
-              (sample.rate ?? 0) < rate &&
-              (sample.values?.[LOSS.key] ?? 0) > HOPELESS_PERCENT,
-          ),
+        hopeless: (earlier) => {
+          const lost = earlier.find(
+            (sample) => sample.size === size && (sample.values?.[LOSS.key] ?? 0) > HOPELESS_PERCENT,
+          );
+          return (
+            lost && `${size} B not tried above ${lost.rate}/s, where over ${HOPELESS_PERCENT} % were lost`
+          );
+        },
       })),
     ),
 };

@@ -31,6 +31,8 @@ export interface Libc {
   getsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: Memory): number;
   getsockname(fd: number, address: Memory, addressBytes: Memory): number;
   ioctl(fd: number, request: number, value: Memory): number;
+  /** At most 2 GiB at once. */
+  send(fd: number, bytes: Memory, count: number, flags: number): number;
   sendmmsg(fd: number, messages: Memory, count: number, flags: number): number;
   /** 0 when no interface has this name, which ends with a zero byte. */
   if_nametoindex(name: Memory): number;
@@ -53,6 +55,8 @@ const SYMBOLS = {
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
+  // Really an ssize_t, of which the lower half is enough for a count of bytes that fits one datagram.
+  send: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
   sendmmsg: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
   if_nametoindex: { args: ["ptr"], returns: "u32" },
   __errno_location: { args: [], returns: "ptr" },

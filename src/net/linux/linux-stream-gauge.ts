@@ -6,6 +6,7 @@ import { TcpInfo } from "./tcp-info.ts";
 
 export class LinuxStreamGauge implements StreamGauge {
   inFlightBytes = 0;
+  outstandingBytes = 0;
   unsentBytes = 0;
   mssBytes = 0;
   rttMs = 0;
@@ -22,11 +23,13 @@ export class LinuxStreamGauge implements StreamGauge {
   read(fd: number): boolean {
     const info = this.#info;
     if (info.read(fd) !== undefined) return false;
-    const { inFlightBytes, deliveredBytes, sndMss, rttUs, minRttUs, notsentBytes } = info;
-    if (inFlightBytes === undefined || deliveredBytes === undefined) return false;
+    const { inFlightBytes, outstandingBytes, deliveredBytes, sndMss, rttUs, minRttUs, notsentBytes } = info;
+    if (inFlightBytes === undefined || outstandingBytes === undefined) return false;
+    if (deliveredBytes === undefined) return false;
     if (notsentBytes === undefined || minRttUs === undefined) return false;
     this.mssBytes = sndMss ?? 0;
     this.inFlightBytes = inFlightBytes;
+    this.outstandingBytes = outstandingBytes;
     this.deliveredBytes = deliveredBytes;
     this.unsentBytes = notsentBytes;
     this.rttMs = (rttUs ?? 0) / 1000;

@@ -92,9 +92,16 @@ export class TcpInfo {
    * is lost, else within what is missing to full segments.
    */
   get inFlightBytes(): number | undefined {
+    const outstanding = this.outstandingBytes;
+    if (outstanding === undefined) return undefined;
+    return Math.max(0, outstanding - this.#segmentBytes(LOST) + this.#segmentBytes(RETRANS));
+  }
+
+  /** Bytes of payload that were sent and have not been delivered, be they under way or lost (Linux 4.19). */
+  get outstandingBytes(): number | undefined {
     const [sent, again, delivered] = [this.#u64(BYTES_SENT), this.#u64(BYTES_RETRANS), this.deliveredBytes];
     if (sent === undefined || again === undefined || delivered === undefined) return undefined;
-    return Math.max(0, sent - again - delivered - this.#segmentBytes(LOST) + this.#segmentBytes(RETRANS));
+    return sent - again - delivered;
   }
 
   /** Segments sent again, since the connection began. */

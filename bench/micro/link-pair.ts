@@ -1,0 +1,109 @@
+/** Two links joined by a stream in memory: a whole tunnel, from one UDP side to the other, without a system call. */
+
+import { FrameQueue } from "../../src/framing/index.ts";
+import type { DatagramSender } from "../../src/net/datagram-port.ts";
+import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
+import { Counters } from "../../src/observe/counters.ts";
+import { Link } from "../../src/tunnel/link.ts";
+import { SendWindow } from "../../src/tunnel/send-window.ts";
+
+export interface LinkPair {
+  /** Takes a datagram in at one end. */
+  push(datagram: Uint8Array): void;
+  /** Ends a turn of the event loop: what is queued is written, arrives, and is sent. */
+  endTurn(): void;
+  /** Datagrams and payload bytes that have left at the other end. */
+  readonly left: { datagrams: number; bytes: number };
+  readonly counters: Counters;
+}
+
+/** Makes one. Its clock advances by a millisecond a turn. */
+export function linkPair(): LinkPair {
+  const left = { datagrams: 0, bytes: 0 };
+  const counters = new Counters();
+  let now = 0;
+  let turn: (() => void)[] = [];
+  const clock = {
+    now: () => now,
+    after: () => ({ cancel() {} }),
+    endOfTurn: (run: () => void) => void turn.push(run),
+  };
+  const link = () =>
+    new Link({
+      clock,
+      counters,
+      queue: new FrameQueue({ bytesMax: 4 * 1024 * 1024, framesMax: 65_536 }),
+      maxDelayMs: 200,
+      deadAfterMs: 15_000,
+      agesWithoutStream: true,
+      window: new SendWindow(undefined, true),
+    });
+  const [near, far] = [link(), link()];
+  far.sendTo(new CountingSender(left, far), 4);
+  const stream = memoryStream((chunk) => far.onChunk(chunk));
+  near.attach(stream, () => {});
+  far.attach(
+    memoryStream(() => {}),
+    () => {},
+  );
+  return {
+    push: (datagram) => near.onDatagram(datagram),
+    endTurn() {
+      now++;
+      const due = turn;
+      turn = [];
+      for (const run of due) run();
+    },
+    left,
+    counters,
+  };
+}
+
+/** Takes all it is given, and hands it on as one chunk, copied as a kernel would. */
+function memoryStream(onChunk: (chunk: Uint8Array) => void): StreamPort {
+  const nowhere = { address: "192.0.2.1", port: 1 };
+  return {
+    local: nowhere,
+    remote: nowhere,
+    receive(_receiver: StreamReceiver) {},
+    write(bytes) {
+      onChunk(bytes.slice());
+      return bytes.length;
+    },
+    gauge: () => undefined,
+    pause() {},
+    resume() {},
+    shutdown() {},
+    terminate() {},
+  } as StreamPort;
+}
+
+/** A UDP socket that is never full. */
+class CountingSender implements DatagramSender {
+  readonly blocked = false;
+  readonly held = 0;
+  readonly #left: { datagrams: number; bytes: number };
+  readonly #link: Link;
+  #datagrams = 0;
+  #bytes = 0;
+
+  constructor(left: { datagrams: number; bytes: number }, link: Link) {
+    this.#left = left;
+    this.#link = link;
+  }
+
+  add(_bytes: Uint8Array, _start: number, length: number): void {
+    this.#datagrams++;
+    this.#bytes += length;
+  }
+
+  flush(): void {
+    this.#link.onSent(this.#datagrams, this.#bytes);
+    this.#left.datagrams += this.#datagrams;
+    this.#left.bytes += this.#bytes;
+    this.#datagrams = 0;
+    this.#bytes = 0;
+  }
+
+  drop(): void {}
+}

@@ -1,0 +1,141 @@
+/**
+ * The configuration file: a TOML table for each tunnel, with the command line's long names.
+ *
+ *     [tunnel.media]
+ *     server = 5000
+ *     target = "localhost/4000"
+ */
+
+import type { Dialect } from "../options/dialect.ts";
+import { quoted } from "../options/reading.ts";
+import { readSettings } from "../options/settings.ts";
+import type { Role } from "../options/spec.ts";
+import { OPTIONS } from "../options/table.ts";
+import { collisions } from "./collisions.ts";
+import { variableOf } from "./environment.ts";
+import { meanings, type NamedOption, nearestName, specOf } from "./named-options.ts";
+import type { TunnelPlan } from "./plan.ts";
+import { isTable, keyLines, readToml } from "./toml-lines.ts";
+
+/** One thing that is wrong with a file. */
+export interface ConfigProblem {
+  /** Counts from 1. */
+  readonly line?: number | undefined;
+  /** The key as the file has it, from the outermost table on; empty when the whole file is meant. */
+  readonly path: readonly string[];
+  /** What is wrong, and what to give instead. */
+  readonly problem: string;
+}
+
+/**
+ * Reads a file's text, and finds every problem at once; there are plans only when there is none.
+ *
+ * @param shared options that every tunnel has which its table does not give.
+ */
+export function readConfig(
+  text: string,
+  shared: readonly NamedOption[] = [],
+): {
+  readonly plans: readonly TunnelPlan[];
+  readonly problems: readonly ConfigProblem[];
+} {
+  const toml = readToml(text);
+  if (!("document" in toml)) return { plans: [], problems: [{ ...toml, path: [] }] };
+  const plans: TunnelPlan[] = [];
+  const problems: ConfigProblem[] = [];
+  const { tunnel, ...strangers } = toml.document;
+  for (const key of Object.keys(strangers)) problems.push({ path: [key], problem: misplaced(key) });
+  const tables = isTable(tunnel) ? Object.entries(tunnel) : [];
+  if (tables.length === 0)
+    problems.push({ path: tunnel === undefined ? [] : ["tunnel"], problem: NO_TUNNEL });
+  for (const [name, table] of tables) {
+    const result = readTunnel(name, table, shared);
+    if ("plan" in result) plans.push(result.plan);
+    else problems.push(...result.problems);
+  }
+  for (const { name, option, problem } of collisions(plans))
+    problems.push({ path: ["tunnel", name, option], problem });
+  if (problems.length === 0) return { plans, problems };
+  const lineOf = keyLines(text);
+  return { plans: [], problems: problems.map((each) => ({ line: lineOf(each.path), ...each })) };
+}
+
+/** A problem in one line: `udptunnel.toml:7: tunnel.media.max-delay: ...`. */
+export function formatProblem(file: string, { line, path, problem }: ConfigProblem): string {
+  const place = line === undefined ? file : `${file}:${line}`;
+  return [place, ...(path.length === 0 ? [] : [path.join(".")]), problem].join(": ");
+}
+
+const NO_TUNNEL = "describes no tunnel; give a table for each, such as [tunnel.media]";
+
+function misplaced(key: string): string {
+  const spec = specOf(key);
+  if (spec?.cliOnly) return FOR_PROGRAM;
+  return spec === undefined
+    ? "is unknown; only tables such as [tunnel.media] may stand here"
+    : "belongs in the table of a tunnel, such as [tunnel.media]";
+}
+
+const FOR_PROGRAM = "is not a tunnel's; give it on the command line or in the environment";
+
+/** A name must be safe in a line of a log and in a metric's label. */
+const TUNNEL_NAME = /^[a-z0-9][\w.-]{0,62}$/i;
+
+type TunnelReading = { readonly plan: TunnelPlan } | { readonly problems: readonly ConfigProblem[] };
+
+function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]): TunnelReading {
+  const path = ["tunnel", name];
+  const problems: ConfigProblem[] = [];
+  if (!TUNNEL_NAME.test(name)) {
+    const problem = `${quoted(name)} cannot be a name; give letters, digits, - and _, beginning with a letter or a digit`;
+    problems.push({ path, problem });
+  }
+  if (!isTable(table)) {
+    return { problems: [...problems, { path, problem: `is no table; begin one with [${path.join(".")}]` }] };
+  }
+  const given: NamedOption[] = [];
+  for (const [option, value] of Object.entries(table)) {
+    const spec = specOf(option);
+    if (spec === undefined || spec.cliOnly)
+      problems.push({ path: [...path, option], problem: unknown(option) });
+    else given.push({ spec, value, name: option });
+  }
+  const keys = new Set(given.map(({ spec }) => spec.key));
+  given.push(...shared.filter(({ spec }) => !keys.has(spec.key)));
+  const { options, problems: contradictions } = meanings(given);
+  const role = roleOf(options);
+  if (role === undefined) problems.push({ path, problem: oneEnd(options) });
+  const values = Object.fromEntries(options.map(({ spec, value }) => [spec.key, value]));
+  const { settings, problems: wrong } = readSettings(values, role, dialectOf(options));
+  for (const { option, problem } of [...contradictions, ...wrong]) {
+    problems.push({ path: [...path, option], problem });
+  }
+  return settings === undefined || problems.length > 0 ? { problems } : { plan: { name, settings } };
+}
+
+function unknown(option: string): string {
+  const spec = specOf(option);
+  if (spec?.environmentOnly) return `is not for files; set ${variableOf(option)} for all tunnels`;
+  if (spec !== undefined) return FOR_PROGRAM;
+  const meant = nearestName(option);
+  return meant === undefined ? "is no option; leave it out" : `is no option; did you mean ${meant}?`;
+}
+
+function dialectOf(options: readonly NamedOption[]): Dialect {
+  const names = new Map(options.map(({ spec, name }) => [spec.key, name]));
+  return { values: "written", nameOf: (key) => names.get(key) ?? NAMES.get(key) ?? key };
+}
+
+const NAMES: ReadonlyMap<string, string> = new Map(OPTIONS.map(({ key, name }) => [key, name]));
+
+function roleOf(options: readonly NamedOption[]): Role | undefined {
+  const ends = options.map(({ spec }) => spec.key).filter((key) => key === "listen" || key === "connect");
+  if (ends.length !== 1) return undefined;
+  return ends[0] === "listen" ? "server" : "client";
+}
+
+function oneEnd(options: readonly NamedOption[]): string {
+  return options.some(({ spec }) => spec.key === "listen")
+    ? "server and client are the two ends of a tunnel; give exactly one of them"
+    : 'server or client is missing; give server = "[TCP-addr/]TCP-port" or client = "TCP-addr[/TCP-port]"';
+}

@@ -1,0 +1,109 @@
+/**
+ * The UDP sockets of a link in peer mode.
+ *
+ *   unicast     one socket, bound to the target's port, receives and sends, as media programs expect
+ *   multicast   one socket bound to the group receives; a second one on a passing port sends, so that what comes
+ *               back of our own can be told apart
+ *   one-way     only the socket that is needed
+ */
+
+import type { DatagramPort, DatagramReceiver, NetworkInterface } from "../net/datagram-port.ts";
+import { type Endpoint, familyOf } from "../net/endpoint.ts";
+import { isMulticast } from "../net/multicast.ts";
+import { NetError, type Network } from "../net/network.ts";
+import type { Settings } from "../options/settings.ts";
+
+/** The original's default. */
+const MULTICAST_TTL = 1;
+
+export interface PeerSockets {
+  /** Undefined when nothing is to be received. */
+  readonly receive: DatagramPort | undefined;
+  /** Undefined when nothing is to be sent. May be the same as `receive`. */
+  readonly send: DatagramPort | undefined;
+  /** The address our datagrams come from; undefined when the system chooses it for each. */
+  readonly ownAddress: string | undefined;
+  /** The port our datagrams come from; 0 when they cannot come back to us. */
+  readonly ownPort: number;
+}
+
+/**
+ * Opens them.
+ *
+ * @param receiver told of what may be relayed.
+ * @param deaf told of what reaches a socket that only sends.
+ * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
+ */
+export function openPeerSockets(
+  network: Network,
+  settings: Settings,
+  target: Endpoint,
+  receiver: DatagramReceiver,
+  deaf: DatagramReceiver,
+): PeerSockets {
+  const open = isMulticast(target.address) ? openMulticast : openUnicast;
+  return open(network, settings, target, receiver, deaf);
+}
+
+function openUnicast(
+  network: Network,
+  { bind, udpSendOnly, udpReceiveOnly }: Settings,
+  target: Endpoint,
+  receiver: DatagramReceiver,
+  deaf: DatagramReceiver,
+): PeerSockets {
+  const address = bind ?? anyAddress(target);
+  if (udpSendOnly) {
+    // Connected, so that nobody but the target can reach the socket.
+    const options = { bind: { address, port: 0 }, connect: target, oneTarget: true };
+    return {
+      receive: undefined,
+      send: network.openDatagramPort(options, deaf),
+      ownAddress: undefined,
+      ownPort: 0,
+    };
+  }
+  const options = { bind: { address, port: target.port }, shared: true, oneTarget: true };
+  const port = network.openDatagramPort(options, receiver);
+  const ownAddress = bind ?? network.sourceAddressTo(target);
+  return { receive: port, send: udpReceiveOnly ? undefined : port, ownAddress, ownPort: target.port };
+}
+
+function openMulticast(
+  network: Network,
+  settings: Settings,
+  group: Endpoint,
+  receiver: DatagramReceiver,
+  deaf: DatagramReceiver,
+): PeerSockets {
+  const { udpSendOnly, udpReceiveOnly, loop, source: sources, bind } = settings;
+  const on = interfaceFor(network, settings, group);
+  let receive: DatagramPort | undefined;
+  if (!udpSendOnly) {
+    const options = { bind: group, shared: true, join: { interface: on, sources } };
+    receive = network.openDatagramPort(options, receiver);
+  }
+  if (udpReceiveOnly) return { receive, send: undefined, ownAddress: undefined, ownPort: 0 };
+  const ttl = settings.target.ttl ?? MULTICAST_TTL;
+  const multicast = { interface: on, ttl, loop };
+  const address = bind ?? anyAddress(group);
+  try {
+    const send = network.openDatagramPort({ bind: { address, port: 0 }, oneTarget: true, multicast }, deaf);
+    return { receive, send, ownAddress: undefined, ownPort: send.local.port };
+  } catch (error) {
+    receive?.close();
+    throw error;
+  }
+}
+
+function interfaceFor(network: Network, settings: Settings, group: Endpoint): NetworkInterface | undefined {
+  const wanted = settings.interface ?? /%(.+)$/.exec(group.address)?.[1];
+  if (wanted === undefined) return undefined;
+  const found = network.findInterface(wanted);
+  if (found === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);
+  return found;
+}
+
+function anyAddress(target: Endpoint): string {
+  return familyOf(target.address) === 6 ? "::" : "0.0.0.0";
+}

@@ -1,0 +1,205 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { formatProblem, readConfig } from "../../src/config/read-config.ts";
+import { OPTIONS } from "../../src/options/table.ts";
+
+const problemsOf = (text: string) =>
+  readConfig(text).problems.map((problem) => formatProblem("f.toml", problem));
+const table = (...lines: string[]) => ["[tunnel.a]", ...lines, ""].join("\n");
+const good = ["server = 5000", 'target = "h/4000"'];
+
+describe("a file that is right", () => {
+  test("has a plan for each table, in the units of the command line", () => {
+    const text = `
+      [tunnel.media]
+      server = 5000
+      target = "localhost/4000"
+      rtp = true
+      dead-after = 1.5
+      queue = "1MiB"
+      allow = ["192.0.2.0/24", "::1"]
+      [tunnel.dns]
+      client = ["one.example/5353", "two.example"]
+      target = { host = "::1", port = 53 }
+      per-source = true
+      ipv6 = true
+      ipv4 = false
+      tos = "EF"
+    `;
+    const { plans, problems } = readConfig(text);
+    expect(problems).toEqual([]);
+    expect(plans.map(({ name }) => name)).toEqual(["media", "dns"]);
+    expect(plans[0]?.settings).toMatchObject({
+      role: "server",
+      listen: { port: 5000 },
+      target: { host: "localhost", port: 4000 },
+      rtp: true,
+      deadAfterMs: 1500,
+      queueBytesMax: 1_048_576,
+      allow: ["192.0.2.0/24", "::1"],
+    });
+    expect(plans[1]?.settings).toMatchObject({
+      role: "client",
+      connect: [
+        { host: "one.example", port: 5353 },
+        { host: "two.example", port: 53 },
+      ],
+      target: { host: "::1", port: 53 },
+      family: 6,
+      tos: 184,
+    });
+  });
+
+  test("may be indented, dotted and inline", () => {
+    const { plans } = readConfig(
+      'tunnel.a = { server = 1, target = "h/2" }\ntunnel.b.client = "h"\ntunnel.b.target = "h/3"',
+    );
+    expect(plans.map(({ name }) => name)).toEqual(["a", "b"]);
+  });
+});
+
+describe("every problem has its line, its key and what is allowed", () => {
+  test.each([
+    [
+      table("server = 5000", 'target = "h"'),
+      'f.toml:3: tunnel.a.target: "h" has no port; give one after a slash: h/5000',
+    ],
+    [
+      table(...good, "", "max-delay = 999999"),
+      "f.toml:5: tunnel.a.max-delay: 999999 is too large; give 0 to 600000 milliseconds",
+    ],
+    [table(...good, "max-dealy = 5"), "f.toml:4: tunnel.a.max-dealy: is no option; did you mean max-delay?"],
+    [table(...good, "zzz = 5"), "f.toml:4: tunnel.a.zzz: is no option; leave it out"],
+    [table(...good, "rtp = 1"), "f.toml:4: tunnel.a.rtp: 1 is not true or false; give one of these"],
+    [
+      table(...good, "ipv4 = true", "ipv6 = true"),
+      "f.toml:5: tunnel.a.ipv6: contradicts ipv4; give one of them",
+    ],
+    [
+      table(...good, 'offload = "on"'),
+      'f.toml:4: tunnel.a.offload: "on" is not one of its words; give auto or off',
+    ],
+    [table(...good, 'tcp-bind = "::1"'), "f.toml:4: tunnel.a.tcp-bind: is for the client only; leave it out"],
+    [
+      table(...good, "verbose = 1"),
+      "f.toml:4: tunnel.a.verbose: is not a tunnel's; give it on the command line or in the environment",
+    ],
+    [table("server = 5000"), "f.toml:1: tunnel.a.target: is missing; give UDP-addr/UDP-port[/ttl]"],
+    [
+      table('target = "h/1"'),
+      'f.toml:1: tunnel.a: server or client is missing; give server = "[TCP-addr/]TCP-port" or client = "TCP-addr[/TCP-port]"',
+    ],
+    [
+      table(...good, 'client = "h"'),
+      "f.toml:1: tunnel.a: server and client are the two ends of a tunnel; give exactly one of them",
+    ],
+    [
+      table(...good, "allow = [", '  "192.0.2.0/24",', '  "nowhere",', "]"),
+      'f.toml:4: tunnel.a.allow: "nowhere" is not a network; give an IPv4 or IPv6 address, or one with a prefix: 192.0.2.0/24',
+    ],
+    [
+      `rtp = true\n${table(...good)}`,
+      "f.toml:1: rtp: belongs in the table of a tunnel, such as [tunnel.media]",
+    ],
+    [
+      `\nfoo = true\n${table(...good)}`,
+      "f.toml:2: foo: is unknown; only tables such as [tunnel.media] may stand here",
+    ],
+    ["", "f.toml: describes no tunnel; give a table for each, such as [tunnel.media]"],
+    ["tunnel = 5", "f.toml:1: tunnel: describes no tunnel; give a table for each, such as [tunnel.media]"],
+    [
+      "\n[[tunnel]]\nserver = 1",
+      "f.toml:2: tunnel: describes no tunnel; give a table for each, such as [tunnel.media]",
+    ],
+    ["[tunnel]\na = 5", "f.toml:2: tunnel.a: is no table; begin one with [tunnel.a]"],
+    [
+      '[tunnel."a b"]\nserver = 1\ntarget = "h/2"',
+      'f.toml:1: tunnel.a b: "a b" cannot be a name; give letters, digits, - and _, beginning with a letter or a digit',
+    ],
+  ])("%#", (text, problem) => expect(problemsOf(text)).toEqual([problem]));
+
+  test("those of all tables at once", () => {
+    const text = [table("server = 99999", 'target = "h/0"'), '[tunnel.b]\nclient = "h"\nonce = 1\n'].join(
+      "\n",
+    );
+    expect(problemsOf(text)).toEqual([
+      expect.stringContaining("f.toml:2: tunnel.a.server: "),
+      expect.stringContaining("f.toml:3: tunnel.a.target: "),
+      expect.stringContaining("f.toml:7: tunnel.b.once: "),
+      expect.stringContaining("f.toml:5: tunnel.b.target: is missing"),
+    ]);
+  });
+});
+
+describe("two tunnels that want one port", () => {
+  const two = (a: readonly string[], b: readonly string[]) =>
+    problemsOf(["[tunnel.a]", ...a, "[tunnel.b]", ...b].join("\n"));
+
+  test("of TCP or UDP are told of", () => {
+    expect(two(good, good)).toEqual([
+      "f.toml:5: tunnel.b.server: would use TCP 5000, as tunnel a does; give it another port",
+      "f.toml:6: tunnel.b.target: would use UDP 4000, as tunnel a does; give it another port, or a bind of its own",
+    ]);
+    const rtp = ['client = "c"', 'target = "h/4000"', 'bind = "10.0.0.1"', "rtp = true"];
+    const odd = ['client = "c"', 'target = "g/4001"', 'bind = "10.0.0.1"'];
+    expect(two(rtp, odd)).toEqual([expect.stringContaining("would use UDP 10.0.0.1/4001")]);
+  });
+
+  test("may, where they do not listen on it, or not on the same address", () => {
+    const others = [
+      ['server = "10.0.0.1/5000"', 'target = "h/4000"', 'bind = "10.0.0.1"'],
+      ["server = 5001", 'target = "h/4000"', "udp-send-only = true"],
+      ["server = 5001", 'target = "h/4000"', "per-source = true"],
+      ["server = 5001", 'target = "::1/4000"'],
+      ["server = 5001", 'target = "224.2.0.1/4000"'],
+    ];
+    for (const other of others) expect(two(good, other)).toEqual([]);
+  });
+});
+
+test("what is given for all tunnels is for those that do not give it themselves", () => {
+  const spec = OPTIONS.find(({ name }) => name === "max-delay");
+  if (spec === undefined) throw new Error("no such option");
+  const text = `${table(...good)}\n[tunnel.b]\nclient = "h"\ntarget = "h/1"\nmax-delay = 7\n`;
+  const shared = (value: unknown) => readConfig(text, [{ spec, value, name: "VARIABLE" }]);
+  expect(shared("9").plans.map(({ settings }) => settings.maxDelayMs)).toEqual([9, 7]);
+  expect(shared("x").problems).toEqual([
+    {
+      line: 1,
+      path: ["tunnel", "a", "VARIABLE"],
+      problem: '"x" is not a number; give 0 to 600000 milliseconds',
+    },
+  ]);
+});
+
+describe("what is no TOML is reported with its line, and not quoted", () => {
+  test.each([
+    ["a = 1\n\nb = \nc = 2", /^f\.toml:3: Missing value/],
+    [`${table(...good)}secret = hunter2\n`, /^f\.toml:4: Strings must be quoted$/],
+    ['a = [\n1,\n  junk\n]\nb = "x"', /^f\.toml:3: Strings must be quoted$/],
+    ['a = 1\nb = """\nnever\nended', /^f\.toml:2: Unterminated/],
+    ["a = 1\r\na = 2\r\n", /^f\.toml:2: Cannot redefine key 'a'$/],
+    ["[tunnel.a]\n[tunnel.b]\n[tunnel.a]\n", /^f\.toml:3: Cannot redefine table/],
+    ["[tunnel.a", /^f\.toml:1: Expected '\]'/],
+  ])("%#", (text, problem) => {
+    expect(problemsOf(text)).toEqual([expect.stringMatching(problem)]);
+  });
+});
+
+test("any table of known names is read or refused, never thrown at", () => {
+  const value = fc.oneof(
+    fc.boolean(),
+    fc.integer(),
+    fc.constantFrom("h/5000", "", "::1"),
+    fc.array(fc.integer()),
+  );
+  const name = fc.constantFrom(...OPTIONS.map((spec) => spec.name), "__proto__", "x");
+  fc.assert(
+    fc.property(fc.dictionary(name, value, { maxKeys: 6 }), (options) => {
+      const lines = Object.entries(options).map(([key, given]) => `${key} = ${JSON.stringify(given)}`);
+      const { plans, problems } = readConfig(table(...lines));
+      expect(plans.length > 0).toBe(problems.length === 0);
+      for (const { line } of problems) expect(line).toBeWithin(1, lines.length + 2);
+    }),
+  );
+});

@@ -1,0 +1,117 @@
+/**
+ * One end of a tunnel is killed under load, again and again, a hundred times in all: by turns servers and clients, two
+ * of each at once. The other end lives in this process, where its counters can be asked. Every fifth victim is stopped
+ * before, until the connection to it is full: a frame is then under way in part.
+ */
+
+import { expect, test } from "bun:test";
+import { startClient, startServer, type TunnelEvent } from "../../src/index.ts";
+import { expectConserved } from "../support/conservation.ts";
+import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
+import { Program } from "../support/program.ts";
+import { udpSockets } from "../support/udp-sockets.ts";
+import { until } from "../support/until.ts";
+
+const KILLS_EACH = 25;
+const PAYLOAD_BYTES = 1200;
+
+/** Bursts of datagrams every few milliseconds, numbered in their first bytes, until stopped. */
+class Load implements Disposable {
+  sent = 0;
+  readonly #app: UdpApp;
+  readonly #payload = new DataView(new ArrayBuffer(PAYLOAD_BYTES));
+  readonly #timer = setInterval(() => this.send(8), 4);
+
+  constructor(app: UdpApp) {
+    this.#app = app;
+  }
+
+  send(burst: number): void {
+    for (let count = 0; count < burst; count++) {
+      this.#payload.setUint32(0, this.sent++);
+      this.#app.send(new Uint8Array(this.#payload.buffer));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Numbers that come twice, or after a higher one. */
+function outOfOrder(app: UdpApp): number[] {
+  const numbers = app.received.map(({ buffer }) => new DataView(buffer).getUint32(0));
+  return numbers.filter((number, index) => index > 0 && number <= (numbers[index - 1] ?? 0));
+}
+
+/** What the kernel dropped at a socket for want of time to read it. */
+function dropsAt(host: string, port: number): number {
+  const reversed = host.split(".").toReversed().map(Number);
+  const address = Buffer.from(reversed).toString("hex").toUpperCase();
+  return (
+    udpSockets().find((socket) => socket.address === address && socket.port === port)?.drops ?? Number.NaN
+  );
+}
+
+async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void> {
+  const tcp = freeTcpPort();
+  const ports = { near: await freeUdpPort(), far: await freeUdpPort() };
+  const target = (port: number) => `${APP_HOST}/${port}`;
+  const endpoint = `${TUNNEL_HOST}/${tcp}`;
+  // Left to the kernel, a connection is filled to the brim, and what it has taken of a frame is lost with it.
+  const brim = { inFlight: "kernel", unsentBytesMax: 1 << 30, queueBytesMax: 16 << 20 } as const;
+  const common = { bind: TUNNEL_HOST, target: target(ports.near), ...brim };
+  let disconnects = 0;
+  const onEvent = ({ type }: TunnelEvent) => {
+    if (type === "disconnected") disconnects++;
+  };
+  await using survivor =
+    victimRole === "server"
+      ? await startClient({ connect: endpoint, ...common }, { onEvent })
+      : await startServer({ listen: endpoint, ...common }, { onEvent });
+  using near = await UdpApp.open(ports.near);
+  using far = await UdpApp.open(ports.far);
+  using toFar = new Load(near);
+  using toNear = new Load(far);
+  const { counters } = survivor;
+  for (let kill = 1; kill <= KILLS_EACH; kill++) {
+    const flag = victimRole === "server" ? "-s" : "-c";
+    await using victim = new Program([flag, endpoint, "-v", "--bind", TUNNEL_HOST, target(ports.far)]);
+    await victim.says(victimRole === "server" ? "listening on TCP" : ": connected");
+    const before = { near: near.received.length, far: far.received.length };
+    await until("a datagram within a second", () => far.received.length > before.far, 1000);
+    await until("load both ways", () =>
+      [near.received.length - before.near, far.received.length - before.far].every((count) => count > 50),
+    );
+    expect(counters.connects).toBe(kill);
+    if (kill % 5 === 0) {
+      victim.child.kill("SIGSTOP");
+      await until("the connection to be full", () => {
+        toFar.send(64);
+        return survivor.held.outbound > 500;
+      });
+    }
+    victim.child.kill("SIGKILL");
+    await until("the end of the connection", () => disconnects === kill);
+    expectConserved(survivor);
+  }
+  toFar[Symbol.dispose]();
+  toNear[Symbol.dispose]();
+  const { outbound, inbound } = counters;
+  const refused = dropsAt(TUNNEL_HOST, ports.near);
+  await until("all that was sent", () => outbound.received + refused === toFar.sent);
+  await until(
+    "all that was relayed",
+    () => near.received.length + dropsAt(APP_HOST, ports.near) === inbound.sent,
+  );
+  expect({ near: outOfOrder(near), far: outOfOrder(far) }).toEqual({ near: [], far: [] });
+  expect(outbound.dropped["stream lost"]).toBeGreaterThan(0);
+  await survivor.close();
+  expectConserved(survivor);
+  expect(survivor.held).toEqual({ outbound: 0, inbound: 0 });
+}
+
+test("a hundred kills under load cost no count, and a restarted server is found within a second", async () => {
+  const victims = ["server", "client", "server", "client"] as const;
+  await Promise.all(victims.map(killAgainAndAgain));
+}, 60_000);

@@ -1,0 +1,73 @@
+import { expect, test } from "bun:test";
+import { type ClientOptions, startClient, type TunnelEvent } from "../../src/index.ts";
+import { APP_HOST, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
+import { until } from "../support/until.ts";
+
+const DEAD_AFTER_MS = 2000;
+const MARGIN_MS = 1000;
+
+/** A client whose server reads `bytesAtOnce` each time it is told to, and a program that floods it. */
+async function flooded(options: Partial<ClientOptions>) {
+  const stack = new AsyncDisposableStack();
+  const accepted = Promise.withResolvers<Bun.Socket>();
+  let read = 0;
+  const listener = Bun.listen({
+    hostname: TUNNEL_HOST,
+    port: 0,
+    socket: {
+      open: (socket) => {
+        socket.pause();
+        accepted.resolve(socket);
+      },
+      data: (_socket, { length }) => {
+        read += length;
+      },
+    },
+  });
+  stack.defer(() => listener.stop(true));
+  const ended: (TunnelEvent & { type: "disconnected" })[] = [];
+  const onEvent = (event: TunnelEvent) => {
+    if (event.type === "disconnected") ended.push(event);
+  };
+  const udp = await freeUdpPort();
+  const connect = `${TUNNEL_HOST}/${listener.port}`;
+  const target = `${APP_HOST}/${udp}`;
+  const given = { connect, target, bind: TUNNEL_HOST, deadAfterMs: DEAD_AFTER_MS, ...options };
+  const client = stack.use(await startClient(given, { onEvent }));
+  const app = stack.use(await UdpApp.open(udp));
+  const payload = new Uint8Array(8000);
+  const timer = setInterval(() => {
+    for (let count = 0; count < 16; count++) app.send(payload);
+  }, 5);
+  stack.defer(() => clearInterval(timer));
+  const { outbound } = client.counters;
+  const socket = await accepted.promise;
+  await until("the connection to be full", () => outbound.droppedTotal > 0);
+  const tunnel = { client, socket, ended, read: () => read };
+  return { ...tunnel, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+test.each([
+  ["with our own send window", {}],
+  ["filled by the kernel alone", { inFlight: "kernel", unsentBytesMax: 1 << 30 }],
+] as const)("a peer that reads nothing is dead after a while: stalled, %s", async (_how, options) => {
+  await using tunnel = await flooded(options);
+  const fullAt = performance.now();
+  await until("the end", () => tunnel.ended.length > 0, DEAD_AFTER_MS + MARGIN_MS);
+  expect(tunnel.ended[0]).toMatchObject({ reason: "stalled" });
+  expect(performance.now() - fullAt).toBeGreaterThan(DEAD_AFTER_MS / 2);
+});
+
+test("a peer that reads slowly is alive", async () => {
+  await using tunnel = await flooded({});
+  const readUntil = performance.now() + 3 * DEAD_AFTER_MS;
+  while (performance.now() < readUntil) {
+    const before = tunnel.read();
+    tunnel.socket.resume();
+    await until("something to read", () => tunnel.read() > before);
+    tunnel.socket.pause();
+    await Bun.sleep(DEAD_AFTER_MS / 2); // slow is what it is about
+  }
+  expect(tunnel.ended).toEqual([]);
+  expect(tunnel.client.counters.connects).toBe(1);
+});
