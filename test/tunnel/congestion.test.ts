@@ -30,6 +30,7 @@ class Bottleneck {
     };
     stream.faults.gauge = (): StreamGauge => ({
       inFlightBytes: this.waitingBytes,
+      outstandingBytes: this.waitingBytes,
       unsentBytes: 0,
       mssBytes: 1448,
       rttMs: path.rttMs + this.waitingBytes / path.bytesPerMs,

@@ -8,6 +8,7 @@ const MSS = 1448;
 function gauge(values: Partial<StreamGauge>): StreamGauge {
   const quiet = {
     inFlightBytes: 0,
+    outstandingBytes: 0,
     unsentBytes: 0,
     mssBytes: MSS,
     rttMs: 1,
