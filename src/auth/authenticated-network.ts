@@ -29,6 +29,7 @@ export interface Authentication {
 
 export class AuthenticatedNetwork implements Network {
   readonly clock: Network["clock"];
+  readonly reloadCertificates?: () => void;
   readonly #network: Network;
   readonly #authentication: Authentication;
   readonly #waitingMax: number;
@@ -36,6 +37,7 @@ export class AuthenticatedNetwork implements Network {
 
   constructor(network: Network, authentication: Authentication) {
     this.clock = network.clock;
+    if (network.reloadCertificates) this.reloadCertificates = () => network.reloadCertificates?.();
     this.#network = network;
     this.#authentication = authentication;
     this.#waitingMax = Math.min(WAITING_MAX, Math.ceil(network.descriptorLimit() * WAITING_SHARE));

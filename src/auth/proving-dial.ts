@@ -4,9 +4,10 @@ import type { Clock } from "../net/clock.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { NetError } from "../net/network.ts";
 import type { Dial, StreamPort } from "../net/stream-port.ts";
+import { type TlsCode, tlsFailure } from "../net/tls/tls-failure.ts";
 import type { ClientHandshake, HandshakeFailure } from "./handshake.ts";
 
-/** How long a server may take once the TCP connection is up: less than a whole dial may, so that the cause is told. */
+/** How long a server may take once the connection is up. */
 export const SERVER_PROOF_TIMEOUT_MS = 4000;
 
 /**
@@ -23,20 +24,25 @@ export function proveOn(
   newHandshake: (stream: StreamPort) => ClientHandshake,
 ): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
+  let answered = false;
   let cancelled = false;
   let giveUp = () => {};
   const fail = (error: unknown) => {
     if (!cancelled) reject(error);
   };
   dial.stream.then((stream) => {
+    answered = true;
     giveUp = prove(stream, clock, newHandshake(stream), {
       onProved: () => resolve(stream),
-      onFailed: (why) => fail(new NetError("EAUTH", `${formatEndpoint(to)} ${why}`)),
+      onFailed: (why, code) => fail(new NetError(code, `${formatEndpoint(to)} ${why}`)),
     });
     if (cancelled) giveUp();
   }, fail);
   return {
     stream: promise,
+    get answered() {
+      return answered || dial.answered === true;
+    },
     cancel: () => {
       cancelled = true;
       dial.cancel();
@@ -48,19 +54,19 @@ export function proveOn(
 interface Outcome {
   onProved(): void;
   /** @param why continues a sentence that begins with the server. */
-  onFailed(why: string): void;
+  onFailed(why: string, code: string): void;
 }
 
 /** @returns gives up: the connection ends, unless the proof is through. */
 function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, outcome: Outcome): () => void {
   let over = false;
-  const finish = (why: string | undefined) => {
+  const finish = (why: string | undefined, code = "EAUTH") => {
     if (over) return;
     over = true;
     timer.cancel();
     if (why === undefined) return outcome.onProved();
     stream.terminate();
-    outcome.onFailed(why);
+    outcome.onFailed(why, code);
   };
   const timer = clock.after(SERVER_PROOF_TIMEOUT_MS, () => finish(silence(handshake)));
   stream.receive({
@@ -75,7 +81,10 @@ function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, out
     },
     onDrain() {},
     onEnd: () => finish(silence(handshake)),
-    onClose: () => finish(silence(handshake)),
+    onClose: (code) =>
+      isTlsCode(code)
+        ? finish(`hung up: ${tlsFailure(code, "client").message}`, code)
+        : finish(silence(handshake)),
   });
   return () => finish("was given up");
 }
@@ -85,6 +94,11 @@ const FAILURES: Readonly<Record<HandshakeFailure, string>> = {
   "other version": "asks for the secret in a version unknown here",
   "wrong proof": "did not prove that it knows the secret",
 };
+
+/** With TLS 1.3 a server that does not like our certificate says so after the handshake, in place of the challenge. */
+function isTlsCode(code: string | undefined): code is TlsCode {
+  return code?.startsWith("TLS_") === true;
+}
 
 /** What it means that the server says no more. */
 function silence({ responded }: ClientHandshake): string {

@@ -19,6 +19,8 @@ export function describe(event: TunnelEvent): string {
       return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
     case "connection refused":
       return `refused a connection from ${formatEndpoint(event.remote)}: ${event.reason}`;
+    case "handshake failed":
+      return `refused a connection from ${formatEndpoint(event.remote)}: ${event.message}`;
     case "session opened":
       return `session for ${formatEndpoint(event.source)} opened (${event.sessions} now)`;
     case "session disconnected":
@@ -71,6 +73,12 @@ export function describe(event: TunnelEvent): string {
         `others than its owner may use the secret's file ${event.file} (mode ${event.mode.toString(8)}); ` +
         `chmod 600 ${event.file}`
       );
+    case "certificate warning":
+      return event.message;
+    case "certificates reloaded":
+      return "the certificates have been read again; new connections use them";
+    case "certificates kept":
+      return `${event.message}; the certificates read before stay in use`;
     case "clients compete":
       return (
         `${event.address} has replaced its own connection three times in 10 s, so the present one is kept for 10 s: ` +

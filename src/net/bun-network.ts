@@ -3,7 +3,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { BunDatagramPort } from "./bun-datagram-port.ts";
-import { dialBun, listenBun } from "./bun-stream-port.ts";
+import { dialBun } from "./bun-dial.ts";
+import { listenBun, listenBunSecurely } from "./bun-listen.ts";
 import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
@@ -11,11 +12,16 @@ import { findInterface } from "./multicast.ts";
 import { errorCode, NetError, type Network } from "./network.ts";
 import type { SocketTraits } from "./socket-traits.ts";
 import type { SystemSockets } from "./system-sockets.ts";
+import type { Certificates } from "./tls/certificates.ts";
 
 const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 
-/** The network for one tunnel: every socket of it is made with these traits. */
-export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
+/**
+ * The network for one tunnel: every socket of it is made with these traits.
+ *
+ * @param certificates with which every TCP connection has TLS.
+ */
+export async function openBunNetwork(traits: SocketTraits, certificates?: Certificates): Promise<Network> {
   const system = await openSystemSockets(traits);
   return {
     clock: systemClock,
@@ -25,8 +31,12 @@ export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
     findInterface,
     sourceAddressTo,
     descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
-    dial: (to) => dialBun(to, system),
-    listen: (at, onStream) => listenBun(at, onStream, system, traits.family === 6),
+    dial: (to) => dialBun(to, system, certificates),
+    listen: (at, onStream, onFailure = () => {}) =>
+      certificates === undefined
+        ? listenBun(at, onStream, system, traits.family === 6)
+        : listenBunSecurely(at, onStream, onFailure, { system, certificates, ipv6Only: traits.family === 6 }),
+    ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }
 

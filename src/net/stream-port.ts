@@ -75,10 +75,18 @@ export interface StreamPort {
   terminate(): void;
 }
 
+/** Where to dial. */
+export interface DialTarget extends Endpoint {
+  /** The host as it was given, which TLS asks for and looks for in the certificate; the address itself, when missing. */
+  readonly host?: string | undefined;
+}
+
 /** A connection being made. */
 export interface Dial {
   /** Rejects with a `NetError`. Never settles after {@link cancel}. */
   readonly stream: Promise<StreamPort>;
+  /** Whether the server has answered, and only a handshake is under way that bounds its own time. */
+  readonly answered?: boolean;
   /** Gives up: the connection will not come to be, at the server neither. */
   cancel(): void;
 }

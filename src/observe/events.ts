@@ -31,6 +31,7 @@ export type TunnelEvent =
   | { type: "disconnected"; remote: Endpoint; reason: DisconnectReason; code?: string | undefined }
   | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
   | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
+  | { type: "handshake failed"; remote: Endpoint; code: string; message: string }
   | { type: "session disconnected"; source: Endpoint; reason: DisconnectReason; code?: string | undefined }
   | { type: "session opened"; source: Endpoint; sessions: number }
   | {
@@ -49,6 +50,9 @@ export type TunnelEvent =
   | { type: "open to all"; tcp: readonly Endpoint[] }
   | { type: "wrong secret"; remote: Endpoint }
   | { type: "secret exposed"; file: string; mode: number }
+  | { type: "certificate warning"; message: string }
+  | { type: "certificates reloaded" }
+  | { type: "certificates kept"; message: string }
   | { type: "clients compete"; address: string }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
@@ -71,12 +75,19 @@ const WARNINGS = new Set<TunnelEvent["type"]>([
   "open to all",
   "secret exposed",
   "few descriptors",
+  "certificate warning",
+  "certificates kept",
 ]);
+
+/** The code of a connection that TLS ended: each is news once, since it is more often a mistake of ours than the network's. */
+function tlsCodeOf(event: TunnelEvent): string | undefined {
+  return "code" in event && event.code?.startsWith("TLS_") ? event.code : undefined;
+}
 
 /** Passes events on to whoever listens, and marks which are news. */
 export class EventSource {
   readonly #listener: ((event: TunnelEvent, level: EventLevel) => void) | undefined;
-  readonly #told = new Set<TunnelEvent["type"]>();
+  readonly #told = new Set<string>();
 
   constructor(listener: ((event: TunnelEvent, level: EventLevel) => void) | undefined) {
     this.#listener = listener;
@@ -85,10 +96,13 @@ export class EventSource {
   /** Reports an event. Of the kinds that are news only once, later ones go out as `info`, or not at all. */
   report(event: TunnelEvent): void {
     const { type } = event;
-    const again = this.#told.has(type);
-    this.#told.add(type);
+    const tlsCode = tlsCodeOf(event);
+    const what = tlsCode ?? type;
+    const again = this.#told.has(what);
+    this.#told.add(what);
     if (again && ONCE.has(type)) return;
-    const isNews = WARNINGS.has(type) || (!again && (ONCE.has(type) || NEWS_ONCE.has(type)));
+    const isNewsOnce = tlsCode !== undefined || ONCE.has(type) || NEWS_ONCE.has(type);
+    const isNews = WARNINGS.has(type) || (!again && isNewsOnce);
     this.#listener?.(event, isNews ? "warning" : "info");
   }
 

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { Secret } from "../auth/secret.ts";
 import { readSecretFile } from "../auth/secret-file.ts";
+import { readPin } from "../net/tls/pin.ts";
 import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
 import type { Dialect } from "./dialect.ts";
 import { readNumber } from "./number.ts";
@@ -63,6 +64,12 @@ function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
       return text(spec.argument, readSecretFile);
     case "network":
       return text(spec.argument, readNetwork);
+    case "pin":
+      return text(spec.argument, (value) =>
+        readPin(value) === undefined
+          ? wrong(`${quoted(value)} is no pin; give sha256: and 64 hexadecimal digits or 44 of base64`)
+          : { value },
+      );
     default:
       return reader((input) =>
         input === "" ? nothing(spec.argument) : readNumber(input, spec, dialect.values),

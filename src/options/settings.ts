@@ -39,6 +39,16 @@ export interface Settings {
   readonly secret?: Secret;
   readonly requireAuth: boolean;
   readonly family?: 4 | 6;
+  readonly tls: boolean;
+  /** Files. A server with `tls` has the first two; a client both or none. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
+  readonly clientCa?: string;
+  /** As `readPin` reads it. */
+  readonly pin?: string;
+  /** A name or a literal. */
+  readonly sni?: string;
   readonly deadAfterMs: number;
   /** The whole byte, 0 to 255. */
   readonly tos?: number;

@@ -67,9 +67,12 @@ export interface ChoiceSpec extends CommonSpec {
   readonly default: string;
 }
 
-/** `text`: anything but nothing; `host`: a name or an address literal; `address`: a literal; `network`: `ADDR[/PREFIX]`. */
+/**
+ * `text`: anything but nothing; `host`: a name or an address literal; `address`: a literal; `network`: `ADDR[/PREFIX]`; `pin`: see
+ * `readPin`.
+ */
 export interface TextSpec extends CommonSpec {
-  readonly kind: "text" | "host" | "address" | "network";
+  readonly kind: "text" | "host" | "address" | "network" | "pin";
   readonly argument: string;
 }
 

@@ -8,8 +8,9 @@ import type { HostPort } from "./address.ts";
 import { LIMIT_ROWS } from "./limit-rows.ts";
 import { RELAY_ROWS } from "./relay-rows.ts";
 import type { OptionSpec } from "./spec.ts";
+import { TLS_ROWS } from "./tls-rows.ts";
 
-const ROWS = [...RELAY_ROWS, ...LIMIT_ROWS] as const;
+const ROWS = [...RELAY_ROWS, ...TLS_ROWS, ...LIMIT_ROWS] as const;
 
 /** Every option, in the order help shows them. */
 export const OPTIONS: readonly OptionSpec[] = ROWS;

@@ -14,6 +14,7 @@ import { failAs } from "./fail-as.ts";
 import { Life } from "./life.ts";
 import { Link } from "./link.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
+import { reloadCertificates } from "./reload-certificates.ts";
 import { SendWindow } from "./send-window.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import { StreamClient } from "./stream-client.ts";
@@ -110,6 +111,10 @@ export class PeerTunnel implements Tunnel, SupplyContext {
 
   get closed(): Promise<void> {
     return this.#life.over;
+  }
+
+  reloadCertificates(): void {
+    reloadCertificates(this.network, this.events);
   }
 
   close(): Promise<void> {

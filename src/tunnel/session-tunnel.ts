@@ -10,6 +10,7 @@ import { failAs } from "./fail-as.ts";
 import { Farewells } from "./farewells.ts";
 import { Life } from "./life.ts";
 import { MemoryBudget } from "./memory-budget.ts";
+import { reloadCertificates } from "./reload-certificates.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
@@ -97,6 +98,10 @@ export class SessionTunnel implements Tunnel, SessionContext {
 
   get closed(): Promise<void> {
     return this.#life.over;
+  }
+
+  reloadCertificates(): void {
+    reloadCertificates(this.network, this.#events);
   }
 
   close(): Promise<void> {

@@ -2,11 +2,13 @@
 
 import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import type { Network } from "../net/network.ts";
+import type { Certificates } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
 import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
 import { authenticated } from "./authenticated.ts";
+import { failAs } from "./fail-as.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
@@ -25,7 +27,7 @@ export interface StartExtras {
 /**
  * Starts the side that waits for TCP connections. Settles when every port is bound.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readServerOptions(options), extras);
@@ -34,7 +36,7 @@ export async function startServer(options: ServerOptions, extras: StartExtras = 
 /**
  * Starts the side that dials. Settles when the UDP port is bound; the server may come later.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readClientOptions(options), extras);
@@ -45,10 +47,21 @@ export async function startTunnel(read: Settings, extras: StartExtras): Promise<
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
   const counters = new Counters();
   const events = new EventSource(extras.onEvent);
-  const plain = extras.network ?? (await openBunNetwork(settings));
+  const plain = extras.network ?? (await openBunNetwork(settings, await openCertificates(settings, events)));
   const network = authenticated(plain, settings, counters, events);
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(settings, network, counters, events, extras.trace);
   await tunnel.open();
   return tunnel;
+}
+
+/** Loaded only where it is asked for. */
+async function openCertificates(settings: Settings, events: EventSource): Promise<Certificates | undefined> {
+  if (!settings.tls) return undefined;
+  const { Certificates } = await import("../net/tls/certificates.ts");
+  try {
+    return new Certificates(settings, (message) => events.report({ type: "certificate warning", message }));
+  } catch (error) {
+    return failAs("ERR_TLS")(error);
+  }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { dialBun, listenBun } from "../../src/net/bun-stream-port.ts";
+import { dialBun } from "../../src/net/bun-dial.ts";
+import { listenBun } from "../../src/net/bun-listen.ts";
 import type { StreamPort } from "../../src/net/stream-port.ts";
 import { freeTcpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { WAYS } from "../support/system-sockets.ts";

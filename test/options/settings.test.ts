@@ -33,6 +33,7 @@ test("the types follow the table", () => {
 
 const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   rtp: false,
+  tls: false,
   once: false,
   loop: false,
   udpSendOnly: false,
