@@ -14,7 +14,7 @@ export function describe(event: TunnelEvent): string {
     case "connected":
       return `connected: TCP ${formatEndpoint(event.local)} to ${formatEndpoint(event.remote)}`;
     case "disconnected":
-      return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
+      return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${because(event.code)}`;
     case "dial failed":
       return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
     case "connection refused":
@@ -24,10 +24,10 @@ export function describe(event: TunnelEvent): string {
     case "session opened":
       return `session for ${formatEndpoint(event.source)} opened (${event.sessions} now)`;
     case "session disconnected":
-      return `session for ${formatEndpoint(event.source)} disconnected: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
+      return `session for ${formatEndpoint(event.source)} disconnected: ${event.reason}${because(event.code)}`;
     case "session closed":
       return (
-        `session for ${formatEndpoint(event.source)} closed: ${event.reason}${event.code ? ` (${event.code})` : ""} ` +
+        `session for ${formatEndpoint(event.source)} closed: ${event.reason}${because(event.code)} ` +
         `(${event.sessions} now)`
       );
     case "session refused":
@@ -86,6 +86,20 @@ export function describe(event: TunnelEvent): string {
       );
     case "name lookup failed":
       return `cannot resolve ${event.name} (${event.code}); using the last known ${event.kept.join(", ")}`;
+  }
+}
+
+/** The cause, where there is a code; in words, where the code says that it is likely a mistake of ours. */
+function because(code: string | undefined): string {
+  switch (code) {
+    case undefined:
+      return "";
+    case "TLS_REJECTED":
+      return ` (${code}: it may serve somebody else, or want another client certificate than ours: --cert, --key)`;
+    case "TLS_NO_CLIENT_CERTIFICATE":
+      return ` (${code}: it asks for a client certificate: --cert, --key)`;
+    default:
+      return ` (${code})`;
   }
 }
 

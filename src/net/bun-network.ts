@@ -10,6 +10,7 @@ import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
 import { findInterface } from "./multicast.ts";
 import { errorCode, NetError, type Network } from "./network.ts";
+import { handshakesMaxOf } from "./pending-handshakes.ts";
 import type { SocketTraits } from "./socket-traits.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import type { Certificates } from "./tls/certificates.ts";
@@ -30,7 +31,10 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system),
     findInterface,
     sourceAddressTo,
-    descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
+    descriptorLimit() {
+      const limit = system?.descriptorLimit() ?? Infinity;
+      return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
+    },
     dial: (to) => dialBun(to, system, certificates),
     listen: (at, onStream, onFailure = () => {}) =>
       certificates === undefined

@@ -30,7 +30,10 @@ export interface Network {
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
   /** The address this host would send from to reach `target`; undefined when there is no route. */
   sourceAddressTo(target: Endpoint): string | undefined;
-  /** How many files and sockets this process may have open; Infinity when that is not known. */
+  /**
+   * How many files and sockets this process may have open beside those of connections that are not handed out yet; Infinity
+   * when that is not known.
+   */
   descriptorLimit(): number;
   /** Dials one address. The caller bounds its time and cancels it. */
   dial(to: DialTarget): Dial;

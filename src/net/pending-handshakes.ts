@@ -11,8 +11,15 @@ import type { SystemSockets } from "./system-sockets.ts";
 import { tlsFailure } from "./tls/tls-failure.ts";
 
 const HANDSHAKES_MAX = 256;
+const DESCRIPTORS_SHARE = 1 / 4;
+
+/** How many handshakes may be under way where this many files and sockets may be open. */
+export function handshakesMaxOf(descriptorLimit: number): number {
+  return Math.min(HANDSHAKES_MAX, Math.ceil(descriptorLimit * DESCRIPTORS_SHARE));
+}
 
 export class PendingHandshakes {
+  readonly #max: number;
   readonly #system: SystemSockets | undefined;
   readonly #terms: HandshakeTerms;
   readonly #onStream: (stream: StreamPort) => void;
@@ -28,6 +35,7 @@ export class PendingHandshakes {
     onStream: (stream: StreamPort) => void,
     onFailure: (remote: Endpoint, failure: NetError) => void,
   ) {
+    this.#max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
     this.#system = system;
     this.#terms = terms;
     this.#onStream = onStream;
@@ -36,7 +44,7 @@ export class PendingHandshakes {
 
   /** A connection has come. */
   begin(socket: SecureSocket): void {
-    if (this.#size >= HANDSHAKES_MAX) this.#makeRoom();
+    if (this.#size >= this.#max) this.#makeRoom();
     const port: SecureStreamPort = new SecureStreamPort(socket, this.#system, this.#terms, (failure) => {
       this.#forget(port);
       if (failure === undefined) this.#onStream(port);

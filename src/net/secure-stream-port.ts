@@ -80,7 +80,7 @@ export class SecureStreamPort extends BunStreamPort {
     );
   }
 
-  /** Whether the TCP connection is up, or was. */
+  /** Whether the TCP connection is up. To be asked once, when it is late: Bun 1.4.5 keeps to its first answer. */
   get answered(): boolean {
     return this.#socket.remoteAddress !== undefined;
   }

@@ -76,7 +76,7 @@ const REASONS: Readonly<Record<TlsCode, (side: TlsSide) => string>> = {
   TLS_NOT_SPOKEN: (side) => `the ${other(side)} does not speak TLS`,
   TLS_REJECTED: (side) =>
     side === "client"
-      ? "the server ended the connection right after the handshake: does it trust our certificate, or want one?"
+      ? "the server refuses us: does it trust our certificate, or want one (--cert, --key)?"
       : "the client does not accept our certificate",
   TLS_HUNG_UP: (side) => `the ${other(side)} hung up during the TLS handshake`,
   TLS_TIMEOUT: (side) =>
