@@ -1,11 +1,31 @@
 /** udptunnel as a library. */
 
+export type { ChannelStats, DirectionStats } from "./channel/channel-stats.ts";
+export type { ChannelEnd, DatagramChannel } from "./channel/datagram-channel.ts";
+export { type ChannelExtras, dialChannel } from "./channel/dial-channel.ts";
+export { type ChannelServer, listenChannels, type OnChannel } from "./channel/listen-channels.ts";
 export { type ErrorCode, type OptionProblem, OptionsError, TunnelError } from "./errors.ts";
 export * from "./framing/index.ts";
 export type { Endpoint } from "./net/endpoint.ts";
+export type { SystemReport } from "./net/network.ts";
 export type { TlsCode } from "./net/tls/tls-failure.ts";
 export { type Counters, type DirectionCounters, DROP_REASONS, type DropReason } from "./observe/counters.ts";
-export type { DisconnectReason, EventLevel, RefusalReason, TunnelEvent } from "./observe/events.ts";
-export type { ClientOptions, ServerOptions } from "./options/tunnel-options.ts";
+export type {
+  DisconnectReason,
+  EventLevel,
+  EventListener,
+  RefusalReason,
+  TunnelEvent,
+} from "./observe/events.ts";
+export type { DialChannelOptions, ListenChannelsOptions } from "./options/channel-options.ts";
+export type {
+  ClientOptions,
+  ConnectAddress,
+  ListenAddress,
+  ServerOptions,
+  TargetAddress,
+  TunnelOptions,
+} from "./options/tunnel-options.ts";
 export { type StartExtras, startClient, startServer } from "./tunnel/start.ts";
 export type { Trace, Tunnel } from "./tunnel/tunnel.ts";
+export type { TunnelEventMap, TunnelStats } from "./tunnel/tunnel-emitter.ts";

@@ -10,9 +10,9 @@ import type { Network } from "../net/network.ts";
 import type { Dial, StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { Counters, UnprovedReason } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
+import type { Secret } from "../options/secret.ts";
 import { CHANNEL_BYTES, CHANNEL_LABEL, ClientHandshake, NONCE_BYTES, ServerHandshake } from "./handshake.ts";
 import { proveOn } from "./proving-dial.ts";
-import type { Secret } from "./secret.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 /** Connections that may wait for their proof at once, of every port together; or this share of the files, if less. */
@@ -67,6 +67,10 @@ export class AuthenticatedNetwork implements Network {
 
   sourceAddressTo(target: Endpoint): string | undefined {
     return this.#network.sourceAddressTo(target);
+  }
+
+  watchSystem(...told: Parameters<Network["watchSystem"]>): void {
+    this.#network.watchSystem(...told);
   }
 
   /** What is left for connections that have proved themselves. */

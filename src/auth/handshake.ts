@@ -16,7 +16,7 @@
  */
 
 import { timingSafeEqual } from "node:crypto";
-import type { Secret } from "./secret.ts";
+import type { Secret } from "../options/secret.ts";
 
 /** Random bytes of each end, never used twice. */
 export const NONCE_BYTES = 32;

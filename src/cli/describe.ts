@@ -1,6 +1,7 @@
 /** Events as lines for people. */
 
 import { formatEndpoint } from "../net/endpoint.ts";
+import type { SystemReport } from "../net/network.ts";
 import type { TunnelEvent } from "../observe/events.ts";
 
 /** What happened, in one line. */
@@ -15,6 +16,8 @@ export function describe(event: TunnelEvent): string {
       return `connected: TCP ${formatEndpoint(event.local)} to ${formatEndpoint(event.remote)}`;
     case "disconnected":
       return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${because(event.code)}`;
+    case "sockets":
+      return sockets(event);
     case "dial failed":
       return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
     case "connection refused":
@@ -105,6 +108,19 @@ function because(code: string | undefined): string {
 
 function boundUdp(at: { address: string; port: number }): string {
   return `relaying UDP on ${formatEndpoint(at)}`;
+}
+
+function sockets({
+  segmentOffload,
+  offloadLack,
+  receiveBufferBytes,
+  socketBufferBytes,
+}: SystemReport): string {
+  const offload = `segment offload ${segmentOffload ? "in use" : `not in use (${offloadLack})`}`;
+  if (receiveBufferBytes === undefined) return offload;
+  const buffer = `${offload}; UDP receive buffer: ${receiveBufferBytes} bytes`;
+  if (receiveBufferBytes >= socketBufferBytes) return buffer;
+  return `${buffer} of the ${socketBufferBytes} asked for; sysctl net.core.rmem_max=${socketBufferBytes} allows more`;
 }
 
 function seconds(ms: number): string {

@@ -17,6 +17,10 @@ import { HEADER_BYTES } from "./header.ts";
 
 const NOTHING = new Uint8Array(new ArrayBuffer(0));
 
+/**
+ * Takes the chunks of one stream and hands out the payload of each frame in it. For a new stream, a new decoder. Nothing
+ * on the stream is an error: any bytes are frames, of 65,535 bytes of payload at most.
+ */
 export class FrameDecoder {
   /**
    * Holds the current payload; empty once `next` has said false, so that a decoder at rest holds no chunk. Never

@@ -15,6 +15,7 @@
 
 import { assertFits, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "./header.ts";
 
+/** What one queue may hold. Out of bounds, a limit makes the constructor throw RangeError. */
 export interface FrameQueueLimits {
   /**
    * Bytes of whole frames (headers included) that may wait, 65,537 (any one datagram fits) to 2^30. The ring never
@@ -35,6 +36,10 @@ const FRAME_BYTES_EXPECTED = 128;
 
 const NOTHING = new Uint8Array(new ArrayBuffer(0));
 
+/**
+ * Frames datagrams and keeps them until a stream takes them: `push` copies a datagram in, `peek` lends the bytes to be
+ * written, `consume` tells how many of them were.
+ */
 export class FrameQueue {
   readonly #bytesMax: number;
   readonly #framesMax: number;

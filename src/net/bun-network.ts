@@ -9,7 +9,7 @@ import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
 import { findInterface } from "./multicast.ts";
-import { errorCode, NetError, type Network } from "./network.ts";
+import { errorCode, NetError, type Network, type SystemReport } from "./network.ts";
 import { handshakesMaxOf } from "./pending-handshakes.ts";
 import type { SocketTraits } from "./socket-traits.ts";
 import type { SystemSockets } from "./system-sockets.ts";
@@ -35,6 +35,7 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
       const limit = system?.descriptorLimit() ?? Infinity;
       return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
     },
+    watchSystem: (tell) => watchSystem(system, traits, tell),
     dial: (to) => dialBun(to, system, certificates),
     listen: (at, onStream, onFailure = () => {}) =>
       certificates === undefined
@@ -42,6 +43,25 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
         : listenBunSecurely(at, onStream, onFailure, { system, certificates, ipv6Only: traits.family === 6 }),
     ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
+}
+
+function watchSystem(
+  system: SystemSockets | undefined,
+  { socketBufferBytes }: SocketTraits,
+  tell: (report: SystemReport) => void,
+): void {
+  if (system === undefined)
+    return tell({ segmentOffload: false, offloadLack: "not on this system", socketBufferBytes });
+  let changed = false;
+  system.onReportChanged = () => {
+    if (changed) return;
+    changed = true;
+    systemClock.endOfTurn(() => {
+      changed = false;
+      tell(system.report);
+    });
+  };
+  tell(system.report);
 }
 
 /** Loaded only where it can be of use. */

@@ -10,6 +10,18 @@ import type {
 import type { Endpoint, Family } from "./endpoint.ts";
 import type { Dial, DialTarget, StreamListener, StreamPort } from "./stream-port.ts";
 
+/** What the operating system gives beyond plain sockets. */
+export interface SystemReport {
+  /** Whether many datagrams are handed to the kernel as one message for it to cut apart (UDP_SEGMENT, udp(7)). */
+  readonly segmentOffload: boolean;
+  /** Why not, if not: an errno name, or words. */
+  readonly offloadLack?: string | undefined;
+  /** The least receive buffer a UDP socket was granted, in bytes; undefined while there was none, or nobody says. */
+  readonly receiveBufferBytes?: number | undefined;
+  /** The UDP socket buffers that were asked for, in bytes. */
+  readonly socketBufferBytes: number;
+}
+
 export interface Network {
   readonly clock: Clock;
   /** A number from 0 up to 1, for jitter. */
@@ -35,6 +47,8 @@ export interface Network {
    * when that is not known.
    */
   descriptorLimit(): number;
+  /** Calls `tell` at once, and in later turns whenever the report has changed. */
+  watchSystem(tell: (report: SystemReport) => void): void;
   /** Dials one address. The caller bounds its time and cancels it. */
   dial(to: DialTarget): Dial;
   /**

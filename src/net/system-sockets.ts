@@ -5,11 +5,14 @@
 
 import type { Transmitter } from "./datagram-batch.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
+import type { SystemReport } from "./network.ts";
 import type { StreamGauge } from "./stream-port.ts";
 
 export interface SystemSockets {
-  /** What it can do and cannot, for whoever asks: a line each. */
-  readonly report: readonly string[];
+  /** What it can do and cannot, now. */
+  readonly report: SystemReport;
+  /** Called when the report has changed. */
+  onReportChanged: () => void;
   /**
    * Sets up a UDP socket before its first packet: buffers, mark, traffic class, what is told with each datagram.
    *

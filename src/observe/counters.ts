@@ -27,6 +27,7 @@ export const DROP_REASONS = [
   "closing", // arrived or still waiting while the tunnel was being closed
 ] as const;
 
+/** Why a datagram was lost: one of {@link DROP_REASONS}, where each is explained. */
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Every reason for which a connection never proved that it knows the secret. */

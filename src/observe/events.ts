@@ -1,6 +1,8 @@
 /** What a tunnel tells of itself: changes of state and warnings, never single datagrams. */
 
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
+import type { SystemReport } from "../net/network.ts";
+import { callOut } from "./call-out.ts";
 import type { UnprovedReason } from "./counters.ts";
 
 /** Why a connection ended. */
@@ -25,10 +27,15 @@ export type RefusalReason =
   | UnprovedReason
   | "closing";
 
+/**
+ * Everything that is told, by `type`. `listening` comes first; `sockets` says what the system gives beyond plain sockets,
+ * and comes again when that changes.
+ */
 export type TunnelEvent =
   | { type: "listening"; tcp: readonly Endpoint[]; udp: readonly Endpoint[] }
   | { type: "connected"; local: Endpoint; remote: Endpoint }
   | { type: "disconnected"; remote: Endpoint; reason: DisconnectReason; code?: string | undefined }
+  | ({ type: "sockets" } & SystemReport)
   | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
   | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
   | { type: "handshake failed"; remote: Endpoint; code: string; message: string }
@@ -59,6 +66,9 @@ export type TunnelEvent =
 /** How much an event matters: errors and warnings concern whoever runs the tunnel, the rest whoever watches it. */
 export type EventLevel = "warning" | "info";
 
+/** Told of each event. What it throws is raised as an uncaught exception and does not disturb the tunnel. */
+export type EventListener = (event: TunnelEvent, level: EventLevel) => void;
+
 /** Events of single datagrams: told the first time, then only counted. */
 const ONCE = new Set<TunnelEvent["type"]>(["own echo", "wrong source", "target refuses"]);
 /** Events that are news the first time only, whatever they are about. */
@@ -86,11 +96,15 @@ function tlsCodeOf(event: TunnelEvent): string | undefined {
 
 /** Passes events on to whoever listens, and marks which are news. */
 export class EventSource {
-  readonly #listener: ((event: TunnelEvent, level: EventLevel) => void) | undefined;
+  readonly #listeners: EventListener[] = [];
   readonly #told = new Set<string>();
 
-  constructor(listener: ((event: TunnelEvent, level: EventLevel) => void) | undefined) {
-    this.#listener = listener;
+  constructor(listener: EventListener | undefined) {
+    if (listener !== undefined) this.addListener(listener);
+  }
+
+  addListener(listener: EventListener): void {
+    this.#listeners.push(listener);
   }
 
   /** Reports an event. Of the kinds that are news only once, later ones go out as `info`, or not at all. */
@@ -103,7 +117,8 @@ export class EventSource {
     if (again && ONCE.has(type)) return;
     const isNewsOnce = tlsCode !== undefined || ONCE.has(type) || NEWS_ONCE.has(type);
     const isNews = WARNINGS.has(type) || (!again && isNewsOnce);
-    this.#listener?.(event, isNews ? "warning" : "info");
+    const level = isNews ? "warning" : "info";
+    for (const listener of this.#listeners) callOut(() => listener(event, level));
   }
 
   /** Reports what is listened on, and whether everyone may connect. @param guarded whether anything says who may. */

@@ -13,6 +13,16 @@ const BY_KEY: ReadonlyMap<string, OptionSpec> = new Map(
   OPTIONS.filter((spec) => !spec.cliOnly).map((spec) => [spec.key, spec]),
 );
 
+/** What is being set up: a tunnel takes every option, a part of one takes fewer. */
+export interface OptionSet {
+  /** The keys it takes; all, when undefined. */
+  readonly keys?: ReadonlySet<OptionKey>;
+  /** Those it cannot do without. */
+  readonly needed: Readonly<Record<Role, readonly OptionKey[]>>;
+}
+
+const TUNNEL: OptionSet = { needed: { server: ["listen", "target"], client: ["connect", "target"] } };
+
 /**
  * Reads what was given under the library's keys, whatever the dialect of its values, and finds every problem at once. Values are
  * there only when there is no problem.
@@ -23,10 +33,12 @@ export function readOptions(
   input: Readonly<Record<string, unknown>>,
   role: Role | undefined,
   dialect: Dialect,
+  set = TUNNEL,
 ): { readonly values?: OptionValues; readonly problems: readonly OptionProblem[] } {
-  const problems = unknownKeys(input);
+  const problems = unknownKeys(input, set);
   const values: Record<string, unknown> = {};
   for (const [key, spec] of BY_KEY) {
+    if (!takes(set, key)) continue;
     const option = dialect.nameOf(key);
     const given = Object.hasOwn(input, key) ? input[key] : undefined;
     const complain = (problem: string) => problems.push({ option, problem });
@@ -35,13 +47,17 @@ export function readOptions(
     if (value !== undefined) values[key] = value;
     if (given !== undefined && role !== undefined && (spec.role ?? role) !== role) {
       complain(`is for the ${spec.role} only; leave it out`);
-    } else if (isMissing(spec, given, role)) {
+    } else if (isMissing(spec, given, role, set)) {
       complain(`is missing; give ${"argument" in spec ? spec.argument : "it"}`);
     }
   }
   problems.push(...ruleProblems(values as Partial<OptionValues>, dialect.nameOf, role));
   // The type of the values follows from the same rows as the schemas that made them.
   return problems.length > 0 ? { problems } : { problems, values: values as OptionValues };
+}
+
+function takes({ keys }: OptionSet, key: string): boolean {
+  return keys === undefined || keys.has(key as OptionKey);
 }
 
 /** Reads what concerns the process and not one tunnel, given under the rows' keys, and finds every problem at once. */
@@ -67,23 +83,19 @@ function readValue(spec: OptionSpec, given: unknown, dialect: Dialect) {
   return { wrongs: result.issues.map(({ message }) => message) };
 }
 
-const NEEDED: Readonly<Record<Role, readonly OptionKey[]>> = {
-  server: ["listen", "target"],
-  client: ["connect", "target"],
-};
-
-function isMissing({ key }: OptionSpec, given: unknown, role: Role | undefined): boolean {
-  const needed = role === undefined ? ["target"] : NEEDED[role];
+function isMissing({ key }: OptionSpec, given: unknown, role: Role | undefined, set: OptionSet): boolean {
+  const needed = role === undefined ? ["target"] : set.needed[role];
   return (
     needed.some((name) => name === key) &&
     (given === undefined || (Array.isArray(given) && given.length === 0))
   );
 }
 
-function unknownKeys(input: Readonly<Record<string, unknown>>): OptionProblem[] {
-  const unknown = Object.keys(input).filter((key) => !BY_KEY.has(key) && input[key] !== undefined);
+function unknownKeys(input: Readonly<Record<string, unknown>>, set: OptionSet): OptionProblem[] {
+  const known = [...BY_KEY.keys()].filter((key) => takes(set, key));
+  const unknown = Object.keys(input).filter((key) => !known.includes(key) && input[key] !== undefined);
   return unknown.map((key) => {
-    const meant = nearest(key, BY_KEY.keys());
+    const meant = nearest(key, known);
     return {
       option: key,
       problem: `is no option${meant === undefined ? "; leave it out" : `; did you mean ${quoted(meant)}?`}`,

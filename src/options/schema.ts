@@ -1,11 +1,11 @@
 import * as v from "valibot";
-import { Secret } from "../auth/secret.ts";
-import { readSecretFile } from "../auth/secret-file.ts";
 import { readPin } from "../net/tls/pin.ts";
 import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
 import type { Dialect } from "./dialect.ts";
 import { readNumber } from "./number.ts";
 import { quoted, type Reading, wrong } from "./reading.ts";
+import { Secret } from "./secret.ts";
+import { readSecretFile } from "./secret-file.ts";
 import type { EndpointSpec, OptionSpec } from "./spec.ts";
 
 type Schema = v.GenericSchema<unknown, unknown>;

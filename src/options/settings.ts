@@ -1,8 +1,8 @@
-import type { Secret } from "../auth/secret.ts";
 import { type OptionProblem, OptionsError } from "../errors.ts";
 import type { Dialect } from "./dialect.ts";
 import { readOptions } from "./read-options.ts";
 import { authenticates } from "./rules.ts";
+import type { Secret } from "./secret.ts";
 import type { Role } from "./spec.ts";
 import type { OptionValues } from "./table.ts";
 import type { ClientOptions, ServerOptions } from "./tunnel-options.ts";

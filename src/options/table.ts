@@ -3,10 +3,10 @@
  * line, validation, help and the README follow.
  */
 
-import type { Secret } from "../auth/secret.ts";
 import type { HostPort } from "./address.ts";
 import { LIMIT_ROWS } from "./limit-rows.ts";
 import { RELAY_ROWS } from "./relay-rows.ts";
+import type { Secret } from "./secret.ts";
 import type { OptionSpec } from "./spec.ts";
 import { TLS_ROWS } from "./tls-rows.ts";
 

@@ -9,7 +9,12 @@
 
 import { FrameDecoder } from "../framing/frame-decoder.ts";
 import type { FrameQueue } from "../framing/frame-queue.ts";
-import { HEADER_BYTES, UDP4_PAYLOAD_BYTES_MAX, UDP6_PAYLOAD_BYTES_MAX } from "../framing/header.ts";
+import {
+  HEADER_BYTES,
+  PAYLOAD_BYTES_MAX,
+  UDP4_PAYLOAD_BYTES_MAX,
+  UDP6_PAYLOAD_BYTES_MAX,
+} from "../framing/header.ts";
 import type { Clock, Timer } from "../net/clock.ts";
 import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
@@ -40,6 +45,8 @@ export interface LinkOptions {
   queue: FrameQueue;
   /** Frames older than this are dropped, in milliseconds; Infinity for never. */
   maxDelayMs: number;
+  /** The same for what has come and waits for a sender that is blocked. Default: `maxDelayMs`. */
+  inboundDelayMs?: number | undefined;
   /** How much the kernel may be given. */
   window: SendWindow;
   /** How long a stream may take nothing before its peer counts as stalled, in milliseconds. */
@@ -92,10 +99,15 @@ export class Link implements StreamReceiver, SendReport {
     );
   }
 
-  /** Where inbound datagrams go. Without a sender they are read and dropped as `not sent`. */
-  sendTo(sender: DatagramSender, family: Family): void {
+  /**
+   * Where inbound datagrams go. Without a sender they are read and dropped as `not sent`.
+   *
+   * @param family what UDP they are sent by; undefined when by none, so that whatever a header can announce may pass.
+   */
+  sendTo(sender: DatagramSender, family: Family | undefined): void {
     this.#sender = sender;
-    this.#payloadBytesMax = family === 6 ? UDP6_PAYLOAD_BYTES_MAX : UDP4_PAYLOAD_BYTES_MAX;
+    const udpBytesMax = family === 6 ? UDP6_PAYLOAD_BYTES_MAX : UDP4_PAYLOAD_BYTES_MAX;
+    this.#payloadBytesMax = family === undefined ? PAYLOAD_BYTES_MAX : udpBytesMax;
   }
 
   get stream(): StreamPort | undefined {
@@ -265,7 +277,8 @@ export class Link implements StreamReceiver, SendReport {
   /** The UDP socket has room again: go on where the chunk was left. */
   onSendReady(): void {
     const sender = this.#sender as DatagramSender;
-    if (this.#clock.now() - this.#chunkAt > this.#options.maxDelayMs) {
+    const { maxDelayMs, inboundDelayMs = maxDelayMs } = this.#options;
+    if (this.#clock.now() - this.#chunkAt > inboundDelayMs) {
       sender.drop("expired");
       this.#dropUndelivered("expired");
     }
@@ -330,10 +343,15 @@ export class Link implements StreamReceiver, SendReport {
 
   /** Drops everything that waits, in both directions. */
   dropHeld(reason: "closing" | "stream lost"): void {
+    this.dropQueued(reason);
+    this.#sender?.drop(reason);
+  }
+
+  /** Drops what waits for a stream. */
+  dropQueued(reason: "closing" | "stream lost"): void {
     let frames = this.#queue.startStream();
     while (this.#queue.dropOldest()) frames++;
     this.#counters.outbound.drop(reason, frames);
-    this.#sender?.drop(reason);
     this.#accountForQueue();
   }
 

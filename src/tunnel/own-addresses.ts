@@ -4,15 +4,17 @@ import { TunnelError } from "../errors.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { Settings } from "../options/settings.ts";
 
+type OwnAddresses = Partial<Pick<Settings, "bind" | "tcpBind" | "listen" | "family">>;
+
 /**
  * The same settings with literals for `bind`, `tcpBind` and `listen.address`.
  *
  * @throws TunnelError ERR_RESOLVE.
  */
-export async function resolveOwnAddresses(
-  settings: Settings,
+export async function resolveOwnAddresses<Given extends OwnAddresses>(
+  settings: Given,
   resolve: (host: string, family: Family | undefined) => Promise<string[]>,
-): Promise<Settings> {
+): Promise<Given> {
   const literal = async (host: string): Promise<string> => {
     try {
       const [address] = await resolve(host, settings.family);

@@ -21,6 +21,7 @@ import { StreamClient } from "./stream-client.ts";
 import { StreamServer } from "./stream-server.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
+import { TunnelEmitter } from "./tunnel-emitter.ts";
 
 /** How long closing may take to get rid of what is queued. */
 const CLOSE_MS = 1000;
@@ -28,12 +29,12 @@ const CLOSE_MS = 1000;
 const CLOSE_POLL_MS = 5;
 const QUEUE_FRAMES_MAX = 65_536;
 
-export class PeerTunnel implements Tunnel, SupplyContext {
+export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
   readonly counters: Counters;
   readonly network: Network;
   readonly events: EventSource;
   readonly streams: number;
-  readonly once: boolean;
+  readonly endsWithStream: boolean;
   readonly #settings: Settings;
   readonly #trace: Trace | undefined;
   readonly #links: Link[] = [];
@@ -51,13 +52,14 @@ export class PeerTunnel implements Tunnel, SupplyContext {
     events: EventSource,
     trace: Trace | undefined,
   ) {
+    super();
     this.counters = counters;
     this.#settings = settings;
     this.network = network;
     this.events = events;
     this.#trace = trace;
     this.streams = settings.rtp ? 2 : 1;
-    this.once = settings.once;
+    this.endsWithStream = settings.once;
   }
 
   /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN. */

@@ -15,6 +15,7 @@ import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
+import { TunnelEmitter } from "./tunnel-emitter.ts";
 
 /** How often idle sessions are looked for, at most. */
 const SWEEP_MS = 1000;
@@ -28,7 +29,7 @@ const DESCRIPTORS_RESERVED = 256;
 const CLOSE_MS = 1000;
 const CLOSE_POLL_MS = 5;
 
-export class SessionTunnel implements Tunnel, SessionContext {
+export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionContext {
   readonly counters: Counters;
   readonly network: Network;
   readonly settings: Settings;
@@ -47,6 +48,7 @@ export class SessionTunnel implements Tunnel, SessionContext {
     events: EventSource,
     trace: Trace | undefined,
   ) {
+    super();
     this.counters = counters;
     this.settings = settings;
     this.network = network;

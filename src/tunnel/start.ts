@@ -4,21 +4,24 @@ import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import type { Network } from "../net/network.ts";
 import type { Certificates } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
-import { type EventLevel, EventSource, type TunnelEvent } from "../observe/events.ts";
+import { type EventListener, EventSource } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
 import { authenticated } from "./authenticated.ts";
+import { closeOnAbort } from "./close-on-abort.ts";
 import { failAs } from "./fail-as.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 
-/** Who wants to be told, and by which network. */
+/** Who ends the tunnel, who is told of it, and by which network. */
 export interface StartExtras {
-  /** Told of every change of state and every warning. */
-  onEvent?: ((event: TunnelEvent, level: EventLevel) => void) | undefined;
-  /** Told of every datagram. */
+  /** Closes the tunnel when it is aborted. Aborted before the tunnel has started, starting rejects with its reason. */
+  signal?: AbortSignal | undefined;
+  /** Told of every change of state and every warning, from the first on. */
+  onEvent?: EventListener | undefined;
+  /** Told of every datagram. What it throws is not caught. */
   trace?: Trace | undefined;
   /** Another network than the real one, for tests. */
   network?: Network | undefined;
@@ -27,7 +30,9 @@ export interface StartExtras {
 /**
  * Starts the side that waits for TCP connections. Settles when every port is bound.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN.
+ * @param extras not options of the tunnel itself; all may be left out.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN,
+ * ERR_PERMISSION; the signal's reason when that is aborted.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readServerOptions(options), extras);
@@ -36,7 +41,9 @@ export async function startServer(options: ServerOptions, extras: StartExtras = 
 /**
  * Starts the side that dials. Settles when the UDP port is bound; the server may come later.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND.
+ * @param extras not options of the tunnel itself; all may be left out.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_PERMISSION;
+ * the signal's reason when that is aborted.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readClientOptions(options), extras);
@@ -44,14 +51,22 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 
 /** Starts either side from settings that have been read. */
 export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
+  const { signal, onEvent, trace } = extras;
+  signal?.throwIfAborted();
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
   const counters = new Counters();
-  const events = new EventSource(extras.onEvent);
+  const events = new EventSource(onEvent);
   const plain = extras.network ?? (await openBunNetwork(settings, await openCertificates(settings, events)));
   const network = authenticated(plain, settings, counters, events);
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
-  const tunnel = new Mode(settings, network, counters, events, extras.trace);
+  const tunnel = new Mode(settings, network, counters, events, trace);
+  events.addListener((event, level) => tunnel.tell(event, level));
   await tunnel.open();
+  network.watchSystem((report) => events.report({ type: "sockets", ...report }));
+  if (signal?.aborted) await tunnel.close();
+  signal?.throwIfAborted();
+  closeOnAbort(tunnel, signal);
+  tunnel.beginTelling(network.clock);
   return tunnel;
 }
 

@@ -45,12 +45,12 @@ export class StreamClient implements StreamSupply {
   }
 
   async #run(): Promise<void> {
-    const { network, once, events } = this.#context;
+    const { network, endsWithStream, events } = this.#context;
     while (!this.#stopped) {
       const failure = await this.#serve();
       if (this.#stopped) return;
       const { delayMs, settled } = this.#policy.onDown(network.clock.now());
-      if (once)
+      if (endsWithStream)
         return this.#context.onOver(
           failure && new TunnelError("ERR_DIAL", failure.message, { cause: failure }),
         );

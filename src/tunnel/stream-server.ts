@@ -76,7 +76,7 @@ export class StreamServer implements StreamSupply {
     }
     if (verdict !== "fill") this.#current = { association: this.#associate(stream), address, since: now };
     this.#current?.association.add(index, stream);
-    if (this.#context.once && this.#current?.association.complete) this.stop();
+    if (this.#context.endsWithStream && this.#current?.association.complete) this.stop();
   }
 
   #incumbent(index: number): Incumbent | undefined {
@@ -86,14 +86,14 @@ export class StreamServer implements StreamSupply {
   }
 
   #associate(first: StreamPort): Association {
-    const { events, once } = this.#context;
+    const { events, endsWithStream } = this.#context;
     const association: Association = this.#context.associate({
       onUp: ([stream = first]) =>
         events.report({ type: "connected", local: stream.local, remote: stream.remote }),
       onEnded: (reason, code) => {
         if (this.#current?.association === association) this.#current = undefined;
         events.report({ type: "disconnected", remote: first.remote, reason, code });
-        if (once) this.#context.onOver();
+        if (endsWithStream) this.#context.onOver();
       },
     });
     return association;

@@ -23,7 +23,7 @@ export interface SupplyContext {
   /** How many streams make one peer: 1, or 2 in RTP mode, on consecutive ports. */
   readonly streams: number;
   /** Ends the tunnel when its only association ends, or cannot be made. */
-  readonly once: boolean;
+  readonly endsWithStream: boolean;
   associate(events: AssociationEvents): Association;
   /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */
   onOver(error?: Error): void;

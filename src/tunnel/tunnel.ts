@@ -1,9 +1,16 @@
 /** A running tunnel, as whoever started it sees it. */
 
+import type { EventEmitter } from "node:events";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
+import type { TunnelEventMap, TunnelStats } from "./tunnel-emitter.ts";
 
-export interface Tunnel extends AsyncDisposable {
+/**
+ * Emits every {@link TunnelEvent} under its type, the first of them at the end of the turn in which it was handed out, so
+ * that listeners attached at once hear everything. What a listener throws is raised as an uncaught exception; the tunnel
+ * goes on. Leaving an `await using` block closes it.
+ */
+export interface Tunnel extends AsyncDisposable, EventEmitter<TunnelEventMap> {
   /** The TCP ports listened on, as really bound; none for a client. */
   readonly tcp: readonly Endpoint[];
   /** The UDP ports, as really bound. */
@@ -12,6 +19,8 @@ export interface Tunnel extends AsyncDisposable {
   readonly counters: Counters;
   /** Datagrams received and neither sent nor dropped yet. */
   readonly held: { outbound: number; inbound: number };
+  /** A snapshot of what it has done, cheap enough to be taken once a second. */
+  stats(): TunnelStats;
   /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
   readonly closed: Promise<void>;
   /**

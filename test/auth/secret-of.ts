@@ -1,4 +1,4 @@
-import { Secret } from "../../src/auth/secret.ts";
+import { Secret } from "../../src/options/secret.ts";
 
 /** A secret that must be good. @throws Error with what is wrong with it. */
 export function secretOf(given: Uint8Array | string): Secret {

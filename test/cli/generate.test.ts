@@ -9,7 +9,9 @@ const folder = await mkdtemp(join(tmpdir(), "generate-"));
 const file = join(folder, "README.md");
 afterAll(() => rm(folder, { recursive: true }));
 
-const generate = (...args: string[]) => Bun.spawnSync([process.execPath, SCRIPT, ...args, file]).exitCode;
+const generate = (...args: string[]) => generateIn(file, ...args);
+const generateIn = (at: string, ...args: string[]) =>
+  Bun.spawnSync([process.execPath, SCRIPT, ...args, at]).exitCode;
 
 test("the README's table is written between its markers, and a stale one is noticed", async () => {
   await Bun.write(file, "before\n<!-- options:begin -->\nstale text\n<!-- options:end -->\nafter\n");
@@ -24,6 +26,19 @@ test("the README's table is written between its markers, and a stale one is noti
   expect(rows).toHaveLength(OPTIONS.length);
   // A bar within a cell would make a fourth.
   for (const row of rows) expect(row.replaceAll("\\|", "").match(/\|/g)).toHaveLength(4);
+});
+
+test("the manual page's options are written between its markers, and stale ones are noticed", async () => {
+  const page = join(folder, "page.1");
+  await Bun.write(page, '.\\" options:begin\nstale text\n.\\" options:end\nafter\n');
+  expect(generateIn(page, "--check")).toBe(1);
+  expect(generateIn(page)).toBe(0);
+  expect(generateIn(page, "--check")).toBe(0);
+  const lines = (await Bun.file(page).text()).split("\n");
+  expect(lines).not.toContain("stale text");
+  expect(lines.filter((line) => line === ".TP")).toHaveLength(OPTIONS.length);
+  expect(lines).toContain("\\fB\\-p, \\-\\-per\\-source\\fR");
+  expect(lines).toContain("\\fB\\-\\-bind\\fR \\fIADDR\\fR");
 });
 
 test("a file without markers is left alone", async () => {

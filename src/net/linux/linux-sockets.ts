@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
 import type { Transmitter } from "../datagram-batch.ts";
 import type { Endpoint, Family } from "../endpoint.ts";
-import { NetError } from "../network.ts";
+import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
@@ -40,6 +40,7 @@ export class LinuxSockets implements SystemSockets {
   readonly #scratch: OffloadScratch;
   readonly #gate: ReceiveGate;
   readonly #gauge: LinuxStreamGauge;
+  onReportChanged: () => void = () => {};
   #receiveBufferBytes = Infinity;
 
   private constructor(libc: Libc, traits: SocketTraits) {
@@ -49,8 +50,9 @@ export class LinuxSockets implements SystemSockets {
     this.#scratch = new OffloadScratch(libc);
     this.#gate = new ReceiveGate(libc);
     this.#gauge = new LinuxStreamGauge(libc);
-    if (traits.offload === "off") this.#scratch.offReason = "--offload off";
+    if (traits.offload === "off") this.#scratch.offReason = "not wanted";
     else probeOffload(libc, this.#scratch);
+    this.#scratch.onOff = () => this.onReportChanged();
   }
 
   /** The extras for one tunnel; undefined where there is no Linux underneath. */
@@ -59,17 +61,15 @@ export class LinuxSockets implements SystemSockets {
     return libc && new LinuxSockets(libc, traits);
   }
 
-  get report(): readonly string[] {
-    const { socketBufferBytes } = this.#traits;
+  get report(): SystemReport {
     const { offReason } = this.#scratch;
-    const offload = offReason === undefined ? "in use" : `not in use (${offReason})`;
-    const lines = [`segment offload: ${offload}`];
-    if (this.#receiveBufferBytes >= socketBufferBytes) return lines;
-    return [
-      ...lines,
-      `UDP receive buffer: ${this.#receiveBufferBytes} bytes granted of ${socketBufferBytes} asked for; ` +
-        `sysctl net.core.rmem_max=${socketBufferBytes} allows more`,
-    ];
+    const granted = this.#receiveBufferBytes;
+    return {
+      segmentOffload: offReason === undefined,
+      offloadLack: offReason,
+      receiveBufferBytes: granted === Infinity ? undefined : granted,
+      socketBufferBytes: this.#traits.socketBufferBytes,
+    };
   }
 
   prepareDatagramSocket(fd: number, oneTarget: boolean): void {
@@ -78,7 +78,10 @@ export class LinuxSockets implements SystemSockets {
     if (!oneTarget) setReceiveErrors(this.#libc, fd, false);
     clearReceiveDetails(this.#libc, fd);
     const granted = setReceiveBuffer(this.#libc, fd, socketBufferBytes);
-    if (granted !== undefined) this.#receiveBufferBytes = Math.min(this.#receiveBufferBytes, granted);
+    if (granted !== undefined && granted < this.#receiveBufferBytes) {
+      this.#receiveBufferBytes = granted;
+      this.onReportChanged();
+    }
     setSendBuffer(this.#libc, fd, socketBufferBytes);
     this.#setTrafficClass(fd);
   }

@@ -42,6 +42,8 @@ export interface MessageName {
 export class OffloadScratch {
   /** Why segment offload is off for good, an errno name; undefined while it is in use. */
   offReason: string | undefined;
+  /** Called when it is switched off while in use. */
+  onOff: () => void = () => {};
   /** The messages {@link lay} wrote, one every 64 bytes. */
   readonly messages: Memory = memory(BATCH_DATAGRAMS_MAX * HEADER_BYTES);
 

@@ -101,8 +101,10 @@ export class OffloadTransmitter implements Transmitter {
       return true;
     }
     // Only these hold for good, else a peer could switch offload off by sending two long frames.
-    if (REFUSALS_OF_OFFLOAD.includes(error)) this.#scratch.offReason = error;
-    return this.#scratch.offReason !== undefined;
+    if (!REFUSALS_OF_OFFLOAD.includes(error)) return this.#scratch.offReason !== undefined;
+    this.#scratch.offReason = error;
+    this.#scratch.onOff();
+    return true;
   }
 }
 

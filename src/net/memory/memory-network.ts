@@ -84,6 +84,8 @@ export class MemoryNetwork implements Network {
     return this.#address;
   }
 
+  watchSystem(): void {}
+
   descriptorLimit(): number {
     return Infinity;
   }

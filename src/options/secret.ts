@@ -2,7 +2,7 @@
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
-import { type Reading, read, wrong } from "../options/reading.ts";
+import { type Reading, read, wrong } from "./reading.ts";
 
 /**
  * The shortest secret that is taken. It is not stretched, and whoever records a handshake can try secrets on it without

@@ -2,7 +2,7 @@
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { errorCode } from "../net/network.ts";
-import { quoted, type Reading, wrong } from "../options/reading.ts";
+import { quoted, type Reading, wrong } from "./reading.ts";
 import { SECRET_BYTES_MAX, Secret } from "./secret.ts";
 
 /** The permission bits of everybody but the owner. */

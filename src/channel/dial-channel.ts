@@ -1,0 +1,105 @@
+/** Making a datagram channel to a server. */
+
+import { openBunNetwork, resolve } from "../net/bun-network.ts";
+import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { NetError, type Network } from "../net/network.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import {
+  type ChannelSettings,
+  type DialChannelOptions,
+  readChannelOptions,
+} from "../options/channel-options.ts";
+import { closeOnAbort } from "../tunnel/close-on-abort.ts";
+import { failAs } from "../tunnel/fail-as.ts";
+import { resolveOwnAddresses } from "../tunnel/own-addresses.ts";
+import { DatagramChannel } from "./datagram-channel.ts";
+
+/** How long one address may take to answer. */
+const CONNECT_TIMEOUT_MS = 5000;
+
+/** Who ends a channel, and by which network it goes. */
+export interface ChannelExtras {
+  /** Closes the channel, or all that were accepted, when it is aborted; a dial under way rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Another network than the real one, for tests. */
+  readonly network?: Network | undefined;
+}
+
+/**
+ * Connects to a server that frames datagrams as UDPTunnel does: a udptunnel, DNS over TCP (RFC 7766), RTP over a connection
+ * (RFC 4571). Settles when the connection is up. It is one connection: when it has ended, dial again.
+ *
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_DIAL when no server answers, with the last
+ * one's error as `cause`, ERR_RESOLVE, ERR_PERMISSION; the signal's reason when that is aborted.
+ */
+export async function dialChannel(
+  options: DialChannelOptions,
+  extras: ChannelExtras = {},
+): Promise<DatagramChannel> {
+  const { signal } = extras;
+  const read = readChannelOptions(options, "client");
+  signal?.throwIfAborted();
+  const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
+  const network = extras.network ?? (await openBunNetwork(settings));
+  let failure: unknown;
+  for await (const server of addresses(network, settings)) {
+    signal?.throwIfAborted();
+    if (server instanceof Error) {
+      failure = server;
+      continue;
+    }
+    const made = (stream: StreamPort) => new DatagramChannel(stream, { clock: network.clock, settings });
+    const channel = await connect(network, server, signal, made).catch((error: unknown) => {
+      failure = error;
+    });
+    signal?.throwIfAborted();
+    if (channel === undefined) continue;
+    closeOnAbort(channel, signal);
+    return channel;
+  }
+  return failAs("ERR_DIAL")(failure);
+}
+
+/** Each address of each server in turn, or why a name has none. */
+async function* addresses(
+  network: Network,
+  { connect: servers, family }: ChannelSettings,
+): AsyncGenerator<Endpoint | Error> {
+  for (const { host, port } of servers) {
+    try {
+      for (const address of await network.resolve(host, family)) yield { address, port };
+    } catch (error) {
+      yield error as NetError;
+    }
+  }
+}
+
+/** @throws NetError when the address cannot be connected to; whatever when the signal is aborted. */
+function connect(
+  network: Network,
+  to: Endpoint,
+  signal: AbortSignal | undefined,
+  made: (stream: StreamPort) => DatagramChannel,
+): Promise<DatagramChannel> {
+  return new Promise((resolve, reject) => {
+    const dial = network.dial(to);
+    const giveUp = (error: unknown) => {
+      settled();
+      dial.cancel();
+      reject(error);
+    };
+    const aborted = () => giveUp(signal?.reason);
+    const timer = network.clock.after(CONNECT_TIMEOUT_MS, () =>
+      giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(to)} does not answer`)),
+    );
+    const settled = () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", aborted);
+    };
+    signal?.addEventListener("abort", aborted, { once: true });
+    dial.stream.then((stream) => {
+      settled();
+      resolve(made(stream));
+    }, giveUp);
+  });
+}

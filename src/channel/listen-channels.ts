@@ -1,0 +1,174 @@
+/** Accepting datagram channels. */
+
+import { openBunNetwork, resolve } from "../net/bun-network.ts";
+import type { Timer } from "../net/clock.ts";
+import { type Endpoint, unmapped } from "../net/endpoint.ts";
+import type { Network } from "../net/network.ts";
+import type { StreamListener, StreamPort } from "../net/stream-port.ts";
+import { callOut } from "../observe/call-out.ts";
+import type { DisconnectReason } from "../observe/events.ts";
+import {
+  type ChannelSettings,
+  type ListenChannelsOptions,
+  readChannelOptions,
+} from "../options/channel-options.ts";
+import { AddressFilter } from "../tunnel/address-filter.ts";
+import { closeOnAbort } from "../tunnel/close-on-abort.ts";
+import { failAs } from "../tunnel/fail-as.ts";
+import { MemoryBudget } from "../tunnel/memory-budget.ts";
+import { resolveOwnAddresses } from "../tunnel/own-addresses.ts";
+import { discard } from "../tunnel/session.ts";
+import { SessionTable } from "../tunnel/session-table.ts";
+import { DatagramChannel } from "./datagram-channel.ts";
+import type { ChannelExtras } from "./dial-channel.ts";
+
+/** How often idle channels are looked for. */
+const SWEEP_MS = 1000;
+/** All queues together hold this many times what one may hold. */
+const BUDGET_QUEUES = 16;
+/** Descriptors kept for everything that is not a channel. */
+const DESCRIPTORS_RESERVED = 64;
+
+/**
+ * Told of each channel, in the turn in which it was accepted. What it throws is raised as an uncaught exception; a promise
+ * it returns is not awaited.
+ */
+export type OnChannel = (channel: DatagramChannel) => void | Promise<void>;
+
+/** A TCP port at which channels are accepted. Leaving an `await using` block closes it. */
+export interface ChannelServer extends AsyncDisposable {
+  /** The TCP port listened on, as really bound. */
+  readonly tcp: readonly Endpoint[];
+  /** The channels there are now. */
+  readonly channels: Iterable<DatagramChannel> & { readonly size: number };
+  /** Connections turned away: too many, too many of one address, or not from an allowed address. */
+  readonly refusedConnections: number;
+  /** Settles when it is closed. Never rejects. */
+  readonly closed: Promise<void>;
+  /** Accepts no more, and closes every channel as {@link DatagramChannel.close} does. Never rejects. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens for channels. Settles when the port is bound.
+ *
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_LISTEN, ERR_PERMISSION; the
+ * signal's reason when that is aborted.
+ */
+export async function listenChannels(
+  options: ListenChannelsOptions,
+  onChannel: OnChannel,
+  extras: ChannelExtras = {},
+): Promise<ChannelServer> {
+  const { signal } = extras;
+  const read = readChannelOptions(options, "server");
+  signal?.throwIfAborted();
+  const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
+  const network = extras.network ?? (await openBunNetwork(settings));
+  signal?.throwIfAborted();
+  const server = new ListeningServer(network, settings, onChannel);
+  closeOnAbort(server, signal);
+  return server;
+}
+
+class ListeningServer implements ChannelServer {
+  readonly channels: SessionTable<DatagramChannel>;
+  readonly closed: Promise<void>;
+  refusedConnections = 0;
+  readonly #network: Network;
+  readonly #settings: ChannelSettings;
+  readonly #onChannel: OnChannel;
+  readonly #allowed: AddressFilter | undefined;
+  readonly #budget: MemoryBudget;
+  readonly #listener: StreamListener;
+  readonly #perAddress = new Map<string, number>();
+  /** The channels that are not gone yet, those that are ending included. */
+  readonly #alive = new Set<DatagramChannel>();
+  readonly #settleClosed: () => void;
+  #sweep: Timer | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(network: Network, settings: ChannelSettings, onChannel: OnChannel) {
+    this.#network = network;
+    this.#settings = settings;
+    this.#onChannel = onChannel;
+    this.#allowed = settings.allow.length > 0 ? new AddressFilter(settings.allow) : undefined;
+    this.#budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
+    // Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that.
+    const descriptors = Math.max(1, network.descriptorLimit() - DESCRIPTORS_RESERVED);
+    this.channels = new SessionTable(Math.min(settings.maxSessions, descriptors));
+    ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
+    try {
+      this.#listener = network.listen(settings.listen ?? { port: 0 }, (stream) => this.#offer(stream));
+    } catch (error) {
+      throw failAs("ERR_LISTEN")(error);
+    }
+    if (settings.idleTimeoutMs > 0) this.#scheduleSweep();
+  }
+
+  get tcp(): readonly Endpoint[] {
+    return [this.#listener.local];
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #offer(stream: StreamPort): void {
+    const { clock } = this.#network;
+    const address = unmapped(stream.remote.address);
+    const ofAddress = this.#perAddress.get(address) ?? 0;
+    const welcome =
+      this.#closing === undefined &&
+      this.#allowed?.allows(address) !== false &&
+      ofAddress < this.#settings.maxSessionsPerAddress;
+    const { room, evict } = welcome ? this.channels.makeRoom(clock.now()) : { room: false };
+    if (!room) {
+      this.refusedConnections++;
+      return discard(stream);
+    }
+    if (evict !== undefined) this.#end(evict, "evicted");
+    const channel = new DatagramChannel(stream, { clock, settings: this.#settings, budget: this.#budget });
+    this.channels.add(channel);
+    this.#alive.add(channel);
+    this.#perAddress.set(address, ofAddress + 1);
+    void channel.closed.then(() => this.#onClosed(channel, address));
+    callOut(() => void this.#onChannel(channel));
+  }
+
+  #end(channel: DatagramChannel, reason: DisconnectReason): void {
+    this.channels.delete(channel);
+    void channel.end(reason);
+  }
+
+  #onClosed(channel: DatagramChannel, address: string): void {
+    this.channels.delete(channel);
+    this.#alive.delete(channel);
+    const others = (this.#perAddress.get(address) ?? 1) - 1;
+    if (others === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, others);
+  }
+
+  #scheduleSweep(): void {
+    const { clock } = this.#network;
+    this.#sweep = clock.after(SWEEP_MS, () => {
+      const idleSince = clock.now() - this.#settings.idleTimeoutMs;
+      for (const channel of [...this.channels]) if (channel.activeAt < idleSince) this.#end(channel, "idle");
+      this.#scheduleSweep();
+    });
+  }
+
+  async #close(): Promise<void> {
+    this.#sweep?.cancel();
+    this.#listener.close();
+    const gone = [...this.#alive].map((channel) => channel.closed);
+    for (const channel of [...this.channels]) this.#end(channel, "closing");
+    await Promise.all(gone);
+    this.#settleClosed();
+  }
+}

@@ -1,0 +1,48 @@
+/** What makes a tunnel's handle an emitter of its events. */
+
+import { EventEmitter } from "node:events";
+import { snapshot } from "../channel/channel-stats.ts";
+import type { Clock } from "../net/clock.ts";
+import { callOut } from "../observe/call-out.ts";
+import type { Counters } from "../observe/counters.ts";
+import type { EventLevel, TunnelEvent } from "../observe/events.ts";
+
+/** Each event under its type; a listener is given the event and how much it matters. */
+export type TunnelEventMap = {
+  [Type in TunnelEvent["type"]]: [event: Extract<TunnelEvent, { type: Type }>, level: EventLevel];
+};
+
+/** A snapshot of a tunnel: plain data, the caller's to keep, that JSON can carry. */
+export type TunnelStats = ReturnType<typeof snapshot>;
+
+export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
+  /** What happened before anybody could listen; undefined when all of it has been told. */
+  #early: [event: TunnelEvent, level: EventLevel][] | undefined = [];
+
+  abstract readonly counters: Counters;
+  abstract readonly held: { outbound: number; inbound: number };
+
+  constructor() {
+    super();
+    this.setMaxListeners(0); // else the eleventh listener makes the runtime print a warning
+  }
+
+  /** Emits the event, or keeps it until listeners are there. */
+  tell(event: TunnelEvent, level: EventLevel): void {
+    if (this.#early !== undefined) this.#early.push([event, level]);
+    else callOut(() => void (this as EventEmitter).emit(event.type, event, level));
+  }
+
+  stats(): TunnelStats {
+    return snapshot(this.counters, this.held);
+  }
+
+  /** Emits what was kept, at the end of this turn: who was handed the tunnel in it has attached listeners by then. */
+  beginTelling(clock: Clock): void {
+    clock.endOfTurn(() => {
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const [event, level] of early) this.tell(event, level);
+    });
+  }
+}

@@ -1,0 +1,336 @@
+/** Datagram channels in memory: what is queued, dropped, held back and told. */
+
+import { expect, test } from "bun:test";
+import { type DatagramChannel, dialChannel, encodeFrame, listenChannels } from "../../src/index.ts";
+import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import { App, CLIENT, CLIENT_APP, Scene, SERVER, TCP_PORT, utf8 } from "../support/memory-tunnels.ts";
+
+const connect = `${SERVER}/${TCP_PORT}`;
+const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
+
+class ChannelScene extends Scene {
+  readonly farNetwork = new MemoryNetwork(this.wire, SERVER);
+  readonly nearNetwork = new MemoryNetwork(this.wire, CLIENT);
+
+  /** A connected pair of channels, the dialling one first. */
+  async channels(dialled: object = {}, accepted: object = {}) {
+    const arrived = Promise.withResolvers<DatagramChannel>();
+    const server = await listenChannels({ listen: connect, idleTimeoutMs: 0, ...accepted }, arrived.resolve, {
+      network: this.farNetwork,
+    });
+    const near = await this.settled(dialChannel({ connect, ...dialled }, { network: this.nearNetwork }));
+    return { near, far: await arrived.promise, server };
+  }
+
+  /** What a promise settles to once all that is due has happened. */
+  async settled<T>(promise: Promise<T>): Promise<T> {
+    await Promise.race([this.clock.settle(), promise]);
+    await this.clock.settle();
+    return await promise;
+  }
+
+  async closeAll(...closing: { close(): Promise<void> }[]): Promise<void> {
+    const all = Promise.all(closing.map((each) => each.close()));
+    await this.clock.advance(1100);
+    await all;
+    expect(this.clock.pending).toBe(0);
+  }
+}
+
+/** What was dropped one way, by reason, where it was anything. */
+function lost(channel: DatagramChannel | undefined, direction: "outbound" | "inbound") {
+  const dropped = Object.entries(channel?.stats()[direction].dropped ?? {});
+  return Object.fromEntries(dropped.filter(([, count]) => count > 0));
+}
+
+function expectConserved(...channels: DatagramChannel[]): void {
+  for (const channel of channels) {
+    for (const direction of ["outbound", "inbound"] as const) {
+      const { received, sent, held, dropped } = channel.stats()[direction];
+      const gone = Object.values(dropped).reduce((sum, count) => sum + count, 0);
+      expect({ direction, received, accounted: sent + held + gone }).toEqual({
+        direction,
+        received,
+        accounted: received,
+      });
+    }
+  }
+}
+
+test("carries datagrams of every length both ways, in order and byte for byte", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels();
+  const payloads = [0, 1, 2, 1200, 65_507, 65_535].map((length) => new Uint8Array(length).fill(length));
+  const echoed: Uint8Array[] = [];
+  far.receive((datagram) => void far.send(datagram));
+  near.receive((datagram) => void echoed.push(datagram));
+  for (const payload of payloads) expect(near.send(payload)).toBe(true);
+  await scene.clock.settle();
+  expect(echoed).toEqual(payloads);
+  expect(near.stats().outbound).toMatchObject({ received: 6, sent: 6 });
+  expectConserved(near, far);
+  await scene.closeAll(near, server);
+});
+
+test("is one end of a tunnel whose other end is a udptunnel", async () => {
+  const scene = new ChannelScene();
+  const arrived = Promise.withResolvers<DatagramChannel>();
+  const server = await listenChannels({ listen: connect }, arrived.resolve, { network: scene.farNetwork });
+  await scene.client();
+  await scene.clock.settle();
+  const far = await arrived.promise;
+  const app = new App(scene.wire, CLIENT_APP);
+  app.send(CLIENT, "over UDP");
+  const first = far[Symbol.asyncIterator]().next();
+  await scene.clock.settle();
+  expect(text((await first).value ?? undefined)).toBe("over UDP");
+  far.send(utf8("and back"));
+  await scene.clock.settle();
+  expect(app.texts).toEqual(["and back"]);
+  const ending = scene.end();
+  await scene.closeAll(server);
+  await ending;
+});
+
+test("refuses what is too long, and everything once it is closed", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels();
+  far.receive(() => {});
+  expect(near.send(new Uint8Array(65_536))).toBe(false);
+  await scene.closeAll(near);
+  expect(near.send(utf8("late"))).toBe(false);
+  expect(lost(near, "outbound")).toEqual({ "too long": 1, "no stream": 1 });
+  expect(await near.closed).toEqual({ reason: "closing" });
+  await scene.closeAll(server);
+  expect(await far.closed).toEqual({ reason: "closed by peer" });
+});
+
+test("drops the oldest when full and what has waited too long, and says how much waits", async () => {
+  const scene = new ChannelScene();
+  scene.wire.streamFaults.bufferBytes = 0;
+  const { near, far, server } = await scene.channels({ queueBytesMax: 128 * 1024, maxDelayMs: 50 });
+  for (let number = 0; number < 130; number++)
+    expect(near.send(new Uint8Array(1022).fill(number))).toBe(true);
+  expect(near.bufferedAmount).toBe(128 * 1024);
+  expect(near.stats().outbound).toMatchObject({ held: 128, dropped: { "queue full": 2 } });
+  await scene.clock.advance(60);
+  near.send(utf8("fresh"));
+  await scene.clock.settle();
+  expect(near.stats().outbound).toMatchObject({ held: 1, dropped: { "queue full": 3, expired: 127 } });
+  expectConserved(near, far);
+  near.send(utf8("last"));
+  await scene.closeAll(near, server);
+  expect(near.stats().outbound).toMatchObject({ held: 0, sent: 0 });
+  expectConserved(near, far);
+});
+
+test("a consumer that lags makes the peer wait, and loses nothing", async () => {
+  const scene = new ChannelScene();
+  scene.wire.streamFaults.bufferBytes = 64 * 1024;
+  const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
+  const TOTAL = 4000;
+  for (let number = 0; number < TOTAL; number++) near.send(new Uint8Array(1000).fill(number));
+  await scene.clock.advance(5000);
+  const waiting = far.stats().inbound;
+  expect(waiting.held).toBeGreaterThanOrEqual(1024);
+  expect(waiting.held).toBeLessThan(1100);
+  expect(near.stats().outbound.held).toBeGreaterThan(TOTAL / 2);
+  let taken = 0;
+  for await (const datagram of far) {
+    if (datagram[999] !== taken % 256) throw new Error(`number ${taken} is not itself`);
+    if (++taken === TOTAL) break;
+    if (taken % 100 === 0) await scene.clock.settle();
+  }
+  expect(far.stats().inbound).toMatchObject({ received: TOTAL, sent: TOTAL, held: 0 });
+  await scene.closeAll(near, server);
+});
+
+test("a receiver set late is given what waited first", async () => {
+  const scene = new ChannelScene();
+  scene.wire.streamFaults.bufferBytes = 1 << 22;
+  const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
+  const numbers = Array.from({ length: 3000 }, (_, number) => number);
+  for (const number of numbers) near.send(new Uint8Array(new Uint32Array([number]).buffer));
+  await scene.clock.settle();
+  expect(far.stats().inbound.held).toBe(1024);
+  const got: number[] = [];
+  far.receive((datagram) => void got.push(new Uint32Array(datagram.slice().buffer)[0] ?? -1));
+  await scene.clock.settle();
+  expect(got).toEqual(numbers);
+  await scene.closeAll(near, server);
+});
+
+test("when the peer is done sending, answers to all it sent still reach it", async () => {
+  const scene = new ChannelScene();
+  const accepted = Promise.withResolvers<DatagramChannel>();
+  const answered = (async () => {
+    const channel = await accepted.promise;
+    for await (const question of channel) {
+      await scene.nearNetwork.resolve("10.0.0.1", undefined); // something asynchronous
+      expect(channel.send(utf8(`${text(question)}!`))).toBe(true);
+    }
+    return await channel.closed;
+  })();
+  const server = await listenChannels({ listen: connect }, accepted.resolve, { network: scene.farNetwork });
+  const { stream, told } = await scene.connect(CLIENT);
+  stream.write(Buffer.concat(["one", "two"].map((question) => encodeFrame(utf8(question)))));
+  stream.shutdown();
+  await scene.clock.advance(100);
+  expect(await answered).toEqual({ reason: "closed by peer" });
+  expect(Buffer.concat(told.chunks)).toEqual(
+    Buffer.concat(["one!", "two!"].map((answer) => encodeFrame(utf8(answer)))),
+  );
+  expect(told).toMatchObject({ ended: true, closed: true });
+  await scene.closeAll(server);
+});
+
+test("a connection that is lost ends the iteration after what had come, and says why", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels();
+  near.send(utf8("first"));
+  near.send(utf8("second"));
+  await scene.clock.settle();
+  for (const end of scene.stream) end.fail("ECONNRESET");
+  expect(await far.closed).toEqual({ reason: "connection lost", code: "ECONNRESET" });
+  const got: (string | undefined)[] = [];
+  for await (const datagram of far) got.push(text(datagram));
+  expect(got).toEqual(["first", "second"]);
+  expect(far.send(utf8("answer"))).toBe(false);
+  expectConserved(near, far);
+  await scene.closeAll(server);
+});
+
+test("leaving the loop closes nothing, and closing ends the loop", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels();
+  for (const word of ["one", "two", "three"]) near.send(utf8(word));
+  await scene.clock.settle();
+  for await (const datagram of far) {
+    expect(text(datagram)).toBe("one");
+    break;
+  }
+  const iterator = far[Symbol.asyncIterator]();
+  expect(text((await iterator.next()).value ?? undefined)).toBe("two");
+  await scene.closeAll(far, server);
+  expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  expect(lost(far, "inbound")).toEqual({ closing: 1 });
+  expectConserved(near, far);
+});
+
+test("a signal ends a dial, and later the channel", async () => {
+  const scene = new ChannelScene();
+  scene.wire.dialFault = () => "hang";
+  const reason = new Error("no longer wanted");
+  const early = new AbortController();
+  const dial = dialChannel({ connect }, { network: scene.nearNetwork, signal: early.signal });
+  await scene.clock.settle();
+  early.abort(reason);
+  expect(dial).rejects.toBe(reason);
+  expect(dialChannel({ connect }, { network: scene.nearNetwork, signal: early.signal })).rejects.toBe(reason);
+  scene.wire.dialFault = () => undefined;
+  const { server } = await scene.channels();
+  const late = new AbortController();
+  const channel = await scene.settled(
+    dialChannel({ connect }, { network: scene.nearNetwork, signal: late.signal }),
+  );
+  late.abort();
+  await scene.clock.advance(1100);
+  expect(await channel.closed).toEqual({ reason: "closing" });
+  await scene.closeAll(server);
+});
+
+test("a dial tries every address, gives each 5 s, and tells the last one's error", async () => {
+  const scene = new ChannelScene();
+  scene.wire.names.set("servers.test", ["10.0.0.7", "10.0.0.8"]);
+  scene.wire.dialFault = ({ address }) => (address === "10.0.0.7" ? "hang" : undefined);
+  const dial = dialChannel({ connect: ["nowhere.test/1", "servers.test/2"] }, { network: scene.nearNetwork });
+  const failed = dial.catch((error: unknown) => error);
+  await scene.clock.advance(4999);
+  expect(scene.wire.dialled).toEqual(["10.0.0.7:2"]);
+  await scene.clock.advance(1);
+  expect(scene.wire.dialled).toEqual(["10.0.0.7:2", "10.0.0.8:2"]);
+  expect(await failed).toMatchObject({ code: "ERR_DIAL", cause: { code: "ECONNREFUSED" } });
+  expect(scene.clock.pending).toBe(0);
+});
+
+test("every problem with the options is told at once, before anything is opened", async () => {
+  const wrong = { connect: "a/b/c", maxDelayMs: -1, target: "10.0.0.1/5", qeueBytesMax: 5 } as object;
+  const failure = await dialChannel(wrong as { connect: string }).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: "ERR_OPTIONS" });
+  expect((failure as { problems: { option: string }[] }).problems.map(({ option }) => option).sort()).toEqual(
+    ["connect", "maxDelayMs", "qeueBytesMax", "target"],
+  );
+  const noPort = { code: "ERR_OPTIONS", problems: [{ option: "connect" }] };
+  expect(await dialChannel({ connect: "10.0.0.1" }).catch((error: unknown) => error)).toMatchObject(noPort);
+  const missing = { code: "ERR_OPTIONS", problems: [{ option: "listen" }] };
+  const nothing = {} as { listen: string };
+  expect(await listenChannels(nothing, () => {}).catch((error: unknown) => error)).toMatchObject(missing);
+});
+
+test("a listener turns away whom it has no room for, ends who is idle, and is free again", async () => {
+  const scene = new ChannelScene();
+  const options = { listen: connect, allow: ["10.0.0.0/8"], maxSessionsPerAddress: 1, idleTimeoutMs: 3000 };
+  const ends: string[] = [];
+  const server = await listenChannels(
+    options,
+    (channel) => void channel.closed.then(({ reason }) => ends.push(reason)),
+    { network: scene.farNetwork },
+  );
+  const first = await scene.connect("10.0.0.5");
+  const second = await scene.connect("10.0.0.5");
+  const stranger = await scene.connect("192.0.2.1");
+  expect([first, second, stranger].map(({ told }) => told.closed)).toEqual([false, true, true]);
+  expect([server.channels.size, server.refusedConnections]).toEqual([1, 2]);
+  await scene.clock.advance(5500);
+  expect(ends).toEqual(["idle"]);
+  expect(server.channels.size).toBe(0);
+  await scene.connect("10.0.0.5");
+  expect(server.channels.size).toBe(1);
+  await scene.closeAll(server);
+  expect(ends).toEqual(["idle", "closing"]);
+  expect(scene.wire.listeners.size).toBe(0);
+});
+
+test("closing while the peer is made to wait drops what had come as closing, and is not held up", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
+  for (let number = 0; number < 3000; number++) near.send(new Uint8Array(10));
+  await scene.clock.settle();
+  expect(far.stats().inbound.held).toBe(1024);
+  await scene.closeAll(far, near, server);
+  const { received } = far.stats().inbound;
+  expect(received).toBeGreaterThan(1024);
+  expect(far.stats().inbound).toMatchObject({ held: 0, dropped: { closing: received } });
+  expectConserved(near, far);
+});
+
+test("a peer that is there and reads nothing is given up, once", async () => {
+  const scene = new ChannelScene();
+  const { near, far, server } = await scene.channels({ deadAfterMs: 3000, maxDelayMs: 0 });
+  for (const end of scene.stream) end.faults.bufferBytes = 0;
+  near.send(utf8("never read"));
+  await scene.clock.advance(5000);
+  expect(await near.closed).toEqual({ reason: "stalled", code: undefined });
+  expect(lost(near, "outbound")).toEqual({ "stream lost": 1 });
+  expect(await far.closed).toEqual({ reason: "connection lost", code: "ECONNRESET" });
+  expectConserved(near, far);
+  await scene.closeAll(server);
+});
+
+test("the channels of one listener together hold no more than sixteen may", async () => {
+  const scene = new ChannelScene();
+  scene.wire.streamFaults.bufferBytes = 0;
+  const channels: DatagramChannel[] = [];
+  const options = { listen: connect, queueBytesMax: 128 * 1024, maxDelayMs: 0, idleTimeoutMs: 0 };
+  const extras = { network: scene.farNetwork };
+  const server = await listenChannels(options, (channel) => void channels.push(channel), extras);
+  for (let number = 0; number < 17; number++) await scene.connect(`10.0.0.${number + 10}`);
+  const full = channels.map((channel) => {
+    for (let number = 0; number < 128; number++) if (!channel.send(new Uint8Array(1022))) return false;
+    return true;
+  });
+  expect(full).toEqual([...Array.from({ length: 16 }, () => true), false]);
+  expect(lost(channels[16], "outbound")).toEqual({ "queue full": 1 });
+  await scene.closeAll(server);
+  expectConserved(...channels);
+});

@@ -1,0 +1,49 @@
+/** An empty project with the packed package added to it, as a user has it. */
+
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const ROOT = new URL("../..", import.meta.url).pathname;
+
+export class PackedProject implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "udptunnel-package-"));
+  readonly tarball: string;
+
+  constructor() {
+    run(ROOT, process.execPath, "scripts/build-package.ts");
+    run(ROOT, process.execPath, "pm", "pack", "--destination", this.folder);
+    const [name = ""] = readdirSync(this.folder);
+    this.tarball = join(this.folder, name);
+    writeFileSync(
+      join(this.folder, "package.json"),
+      '{ "name": "empty", "private": true, "type": "module" }',
+    );
+    run(this.folder, process.execPath, "add", `./${name}`);
+    // What a project with TypeScript has beside it: Bun's types.
+    mkdirSync(join(this.folder, "node_modules/@types"), { recursive: true });
+    for (const types of ["bun-types", "@types/node", "undici-types"]) {
+      symlinkSync(join(ROOT, "node_modules", types), join(this.folder, "node_modules", types));
+    }
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(join(this.folder, file), text);
+  }
+
+  /** Takes a file of the repository along, under its last name. */
+  take(file: string): void {
+    cpSync(join(ROOT, file), join(this.folder, file.replace(/.*\//, "")));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs a program to its end. @returns what it wrote to stdout. @throws Error with all it wrote when it fails. */
+export function run(cwd: string, ...command: string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, stdin: "ignore" });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} failed (${exitCode}):\n${stdout}\n${stderr}`);
+  return stdout.toString();
+}

@@ -1,0 +1,129 @@
+/** scripts/release in a clone, with an npm and an npx that only say that they were called. */
+
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+const FILES = ["CHANGELOG.md", "package.json", "man/udptunnel.1", "scripts/release"];
+const folder = await mkdtemp(join(tmpdir(), "release-"));
+const clone = join(folder, "clone");
+const calls = join(folder, "calls");
+afterAll(() => rm(folder, { recursive: true }));
+
+const { PATH } = Bun.env;
+const ENVIRONMENT = {
+  ...Bun.env,
+  PATH: `${folder}:${PATH}`,
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_AUTHOR_NAME: "Somebody",
+  GIT_AUTHOR_EMAIL: "somebody@example.com",
+  GIT_COMMITTER_NAME: "Somebody",
+  GIT_COMMITTER_EMAIL: "somebody@example.com",
+};
+
+function runs(...command: string[]) {
+  const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd: clone, env: ENVIRONMENT });
+  return { said: stdout.toString() + stderr.toString(), exitCode };
+}
+
+const release = (...args: string[]) => runs("scripts/release", ...args);
+const git = (...args: string[]) => runs("git", ...args).said.trim();
+const text = (file: string) => readFile(join(clone, file), "utf8");
+
+async function standIn(program: "npm" | "npx", exitCode: number): Promise<void> {
+  const file = join(folder, program);
+  await writeFile(file, `#!/bin/sh\necho ${program} "$@" >>'${calls}'\nexit ${exitCode}\n`);
+  await chmod(file, 0o755);
+}
+
+/** A repository of one commit, with the files a release is about. */
+beforeEach(async () => {
+  await rm(clone, { recursive: true, force: true });
+  for (const file of FILES) await Bun.write(join(clone, file), Bun.file(join(ROOT, file)));
+  await chmod(join(clone, "scripts/release"), 0o755);
+  const heading = "## [Unreleased]\n\n";
+  const head = (await text("CHANGELOG.md")).split("## [")[0];
+  await writeFile(join(clone, "CHANGELOG.md"), `${head}${heading}### Added\n\n- Something.\n`);
+  git("init", "-q");
+  git("add", ".");
+  git("commit", "-q", "-m", "Begin");
+  await writeFile(calls, "");
+  await standIn("npm", 0);
+  await standIn("npx", 0);
+});
+
+async function expectUntouched(): Promise<void> {
+  expect(git("status", "--porcelain")).toBe("");
+  expect(git("rev-list", "--count", "HEAD")).toBe("1");
+  expect(git("tag")).toBe("");
+}
+
+test("a release checks, moves the changes under the version, tries to publish, commits and tags", async () => {
+  const { said, exitCode } = release("1.2.3");
+  expect({ said, exitCode }).toMatchObject({ exitCode: 0 });
+  expect(await readFile(calls, "utf8")).toBe("npx bun run check\nnpm publish --dry-run\n");
+  const changelog = await text("CHANGELOG.md");
+  const [today] = changelog.match(/\d{4}-\d\d-\d\d/) ?? [];
+  expect(changelog).toEndWith(`## [Unreleased]\n\n## [1.2.3] - ${today}\n\n### Added\n\n- Something.\n`);
+  expect(JSON.parse(await text("package.json"))).toMatchObject({ name: "udptunnel", version: "1.2.3" });
+  expect(await text("man/udptunnel.1")).toContain(
+    `.TH UDPTUNNEL 1 ${today} "udptunnel 1.2.3" "User Commands"\n`,
+  );
+  expect(git("status", "--porcelain")).toBe("");
+  expect(git("log", "-1", "--format=%s")).toBe("Release 1.2.3");
+  expect(git("rev-parse", "v1.2.3^{commit}")).toBe(git("rev-parse", "HEAD"));
+  expect(release("1.2.4")).toMatchObject({ exitCode: 1 });
+});
+
+test("a dry run says what a release does, and does nothing", async () => {
+  const { said, exitCode } = release("1.2.3", "--dry-run");
+  expect(exitCode).toBe(0);
+  for (const step of ["bun run check", "edit CHANGELOG.md", "publish --dry-run", "git commit", "git tag"]) {
+    expect(said).toContain(step);
+  }
+  expect(await readFile(calls, "utf8")).toBe("");
+  await expectUntouched();
+});
+
+test.each(["npx", "npm"] as const)(
+  "when %s fails nothing is released, and the files are as before",
+  async (program) => {
+    await standIn(program, 1);
+    expect(release("1.2.3").exitCode).not.toBe(0);
+    await expectUntouched();
+  },
+);
+
+test.each([[], ["1.2"], ["v1.2.3"], ["1.2.3-rc.1"], ["01.2.3"], ["1.2.3", "--really"]])(
+  "wrong arguments are refused: %p",
+  async (...args) => {
+    expect(release(...args).exitCode).toBe(1);
+    await expectUntouched();
+  },
+);
+
+test("a dirty tree is refused, be it a changed file or a new one", async () => {
+  for (const [file, mend] of [
+    ["package.json", "checkout"],
+    ["new", "clean"],
+  ] as const) {
+    await writeFile(join(clone, file), "changed\n");
+    const { said, exitCode } = release("1.2.3");
+    expect({ said, exitCode }).toEqual({ said: expect.stringContaining("dirty"), exitCode: 1 });
+    git(...(mend === "clean" ? ["clean", "-qf"] : ["checkout", "-q", "."]));
+  }
+  await expectUntouched();
+});
+
+test("a version that is tagged, and a changelog without changes, are refused", async () => {
+  git("tag", "v1.2.3");
+  expect(release("1.2.3").said).toContain("v1.2.3 is there already");
+  await writeFile(
+    join(clone, "CHANGELOG.md"),
+    "# Changelog\n\n## [Unreleased]\n\n## [1.0.0] - 2026-01-01\n\n- Old.\n",
+  );
+  git("commit", "-qam", "Nothing new");
+  expect(release("1.2.4").said).toContain("nothing under Unreleased");
+});
