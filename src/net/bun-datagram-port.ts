@@ -15,8 +15,9 @@ import { join, prepareSending } from "./multicast.ts";
 import { errorCode, NetError } from "./network.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 
-/** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it). */
+/** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
 const REUSE_ADDRESS = 16;
+const IPV6_ONLY = 8;
 
 /** What one socket may cost in one turn of the event loop, looked at every so many datagrams. */
 const TURN_US = 5000;
@@ -27,9 +28,11 @@ type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array
 export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
   readonly #socket: Socket;
-  readonly #connected: boolean;
+  /** Whether Bun connects the socket, or we do once it is prepared. */
+  readonly #connected: "by Bun" | "by us" | undefined;
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
+  readonly #ipv6Only: boolean;
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
   #turnDatagrams = 0;
@@ -38,12 +41,19 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   /**
    * @param system the operating system's extras, if there are any.
+   * @param ipv6Only keeps IPv4 out of a socket that is bound to all IPv6 addresses.
    * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as asked.
    */
-  constructor(options: DatagramPortOptions, receiver: DatagramReceiver, system: SystemSockets | undefined) {
+  constructor(
+    options: DatagramPortOptions,
+    receiver: DatagramReceiver,
+    system: SystemSockets | undefined,
+    ipv6Only = false,
+  ) {
     this.#receiver = receiver;
     this.#system = system;
-    this.#connected = options.connect !== undefined;
+    this.#ipv6Only = ipv6Only;
+    if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
     this.#socket = this.#open(options);
     try {
       this.#prepare(options);
@@ -56,10 +66,11 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   sender(target: Endpoint, report: SendReport): DatagramSender {
     const socket = this.#socket;
-    const sendOne = this.#connected
-      ? (payload: Uint8Array) => (socket as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
-      : (payload: Uint8Array) =>
-          (socket as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
+    const sendOne =
+      this.#connected === "by Bun"
+        ? (payload: Uint8Array) => (socket as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
+        : (payload: Uint8Array) =>
+            (socket as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
     return new BatchSender(this, this.#transmitter(target), sendOne, report);
   }
 
@@ -92,10 +103,10 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           hostname: options.bind.address,
           port: options.bind.port,
           binaryType: "uint8array",
-          ...(options.connect && {
-            connect: { hostname: options.connect.address, port: options.connect.port },
+          ...(this.#connected === "by Bun" && {
+            connect: { hostname: options.connect?.address, port: options.connect?.port },
           }),
-          ...{ flags: options.shared ? REUSE_ADDRESS : 0 },
+          ...{ flags: (options.shared ? REUSE_ADDRESS : 0) | (this.#ipv6Only ? IPV6_ONLY : 0) },
           socket: {
             data: (_socket, payload, port, address) => {
               this.#countInTurn();
@@ -114,10 +125,12 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   #prepare(options: DatagramPortOptions): void {
     this.#system?.prepareDatagramSocket(this.#fd, options.oneTarget ?? false);
-    const group = options.bind.address;
-    if (options.join) join(this.#socket, group, options.join);
+    const { address } = options.bind;
+    if (options.connect && this.#connected === "by us")
+      this.#system?.connectDatagramSocket(this.#fd, options.connect, familyOf(address));
+    if (options.join) join(this.#socket, address, options.join);
     if (options.multicast) {
-      prepareSending(this.#socket, familyOf(group), options.multicast, () =>
+      prepareSending(this.#socket, familyOf(address), options.multicast, () =>
         this.#system === undefined ? "ENOTSUP" : this.#system.setMulticastTtl(this.#fd, 0),
       );
     }

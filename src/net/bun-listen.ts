@@ -32,7 +32,7 @@ export function listenBun(
     const options = { ...place, ...COMMON, socket: { ...handlers, open: unlessGone(onOpen) } };
     return Bun.listen<BunStreamPort | undefined>(options);
   });
-  system?.prepareListener(fdOf(listener));
+  prepare(listener, system);
   return {
     local: { address: listener.hostname, port: listener.port },
     close: () => listener.stop(),
@@ -61,7 +61,7 @@ export function listenBunSecurely(
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
   };
   let listener = listenAnywhere(at, ipv6Only, listen);
-  system?.prepareListener(fdOf(listener));
+  prepare(listener, system);
   const local = { address: listener.hostname, port: listener.port };
   const forget = certificates.onReload(() => {
     const old = listener;
@@ -79,6 +79,16 @@ export function listenBunSecurely(
       handshakes.stop();
     },
   };
+}
+
+/** A mark, say, may need a privilege: then there is no listener. @throws NetError. */
+function prepare(listener: { stop(): void }, system: SystemSockets | undefined): void {
+  try {
+    system?.prepareListener(fdOf(listener));
+  } catch (error) {
+    listener.stop();
+    throw error;
+  }
 }
 
 const COMMON = { allowHalfOpen: true, data: undefined };

@@ -24,13 +24,14 @@ const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
  */
 export async function openBunNetwork(traits: SocketTraits, certificates?: Certificates): Promise<Network> {
   const system = await openSystemSockets(traits);
+  const ipv6Only = traits.family === 6;
   return {
     clock: systemClock,
     random: Math.random,
     resolve,
-    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system),
+    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
     findInterface,
-    sourceAddressTo,
+    sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit() {
       const limit = system?.descriptorLimit() ?? Infinity;
       return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
@@ -39,8 +40,8 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     dial: (to) => dialBun(to, system, certificates),
     listen: (at, onStream, onFailure = () => {}) =>
       certificates === undefined
-        ? listenBun(at, onStream, system, traits.family === 6)
-        : listenBunSecurely(at, onStream, onFailure, { system, certificates, ipv6Only: traits.family === 6 }),
+        ? listenBun(at, onStream, system, ipv6Only)
+        : listenBunSecurely(at, onStream, onFailure, { system, certificates, ipv6Only }),
     ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }
@@ -84,10 +85,10 @@ export async function resolve(host: string, family: Family | undefined): Promise
 }
 
 /** A connected UDP socket has asked the routing table, and sends nothing. */
-function sourceAddressTo(target: Endpoint): string | undefined {
+function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): string | undefined {
   const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
   try {
-    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, undefined);
+    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, system);
     probe.close();
     return probe.local.address;
   } catch {

@@ -20,6 +20,10 @@ export interface SystemSockets {
    * @throws NetError EPERM when the mark needs a privilege.
    */
   prepareDatagramSocket(fd: number, oneTarget: boolean): void;
+  /** Whether a UDP socket is connected by {@link connectDatagramSocket}, once it is prepared, as its mark chooses its route. */
+  readonly connectsPrepared: boolean;
+  /** Connects a UDP socket. @throws NetError ENETUNREACH and the like. */
+  connectDatagramSocket(fd: number, to: Endpoint, family: Family): void;
   /** Sets a multicast TTL that Bun refuses; undefined, or the errno name. */
   setMulticastTtl(fd: number, ttl: number): string | undefined;
   /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */

@@ -17,7 +17,7 @@ export const LIMIT_ROWS = [
     unit: SECONDS,
     scale: 1000,
     default: 15_000,
-    min: 1000,
+    min: 2000, // TCP probes an idle peer once a second at most, and can tell nothing after one
     max: 3_600_000,
     group: "Connections and sessions",
     help: "Give a peer up that has been silent, or has read nothing, for this long.",

@@ -133,10 +133,10 @@ describe("what is wrong is said in one line", () => {
       "UDP address: port 5001 is odd; with -r ports N and N+1 are used, so give an even one",
     ],
     ["-c h h/5000 --allow ::1", "--allow: is for the server only; leave it out"],
-    ["-s 1 h/5000 --dead-after -1", '--dead-after: "-1" is too small; give 1 to 3600 seconds'],
-    ["-s 1 h/5000 --dead-after=-1", '--dead-after: "-1" is too small; give 1 to 3600 seconds'],
-    ["-s 1 h/5000 --dead-after 3601", '--dead-after: "3601" is too large; give 1 to 3600 seconds'],
-    ["-s 1 h/5000 --dead-after 5s", '--dead-after: "5s" is not a number; give 1 to 3600 seconds'],
+    ["-s 1 h/5000 --dead-after -1", '--dead-after: "-1" is too small; give 2 to 3600 seconds'],
+    ["-s 1 h/5000 --dead-after=-1", '--dead-after: "-1" is too small; give 2 to 3600 seconds'],
+    ["-s 1 h/5000 --dead-after 3601", '--dead-after: "3601" is too large; give 2 to 3600 seconds'],
+    ["-s 1 h/5000 --dead-after 5s", '--dead-after: "5s" is not a number; give 2 to 3600 seconds'],
     ["-s 1 h/5000 --max-delay 600001", '--max-delay: "600001" is too large; give 0 to 600000 milliseconds'],
     ["-s 1 h/5000 --queue 127KiB", '--queue: "127KiB" is too small; give 128KiB to 1GiB'],
     ["-s 1 h/5000 --queue 4TB", '--queue: "4TB" is not a number; give 128KiB to 1GiB'],
@@ -170,7 +170,7 @@ test("every problem at once", () => {
 
 describe("numbers are in the command line's units", () => {
   test.each([
-    ["--dead-after 1.001", { deadAfterMs: 1001 }],
+    ["--dead-after 2.001", { deadAfterMs: 2001 }],
     ["--dead-after 3600", { deadAfterMs: 3_600_000 }],
     ["--idle 0", { idleTimeoutMs: 0 }],
     ["--idle 0.5", { idleTimeoutMs: 500 }],

@@ -17,7 +17,7 @@ test("the long help has every option with its default and bounds, within 80 colu
   expect(longHelp().replaceAll(/\s+/g, " ")).toContain(
     "--dead-after SECONDS Give a peer up that has been silent",
   );
-  expect(longHelp().replaceAll(/\s+/g, " ")).toContain("Default 15, from 1 to 3600.");
+  expect(longHelp().replaceAll(/\s+/g, " ")).toContain("Default 15, from 2 to 3600.");
 });
 
 test("both helps show two examples that work", () => {

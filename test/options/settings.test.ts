@@ -129,7 +129,7 @@ describe("each number's bounds", () => {
 
 test("the bounds are the ones documented", () => {
   expect(Object.fromEntries(NUMBERS.map(({ key, min, max }) => [key, [min, max]]))).toEqual({
-    deadAfterMs: [1000, 3_600_000],
+    deadAfterMs: [2000, 3_600_000],
     idleTimeoutMs: [0, 604_800_000],
     maxSessions: [1, 1_000_000],
     maxSessionsPerAddress: [1, 1_000_000],

@@ -1,4 +1,4 @@
-/** The IPv4 UDP sockets of this network namespace, as Linux lists them (proc(5), /proc/net/udp). */
+/** The IPv4 UDP sockets of a network namespace, as Linux lists them (proc(5), /proc/net/udp). */
 
 import { readFileSync } from "node:fs";
 
@@ -6,15 +6,19 @@ export interface UdpSocket {
   /** The local address, as the file has it: eight hexadecimal digits, all 0 for any. */
   readonly address: string;
   readonly port: number;
+  /** No two sockets have the same. */
+  readonly inode: number;
   /** Datagrams the kernel dropped because nobody had read those before: the program got no time. */
   readonly drops: number;
 }
 
-export function udpSockets(): UdpSocket[] {
-  const [, ...rows] = readFileSync("/proc/net/udp", "utf8").trim().split("\n");
+/** @param pid a process in the namespace. */
+export function udpSockets(pid: number | "self" = "self"): UdpSocket[] {
+  const [, ...rows] = readFileSync(`/proc/${pid}/net/udp`, "utf8").trim().split("\n");
   return rows.map((row) => {
     const columns = row.trim().split(/\s+/);
     const [address = "", port = ""] = (columns[1] ?? "").split(":");
-    return { address, port: Number.parseInt(port, 16), drops: Number(columns.at(-1)) };
+    const [inode, drops] = [Number(columns[9]), Number(columns.at(-1))];
+    return { address, port: Number.parseInt(port, 16), inode, drops };
   });
 }

@@ -136,6 +136,24 @@ test("the next of several servers is tried when a dial fails or a stream dies wi
   await scene.end();
 });
 
+test("in RTP mode both connections go to the next server together, and stay there", async () => {
+  const scene = new Scene();
+  const rtp = true;
+  const first = await scene.server({ rtp });
+  await scene.server({ rtp, listen: `${OTHER}/${TCP_PORT}`, target: `10.0.1.1/${UDP_PORT + 10}` });
+  scene.wire.dialFault = (to) =>
+    to.address === SERVER && to.port === TCP_PORT + 1 ? "ECONNREFUSED" : undefined;
+  const { tunnel } = await scene.client({ rtp, connect: [`${SERVER}/${TCP_PORT}`, `${OTHER}/${TCP_PORT}`] });
+  await scene.clock.advance(2000);
+  scene.wire.dialFault = () => undefined;
+  await scene.clock.advance(60_000);
+  const [half, rtcp, ...rest] = scene.wire.dialled;
+  expect([half, rtcp].toSorted()).toEqual([`${SERVER}:4000`, `${SERVER}:4001`]);
+  expect(rest).toEqual([`${OTHER}:4000`, `${OTHER}:4001`]);
+  expect([tunnel.counters.connects, first.tunnel.counters.connects]).toEqual([1, 0]);
+  await scene.end();
+});
+
 test("without --once the first failed dial is a warning, later ones are not, until one has worked", async () => {
   const scene = new Scene();
   const { events, warnings } = await scene.client();

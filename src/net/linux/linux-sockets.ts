@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
 import type { Transmitter } from "../datagram-batch.ts";
-import type { Endpoint, Family } from "../endpoint.ts";
+import { type Endpoint, type Family, formatEndpoint } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
@@ -84,6 +84,18 @@ export class LinuxSockets implements SystemSockets {
     }
     setSendBuffer(this.#libc, fd, socketBufferBytes);
     this.#setTrafficClass(fd);
+  }
+
+  get connectsPrepared(): boolean {
+    return this.#traits.mark !== undefined;
+  }
+
+  connectDatagramSocket(fd: number, to: Endpoint, family: Family): void {
+    const target = encodeSockaddr(this.#libc, to, family);
+    const connected = typeof target !== "string" && this.#libc.connect(fd, target, target.length) === 0;
+    if (connected) return;
+    const code = typeof target === "string" ? target : this.#libc.errno();
+    throw new NetError(code, `cannot reach UDP ${formatEndpoint(to)}: ${code}`);
   }
 
   setMulticastTtl(fd: number, ttl: number): string | undefined {

@@ -1,0 +1,136 @@
+/**
+ * A tunnel whose network goes away without a word, and comes back:
+ *
+ *   here ==== router ==== there
+ */
+
+import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { type RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
+import { Namespaces } from "../support/namespaces.ts";
+import { testNeeding } from "../support/need.ts";
+import { udpSockets } from "../support/udp-sockets.ts";
+import { until } from "../support/until.ts";
+
+const test = testNeeding("root", "ip");
+const HERE = "10.78.1.2";
+const THERE = "10.78.2.2";
+/** Beyond the limit: for the line that tells of it to come here. */
+const MARGIN_MS = 500;
+
+let net: Namespaces;
+
+/** The cable between the router and a host. */
+function plugIn(host: string, subnet: string): void {
+  const plug = (at: string, name: string, last: number) => ({
+    host: at,
+    name,
+    addresses: [`10.78.${subnet}.${last}/24`],
+  });
+  net.join(plug("router", host, 1), plug(host, "wan", 2));
+  net.ip(host, "route", "add", "default", "via", `10.78.${subnet}.1`);
+}
+
+beforeAll(() => {
+  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
+  net = new Namespaces();
+  plugIn("here", "1");
+  plugIn("there", "2");
+  net.run("router", ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+});
+afterEach(() => net?.stopPrograms());
+afterAll(() => net?.[Symbol.asyncDispose]());
+
+/** The ways to cut it, each with how to mend it. */
+const CUTS = {
+  "a router that drops everything": {
+    cut: () => {
+      for (const address of [HERE, THERE]) net.ip("router", "route", "add", "blackhole", `${address}/32`);
+    },
+    mend: () => {
+      for (const address of [HERE, THERE]) net.ip("router", "route", "delete", "blackhole", `${address}/32`);
+    },
+  },
+  "a cable pulled out": {
+    cut: () => net.ip("router", "link", "set", "there", "down"),
+    mend: () => net.ip("router", "link", "set", "there", "up"),
+  },
+  "an interface removed": {
+    cut: () => net.ip("there", "link", "delete", "wan"),
+    mend: () => plugIn("there", "2"),
+  },
+};
+
+interface Pair {
+  readonly server: RunningProgram;
+  readonly client: RunningProgram;
+  readonly udp: number;
+}
+
+async function pair(tcp: number, udp: number, deadAfterS: number): Promise<Pair> {
+  const common = ["-vv", "--dead-after", `${deadAfterS}`, "--any-source", `127.0.0.2/${udp}`];
+  const at = `${THERE}/${tcp}`;
+  const server = net.start("there", [...UDPTUNNEL, "-s", at, "--allow", HERE, ...common]);
+  await server.said(/listening/);
+  const client = net.start("here", [...UDPTUNNEL, "-c", at, ...common]);
+  await Promise.all([server.said(/: connected/), client.said(/: connected/)]);
+  return { server, client, udp };
+}
+
+/** Has a host send to its tunnel's UDP port, many times a second, until stopped. */
+function chatter(host: string, { udp }: Pair): RunningProgram {
+  return net.start(host, ["bash", "-c", `while sleep 0.02; do echo hello > /dev/udp/127.0.0.1/${udp}; done`]);
+}
+
+/** The tunnel's UDP port as the kernel knows it in the program's network: the same socket has the same number. */
+function boundSocket(program: RunningProgram, { udp }: Pair): number | undefined {
+  return udpSockets(program.pid).find(({ port }) => port === udp)?.inode;
+}
+
+/** The milliseconds from now until the program says that it has lost its connection, and the reason it gives. */
+async function loss(program: RunningProgram) {
+  const began = performance.now();
+  const line = await program.said(/: disconnected/);
+  return { line, ms: performance.now() - began };
+}
+
+/** Settles when a datagram comes out of the tunnel that goes in after this. */
+async function hearsAgain(program: RunningProgram): Promise<void> {
+  const inbound = () => program.lines.filter((line) => line.includes("inbound")).length;
+  const before = inbound();
+  await until("a datagram out of the tunnel", () => inbound() > before, 8000);
+}
+
+const CASES = [
+  ["a router that drops everything", 2],
+  ["a router that drops everything", 5],
+  ["a cable pulled out", 3],
+  ["an interface removed", 3],
+] as const;
+
+for (const [what, deadAfterS] of CASES) {
+  test(`${what} is noticed within --dead-after ${deadAfterS}, talking or idle, and survived`, async () => {
+    const { cut, mend } = CUTS[what];
+    const talking = await pair(5000, 6000, deadAfterS);
+    const idle = await pair(5002, 6002, deadAfterS);
+    const ends = [talking, idle].flatMap((each) => [each.server, each.client].map((end) => ({ end, each })));
+    const bound = ends.map(({ end, each }) => boundSocket(end, each));
+    chatter("here", talking);
+    chatter("there", talking);
+    await Promise.all([hearsAgain(talking.server), hearsAgain(talking.client)]);
+    using mending = new DisposableStack();
+    mending.defer(mend);
+    cut();
+    const losses = await Promise.all(ends.map(({ end }) => loss(end)));
+    for (const { line, ms } of losses) {
+      expect(line).toContain("connection lost");
+      expect(ms).toBeGreaterThan(deadAfterS * 400);
+      expect(ms).toBeLessThan(deadAfterS * 1000 + MARGIN_MS);
+    }
+    expect(bound.every((inode) => inode !== undefined)).toBe(true);
+    expect(ends.map(({ end, each }) => boundSocket(end, each))).toEqual(bound);
+    mending.dispose();
+    chatter("here", idle);
+    chatter("there", idle);
+    await Promise.all(ends.map(({ end }) => hearsAgain(end)));
+  }, 30_000);
+}
