@@ -1,6 +1,6 @@
 /** udptunnel as a library. */
 
-export type { ChannelStats, DirectionStats } from "./channel/channel-stats.ts";
+export type { ChannelStats } from "./channel/channel-stats.ts";
 export type { ChannelEnd, DatagramChannel } from "./channel/datagram-channel.ts";
 export { type ChannelExtras, dialChannel } from "./channel/dial-channel.ts";
 export { type ChannelServer, listenChannels, type OnChannel } from "./channel/listen-channels.ts";
@@ -17,6 +17,7 @@ export type {
   RefusalReason,
   TunnelEvent,
 } from "./observe/events.ts";
+export type { DelayStats, DirectionStats, StreamStats, TunnelState, TunnelStats } from "./observe/stats.ts";
 export type { DialChannelOptions, ListenChannelsOptions } from "./options/channel-options.ts";
 export type {
   ClientOptions,
@@ -28,4 +29,4 @@ export type {
 } from "./options/tunnel-options.ts";
 export { type StartExtras, startClient, startServer } from "./tunnel/start.ts";
 export type { Trace, Tunnel } from "./tunnel/tunnel.ts";
-export type { TunnelEventMap, TunnelStats } from "./tunnel/tunnel-emitter.ts";
+export type { TunnelEventMap } from "./tunnel/tunnel-emitter.ts";

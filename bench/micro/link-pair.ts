@@ -98,7 +98,7 @@ class CountingSender implements DatagramSender {
   }
 
   flush(): void {
-    this.#link.onSent(this.#datagrams, this.#bytes);
+    this.#link.onSent(this.#datagrams, this.#bytes, 1);
     this.#left.datagrams += this.#datagrams;
     this.#left.bytes += this.#bytes;
     this.#datagrams = 0;

@@ -1,18 +1,7 @@
 /** What a channel has done so far, as numbers that stand still. */
 
-import type { Counters, DirectionCounters, DropReason } from "../observe/counters.ts";
-
-/** One direction. At any moment, received = sent + dropped, all reasons together, + held. */
-export interface DirectionStats {
-  readonly received: number;
-  readonly receivedBytes: number;
-  readonly sent: number;
-  readonly sentBytes: number;
-  /** Datagrams received and neither sent nor dropped yet. */
-  readonly held: number;
-  /** Datagrams lost, by reason. */
-  readonly dropped: Readonly<Record<DropReason, number>>;
-}
+import type { Counters } from "../observe/counters.ts";
+import { type DirectionStats, directionStats } from "../observe/stats.ts";
 
 /** A snapshot: plain data, the caller's to keep, that JSON can carry. */
 export interface ChannelStats {
@@ -36,9 +25,4 @@ export function snapshot(counters: Counters, held: { outbound: number; inbound: 
     refusedConnections,
     refusals,
   };
-}
-
-function directionStats(counters: DirectionCounters, held: number): DirectionStats {
-  const { received, receivedBytes, sent, sentBytes, dropped } = counters;
-  return { received, receivedBytes, sent, sentBytes, held, dropped: { ...dropped } };
 }

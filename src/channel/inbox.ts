@@ -73,7 +73,7 @@ export class Inbox implements DatagramSender {
   take(): Promise<Uint8Array | undefined> {
     const next = this.#shift();
     if (next !== undefined) {
-      this.#report.onSent(1, next.length);
+      this.#report.onSent(1, next.length, 0);
       return Promise.resolve(next);
     }
     if (this.#ended) this.#onConsumed();
@@ -100,7 +100,7 @@ export class Inbox implements DatagramSender {
   }
 
   #hand(datagram: Uint8Array, to: (datagram: Uint8Array) => void): void {
-    this.#report.onSent(1, datagram.length);
+    this.#report.onSent(1, datagram.length, 0);
     try {
       to(datagram);
     } catch (error) {

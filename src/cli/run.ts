@@ -1,10 +1,12 @@
 /** Runs tunnels in this process until all have ended, and tells what they tell. */
 
 import type { TunnelPlan } from "../config/plan.ts";
-import { formatEndpoint } from "../net/endpoint.ts";
+import { TunnelError } from "../errors.ts";
+import { summaryLine } from "../observe/stats-lines.ts";
 import type { ProgramOptions } from "../options/table.ts";
-import { describe } from "./describe.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
+import { openOverview } from "./overview.ts";
+import { ProgramLog } from "./program-log.ts";
 import { type Config, reload } from "./reload.ts";
 import { say } from "./say.ts";
 import { openServiceManager } from "./service-manager.ts";
@@ -21,7 +23,11 @@ export interface Run {
 
 /** Runs them and returns the exit status. */
 export async function run({ plans, program, config }: Run): Promise<number> {
-  const set = new TunnelSet(talk(program, config !== undefined));
+  const named = config !== undefined;
+  const log = new ProgramLog(program, named);
+  const set = new TunnelSet(talk(log, program));
+  const close = await overview(set, program, log, named);
+  if (close === undefined) return EXIT_CANNOT_RUN;
   const tellServiceManager = await openServiceManager();
   closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
   let turn = set.start(plans).then(() => {
@@ -37,21 +43,35 @@ export async function run({ plans, program, config }: Run): Promise<number> {
     });
   }
   await set.closed;
+  await log.flushed();
+  close();
   return set.failed ? EXIT_CANNOT_RUN : EXIT_CLEAN;
 }
 
-/** Says on stderr what happens, as much of it as `-v` asks for. */
-function talk({ verbosity }: ProgramOptions, named: boolean): TunnelSetListener {
-  const sayOf = (name: string, line: string) => say(named ? `${name}: ${line}` : line);
+/** Opens what is shown of the tunnels; undefined when that cannot be, and has been said. */
+async function overview(
+  set: TunnelSet,
+  program: ProgramOptions,
+  log: ProgramLog,
+  named: boolean,
+): Promise<(() => void) | undefined> {
+  try {
+    return await openOverview(() => set.tunnels, program, log, named);
+  } catch (error) {
+    if (!(error instanceof TunnelError)) throw error;
+    say(error.message);
+    return undefined;
+  }
+}
+
+/** Reports what happens in the tunnels, and how each has fared when it is over. */
+function talk(log: ProgramLog, { verbosity }: ProgramOptions): TunnelSetListener {
   return {
-    onEvent(name, event, level) {
-      if (level === "warning" || verbosity > 0) sayOf(name, describe(event));
+    onEvent: (name, event, level, repeats) => log.of(name).onEvent(event, level, repeats),
+    onFailed: (name, error) => log.of(name).say("error", error.message),
+    onRemoved(name, tunnel) {
+      if (verbosity > 0) log.of(name).say("info", summaryLine(tunnel.stats()));
     },
-    onFailed: (name, error) => sayOf(name, error.message),
-    traceOf(name) {
-      if (verbosity < 2) return undefined;
-      return (direction, source, bytes) =>
-        sayOf(name, `${direction}: ${bytes} bytes from ${formatEndpoint(source)}`);
-    },
+    traceOf: (name) => (log.tracing ? log.of(name).onDatagram : undefined),
   };
 }

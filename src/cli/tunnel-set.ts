@@ -10,7 +10,7 @@ import type { Trace, Tunnel } from "../tunnel/tunnel.ts";
 /** Who is told what becomes of the tunnels. */
 export interface TunnelSetListener {
   /** Something happened in a tunnel. The first events of one come before `onAdded`. */
-  onEvent(name: string, event: TunnelEvent, level: EventLevel): void;
+  onEvent(name: string, event: TunnelEvent, level: EventLevel, repeats: number): void;
   /** A tunnel could not be started, or has ended because something is wrong. */
   onFailed(name: string, error: TunnelError): void;
   /** A tunnel runs now. */
@@ -109,7 +109,7 @@ export class TunnelSet {
     if (this.#closing) return true;
     try {
       const tunnel = await this.#startTunnel(settings, {
-        onEvent: (event, level) => this.#listener.onEvent(name, event, level),
+        onEvent: (event, level, repeats) => this.#listener.onEvent(name, event, level, repeats),
         trace: this.#listener.traceOf?.(name),
       });
       this.#add(name, { settings, tunnel });

@@ -64,8 +64,9 @@ export class BatchSender implements DatagramSender {
     const batch = this.#batch;
     if (batch === undefined || this.#blocked) return;
     while (batch.from < batch.count) {
+      const callsBefore = this.#transmitter.systemCalls;
       const taken = this.#transmitter.transmit(batch);
-      if (taken > 0) this.#sent(batch, taken);
+      if (taken > 0) this.#sent(batch, taken, this.#transmitter.systemCalls - callsBefore);
       else if (!this.#settleRefused(batch)) {
         this.#blocked = true;
         this.#socket.awaitDrain(this);
@@ -99,7 +100,7 @@ export class BatchSender implements DatagramSender {
       for (let tries = 0; tries < REFUSED_TRIES; tries++) {
         try {
           if (!this.#sendOne(payload)) return false;
-          this.#sent(batch, 1);
+          this.#sent(batch, 1, 1);
           return true;
         } catch (error) {
           code = errorCode(error);
@@ -113,12 +114,12 @@ export class BatchSender implements DatagramSender {
     return true;
   }
 
-  #sent(batch: DatagramBatch, datagrams: number): void {
+  #sent(batch: DatagramBatch, datagrams: number, systemCalls: number): void {
     let bytes = 0;
     const to = batch.from + datagrams;
     for (let index = batch.from; index < to; index++) bytes += batch.lengths[index] as number;
     batch.from = to;
-    this.#report.onSent(datagrams, bytes);
+    this.#report.onSent(datagrams, bytes, systemCalls);
   }
 
   #release(batch: DatagramBatch): void {

@@ -74,6 +74,10 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     return new BatchSender(this, this.#transmitter(target), sendOne, report);
   }
 
+  kernelDrops(): number | undefined {
+    return this.#socket.closed ? undefined : this.#system?.kernelDrops(this.#fd);
+  }
+
   close(): void {
     this.#socket.close();
   }
@@ -185,9 +189,13 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 }
 
+/** What Bun 1.4.5 hands to the kernel in one system call. */
+const SEND_MANY_DATAGRAMS = 204;
+
 /** One `sendMany` for a batch: on any system, one system call for every 204 datagrams at best. */
 class PortableTransmitter implements Transmitter {
   refusal = "";
+  systemCalls = 0;
   readonly #socket: Socket;
   readonly #target: Endpoint | undefined;
 
@@ -203,6 +211,7 @@ class PortableTransmitter implements Transmitter {
       packets.push(batch.view(index));
       if (this.#target) packets.push(this.#target.port, this.#target.address);
     }
+    this.systemCalls += Math.ceil((batch.count - batch.from) / SEND_MANY_DATAGRAMS);
     try {
       return (this.#socket as Bun.udp.ConnectedSocket<"uint8array">).sendMany(packets as Uint8Array[]);
     } catch (error) {

@@ -21,9 +21,11 @@ const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
  * The network for one tunnel: every socket of it is made with these traits.
  *
  * @param certificates with which every TCP connection has TLS.
+ * @throws NetError ENOTSUP beside Linux.
  */
 export async function openBunNetwork(traits: SocketTraits, certificates?: Certificates): Promise<Network> {
   const system = await openSystemSockets(traits);
+  if (system === undefined) refuseLinuxTraits(traits);
   const ipv6Only = traits.family === 6;
   return {
     clock: systemClock,
@@ -70,6 +72,13 @@ async function openSystemSockets(traits: SocketTraits): Promise<SystemSockets | 
   if (process.platform !== "linux") return undefined;
   const { LinuxSockets } = await import("./linux/linux-sockets.ts");
   return LinuxSockets.open(traits);
+}
+
+/** To leave them out without a word would send packets where, or from where, they must not go. */
+function refuseLinuxTraits({ mark, tos, tcpBind }: SocketTraits): void {
+  for (const [name, value] of Object.entries({ mark, tos, "tcp-bind": tcpBind })) {
+    if (value !== undefined) throw new NetError("ENOTSUP", `--${name} needs Linux: leave it out`);
+  }
 }
 
 /** The addresses of a name, by the system's resolver; a literal is its own. @throws NetError. */

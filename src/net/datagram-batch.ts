@@ -42,4 +42,6 @@ export interface Transmitter {
   transmit(batch: DatagramBatch): number;
   /** The errno name of the last short `transmit`: EAGAIN for a full buffer, "" when it is not known. */
   readonly refusal: string;
+  /** System calls made so far, as far as they are known. */
+  readonly systemCalls: number;
 }

@@ -68,6 +68,11 @@ export interface DatagramPort {
   readonly local: Endpoint;
   /** A way to send to one target. Senders of one port share its socket. */
   sender(target: Endpoint, report: SendReport): DatagramSender;
+  /**
+   * Datagrams the kernel has dropped since the socket was bound, because its buffer was full or because it took too
+   * much of one turn; undefined when the system does not say, or the port is closed.
+   */
+  kernelDrops(): number | undefined;
   close(): void;
 }
 
@@ -82,8 +87,8 @@ export type SendDropReason =
 
 /** Told what became of each datagram given to a {@link DatagramSender}: exactly once for each. */
 export interface SendReport {
-  /** The kernel has taken this many datagrams of this many payload bytes together. */
-  onSent(datagrams: number, bytes: number): void;
+  /** The kernel has taken this many datagrams of this many payload bytes together, in this many system calls. */
+  onSent(datagrams: number, bytes: number, systemCalls: number): void;
   /** This many datagrams are lost. `code` is the operating system's word for it, such as EPERM. */
   onSendDropped(reason: SendDropReason, datagrams: number, code?: string): void;
   /** The sender was blocked and has room again: `drop` what it holds or `flush` it, then go on. */

@@ -80,6 +80,8 @@ export class Counters {
   readonly delay = new DelayHistogram();
   /** Writes to TCP that took anything: how many frames share one is `outbound.sent / writes`. */
   writes = 0;
+  /** System calls that handed datagrams to UDP: how many share one is `inbound.sent / sends`. */
+  sends = 0;
   /** ICMP refusals: nobody listened where a datagram was sent. Not drops: the kernel had taken those. */
   refusals = 0;
   /** Other errors that UDP sockets reported. */
@@ -93,4 +95,8 @@ export class Counters {
     UnprovedReason,
     number
   >;
+  /** Segments sent again on streams that are gone. */
+  retransmits = 0;
+  /** Datagrams the kernel dropped at UDP sockets that are gone. */
+  kernelDrops = 0;
 }

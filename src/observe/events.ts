@@ -4,6 +4,7 @@ import { type Endpoint, isLoopback } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
 import { callOut } from "./call-out.ts";
 import type { UnprovedReason } from "./counters.ts";
+import { Repeats } from "./repeats.ts";
 
 /** Why a connection ended. */
 export type DisconnectReason =
@@ -63,23 +64,37 @@ export type TunnelEvent =
   | { type: "clients compete"; address: string }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
-/** How much an event matters: errors and warnings concern whoever runs the tunnel, the rest whoever watches it. */
-export type EventLevel = "warning" | "info";
+/**
+ * How much an event matters: warnings concern whoever runs the tunnel, the rest whoever watches it; `debug` is the same
+ * again within a minute.
+ */
+export type EventLevel = "warning" | "info" | "debug";
 
-/** Told of each event. What it throws is raised as an uncaught exception and does not disturb the tunnel. */
-export type EventListener = (event: TunnelEvent, level: EventLevel) => void;
+/**
+ * Told of each event. What it throws is raised as an uncaught exception and does not disturb the tunnel.
+ *
+ * @param repeats how many events of this type were `debug`, or not told at all, since one was last told.
+ */
+export type EventListener = (event: TunnelEvent, level: EventLevel, repeats: number) => void;
 
-/** Events of single datagrams: told the first time, then only counted. */
-const ONCE = new Set<TunnelEvent["type"]>(["own echo", "wrong source", "target refuses"]);
-/** Events that are news the first time only, whatever they are about. */
-const NEWS_ONCE = new Set<TunnelEvent["type"]>([
+type EventType = TunnelEvent["type"];
+
+/** What single datagrams can cause, and a flood of them: told once a minute at most, even to those who watch. */
+const OF_DATAGRAMS = new Set<EventType>(["own echo", "wrong source", "target refuses", "session refused"]);
+/** What lasts and is met again and again: `debug` but once a minute. */
+const LASTING = new Set<EventType>([
   "dial failed",
-  "session refused",
-  "peer lacks sessions",
+  "connection refused",
+  "handshake failed",
   "wrong secret",
+  "peer lacks sessions",
+  "clients compete",
+  "name lookup failed",
 ]);
-/** Events that are always news. */
-const WARNINGS = new Set<TunnelEvent["type"]>([
+const WARNINGS = new Set<EventType>([
+  ...OF_DATAGRAMS,
+  "wrong secret",
+  "peer lacks sessions",
   "clients compete",
   "name lookup failed",
   "open to all",
@@ -94,31 +109,42 @@ function tlsCodeOf(event: TunnelEvent): string | undefined {
   return "code" in event && event.code?.startsWith("TLS_") ? event.code : undefined;
 }
 
-/** Passes events on to whoever listens, and marks which are news. */
+/** Passes events on to whoever listens, and says how much each matters. */
 export class EventSource {
   readonly #listeners: EventListener[] = [];
-  readonly #told = new Set<string>();
+  readonly #repeats = new Repeats();
+  readonly #now: () => number;
 
-  constructor(listener: EventListener | undefined) {
-    if (listener !== undefined) this.addListener(listener);
+  /** @param now the time in milliseconds, on any clock that never goes back. */
+  constructor(now: () => number) {
+    this.#now = now;
   }
 
   addListener(listener: EventListener): void {
     this.#listeners.push(listener);
   }
 
-  /** Reports an event. Of the kinds that are news only once, later ones go out as `info`, or not at all. */
+  /** Reports an event. */
   report(event: TunnelEvent): void {
     const { type } = event;
     const tlsCode = tlsCodeOf(event);
-    const what = tlsCode ?? type;
-    const again = this.#told.has(what);
-    this.#told.add(what);
-    if (again && ONCE.has(type)) return;
-    const isNewsOnce = tlsCode !== undefined || ONCE.has(type) || NEWS_ONCE.has(type);
-    const isNews = WARNINGS.has(type) || (!again && isNewsOnce);
-    const level = isNews ? "warning" : "info";
-    for (const listener of this.#listeners) callOut(() => listener(event, level));
+    const recurs = OF_DATAGRAMS.has(type) || LASTING.has(type) || tlsCode !== undefined;
+    const level = this.#levelOf(type, tlsCode);
+    if (!recurs) return this.#tell(event, level, 0);
+    const repeats = this.#repeats.admit(tlsCode ?? type, this.#now());
+    if (repeats !== undefined) this.#tell(event, level, repeats);
+    else if (!OF_DATAGRAMS.has(type)) this.#tell(event, LASTING.has(type) ? "debug" : "info", 0);
+  }
+
+  /** A failed dial, and what TLS ended, is news the first time; then whoever watches sees that it goes on. */
+  #levelOf(type: EventType, tlsCode: string | undefined): EventLevel {
+    if (type === "dial failed" || tlsCode !== undefined)
+      return this.#repeats.knows(tlsCode ?? type) ? "info" : "warning";
+    return WARNINGS.has(type) ? "warning" : "info";
+  }
+
+  #tell(event: TunnelEvent, level: EventLevel, repeats: number): void {
+    for (const listener of this.#listeners) callOut(() => listener(event, level, repeats));
   }
 
   /** Reports what is listened on, and whether everyone may connect. @param guarded whether anything says who may. */
@@ -129,7 +155,7 @@ export class EventSource {
   }
 
   /** Makes the next event of this kind news again. */
-  forget(type: TunnelEvent["type"]): void {
-    this.#told.delete(type);
+  forget(type: EventType): void {
+    this.#repeats.forget(type);
   }
 }

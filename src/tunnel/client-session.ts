@@ -68,8 +68,8 @@ export class ClientSession implements StreamSeeker, Session {
     return this.#context.settings.idleTimeoutMs || Infinity;
   }
 
-  get held(): { outbound: number; inbound: number } {
-    return this.#link.held;
+  get link(): Link {
+    return this.#link;
   }
 
   get seeking(): boolean {

@@ -7,6 +7,7 @@ export class Life {
   readonly #resolve: () => void;
   readonly #reject: (error: Error) => void;
   #ending: Promise<void> | undefined;
+  #ended = false;
 
   /** @param finish lets go of everything; called once. */
   constructor(finish: () => Promise<void>) {
@@ -18,16 +19,19 @@ export class Life {
     this.#reject = reject;
   }
 
-  /** Whether the end has begun. */
-  get ending(): boolean {
-    return this.#ending !== undefined;
+  /** How far it is. */
+  get phase(): "running" | "closing" | "closed" {
+    if (this.#ending === undefined) return "running";
+    return this.#ended ? "closed" : "closing";
   }
 
   /** Ends the tunnel. @param failure what `over` rejects with. @returns settles when everything is let go; never rejects. */
   end(failure?: Error): Promise<void> {
-    this.#ending ??= this.#finish().then(() =>
-      failure === undefined ? this.#resolve() : this.#reject(failure),
-    );
+    this.#ending ??= this.#finish().then(() => {
+      this.#ended = true;
+      if (failure === undefined) this.#resolve();
+      else this.#reject(failure);
+    });
     return this.#ending;
   }
 }

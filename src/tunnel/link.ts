@@ -20,10 +20,12 @@ import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
+import type { StreamStats } from "../observe/stats.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWindow } from "./send-window.ts";
 import { StallWatch } from "./stall-watch.ts";
 import { StandingQueue, TARGET_MS } from "./standing-queue.ts";
+import { StreamWatch } from "./stream-watch.ts";
 
 /** Queued bytes that are written at once, without waiting for the end of the turn: Bun hands out datagrams without end. */
 const FLUSH_BYTES = 64 * 1024;
@@ -70,6 +72,7 @@ export class Link implements StreamReceiver, SendReport {
   readonly #queue: FrameQueue;
   readonly #stall: StallWatch;
   readonly #standing = new StandingQueue();
+  readonly #watch: StreamWatch;
 
   #sender: DatagramSender | undefined;
   #payloadBytesMax = UDP4_PAYLOAD_BYTES_MAX;
@@ -93,6 +96,7 @@ export class Link implements StreamReceiver, SendReport {
     this.#clock = options.clock;
     this.#counters = options.counters;
     this.#queue = options.queue;
+    this.#watch = new StreamWatch(options.counters);
     this.activeAt = options.clock.now();
     this.#stall = new StallWatch(options.clock, options.deadAfterMs, () =>
       this.#onStreamEnd({ by: "stall" }),
@@ -117,6 +121,16 @@ export class Link implements StreamReceiver, SendReport {
   /** Datagrams received and neither sent nor dropped yet. */
   get held(): { outbound: number; inbound: number } {
     return { outbound: this.#queue.frames, inbound: this.#sender?.held ?? 0 };
+  }
+
+  /** What waits for TCP, headers included. */
+  get queueBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** The present stream as the kernel sees it. */
+  streamStats(): StreamStats | undefined {
+    return this.#stream && this.#watch.look(this.#stream);
   }
 
   /** Drops what comes from now on, in both directions, for this reason. The stream is still read. */
@@ -287,9 +301,10 @@ export class Link implements StreamReceiver, SendReport {
     if (!sender.blocked) this.#stream?.resume();
   }
 
-  onSent(datagrams: number, bytes: number): void {
+  onSent(datagrams: number, bytes: number, systemCalls: number): void {
     this.#counters.inbound.sent += datagrams;
     this.#counters.inbound.sentBytes += bytes;
+    this.#counters.sends += systemCalls;
   }
 
   onSendDropped(reason: SendDropReason, datagrams: number): void {
@@ -326,6 +341,7 @@ export class Link implements StreamReceiver, SendReport {
    * @returns counts what the stream still brings while it is being left: nobody relays it.
    */
   detach(): (chunk: Uint8Array) => void {
+    if (this.#stream !== undefined) this.#watch.onGone(this.#stream);
     this.#stream = undefined;
     this.#stall.onIdle();
     this.#standing.onEmpty();

@@ -6,6 +6,7 @@ import { isMulticast } from "../net/multicast.ts";
 import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
+import { sum } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
 import { AddressFilter } from "./address-filter.ts";
 import type { Link } from "./link.ts";
@@ -100,10 +101,19 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#stopped = true;
   }
 
+  /** Of both sockets; undefined when the system does not say. */
+  kernelDrops(): number | undefined {
+    return sum(...[...this.#ports].map((port) => port.kernelDrops()));
+  }
+
   close(): void {
+    this.#counters.kernelDrops += this.kernelDrops() ?? 0;
+    for (const port of this.#ports) port.close();
+  }
+
+  get #ports(): Set<DatagramPort> {
     const { receive, send } = this.#sockets;
-    receive?.close();
-    if (send !== receive) send?.close();
+    return new Set([receive, send].filter((port) => port !== undefined));
   }
 
   /** Whether a datagram that came from our own port came from this very socket. */

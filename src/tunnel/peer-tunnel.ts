@@ -8,6 +8,7 @@ import { type Endpoint, familyOf } from "../net/endpoint.ts";
 import { errorCode, type Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
+import { type Gauges, sum, type TunnelState } from "../observe/stats.ts";
 import { isGuarded, type Settings } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { failAs } from "./fail-as.ts";
@@ -42,6 +43,7 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
   /** Those whose streams are not gone yet. */
   readonly #associations = new Set<Association>();
   readonly #life = new Life(() => this.#close());
+  readonly #startedAt: number;
   #targetAddresses: readonly string[] = [];
   #supply: StreamSupply | undefined;
 
@@ -56,6 +58,7 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
     this.counters = counters;
     this.#settings = settings;
     this.network = network;
+    this.#startedAt = network.clock.now();
     this.events = events;
     this.#trace = trace;
     this.streams = settings.rtp ? 2 : 1;
@@ -109,6 +112,24 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
       sum.inbound += held.inbound;
     }
     return sum;
+  }
+
+  gauges(): Gauges {
+    return {
+      state: this.#state,
+      uptimeMs: this.network.clock.now() - this.#startedAt,
+      sessions: 0,
+      queueBytes: this.#links.reduce((bytes, link) => bytes + link.queueBytes, 0),
+      kernelDrops: sum(...this.#datagrams.map((datagrams) => datagrams.kernelDrops())),
+      streams: this.#links.map((link) => link.streamStats()).filter((stream) => stream !== undefined),
+    };
+  }
+
+  get #state(): TunnelState {
+    const { phase } = this.#life;
+    if (phase !== "running") return phase;
+    if (this.#supply?.association?.complete) return "connected";
+    return this.#settings.role === "server" ? "listening" : "connecting";
   }
 
   get closed(): Promise<void> {

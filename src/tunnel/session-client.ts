@@ -55,6 +55,14 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
     return [this.#port.local];
   }
 
+  get serves(): boolean {
+    return this.#dialler.answered;
+  }
+
+  kernelDrops(): number | undefined {
+    return this.#port.kernelDrops();
+  }
+
   /** Where a source's session is found or made: the only look-up there is for a datagram. */
   onDatagram(payload: Uint8Array, port: number, address: string): void {
     this.#trace?.("outbound", { address, port }, payload.length);
@@ -107,6 +115,7 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
   }
 
   close(): void {
+    this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
     this.#port.close();
   }
 

@@ -36,6 +36,7 @@ export class SessionDialler {
   #probing = false;
   #pause: RedialPause | undefined;
   #stopped = false;
+  #answered = true;
 
   constructor(network: Network, events: EventSource, directory: ServerDirectory) {
     this.#network = network;
@@ -60,6 +61,11 @@ export class SessionDialler {
   /** This seeker wants no stream any more. */
   forget(seeker: StreamSeeker): void {
     this.#waiting.delete(seeker);
+  }
+
+  /** Whether the server answered when it was last dialled; true before the first time. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
   stop(): void {
@@ -110,6 +116,7 @@ export class SessionDialler {
     }
     this.#probing = false;
     if (this.#stopped) return;
+    this.#answered = failure === undefined;
     if (failure === undefined) {
       this.#policy.reset();
       this.#events.forget("dial failed");

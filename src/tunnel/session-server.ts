@@ -7,6 +7,7 @@ import type { DatagramPort } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
+import { sum } from "../observe/stats.ts";
 import { AddressFilter } from "./address-filter.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
@@ -20,6 +21,7 @@ const HALF_CLOSED_IDLE_MS = 10_000;
 export class SessionServer implements SessionKeeper {
   readonly sessions: SessionTable<ServerSession>;
   readonly udp: readonly Endpoint[] = [];
+  readonly serves = true;
   readonly #context: SessionContext;
   readonly #events: EventSource;
   readonly #target: Endpoint;
@@ -73,6 +75,10 @@ export class SessionServer implements SessionKeeper {
   stop(): void {
     this.#stopped = true;
     this.#listener.close();
+  }
+
+  kernelDrops(): number | undefined {
+    return sum(...[...this.sessions].map((session) => session.kernelDrops()));
   }
 
   close(): void {}
@@ -141,8 +147,8 @@ class ServerSession implements Session {
     return this.#halfClosed ? Math.min(HALF_CLOSED_IDLE_MS, idleMs) : idleMs;
   }
 
-  get held(): { outbound: number; inbound: number } {
-    return this.#link.held;
+  get link(): Link {
+    return this.#link;
   }
 
   start(onEnd: (reason: DisconnectReason, code: string | undefined) => void): void {
@@ -163,6 +169,10 @@ class ServerSession implements Session {
     return this.#link.held.outbound > 0;
   }
 
+  kernelDrops(): number | undefined {
+    return this.#port?.kernelDrops();
+  }
+
   shrink(): void {
     this.#link.shrink();
   }
@@ -170,6 +180,7 @@ class ServerSession implements Session {
   end(reason: DisconnectReason): void {
     const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
+    this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
     this.#port?.close();
     if (!this.#gone) this.#context.farewells.bid(this.#stream, late);
   }

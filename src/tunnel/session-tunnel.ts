@@ -5,6 +5,7 @@ import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
+import type { Gauges, TunnelState } from "../observe/stats.ts";
 import { isGuarded, type Settings } from "../options/settings.ts";
 import { failAs } from "./fail-as.ts";
 import { Farewells } from "./farewells.ts";
@@ -40,6 +41,7 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
   readonly #life = new Life(() => this.#close());
   #end: SessionKeeper | undefined;
   #sweep: Timer | undefined;
+  readonly #startedAt: number;
 
   constructor(
     settings: Settings,
@@ -52,6 +54,7 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
     this.counters = counters;
     this.settings = settings;
     this.network = network;
+    this.#startedAt = network.clock.now();
     this.budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
     this.farewells = new Farewells(network.clock);
     this.#events = events;
@@ -86,9 +89,9 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
 
   get held(): { outbound: number; inbound: number } {
     const sum = { outbound: 0, inbound: 0 };
-    for (const { held } of this.#end?.sessions ?? []) {
-      sum.outbound += held.outbound;
-      sum.inbound += held.inbound;
+    for (const { link } of this.#end?.sessions ?? []) {
+      sum.outbound += link.held.outbound;
+      sum.inbound += link.held.inbound;
     }
     return sum;
   }
@@ -96,6 +99,26 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
   /** Sessions there are now. */
   get sessions(): number {
     return this.#end?.sessions.size ?? 0;
+  }
+
+  gauges(): Gauges {
+    const links = [...(this.#end?.sessions ?? [])].map(({ link }) => link);
+    const streams = links.map((link) => link.streamStats()).filter((stream) => stream !== undefined);
+    return {
+      state: this.#state(streams.length > 0),
+      uptimeMs: this.network.clock.now() - this.#startedAt,
+      sessions: this.sessions,
+      queueBytes: links.reduce((bytes, link) => bytes + link.queueBytes, 0),
+      kernelDrops: this.#end?.kernelDrops(),
+      streams,
+    };
+  }
+
+  #state(connected: boolean): TunnelState {
+    const { phase } = this.#life;
+    if (phase !== "running") return phase;
+    if (connected) return "connected";
+    return this.#end?.serves ? "listening" : "connecting";
   }
 
   get closed(): Promise<void> {

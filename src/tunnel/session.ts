@@ -55,8 +55,7 @@ export interface Idler {
 export interface Session extends Idler {
   /** Idle for longer than this, it is to be ended; Infinity for never. */
   readonly idleLimitMs: number;
-  /** Datagrams received and neither sent nor dropped yet. */
-  readonly held: { outbound: number; inbound: number };
+  readonly link: Link;
   /** Whether datagrams wait that a stream is taking. */
   readonly writing: boolean;
   /** Gives back memory that is not needed while nothing happens. */
@@ -70,6 +69,10 @@ export interface SessionKeeper {
   readonly listening: readonly Endpoint[];
   /** The UDP ports listened on. */
   readonly udp: readonly Endpoint[];
+  /** Whether whoever comes is served, as far as is known. */
+  readonly serves: boolean;
+  /** Datagrams the kernel dropped at the UDP sockets there are now; undefined when it does not say. */
+  kernelDrops(): number | undefined;
   /** Ends a session; its stream, if it has one, takes its leave. */
   end(session: Session, reason: DisconnectReason): void;
   /** Has no new sessions. */

@@ -1,9 +1,11 @@
 /** Starting a tunnel. */
 
 import { openBunNetwork, resolve } from "../net/bun-network.ts";
+import { systemClock } from "../net/clock.ts";
 import type { Network } from "../net/network.ts";
 import type { Certificates } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
+import { EventLog } from "../observe/event-log.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
@@ -19,12 +21,23 @@ import type { Trace, Tunnel } from "./tunnel.ts";
 export interface StartExtras {
   /** Closes the tunnel when it is aborted. Aborted before the tunnel has started, starting rejects with its reason. */
   signal?: AbortSignal | undefined;
+  /** What log records call the tunnel: their category is `["udptunnel", name]`. Default: `tunnel`. */
+  name?: string | undefined;
   /** Told of every change of state and every warning, from the first on. */
   onEvent?: EventListener | undefined;
   /** Told of every datagram. What it throws is not caught. */
   trace?: Trace | undefined;
   /** Another network than the real one, for tests. */
   network?: Network | undefined;
+}
+
+interface LoggedExtras extends StartExtras {
+  log?: EventLog | undefined;
+}
+
+/** A library logs whatever happens; the process decides what becomes of it. */
+function logged(extras: StartExtras): LoggedExtras {
+  return { ...extras, log: new EventLog({ name: extras.name ?? "tunnel" }) };
 }
 
 /**
@@ -35,7 +48,7 @@ export interface StartExtras {
  * ERR_PERMISSION; the signal's reason when that is aborted.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
-  return await startTunnel(readServerOptions(options), extras);
+  return await startTunnel(readServerOptions(options), logged(extras));
 }
 
 /**
@@ -46,17 +59,20 @@ export async function startServer(options: ServerOptions, extras: StartExtras = 
  * the signal's reason when that is aborted.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
-  return await startTunnel(readClientOptions(options), extras);
+  return await startTunnel(readClientOptions(options), logged(extras));
 }
 
 /** Starts either side from settings that have been read. */
-export async function startTunnel(read: Settings, extras: StartExtras): Promise<Tunnel> {
-  const { signal, onEvent, trace } = extras;
+export async function startTunnel(read: Settings, extras: LoggedExtras): Promise<Tunnel> {
+  const { signal, onEvent, trace, log } = extras;
   signal?.throwIfAborted();
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
   const counters = new Counters();
-  const events = new EventSource(onEvent);
-  const plain = extras.network ?? (await openBunNetwork(settings, await openCertificates(settings, events)));
+  const clock = extras.network?.clock ?? systemClock;
+  const events = new EventSource(() => clock.now());
+  if (onEvent !== undefined) events.addListener(onEvent);
+  if (log !== undefined) events.addListener(log.onEvent);
+  const plain = extras.network ?? (await openPlainNetwork(settings, events));
   const network = authenticated(plain, settings, counters, events);
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(settings, network, counters, events, trace);
@@ -68,6 +84,11 @@ export async function startTunnel(read: Settings, extras: StartExtras): Promise<
   closeOnAbort(tunnel, signal);
   tunnel.beginTelling(network.clock);
   return tunnel;
+}
+
+async function openPlainNetwork(settings: Settings, events: EventSource): Promise<Network> {
+  const certificates = await openCertificates(settings, events);
+  return await openBunNetwork(settings, certificates).catch(failAs("ERR_PERMISSION"));
 }
 
 /** Loaded only where it is asked for. */

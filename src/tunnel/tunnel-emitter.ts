@@ -1,19 +1,16 @@
 /** What makes a tunnel's handle an emitter of its events. */
 
 import { EventEmitter } from "node:events";
-import { snapshot } from "../channel/channel-stats.ts";
 import type { Clock } from "../net/clock.ts";
 import { callOut } from "../observe/call-out.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventLevel, TunnelEvent } from "../observe/events.ts";
+import { type Gauges, statsOf, type TunnelStats } from "../observe/stats.ts";
 
 /** Each event under its type; a listener is given the event and how much it matters. */
 export type TunnelEventMap = {
   [Type in TunnelEvent["type"]]: [event: Extract<TunnelEvent, { type: Type }>, level: EventLevel];
 };
-
-/** A snapshot of a tunnel: plain data, the caller's to keep, that JSON can carry. */
-export type TunnelStats = ReturnType<typeof snapshot>;
 
 export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
   /** What happened before anybody could listen; undefined when all of it has been told. */
@@ -21,6 +18,7 @@ export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
 
   abstract readonly counters: Counters;
   abstract readonly held: { outbound: number; inbound: number };
+  abstract gauges(): Gauges;
 
   constructor() {
     super();
@@ -34,7 +32,7 @@ export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
   }
 
   stats(): TunnelStats {
-    return snapshot(this.counters, this.held);
+    return statsOf(this.counters, this.held, this.gauges());
   }
 
   /** Emits what was kept, at the end of this turn: who was handed the tunnel in it has attached listeners by then. */

@@ -3,7 +3,8 @@
 import type { EventEmitter } from "node:events";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { TunnelEventMap, TunnelStats } from "./tunnel-emitter.ts";
+import type { TunnelStats } from "../observe/stats.ts";
+import type { TunnelEventMap } from "./tunnel-emitter.ts";
 
 /**
  * Emits every {@link TunnelEvent} under its type, the first of them at the end of the turn in which it was handed out, so
@@ -19,7 +20,7 @@ export interface Tunnel extends AsyncDisposable, EventEmitter<TunnelEventMap> {
   readonly counters: Counters;
   /** Datagrams received and neither sent nor dropped yet. */
   readonly held: { outbound: number; inbound: number };
-  /** A snapshot of what it has done, cheap enough to be taken once a second. */
+  /** A snapshot, cheap enough to be taken once a second: it asks the kernel about each socket. */
   stats(): TunnelStats;
   /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
   readonly closed: Promise<void>;

@@ -370,7 +370,7 @@ test("what is handed out is the stream itself: the proof costs nothing afterward
     new AuthenticatedNetwork(new MemoryNetwork(wire, address), {
       secret: secretOf(secret),
       counters: new Counters(),
-      events: new EventSource(undefined),
+      events: new EventSource(() => 0),
       allows: () => true,
     });
   const accepted: StreamPort[] = [];
@@ -390,7 +390,7 @@ test("a quarter of the open files may wait, and the rest is for those who have p
   const plain = new MemoryNetwork(new MemoryWire(), SERVER);
   const guarded = (limit: number) => {
     plain.descriptorLimit = () => limit;
-    const events = new EventSource(undefined);
+    const events = new EventSource(() => 0);
     const authentication = { secret: secretOf(secret), counters: new Counters(), events, allows: () => true };
     return new AuthenticatedNetwork(plain, authentication).descriptorLimit();
   };

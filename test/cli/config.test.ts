@@ -180,10 +180,13 @@ describe("SIGHUP", () => {
     await file.write({ it: [`server = "${TUNNEL_HOST}/${taken}"`, ...server.slice(1)] });
     program.child.kill("SIGHUP");
     await program.says("was read again");
-    expect(program.lines.at(-4)).toBe(
+    expect(program.lines).toContain(
       `udptunnel: it: cannot listen on TCP ${TUNNEL_HOST}:${taken}: EADDRINUSE`,
     );
-    expect(program.lines.at(-3)).toContain(`it: listening on TCP ${TUNNEL_HOST}:${tcp}`);
+    const listening = program.lines.filter((line) =>
+      line.includes(`it: listening on TCP ${TUNNEL_HOST}:${tcp}`),
+    );
+    expect(listening).toHaveLength(2);
   });
 
   test("without a file ends the program, as a closed terminal should", async () => {

@@ -15,7 +15,7 @@ describe("a file that is right", () => {
       server = 5000
       target = "localhost/4000"
       rtp = true
-      dead-after = 1.5
+      dead-after = 2.5
       queue = "1MiB"
       allow = ["192.0.2.0/24", "::1"]
       [tunnel.dns]
@@ -34,7 +34,7 @@ describe("a file that is right", () => {
       listen: { port: 5000 },
       target: { host: "localhost", port: 4000 },
       rtp: true,
-      deadAfterMs: 1500,
+      deadAfterMs: 2500,
       queueBytesMax: 1_048_576,
       allow: ["192.0.2.0/24", "::1"],
     });

@@ -1,7 +1,7 @@
 /** What the program says of the sockets it was given. */
 
 import { expect, test } from "bun:test";
-import { describe } from "../../src/cli/describe.ts";
+import { describe } from "../../src/observe/describe.ts";
 import { freeTcpPort, freeUdpPort } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 

@@ -26,9 +26,10 @@ class FakeKernel {
       onRefused: () => void this.refused++,
     };
     const report = {
-      onSent: (datagrams: number, bytes: number) => {
+      onSent: (datagrams: number, bytes: number, systemCalls: number) => {
         this.sentCount += datagrams;
         this.sentBytes += bytes;
+        this.sentInCalls += systemCalls;
       },
       onSendDropped: (reason: string, datagrams: number, code?: string) =>
         void this.dropped.push(`${datagrams} ${reason}${code ? ` ${code}` : ""}`),
@@ -38,9 +39,12 @@ class FakeKernel {
   }
 
   sentCount = 0;
+  sentInCalls = 0;
+  systemCalls = 0;
 
   transmit(batch: DatagramBatch): number {
     this.calls.push(`transmit ${batch.count - batch.from}`);
+    this.systemCalls++;
     for (let index = batch.from; index < batch.count; index++) {
       const answer = this.answers.shift() ?? "ok";
       if (answer !== "ok") {
@@ -92,7 +96,7 @@ test("all goes out in one call", () => {
   kernel.send("a", "", "bcd");
   expect(kernel.taken).toEqual(["a", "", "bcd"]);
   expect(kernel.calls).toEqual(["transmit 3"]);
-  expect([kernel.sentCount, kernel.sentBytes, kernel.sender.held]).toEqual([3, 4, 0]);
+  expect([kernel.sentCount, kernel.sentBytes, kernel.sentInCalls, kernel.sender.held]).toEqual([3, 4, 1, 0]);
 });
 
 test("flush without anything to send calls nobody", () => {
@@ -118,6 +122,7 @@ test("a short count without a reason is looked into at once: the datagram may be
   kernel.send("a", "bad", "b");
   expect(kernel.taken).toEqual(["a", "b"]);
   expect(kernel.dropped).toEqual(["1 too long EMSGSIZE"]);
+  expect(kernel.sentInCalls).toBe(2);
   expect(kernel.sender.blocked).toBe(false);
 });
 

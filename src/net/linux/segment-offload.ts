@@ -39,7 +39,6 @@ export class OffloadTransmitter implements Transmitter {
   refusal = "";
   /** Messages the kernel took, each of one datagram or a group. */
   sentMessages = 0;
-  /** Calls of sendmmsg(2). */
   systemCalls = 0;
 
   readonly #libc: Libc;

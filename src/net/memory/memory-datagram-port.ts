@@ -11,15 +11,18 @@ export interface DatagramFaults {
   room: number;
   /** The error the kernel gives for a datagram, if any. */
   refuse: (payload: Uint8Array) => string | undefined;
+  /** What the kernel would say it has dropped. */
+  kernelDrops: number | undefined;
 }
 
 export class MemoryDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
-  readonly faults: DatagramFaults = { room: Infinity, refuse: () => undefined };
+  readonly faults: DatagramFaults = { room: Infinity, refuse: () => undefined, kernelDrops: undefined };
   readonly receiver: DatagramReceiver;
   readonly #deliver: (from: Endpoint, to: Endpoint, payload: Uint8Array) => void;
   readonly #onClose: () => void;
   #blocked: BatchSender[] = [];
+  #closed = false;
 
   constructor(
     local: Endpoint,
@@ -59,7 +62,12 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
     for (const sender of waiting) sender.resume();
   }
 
+  kernelDrops(): number | undefined {
+    return this.#closed ? undefined : this.faults.kernelDrops;
+  }
+
   close(): void {
+    this.#closed = true;
     this.#onClose();
   }
 
@@ -80,6 +88,7 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
 
 class MemoryTransmitter implements Transmitter {
   refusal = "";
+  systemCalls = 0;
   readonly #tryOne: (payload: Uint8Array) => string | undefined;
 
   constructor(tryOne: (payload: Uint8Array) => string | undefined) {
@@ -87,6 +96,7 @@ class MemoryTransmitter implements Transmitter {
   }
 
   transmit(batch: DatagramBatch): number {
+    this.systemCalls++;
     for (let index = batch.from; index < batch.count; index++) {
       const refusal = this.#tryOne(batch.view(index));
       if (refusal === undefined) continue;

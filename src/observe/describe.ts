@@ -2,7 +2,7 @@
 
 import { formatEndpoint } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
-import type { TunnelEvent } from "../observe/events.ts";
+import type { TunnelEvent } from "./events.ts";
 
 /** What happened, in one line. */
 export function describe(event: TunnelEvent): string {

@@ -1,0 +1,49 @@
+/** What is shown of the tunnels while they run: metrics, status, and their stats at SIGUSR1. */
+
+import type { Tunnels } from "../observe/stats.ts";
+import { beginning, statusLine, summaryLine } from "../observe/stats-lines.ts";
+import type { ProgramOptions } from "../options/table.ts";
+import type { ProgramLog } from "./program-log.ts";
+
+/**
+ * Shows what the options ask for. To be called before any tunnel starts.
+ *
+ * @param named whether lines begin with the tunnel's name.
+ * @returns ends it.
+ * @throws TunnelError ERR_LISTEN when the port for metrics cannot be had.
+ */
+export async function openOverview(
+  tunnels: Tunnels,
+  program: ProgramOptions,
+  log: ProgramLog,
+  named: boolean,
+): Promise<() => void> {
+  const { metrics, redact } = program;
+  const ends: (() => void)[] = [];
+  if (metrics?.port !== undefined) {
+    const { serveMetrics } = await import("./metrics-server.ts");
+    const server = serveMetrics(tunnels, { host: metrics.host, port: metrics.port, redact });
+    ends.push(() => void server.stop(true));
+  }
+  if (program.status) {
+    const { reportStatus, showStatus } = await import("./status.ts");
+    const live = process.stderr.isTTY && program.log === "text";
+    ends.push(
+      live
+        ? await showStatus(tunnels, { named, redact })
+        : reportStatus(tunnels, (name, line) => log.of(name).say("info", line)),
+    );
+  }
+  process.on("SIGUSR1", () => tellStats(tunnels, log));
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+function tellStats(tunnels: Tunnels, log: ProgramLog): void {
+  for (const [name, tunnel] of tunnels()) {
+    const stats = tunnel.stats();
+    log.of(name).say("info", statusLine(stats, beginning(stats)));
+    log.of(name).say("info", summaryLine(stats), { event: "stats", ...stats });
+  }
+}

@@ -1,0 +1,74 @@
+/** What the program reports, on stderr: text for people or JSON for machines, as much of it as `-v` asks for. */
+
+import { CATEGORY, EventLog } from "../observe/event-log.ts";
+import { redactText } from "../observe/redact.ts";
+import type { ProgramOptions } from "../options/table.ts";
+import { say, sayAs, writeLine } from "./say.ts";
+
+/** By how often `-v` was given. */
+const LOWEST = ["warning", "info", "trace"] as const;
+
+export class ProgramLog {
+  readonly #program: ProgramOptions;
+  readonly #named: boolean;
+  readonly #logs = new Map<string, EventLog>();
+  #loading: Promise<typeof import("@logtape/logtape")> | undefined;
+
+  /** @param named whether lines of text begin with the tunnel's name. */
+  constructor(program: ProgramOptions, named: boolean) {
+    this.#program = program;
+    this.#named = named;
+    if (program.log === "json") sayAs((line) => JSON.stringify(plainRecord(hide(line))));
+    else if (program.redact) sayAs((line) => `udptunnel: ${hide(line)}`);
+
+    function hide(line: string): string {
+      return program.redact ? redactText(line) : line;
+    }
+  }
+
+  /** The log of the tunnel of this name. */
+  of(name: string): EventLog {
+    const { redact, verbosity } = this.#program;
+    const lowest = LOWEST[verbosity] ?? "trace";
+    const log = this.#logs.get(name) ?? new EventLog({ name, redact, lowest, load: () => this.#load() });
+    this.#logs.set(name, log);
+    return log;
+  }
+
+  /** Whether single datagrams are reported. */
+  get tracing(): boolean {
+    return this.#program.verbosity > 1;
+  }
+
+  /** Settles when everything is written. */
+  async flushed(): Promise<void> {
+    await Promise.all([...this.#logs.values()].map((log) => log.flushed()));
+  }
+
+  #load(): Promise<typeof import("@logtape/logtape")> {
+    this.#loading ??= this.#configure();
+    return this.#loading;
+  }
+
+  async #configure(): Promise<typeof import("@logtape/logtape")> {
+    const logtape = await import("@logtape/logtape");
+    const toJson = logtape.getJsonLinesFormatter({ categorySeparator: "." });
+    const stderr: import("@logtape/logtape").Sink =
+      this.#program.log === "json"
+        ? (record) => writeLine(toJson(record).trimEnd())
+        : ({ category, message }) => say(`${this.#named ? `${category[1]}: ` : ""}${message.join("")}`);
+    logtape.configureSync({
+      sinks: { stderr },
+      loggers: [
+        { category: CATEGORY, sinks: ["stderr"], lowestLevel: "trace" },
+        { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },
+      ],
+    });
+    return logtape;
+  }
+}
+
+/** What is said about no tunnel, in the form of LogTape's JSON lines. */
+function plainRecord(message: string) {
+  return { "@timestamp": new Date().toISOString(), level: "INFO", message, logger: CATEGORY, properties: {} };
+}

@@ -1,0 +1,107 @@
+/** Snapshots as lines for people. Pure. */
+
+import { formatEndpoint } from "../net/endpoint.ts";
+import type { DelayStats, DirectionStats, TunnelStats } from "./stats.ts";
+
+/**
+ * A few lines about now.
+ *
+ * @param before an earlier snapshot: rates and delays are of the time since then, everything else is of now.
+ */
+export function statusLines(now: TunnelStats, before: TunnelStats): string[] {
+  return [
+    [stateOf(now), `up ${duration(now.uptimeMs)}`, ...roundTrip(now), ...sessions(now)].join(", "),
+    `out ${rates(now, before, "outbound")}, queue ${bytes(now.queueBytes)}, delay ${delayBetween(now.delay, before.delay)}`,
+    `in ${rates(now, before, "inbound")}`,
+    `dropped out ${drops(now.outbound)}; in ${drops(now.inbound)}${kernel(now)}`,
+  ];
+}
+
+/** The same in one line. */
+export function statusLine(now: TunnelStats, before: TunnelStats): string {
+  return statusLines(now, before).join("; ");
+}
+
+/** A tunnel's whole life in one line. */
+export function summaryLine(stats: TunnelStats): string {
+  const { outbound, inbound, connects, uptimeMs } = stats;
+  const way = (name: string, { received, sent, dropped }: DirectionStats) =>
+    `${name} ${received} received, ${sent} sent, ${drops({ dropped })} dropped`;
+  const connections = `${connects} ${connects === 1 ? "connection" : "connections"}`;
+  return `ran ${duration(uptimeMs)}, ${connections}; ${way("out", outbound)}; ${way("in", inbound)}${kernel(stats)}`;
+}
+
+/** A tunnel with everything at 0, to compare with when there is no earlier snapshot. */
+export function beginning(first: TunnelStats): TunnelStats {
+  const none = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, held: 0 };
+  return {
+    ...first,
+    uptimeMs: 0,
+    outbound: { ...first.outbound, ...none },
+    inbound: { ...first.inbound, ...none },
+    delay: { ...first.delay, counts: first.delay.counts.map(() => 0), sumMs: 0 },
+  };
+}
+
+function stateOf({ state, streams, sessions: count }: TunnelStats): string {
+  const [first] = streams;
+  if (state !== "connected" || first === undefined || count > 0) return state;
+  return `connected to ${formatEndpoint(first.remote)}`;
+}
+
+function roundTrip({ streams }: TunnelStats): string[] {
+  const times = streams.map(({ rttMs }) => rttMs).filter((ms) => ms !== undefined);
+  return times.length === 0 ? [] : [`round trip ${Math.max(...times).toFixed(1)} ms`];
+}
+
+function sessions({ sessions: count }: TunnelStats): string[] {
+  return count === 0 ? [] : [`${count} ${count === 1 ? "session" : "sessions"}`];
+}
+
+function rates(now: TunnelStats, before: TunnelStats, direction: "outbound" | "inbound"): string {
+  const perSecond = 1000 / Math.max(1, now.uptimeMs - before.uptimeMs);
+  const since = (key: "received" | "receivedBytes") =>
+    (now[direction][key] - before[direction][key]) * perSecond;
+  return `${Math.round(since("received"))}/s ${((since("receivedBytes") * 8) / 1e6).toFixed(2)} Mbit/s`;
+}
+
+function delayBetween(now: DelayStats, before: DelayStats): string {
+  const counts = now.counts.map((count, index) => count - (before.counts[index] ?? 0));
+  const frames = counts.reduce((all, count) => all + count, 0);
+  if (frames === 0) return "none";
+  const mean = (now.sumMs - before.sumMs) / frames;
+  return `${mean.toFixed(1)} ms, 99% ${percentile(now.boundsMs, counts, frames * 0.99)}`;
+}
+
+/** Which bucket the frame of this rank is in. */
+function percentile(boundsMs: readonly number[], counts: readonly number[], rank: number): string {
+  let upTo = 0;
+  for (const [index, bound] of boundsMs.entries()) {
+    upTo += counts[index] ?? 0;
+    if (upTo >= rank) return `up to ${bound} ms`;
+  }
+  return `over ${boundsMs.at(-1)} ms`;
+}
+
+function drops({ dropped }: Pick<DirectionStats, "dropped">): string {
+  const met = Object.entries(dropped).filter(([, datagrams]) => datagrams > 0);
+  const all = met.reduce((sum, [, datagrams]) => sum + datagrams, 0);
+  const reasons = met.map(([reason, datagrams]) => `${datagrams} ${reason}`).join(", ");
+  return all === 0 ? "0" : `${all} (${reasons})`;
+}
+
+function kernel({ kernelDrops = 0 }: TunnelStats): string {
+  return kernelDrops === 0 ? "" : `; in the kernel ${kernelDrops}`;
+}
+
+function bytes(count: number): string {
+  if (count < 1024) return `${count} B`;
+  return count < 1024 * 1024 ? `${(count / 1024).toFixed(1)} KiB` : `${(count / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+/** Hours, minutes, seconds: `1:02:03`. */
+function duration(ms: number): string {
+  const whole = Math.floor(ms / 1000);
+  const two = (part: number) => String(part).padStart(2, "0");
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}

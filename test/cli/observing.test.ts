@@ -1,0 +1,170 @@
+import { describe, expect, test } from "bun:test";
+import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
+import { Program } from "../support/program.ts";
+import { until } from "../support/until.ts";
+
+async function server(...options: string[]) {
+  const [tcp, udp] = [freeTcpPort(), await freeUdpPort()];
+  const args = ["-s", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
+  return { tcp, udp, program: new Program([...options, ...args]) };
+}
+
+async function stop(program: Program): Promise<number> {
+  program.child.kill("SIGTERM");
+  return await program.exited();
+}
+
+/** Without -v nothing tells that the server is up. */
+async function connectWhenUp(port: number) {
+  for (;;) {
+    try {
+      return await connectRaw(port);
+    } catch {
+      await Bun.sleep(5);
+    }
+  }
+}
+
+describe("--log json", () => {
+  test("every line is a record with the event's parts, and the last words are not lost", async () => {
+    const { program, tcp } = await server("-vv", "--log", "json");
+    await using _ = program;
+    await program.says("listening on TCP");
+    using peer = await connectRaw(tcp);
+    await program.says("connected");
+    peer.socket.write(Uint8Array.of(0, 1, 7));
+    await program.says("inbound: 1 bytes");
+    expect(await stop(program)).toBe(0);
+    const records = program.lines.map((line) => JSON.parse(line));
+    const connected = records.find(({ properties }) => properties.event === "connected");
+    expect(connected).toMatchObject({
+      level: "INFO",
+      logger: "udptunnel.tunnel",
+      properties: { local: { address: TUNNEL_HOST, port: tcp } },
+    });
+    expect(records.find(({ properties }) => properties.event === "datagram")?.properties.bytes).toBe(1);
+    expect(records.at(-1).message).toStartWith("ran 0:00:0");
+    expect(program.output).toBe("");
+  });
+
+  test("what ends the program is a record, too", async () => {
+    using taken = Bun.listen({ hostname: TUNNEL_HOST, port: 0, socket: { data() {} } });
+    for (const options of [
+      ["--metrics", `${TUNNEL_HOST}/${taken.port}`],
+      ["-s", `${TUNNEL_HOST}/${taken.port}`],
+    ]) {
+      const all =
+        options[0] === "-s" ? [...options, `${APP_HOST}/9`] : [...options, "-s", "9", `${APP_HOST}/9`];
+      const program = new Program(["--log", "json", ...all]);
+      expect(await program.exited()).toBe(1);
+      expect(program.lines).toHaveLength(1);
+      expect(JSON.parse(program.errors).message).toEndWith("EADDRINUSE");
+    }
+  });
+});
+
+test("--redact: neither peer nor source nor target in any line, at -vv and SIGUSR1", async () => {
+  const { program, tcp, udp } = await server("-vv", "--redact");
+  await using _ = program;
+  await program.says("listening on TCP hidden:");
+  using app = await UdpApp.open(udp);
+  using peer = await connectRaw(tcp);
+  await program.says("connected");
+  app.send("x");
+  peer.socket.write(Uint8Array.of(0, 0));
+  await program.says("outbound: 1 bytes from hidden:");
+  await program.says("inbound: 0 bytes from hidden:");
+  program.child.kill("SIGUSR1");
+  await program.says("connected to hidden:");
+  await stop(program);
+  expect(program.errors).not.toContain("127.0.0.");
+});
+
+describe("--metrics", () => {
+  const get = (port: number, path: string) => fetch(`http://${TUNNEL_HOST}:${port}${path}`);
+
+  test("a port in use: 1, before the tunnel starts", async () => {
+    using taken = Bun.listen({ hostname: TUNNEL_HOST, port: 0, socket: { data() {} } });
+    const { program } = await server("-v", "--metrics", `${taken.port}`);
+    expect(await program.exited()).toBe(1);
+    expect(program.lines).toEqual([
+      `udptunnel: cannot serve metrics on ${TUNNEL_HOST}:${taken.port}: EADDRINUSE`,
+    ]);
+  });
+
+  test("a wrong one is told with the other problems: 2", async () => {
+    const program = new Program(["--metrics", "x/y", "--log", "xml", "-s", "5000", "localhost/5000"]);
+    expect(await program.exited()).toBe(2);
+    expect(program.errors).toContain("--metrics: ");
+    expect(program.errors).toContain('--log: "xml" is not one of its words; give text or json');
+  });
+
+  test("metrics, health and stats; nothing else is answered", async () => {
+    const port = freeTcpPort();
+    const { program, tcp, udp } = await server("-v", "--metrics", `${port}`);
+    await using _ = program;
+    await program.says("listening on TCP");
+    using app = await UdpApp.open(udp);
+    using peer = await connectRaw(tcp);
+    await program.says("connected");
+    app.send("abc");
+    await until("the datagram", () => peer.read.length > 0);
+    const scraped = await get(port, "/metrics");
+    expect(scraped.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+    expect(await scraped.text()).toContain(
+      'udptunnel_sent_bytes_total{tunnel="tunnel",direction="outbound"} 5',
+    );
+    const stats = (await (await get(port, "/stats")).json()) as { tunnels: Record<string, unknown> };
+    expect(stats.tunnels).toMatchObject({
+      tunnel: {
+        state: "connected",
+        outbound: { received: 1, receivedBytes: 3 },
+        streams: [{ local: { port: tcp } }],
+      },
+    });
+    expect((await get(port, "/")).status).toBe(404);
+    expect((await fetch(`http://${TUNNEL_HOST}:${port}/metrics`, { method: "POST" })).status).toBe(404);
+  });
+
+  test("a client is healthy only while it is connected", async () => {
+    const [port, tcp, udp] = [freeTcpPort(), freeTcpPort(), await freeUdpPort()];
+    const args = ["-c", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
+    await using program = new Program(["-v", "--metrics", `${port}`, ...args]);
+    await program.says("ECONNREFUSED");
+    const before = await get(port, "/healthz");
+    expect([before.status, await before.text()]).toEqual([503, "tunnel: connecting\n"]);
+    const sockets: Bun.Socket[] = [];
+    using listener = Bun.listen({
+      hostname: TUNNEL_HOST,
+      port: tcp,
+      socket: { data() {}, open: (socket) => void sockets.push(socket) },
+    });
+    expect(listener.port).toBe(tcp);
+    await program.says("connected");
+    const after = await get(port, "/healthz");
+    expect([after.status, await after.text()]).toEqual([200, "tunnel: connected\n"]);
+    for (const socket of sockets) socket.terminate();
+  });
+});
+
+test("SIGUSR1 tells the stats even without -v, and ends nothing", async () => {
+  const { program, tcp } = await server();
+  await using _ = program;
+  using peer = await connectWhenUp(tcp);
+  peer.socket.write(Uint8Array.of(0, 1, 7));
+  await until("the stats", () => {
+    program.child.kill("SIGUSR1");
+    return program.errors.includes("in 1 received");
+  });
+  expect(await stop(program)).toBe(0);
+  expect(program.lines[0]).toMatch(/^udptunnel: \w+.* up 0:00:0\d/);
+  expect(program.output).toBe("");
+});
+
+test("--status without a terminal: a line every 5 s", async () => {
+  const { program } = await server("--status");
+  await using _ = program;
+  await program.says("udptunnel: listening, up 0:00:0", 8000);
+  await stop(program);
+  expect(program.errors).not.toContain("\x1b");
+}, 15_000);

@@ -1,0 +1,83 @@
+import { afterEach, expect, test } from "bun:test";
+import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
+import { startServer } from "../../src/index.ts";
+import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import { EventLog } from "../../src/observe/event-log.ts";
+import { CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
+import { until } from "../support/until.ts";
+
+afterEach(() => resetSync());
+
+/** What a service that embeds us gets, by a configuration of its own. */
+function collect(): LogRecord[] {
+  const records: LogRecord[] = [];
+  configureSync({
+    sinks: { memory: (record) => void records.push(record) },
+    loggers: [
+      { category: ["udptunnel"], sinks: ["memory"], lowestLevel: "trace" },
+      { category: ["logtape", "meta"], lowestLevel: "error" },
+    ],
+  });
+  return records;
+}
+
+test("a library's events reach the sinks that its host has configured, under the tunnel's name", async () => {
+  const records = collect();
+  const { wire } = new Scene();
+  const options = { listen: `${SERVER}/4000`, target: `${SERVER_APP}/5000`, allow: CLIENT };
+  const tunnel = await startServer(options, { network: new MemoryNetwork(wire, SERVER), name: "media" });
+  await until("the record", () => records.length > 0);
+  expect(records[0]).toMatchObject({
+    category: ["udptunnel", "media"],
+    level: "info",
+    message: ["listening on TCP 10.0.0.1:4000; relaying UDP on 10.0.0.1:5000"],
+    properties: { event: "listening", tcp: [{ address: "10.0.0.1", port: 4000 }] },
+  });
+  await tunnel.close();
+});
+
+test("records keep their order while LogTape is loaded, and say what was held back", async () => {
+  const records = collect();
+  const { promise, resolve } = Promise.withResolvers<typeof import("@logtape/logtape")>();
+  const log = new EventLog({ name: "a", load: () => promise });
+  const event = { type: "own echo", source: { address: "192.0.2.1", port: 1 } } as const;
+  log.onEvent(event, "warning", 0);
+  log.say("error", "{braces} stay");
+  log.onEvent(event, "warning", 41);
+  expect(records).toEqual([]);
+  resolve(await import("@logtape/logtape"));
+  await log.flushed();
+  log.say("info", "later");
+  expect(records.map(({ level }) => level)).toEqual(["warning", "error", "warning", "info"]);
+  expect(records[1]?.message).toEqual(["{braces} stay"]);
+  expect(records[2]?.message[0]).toEndWith(" (41 more like this were not shown)");
+  expect(records[2]?.properties).toMatchObject({ repeats: 41 });
+});
+
+test("events below the lowest level do not even load LogTape; what is said does", async () => {
+  let loads = 0;
+  const load = () => {
+    loads++;
+    return import("@logtape/logtape");
+  };
+  const log = new EventLog({ name: "a", lowest: "warning", load });
+  log.onEvent({ type: "sockets" } as never, "info", 0);
+  await log.flushed();
+  expect(loads).toBe(0);
+  log.say("info", "always");
+  await log.flushed();
+  expect(loads).toBe(1);
+});
+
+test("redacted, neither events nor datagrams nor what is said has an address", async () => {
+  const records = collect();
+  const log = new EventLog({ name: "a", redact: true });
+  const source = { address: "192.0.2.1", port: 7 };
+  log.onEvent({ type: "own echo", source }, "warning", 0);
+  log.onDatagram("outbound", source, 5);
+  log.say("error", "cannot listen on 192.0.2.1:7", { peer: source });
+  await log.flushed();
+  expect(records).toHaveLength(3);
+  expect(JSON.stringify(records)).not.toContain("192.0.2");
+  expect(records[1]?.message).toEqual(["outbound: 5 bytes from hidden:7"]);
+});

@@ -1,0 +1,108 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { COUNTERS, GAUGES } from "../../src/observe/metric-table.ts";
+import { Metrics } from "../../src/observe/metrics.ts";
+import { CLIENT, Scene } from "../support/memory-tunnels.ts";
+
+const linesOf = (text: string, name: string) =>
+  text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+
+test("a scrape shows each tunnel as it is now", async () => {
+  const scene = new Scene();
+  scene.wire.streamFaults = {
+    ...scene.wire.streamFaults,
+    gauge: () => ({
+      inFlightBytes: 0,
+      outstandingBytes: 0,
+      unsentBytes: 0,
+      mssBytes: 1460,
+      rttMs: 25,
+      minRttMs: 20,
+      deliveredBytes: 0,
+      retransmits: 3,
+    }),
+  };
+  const { server, client, clientApp } = await scene.pair();
+  const tunnels = new Map([["a", client.tunnel]]);
+  const metrics = new Metrics(() => tunnels, "1.2.3");
+  for (const text of ["one", "three"]) clientApp.send(CLIENT, text);
+  scene.wire.inject({ address: "10.0.9.1", port: 1 }, { address: CLIENT, port: 5000 }, Uint8Array.of(1));
+  await scene.clock.settle();
+  const text = await metrics.text();
+  const value = (sample: string) =>
+    Number(
+      text
+        .split("\n")
+        .find((line) => line.startsWith(`${sample} `))
+        ?.split(" ")
+        .at(-1),
+    );
+  expect(value('udptunnel_datagrams_received_total{tunnel="a",direction="outbound"}')).toBe(3);
+  expect(value('udptunnel_datagrams_sent_total{tunnel="a",direction="outbound"}')).toBe(2);
+  expect(
+    value('udptunnel_datagrams_dropped_total{tunnel="a",direction="outbound",reason="wrong source"}'),
+  ).toBe(1);
+  expect(value('udptunnel_received_bytes_total{tunnel="a",direction="outbound"}')).toBe(9);
+  expect(value('udptunnel_stream_writes_total{tunnel="a"}')).toBe(1);
+  expect(value('udptunnel_tcp_rtt_seconds{tunnel="a"}')).toBe(0.025);
+  expect(value('udptunnel_tcp_min_rtt_seconds{tunnel="a"}')).toBe(0.02);
+  expect(value('udptunnel_tcp_retransmits_total{tunnel="a"}')).toBe(3);
+  expect(value('udptunnel_up{tunnel="a"}')).toBe(1);
+  expect(value(`udptunnel_build_info{version="1.2.3",bun="${Bun.version}"}`)).toBe(1);
+  expect(linesOf(text, "udptunnel_kernel_drops_total")).toEqual([]); // memory does not say
+  tunnels.set("b", server.tunnel);
+  clientApp.send(CLIENT, "more");
+  await scene.clock.settle();
+  const later = await metrics.text();
+  expect(linesOf(later, "udptunnel_stream_writes_total")).toEqual([
+    'udptunnel_stream_writes_total{tunnel="a"} 2',
+    'udptunnel_stream_writes_total{tunnel="b"} 0',
+  ]);
+  expect(linesOf(later, "udptunnel_datagram_sends_total")[1]).toBe(
+    'udptunnel_datagram_sends_total{tunnel="b"} 2',
+  );
+  await scene.end();
+});
+
+test("the delay's buckets add up, and end with all", async () => {
+  const scene = new Scene();
+  const { client } = await scene.pair();
+  const { delay } = client.tunnel.counters;
+  for (const ms of [0.0625, 0.25, 0.25, 700, 5000]) delay.record(ms);
+  const text = await new Metrics(() => new Map([["a", client.tunnel]]), "0").text();
+  const buckets = linesOf(text, "udptunnel_queue_delay_seconds_bucket").map((line) =>
+    line.replace(/^.*le=/, ""),
+  );
+  expect([buckets[0], buckets[1], buckets.at(-2), buckets.at(-1)]).toEqual([
+    '"0.0001"} 1',
+    '"0.0005"} 3',
+    '"1"} 4',
+    '"+Inf"} 5',
+  ]);
+  expect(linesOf(text, "udptunnel_queue_delay_seconds_count")).toEqual([
+    'udptunnel_queue_delay_seconds_count{tunnel="a"} 5',
+  ]);
+  expect(text).toContain('udptunnel_queue_delay_seconds_sum{tunnel="a"} 5.7005625');
+  await scene.end();
+});
+
+test("registries share nothing: two in one process do not meet", async () => {
+  const texts = await Promise.all([1, 2].map(() => new Metrics(() => new Map(), "0").text()));
+  expect(texts[0]).toBe(texts[1] as string);
+});
+
+test("docs/operating.md has a row for every metric, with its type and labels, and no other", async () => {
+  const docs = readFileSync(new URL("../../docs/operating.md", import.meta.url), "utf8");
+  const rows = [...docs.matchAll(/^\| `(udptunnel_\w+)` \| (\w+) \| ([\w, ]*)\|/gm)].map(
+    ([, name, type, labels = ""]) => `${name} ${type} ${labels.trim()}`.trim(),
+  );
+  const kinds = [
+    ["counter", COUNTERS],
+    ["gauge", GAUGES],
+  ] as const;
+  const defined = kinds.flatMap(([type, definitions]) =>
+    definitions.map(({ name, labels = [] }) => `${name} ${type} ${labels.join(", ")}`.trim()),
+  );
+  const others = ["udptunnel_queue_delay_seconds histogram", "udptunnel_build_info gauge version, bun"];
+  expect(rows.toSorted()).toEqual([...defined, ...others].toSorted());
+});

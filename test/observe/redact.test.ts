@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { describe as describeEvent } from "../../src/observe/describe.ts";
+import type { TunnelEvent } from "../../src/observe/events.ts";
+import { redact, redactText } from "../../src/observe/redact.ts";
+
+const peer = { address: "2001:db8::7", port: 5000 };
+const source = { address: "::ffff:192.0.2.9", port: 6000 };
+
+/** One event for each place where an address or a name stands. */
+const EVENTS: TunnelEvent[] = [
+  { type: "listening", tcp: [peer], udp: [source] },
+  { type: "connected", local: peer, remote: source },
+  {
+    type: "dial failed",
+    to: "server.example/5000",
+    code: "ENOTFOUND",
+    message: "cannot resolve server.example: ENOTFOUND",
+    retryInMs: 100,
+  },
+  {
+    type: "dial failed",
+    to: "192.0.2.9/5000",
+    code: "ECONNREFUSED",
+    message: "cannot connect to [2001:db8::7]:5000: ECONNREFUSED",
+    retryInMs: 100,
+  },
+  { type: "wrong source", source, expected: ["server.example", "192.0.2.0/24"] },
+  { type: "clients compete", address: "192.0.2.9" },
+  { type: "name lookup failed", name: "server.example", code: "EAI_AGAIN", kept: ["2001:db8::7"] },
+  { type: "peer lacks sessions", server: "server.example/5000" },
+  { type: "session closed", source, reason: "idle", sessions: 3 },
+];
+
+test.each(EVENTS)("hides hosts in $type, in the record and in the line", (event) => {
+  const hidden = redact(event);
+  for (const text of [JSON.stringify(hidden), describeEvent(hidden)]) {
+    expect(text).not.toMatch(/192\.0\.2|2001:db8|server\.example/);
+    expect(text).toContain("hidden");
+  }
+  expect(hidden.type).toBe(event.type);
+  expect(JSON.stringify(event)).toMatch(/192\.0\.2|2001:db8|server\.example/);
+});
+
+describe("text", () => {
+  test.each([
+    ["connected to 192.0.2.1:5000", "connected to hidden:5000"],
+    ["from [fe80::1%eth0]:5000, twice", "from [hidden]:5000, twice"],
+    ["::1 and ::ffff:192.0.2.1", "hidden and hidden"],
+    ["up 1:02:03, 12 expired, version 1.2.3", "up 1:02:03, 12 expired, version 1.2.3"],
+  ])("%p", (text, hidden) => {
+    expect(redactText(text)).toBe(hidden);
+  });
+});
