@@ -8,6 +8,7 @@ export { type ErrorCode, type OptionProblem, OptionsError, TunnelError } from ".
 export * from "./framing/index.ts";
 export type { Endpoint } from "./net/endpoint.ts";
 export type { SystemReport } from "./net/network.ts";
+export type { TlsCode } from "./net/tls/tls-failure.ts";
 export { type Counters, type DirectionCounters, DROP_REASONS, type DropReason } from "./observe/counters.ts";
 export type {
   DisconnectReason,

@@ -1,6 +1,7 @@
 /** The relays that are measured, and how each is started on either side. */
 
 import { join } from "node:path";
+import { type EndArguments, makeTlsArguments } from "./tls-files.ts";
 
 /** The addresses of one tunnel, chosen afresh for every measurement. */
 export interface Place {
@@ -31,20 +32,16 @@ export interface Relay {
 
 const CLI = join(import.meta.dir, "../../src/cli/udptunnel.ts");
 
-function ours(name: string, extra: readonly string[]): Relay {
+function ours(name: string, extra: EndArguments): Relay {
   return {
     name,
     server: (at) => [
-      process.execPath,
-      CLI,
-      "-s",
-      `${at.tcpPort}`,
-      ...extra,
-      `${at.serverApp}/${at.serverPort}`,
+      ...[process.execPath, CLI, "-s", `${at.tcpPort}`],
+      ...[...extra.server, `${at.serverApp}/${at.serverPort}`],
     ],
     client: (at) => [
       ...[process.execPath, CLI, "-c", `${at.serverHost}/${at.tcpPort}`],
-      ...[...extra, `${at.clientApp}/${at.clientPort}`],
+      ...[...extra.client, `${at.clientApp}/${at.clientPort}`],
     ],
     dialsAtStart: true,
     bothWays: true,
@@ -103,10 +100,17 @@ export interface GivenPeer {
 
 /** Finds the relays that can be measured here. */
 export function findRelays(given?: GivenPeer): Contest {
+  const offloadOff = ["--offload", "off"];
   const contest: Contest = {
-    relays: [ours("ours", []), ours("ours --offload off", ["--offload", "off"])],
+    relays: [
+      ours("ours", { server: [], client: [] }),
+      ours("ours --offload off", { server: offloadOff, client: offloadOff }),
+    ],
     leftOut: [],
   };
+  const tls = makeTlsArguments();
+  if (tls === undefined) contest.leftOut.push("ours --tls: openssl not found");
+  else contest.relays.push(ours("ours --tls", tls));
   const offer = (relay: Relay, programs: string[], hint: string) => {
     const missing = programs.filter((program) => Bun.which(program) === null);
     if (missing.length === 0) contest.relays.push(relay);

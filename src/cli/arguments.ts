@@ -9,6 +9,7 @@ import { quoted } from "../options/reading.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
 import type { OptionSpec, Role } from "../options/spec.ts";
 import { OPTIONS, type ProgramOptions } from "../options/table.ts";
+import { typedName } from "./help.ts";
 
 /** What the arguments ask for. */
 export type Arguments =
@@ -65,12 +66,14 @@ function optionsBesideFile({ values, shared }: Given, { nameOf }: Dialect): Opti
   return others.map((key) => ({ option: nameOf(key), problem }));
 }
 
-const FLAGGED = OPTIONS.filter((spec) => !spec.operand);
+const FLAGGED = OPTIONS.filter((spec) => !spec.operand && !spec.environmentOnly);
+const FLAGLESS = OPTIONS.filter((spec) => spec.environmentOnly);
+const NAMES_MEANT = [...FLAGLESS, ...FLAGGED].map(({ name }) => name);
 const BY_NAME: ReadonlyMap<string, OptionSpec> = new Map(FLAGGED.map((spec) => [spec.name, spec]));
 
 /** What a key is called when nobody typed it. */
 const NAMES: ReadonlyMap<string, string> = new Map(
-  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : `--${spec.name}`]),
+  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : typedName(spec)]),
 );
 
 const takesValue = (spec: OptionSpec) => spec.kind !== "flag" && spec.kind !== "count";
@@ -169,7 +172,14 @@ function addOption(given: Given, { name, rawName, value }: OptionToken): boolean
 }
 
 function addUnknown({ problems }: Given, name: string, rawName: string, hasValue: boolean): boolean {
-  const meant = rawName.startsWith("--") ? nearest(name, BY_NAME.keys()) : undefined;
+  const meant = rawName.startsWith("--") ? nearest(name, NAMES_MEANT) : undefined;
+  const flagless = FLAGLESS.find((spec) => spec.name === meant);
+  if (flagless !== undefined) {
+    problems.push(
+      `${rawName}: is no option; set ${typedName(flagless)}, since arguments can be read by others`,
+    );
+    return hasValue;
+  }
   const advice = meant === undefined ? "--help shows all there are" : `did you mean --${meant}?`;
   problems.push(`${rawName}: is no option; ${advice}`);
   const spec = BY_NAME.get(meant ?? "");

@@ -1,5 +1,6 @@
 /** What `-h` and `--help` show, made from the options table. Nothing is wider than 80 columns. */
 
+import { variableOf } from "../config/environment.ts";
 import { describe } from "../options/describe.ts";
 import type { OptionSpec } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
@@ -48,7 +49,12 @@ export function synopsis(spec: OptionSpec): string {
   const argument = "argument" in spec && spec.argument !== undefined ? spec.argument : "";
   if (spec.operand) return argument;
   const short = spec.short === undefined ? "" : `-${spec.short}, `;
-  return `${short}--${spec.name} ${argument}`.trimEnd();
+  return `${short}${typedName(spec)}${spec.environmentOnly ? "=" : " "}${argument}`.trimEnd();
+}
+
+/** What an option is typed as: its flag, or the environment variable of one that has no flag. */
+export function typedName({ name, environmentOnly }: OptionSpec): string {
+  return environmentOnly ? variableOf(name) : `--${name}`;
 }
 
 /** The text in lines of at most `columns`, broken at spaces. */

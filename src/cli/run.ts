@@ -33,10 +33,13 @@ export async function run({ plans, program, config }: Run): Promise<number> {
   let turn = set.start(plans).then(() => {
     if (set.tunnels.size > 0) tellServiceManager("READY=1");
   });
-  if (config !== undefined) {
+  if (config !== undefined || plans.some(({ settings }) => settings.tls)) {
     reloadOnSignal(() => {
       // One at a time, and none is lost that comes while another, or the start, is under way.
-      turn = turn.then(() => reload(set, config));
+      turn = turn.then(async () => {
+        if (config !== undefined) await reload(set, config);
+        for (const tunnel of set.tunnels.values()) tunnel.reloadCertificates();
+      });
     });
   }
   await set.closed;

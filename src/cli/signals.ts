@@ -29,7 +29,7 @@ export function closeOnSignals(running: { close(): Promise<void> }, onStop: () =
 }
 
 /**
- * SIGHUP: the configuration is read again. Without one the signal is left alone: a closed terminal ends the program, unless it was
+ * SIGHUP: the configuration and the certificates are read again. Without either the signal is left alone: a closed terminal ends the program, unless it was
  * started by `nohup`.
  */
 export function reloadOnSignal(reload: () => void): void {

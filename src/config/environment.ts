@@ -27,7 +27,8 @@ export function variableOf(name: string): string {
 
 /**
  * The options that variables give, and what is wrong with the variables themselves; the options' values are not checked, unless
- * they are flags. An empty variable counts as missing. Variables that resemble no option belong to somebody else.
+ * they are flags. An empty variable counts as missing, but for a secret: a tunnel must not become an open
+ * one because a secret was not filled in. Variables that resemble no option belong to somebody else.
  */
 export function readEnvironment(env: Environment): {
   readonly options: readonly NamedOption[];
@@ -36,13 +37,18 @@ export function readEnvironment(env: Environment): {
   const given: NamedOption[] = [];
   const unknown: OptionProblem[] = [];
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || text === undefined || text === "") continue;
+    if (!name.startsWith(PREFIX) || text === undefined) continue;
     const spec = BY_VARIABLE.get(name);
+    if (text === "" && !isSecret(spec)) continue;
     if (spec !== undefined) given.push({ spec, name, value: readText(spec, text) });
     else unknown.push(...misspelt(name));
   }
   const { options, problems } = meanings(given);
   return { options, problems: [...unknown, ...problems] };
+}
+
+function isSecret(spec: OptionSpec | undefined): boolean {
+  return spec?.kind === "secret" || spec?.kind === "secret file";
 }
 
 function readText(spec: OptionSpec, text: string): unknown {

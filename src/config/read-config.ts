@@ -96,7 +96,7 @@ function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]
   const given: NamedOption[] = [];
   for (const [option, value] of Object.entries(table)) {
     const spec = specOf(option);
-    if (spec === undefined || spec.cliOnly)
+    if (spec === undefined || spec.cliOnly || spec.environmentOnly)
       problems.push({ path: [...path, option], problem: unknown(option) });
     else given.push({ spec, value, name: option });
   }

@@ -3,19 +3,27 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { BunDatagramPort } from "./bun-datagram-port.ts";
-import { dialBun, listenBun } from "./bun-stream-port.ts";
+import { dialBun } from "./bun-dial.ts";
+import { listenBun, listenBunSecurely } from "./bun-listen.ts";
 import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
 import { findInterface } from "./multicast.ts";
 import { errorCode, NetError, type Network, type SystemReport } from "./network.ts";
+import { handshakesMaxOf } from "./pending-handshakes.ts";
 import type { SocketTraits } from "./socket-traits.ts";
 import type { SystemSockets } from "./system-sockets.ts";
+import type { Certificates } from "./tls/certificates.ts";
 
 const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 
-/** The network for one tunnel: every socket of it is made with these traits. @throws NetError ENOTSUP beside Linux. */
-export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
+/**
+ * The network for one tunnel: every socket of it is made with these traits.
+ *
+ * @param certificates with which every TCP connection has TLS.
+ * @throws NetError ENOTSUP beside Linux.
+ */
+export async function openBunNetwork(traits: SocketTraits, certificates?: Certificates): Promise<Network> {
   const system = await openSystemSockets(traits);
   if (system === undefined) refuseLinuxTraits(traits);
   const ipv6Only = traits.family === 6;
@@ -26,10 +34,17 @@ export async function openBunNetwork(traits: SocketTraits): Promise<Network> {
     openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
     findInterface,
     sourceAddressTo: (target) => sourceAddressTo(target, system),
-    descriptorLimit: () => system?.descriptorLimit() ?? Infinity,
+    descriptorLimit() {
+      const limit = system?.descriptorLimit() ?? Infinity;
+      return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
+    },
     watchSystem: (tell) => watchSystem(system, traits, tell),
-    dial: (to) => dialBun(to, system),
-    listen: (at, onStream) => listenBun(at, onStream, system, ipv6Only),
+    dial: (to) => dialBun(to, system, certificates),
+    listen: (at, onStream, onFailure = () => {}) =>
+      certificates === undefined
+        ? listenBun(at, onStream, system, ipv6Only)
+        : listenBunSecurely(at, onStream, onFailure, { system, certificates, ipv6Only }),
+    ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }
 

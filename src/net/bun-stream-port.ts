@@ -1,14 +1,14 @@
-/** TCP connections on `Bun.connect` and `Bun.listen`. */
+/** A TCP connection on a socket of Bun's. */
 
-import { type Endpoint, formatEndpoint } from "./endpoint.ts";
-import { errorCode, NetError } from "./network.ts";
-import type { Dial, StreamGauge, StreamListener, StreamPort, StreamReceiver } from "./stream-port.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { errorCode } from "./network.ts";
+import type { StreamGauge, StreamPort, StreamReceiver } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 
-type Socket = Bun.Socket<BunStreamPort | undefined>;
+export type Socket = Bun.Socket<BunStreamPort | undefined>;
 
 /** One set of handlers for all sockets; each socket's `data` is its port. */
-const handlers: Bun.SocketHandler<BunStreamPort | undefined> = {
+export const handlers: Bun.SocketHandler<BunStreamPort | undefined> = {
   binaryType: "uint8array" as "buffer", // the types of 1.4.5 know only the default in `listen` and `connect`
   data: (socket, chunk) => socket.data?.receiver.onChunk(chunk),
   drain: (socket) => socket.data?.receiver.onDrain(),
@@ -56,12 +56,22 @@ export class BunStreamPort implements StreamPort {
     if (before instanceof EarlyEvents) before.replay(this);
   }
 
+  unread(bytes: Uint8Array): void {
+    const early = new EarlyEvents();
+    if (bytes.length > 0) early.onChunk(bytes);
+    this.receiver = early;
+  }
+
   write(bytes: Uint8Array): number {
     return this.#socket.write(bytes);
   }
 
   gauge(): StreamGauge | undefined {
     return this.#system?.gauge(fdOf(this.#socket));
+  }
+
+  exportKeyingMaterial(_label: string, _length: number): Uint8Array | undefined {
+    return undefined;
   }
 
   pause(): void {
@@ -106,151 +116,7 @@ class EarlyEvents implements StreamReceiver {
   }
 }
 
-/**
- * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up after it
- * was given up is reset at once, and the server sees it come and go.
- */
-export function dialBun(to: Endpoint, system: SystemSockets | undefined): Dial {
-  return system === undefined ? dialPortably(to) : dialWithdrawably(to, system);
-}
-
-function dialPortably(to: Endpoint): Dial {
-  let cancelled = false;
-  const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
-  const failed = (error: unknown) => {
-    if (!cancelled) reject(cannotConnect(to, errorCode(error), error));
-  };
-  Bun.connect<BunStreamPort | undefined>({
-    hostname: to.address,
-    port: to.port,
-    allowHalfOpen: true,
-    data: undefined,
-    socket: {
-      ...handlers,
-      open: (socket) => (cancelled ? void socket.terminate() : resolve(new BunStreamPort(socket, undefined))),
-      connectError: (_socket, error) => failed(error),
-    },
-  }).catch(failed);
-  return {
-    stream: promise,
-    cancel: () => {
-      cancelled = true;
-    },
-  };
-}
-
-/** Bun adopts a socket that is still connecting: its first `drain` says that it is connected, `close` that it failed. */
-function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
-  const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
-  const begun = system.beginDial(to);
-  if ("error" in begun) {
-    reject(cannotConnect(to, begun.error));
-    return { stream: promise, cancel: () => {} };
-  }
-  let cancelled = false;
-  let withdraw = () => {};
-  const options = {
-    fd: begun.fd,
-    allowHalfOpen: true,
-    data: undefined,
-    socket: {
-      ...handlers,
-      open: (socket: Socket) => {
-        if (cancelled) return void socket.terminate();
-        withdraw = () => void socket.terminate();
-        const port = new BunStreamPort(socket, system);
-        port.receive({
-          onChunk: (chunk) => port.connected(resolve).onChunk(chunk), // a peer that speaks first
-          onDrain: () => void port.connected(resolve),
-          onEnd: () => port.connected(resolve).onEnd(),
-          onClose: (code) => {
-            if (!cancelled) reject(cannotConnect(to, code ?? "ECONNRESET"));
-          },
-        });
-      },
-    },
-  };
-  // The types know no `fd` in `connect`; a failure is told to `close`.
-  void Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<BunStreamPort | undefined>);
-  return {
-    stream: promise,
-    cancel: () => {
-      cancelled = true;
-      withdraw();
-    },
-  };
-}
-
-function cannotConnect(to: Endpoint, code: string, cause?: unknown): NetError {
-  return new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${code}`, cause);
-}
-
-/**
- * Listens on one TCP port.
- *
- * @param at without an address: on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no IPv6.
- * @param ipv6Only keeps IPv4 out when that means all addresses.
- * @throws NetError when it cannot be bound.
- */
-export function listenBun(
-  at: { address?: string; port: number },
-  onStream: (stream: StreamPort) => void,
-  system: SystemSockets | undefined,
-  ipv6Only = false,
-): StreamListener {
-  try {
-    return listenAt({ address: at.address ?? "::", port: at.port }, onStream, system, ipv6Only);
-  } catch (error) {
-    const noIpv6 = at.address === undefined && !ipv6Only && errorCode(error) === "EAFNOSUPPORT";
-    if (noIpv6) return listenAt({ address: "0.0.0.0", port: at.port }, onStream, system, false);
-    throw error;
-  }
-}
-
-function listenAt(
-  at: Endpoint,
-  onStream: (stream: StreamPort) => void,
-  system: SystemSockets | undefined,
-  ipv6Only: boolean,
-): StreamListener {
-  const options = {
-    hostname: at.address,
-    port: at.port,
-    ipv6Only,
-    allowHalfOpen: true,
-    data: undefined,
-    socket: {
-      ...handlers,
-      open: (socket: Socket) => {
-        // A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same).
-        if (socket.remoteAddress === undefined) socket.terminate();
-        else onStream(new BunStreamPort(socket, system));
-      },
-    },
-  };
-  const listener = bound(options, at);
-  try {
-    system?.prepareListener(fdOf(listener));
-  } catch (error) {
-    listener.stop();
-    throw error;
-  }
-  return {
-    local: { address: listener.hostname, port: listener.port },
-    close: () => listener.stop(),
-  };
-}
-
-function bound(options: Bun.TCPSocketListenOptions<BunStreamPort | undefined>, at: Endpoint) {
-  try {
-    return Bun.listen<BunStreamPort | undefined>(options);
-  } catch (error) {
-    const code = errorCode(error);
-    throw new NetError(code, `cannot listen on TCP ${formatEndpoint(at)}: ${code}`, error);
-  }
-}
-
 /** Bun's sockets and listeners have a descriptor, though its types do not say so (a test pins it). */
-function fdOf(socket: object): number {
+export function fdOf(socket: object): number {
   return (socket as { fd: number }).fd;
 }

@@ -8,7 +8,7 @@ import type {
   NetworkInterface,
 } from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
-import type { Dial, StreamListener, StreamPort } from "./stream-port.ts";
+import type { Dial, DialTarget, StreamListener, StreamPort } from "./stream-port.ts";
 
 /** What the operating system gives beyond plain sockets. */
 export interface SystemReport {
@@ -42,19 +42,33 @@ export interface Network {
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
   /** The address this host would send from to reach `target`; undefined when there is no route. */
   sourceAddressTo(target: Endpoint): string | undefined;
-  /** How many files and sockets this process may have open; Infinity when that is not known. */
+  /**
+   * How many files and sockets this process may have open beside those of connections that are not handed out yet; Infinity
+   * when that is not known.
+   */
   descriptorLimit(): number;
   /** Calls `tell` at once, and in later turns whenever the report has changed. */
   watchSystem(tell: (report: SystemReport) => void): void;
   /** Dials one address. The caller bounds its time and cancels it. */
-  dial(to: Endpoint): Dial;
+  dial(to: DialTarget): Dial;
   /**
-   * Listens on a TCP port; each connection is handed to `onStream`.
+   * Listens on a TCP port; each connection is handed to `onStream`, after its handshake where there is one.
    *
    * @param at an address literal, or undefined for every address of this host, IPv4 and IPv6.
+   * @param onFailure told of each connection whose handshake failed; it is closed already.
    * @throws NetError when it cannot be bound.
    */
-  listen(at: { address?: string; port: number }, onStream: (stream: StreamPort) => void): StreamListener;
+  listen(
+    at: { address?: string; port: number },
+    onStream: (stream: StreamPort) => void,
+    onFailure?: (remote: Endpoint, failure: NetError) => void,
+  ): StreamListener;
+  /**
+   * Reads certificates, keys and authorities again, for connections from now on; those that are up stay.
+   *
+   * @throws NetError when a file cannot be read or used; those read before then stay in use.
+   */
+  reloadCertificates?(): void;
 }
 
 /** What the operating system refused, wrapped once. `code` is its own word: EADDRINUSE, ECONNREFUSED, ENOTFOUND ... */

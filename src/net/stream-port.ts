@@ -51,6 +51,21 @@ export interface StreamPort {
   write(bytes: Uint8Array): number;
   /** What the kernel knows of the stream now; undefined when it does not say. Borrowed until the next call on any stream. */
   gauge(): StreamGauge | undefined;
+  /**
+   * Bytes that only the two ends of this TLS connection can know, the same at both (RFC 5705; RFC 8446, section 7.5),
+   * for binding a proof to it; undefined when the connection is not encrypted. No context value is used.
+   *
+   * @param label ASCII; its own for each use.
+   * @param length how many bytes. The caller owns the array.
+   */
+  exportKeyingMaterial(label: string, length: number): Uint8Array | undefined;
+  /**
+   * Gives back what was read too much: it comes first to the next receiver, and what happens until there is one is kept
+   * for it. For a receiver that has done its part.
+   *
+   * @param bytes the end of the last chunk, perhaps nothing. The port owns the array.
+   */
+  unread(bytes: Uint8Array): void;
   /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
   pause(): void;
   resume(): void;
@@ -60,10 +75,18 @@ export interface StreamPort {
   terminate(): void;
 }
 
+/** Where to dial. */
+export interface DialTarget extends Endpoint {
+  /** The host as it was given, which TLS asks for and looks for in the certificate; the address itself, when missing. */
+  readonly host?: string | undefined;
+}
+
 /** A connection being made. */
 export interface Dial {
   /** Rejects with a `NetError`. Never settles after {@link cancel}. */
   readonly stream: Promise<StreamPort>;
+  /** Whether the server has answered, and only a handshake is under way that bounds its own time. */
+  readonly answered?: boolean;
   /** Gives up: the connection will not come to be, at the server neither. */
   cancel(): void;
 }

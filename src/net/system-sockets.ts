@@ -33,6 +33,8 @@ export interface SystemSockets {
   openGate(fd: number): void;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
+  /** Another descriptor of the same listener, with the same queue of connections; undefined when there is none to be had. */
+  duplicate(fd: number): number | undefined;
   /** Sets up a TCP connection: how soon a dead peer is noticed. */
   prepareStream(fd: number): void;
   /** Begins to connect a TCP socket that can still be given up; its descriptor, or the errno name. */

@@ -30,6 +30,18 @@ export const DROP_REASONS = [
 /** Why a datagram was lost: one of {@link DROP_REASONS}, where each is explained. */
 export type DropReason = (typeof DROP_REASONS)[number];
 
+/** Every reason for which a connection never proved that it knows the secret. */
+export const UNPROVED_REASONS = [
+  "no proof in time", // it said nothing, or not all
+  "no handshake", // it said something else: a client without the secret, a scanner
+  "other version", // a handshake of a version not known here
+  "wrong proof", // it does not know the secret, or repeats what was said in another connection
+  "crowded out", // it had waited longest when another came and there was no room
+  "left", // it closed the connection
+] as const;
+
+export type UnprovedReason = (typeof UNPROVED_REASONS)[number];
+
 /** One direction's counters: datagrams, and bytes: of payload where received, as given to the kernel where sent. */
 export class DirectionCounters {
   received = 0;
@@ -78,6 +90,11 @@ export class Counters {
   connects = 0;
   /** TCP connections, incoming, that were turned away. */
   refusedConnections = 0;
+  /** Those of them that did not prove that they know the secret. */
+  readonly unproved = Object.fromEntries(UNPROVED_REASONS.map((reason) => [reason, 0])) as Record<
+    UnprovedReason,
+    number
+  >;
   /** Segments sent again on streams that are gone. */
   retransmits = 0;
   /** Datagrams the kernel dropped at UDP sockets that are gone. */

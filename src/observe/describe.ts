@@ -15,20 +15,22 @@ export function describe(event: TunnelEvent): string {
     case "connected":
       return `connected: TCP ${formatEndpoint(event.local)} to ${formatEndpoint(event.remote)}`;
     case "disconnected":
-      return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
+      return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${because(event.code)}`;
     case "sockets":
       return sockets(event);
     case "dial failed":
       return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
     case "connection refused":
       return `refused a connection from ${formatEndpoint(event.remote)}: ${event.reason}`;
+    case "handshake failed":
+      return `refused a connection from ${formatEndpoint(event.remote)}: ${event.message}`;
     case "session opened":
       return `session for ${formatEndpoint(event.source)} opened (${event.sessions} now)`;
     case "session disconnected":
-      return `session for ${formatEndpoint(event.source)} disconnected: ${event.reason}${event.code ? ` (${event.code})` : ""}`;
+      return `session for ${formatEndpoint(event.source)} disconnected: ${event.reason}${because(event.code)}`;
     case "session closed":
       return (
-        `session for ${formatEndpoint(event.source)} closed: ${event.reason}${event.code ? ` (${event.code})` : ""} ` +
+        `session for ${formatEndpoint(event.source)} closed: ${event.reason}${because(event.code)} ` +
         `(${event.sessions} now)`
       );
     case "session refused":
@@ -61,8 +63,25 @@ export function describe(event: TunnelEvent): string {
     case "open to all":
       return (
         `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +
-        "--allow ADDR[/PREFIX] limits who may connect (an address is no authentication)"
+        "--client-ca or --secret-file lets in only who proves to belong here, " +
+        "--allow ADDR[/PREFIX] limits the addresses (which is no authentication)"
       );
+    case "wrong secret":
+      return (
+        `${formatEndpoint(event.remote)} did not prove that it knows the secret, and was refused; ` +
+        "more such connections are counted, and shown by -v"
+      );
+    case "secret exposed":
+      return (
+        `others than its owner may use the secret's file ${event.file} (mode ${event.mode.toString(8)}); ` +
+        `chmod 600 ${event.file}`
+      );
+    case "certificate warning":
+      return event.message;
+    case "certificates reloaded":
+      return "the certificates have been read again; new connections use them";
+    case "certificates kept":
+      return `${event.message}; the certificates read before stay in use`;
     case "clients compete":
       return (
         `${event.address} has replaced its own connection three times in 10 s, so the present one is kept for 10 s: ` +
@@ -70,6 +89,20 @@ export function describe(event: TunnelEvent): string {
       );
     case "name lookup failed":
       return `cannot resolve ${event.name} (${event.code}); using the last known ${event.kept.join(", ")}`;
+  }
+}
+
+/** The cause, where there is a code; in words, where the code says that it is likely a mistake of ours. */
+function because(code: string | undefined): string {
+  switch (code) {
+    case undefined:
+      return "";
+    case "TLS_REJECTED":
+      return ` (${code}: it may serve somebody else, or want another client certificate than ours: --cert, --key)`;
+    case "TLS_NO_CLIENT_CERTIFICATE":
+      return ` (${code}: it asks for a client certificate: --cert, --key)`;
+    default:
+      return ` (${code})`;
   }
 }
 

@@ -3,6 +3,7 @@
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
 import { callOut } from "./call-out.ts";
+import type { UnprovedReason } from "./counters.ts";
 import { Repeats } from "./repeats.ts";
 
 /** Why a connection ended. */
@@ -24,6 +25,7 @@ export type RefusalReason =
   | "too many sessions"
   | "too many sessions of this address"
   | "address not allowed"
+  | UnprovedReason
   | "closing";
 
 /**
@@ -37,6 +39,7 @@ export type TunnelEvent =
   | ({ type: "sockets" } & SystemReport)
   | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
   | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
+  | { type: "handshake failed"; remote: Endpoint; code: string; message: string }
   | { type: "session disconnected"; source: Endpoint; reason: DisconnectReason; code?: string | undefined }
   | { type: "session opened"; source: Endpoint; sessions: number }
   | {
@@ -53,6 +56,11 @@ export type TunnelEvent =
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
   | { type: "open to all"; tcp: readonly Endpoint[] }
+  | { type: "wrong secret"; remote: Endpoint }
+  | { type: "secret exposed"; file: string; mode: number }
+  | { type: "certificate warning"; message: string }
+  | { type: "certificates reloaded" }
+  | { type: "certificates kept"; message: string }
   | { type: "clients compete"; address: string }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
@@ -77,18 +85,29 @@ const OF_DATAGRAMS = new Set<EventType>(["own echo", "wrong source", "target ref
 const LASTING = new Set<EventType>([
   "dial failed",
   "connection refused",
+  "handshake failed",
+  "wrong secret",
   "peer lacks sessions",
   "clients compete",
   "name lookup failed",
 ]);
 const WARNINGS = new Set<EventType>([
   ...OF_DATAGRAMS,
+  "wrong secret",
   "peer lacks sessions",
   "clients compete",
   "name lookup failed",
   "open to all",
+  "secret exposed",
   "few descriptors",
+  "certificate warning",
+  "certificates kept",
 ]);
+
+/** The code of a connection that TLS ended: each is news once, since it is more often a mistake of ours than the network's. */
+function tlsCodeOf(event: TunnelEvent): string | undefined {
+  return "code" in event && event.code?.startsWith("TLS_") ? event.code : undefined;
+}
 
 /** Passes events on to whoever listens, and says how much each matters. */
 export class EventSource {
@@ -108,16 +127,19 @@ export class EventSource {
   /** Reports an event. */
   report(event: TunnelEvent): void {
     const { type } = event;
-    if (!OF_DATAGRAMS.has(type) && !LASTING.has(type)) return this.#tell(event, this.#levelOf(type), 0);
-    const level = this.#levelOf(type);
-    const repeats = this.#repeats.admit(type, this.#now());
+    const tlsCode = tlsCodeOf(event);
+    const recurs = OF_DATAGRAMS.has(type) || LASTING.has(type) || tlsCode !== undefined;
+    const level = this.#levelOf(type, tlsCode);
+    if (!recurs) return this.#tell(event, level, 0);
+    const repeats = this.#repeats.admit(tlsCode ?? type, this.#now());
     if (repeats !== undefined) this.#tell(event, level, repeats);
-    else if (LASTING.has(type)) this.#tell(event, "debug", 0);
+    else if (!OF_DATAGRAMS.has(type)) this.#tell(event, LASTING.has(type) ? "debug" : "info", 0);
   }
 
-  /** A failed dial is news the first time; then whoever watches sees that it goes on. */
-  #levelOf(type: EventType): EventLevel {
-    if (type === "dial failed") return this.#repeats.knows(type) ? "info" : "warning";
+  /** A failed dial, and what TLS ended, is news the first time; then whoever watches sees that it goes on. */
+  #levelOf(type: EventType, tlsCode: string | undefined): EventLevel {
+    if (type === "dial failed" || tlsCode !== undefined)
+      return this.#repeats.knows(tlsCode ?? type) ? "info" : "warning";
     return WARNINGS.has(type) ? "warning" : "info";
   }
 
@@ -125,10 +147,10 @@ export class EventSource {
     for (const listener of this.#listeners) callOut(() => listener(event, level, repeats));
   }
 
-  /** Reports what is listened on, and whether everyone may connect. */
-  onListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], allow: readonly string[]): void {
+  /** Reports what is listened on, and whether everyone may connect. @param guarded whether anything says who may. */
+  onListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], guarded: boolean): void {
     this.report({ type: "listening", tcp, udp });
-    if (allow.length === 0 && tcp.some(({ address }) => !isLoopback(address)))
+    if (!guarded && tcp.some(({ address }) => !isLoopback(address)))
       this.report({ type: "open to all", tcp });
   }
 

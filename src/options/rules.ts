@@ -22,8 +22,36 @@ const RULES: readonly Rule[] = [
   perSourceProblems,
   multicastProblems,
   sourceProblems,
+  secretProblems,
+  requireAuthProblems,
   familyProblems,
+  tlsProblems,
 ];
+
+/** Whether whoever connects must prove to be one of us. An address is no proof: it can be shared, taken over or forged. */
+export function authenticates({ secret, secretFile, clientCa }: Proofs): boolean {
+  return [secret, secretFile, clientCa].some((proof) => proof !== undefined);
+}
+
+interface Proofs {
+  readonly secret?: unknown;
+  readonly secretFile?: unknown;
+  readonly clientCa?: unknown;
+}
+
+function* secretProblems({ secret, secretFile }: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (secret === undefined || secretFile === undefined) return;
+  yield {
+    option: nameOf("secretFile"),
+    problem: `is a second secret beside ${nameOf("secret")}; give one of them`,
+  };
+}
+
+function* requireAuthProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
+  if (!values.requireAuth || authenticates(values)) return;
+  const problem = `needs clients to prove themselves; give ${nameOf("clientCa")} or ${nameOf("secretFile")} (addresses prove nothing)`;
+  yield { option: nameOf("requireAuth"), problem };
+}
 
 /** Port 0 lets the system choose, which works only where nobody but the caller must know the port. */
 function* portProblems(
@@ -116,6 +144,25 @@ function* familyProblems(values: Values, nameOf: NameOf): Generator<OptionProble
     nameOf,
   );
   yield* mismatches(texts("tcpBind", tcpBind), tcp, nameOf);
+}
+
+const OF_TLS = ["cert", "key", "ca", "pin", "sni", "clientCa"] as const;
+
+function* tlsProblems(values: Values, nameOf: NameOf, role: Role | undefined): Generator<OptionProblem> {
+  if (!values.tls) {
+    for (const key of OF_TLS) {
+      if (values[key] === undefined) continue;
+      yield { option: nameOf(key), problem: `needs ${nameOf("tls")}; give both, or neither` };
+    }
+    return;
+  }
+  for (const [key, other] of [["cert", "key"] as const, ["key", "cert"] as const]) {
+    if (values[key] !== undefined || (role !== "server" && values[other] === undefined)) continue;
+    const why = role === "server" ? `a server with ${nameOf("tls")} needs it` : `${nameOf(other)} needs it`;
+    yield { option: nameOf(key), problem: `is missing, and ${why}; give a file` };
+  }
+  if (values.ca === undefined || values.pin === undefined) return;
+  yield { option: nameOf("ca"), problem: `does not go with ${nameOf("pin")}; leave one of them out` };
 }
 
 type Named = readonly [key: OptionKey, host: string];

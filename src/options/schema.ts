@@ -1,8 +1,11 @@
 import * as v from "valibot";
+import { readPin } from "../net/tls/pin.ts";
 import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
 import type { Dialect } from "./dialect.ts";
 import { readNumber } from "./number.ts";
 import { quoted, type Reading, wrong } from "./reading.ts";
+import { Secret } from "./secret.ts";
+import { readSecretFile } from "./secret-file.ts";
 import type { EndpointSpec, OptionSpec } from "./spec.ts";
 
 type Schema = v.GenericSchema<unknown, unknown>;
@@ -55,8 +58,18 @@ function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
       return text(spec.argument, readHost);
     case "address":
       return text(spec.argument, readAddress);
+    case "secret":
+      return reader(readSecret);
+    case "secret file":
+      return text(spec.argument, readSecretFile);
     case "network":
       return text(spec.argument, readNetwork);
+    case "pin":
+      return text(spec.argument, (value) =>
+        readPin(value) === undefined
+          ? wrong(`${quoted(value)} is no pin; give sha256: and 64 hexadecimal digits or 44 of base64`)
+          : { value },
+      );
     default:
       return reader((input) =>
         input === "" ? nothing(spec.argument) : readNumber(input, spec, dialect.values),
@@ -84,6 +97,13 @@ function text(argument: string, readText: (text: string) => Reading<unknown>): S
       ? readText(input)
       : wrong(`${quoted(input)} is not text; give ${argument}`);
   });
+}
+
+/** No message may show what was given. */
+function readSecret(input: unknown): Reading<Secret> {
+  return typeof input === "string" || input instanceof Uint8Array
+    ? Secret.read(input)
+    : wrong("is neither text nor a Uint8Array; give one of these");
 }
 
 /** Nothing was given where a value must be. */

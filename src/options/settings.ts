@@ -1,6 +1,8 @@
 import { type OptionProblem, OptionsError } from "../errors.ts";
 import type { Dialect } from "./dialect.ts";
 import { readOptions } from "./read-options.ts";
+import { authenticates } from "./rules.ts";
+import type { Secret } from "./secret.ts";
 import type { Role } from "./spec.ts";
 import type { OptionValues } from "./table.ts";
 import type { ClientOptions, ServerOptions } from "./tunnel-options.ts";
@@ -33,7 +35,20 @@ export interface Settings {
   readonly from: readonly string[];
   /** Literals without a zone, each perhaps with `/PREFIX`; empty allows all. */
   readonly allow: readonly string[];
+  /** What both ends must prove to know before anything is relayed. */
+  readonly secret?: Secret;
+  readonly requireAuth: boolean;
   readonly family?: 4 | 6;
+  readonly tls: boolean;
+  /** Files. A server with `tls` has the first two; a client both or none. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
+  readonly clientCa?: string;
+  /** As `readPin` reads it. */
+  readonly pin?: string;
+  /** A name or a literal. */
+  readonly sni?: string;
   readonly deadAfterMs: number;
   /** The whole byte, 0 to 255. */
   readonly tos?: number;
@@ -50,6 +65,11 @@ export interface Settings {
   readonly inFlight: "auto" | "kernel";
   readonly offload: "auto" | "off";
   readonly socketBufferBytes: number;
+}
+
+/** Whether anything says who may connect: a proof, or at least an address. */
+export function isGuarded(settings: Settings): boolean {
+  return settings.allow.length > 0 || authenticates(settings);
 }
 
 /**
@@ -91,11 +111,12 @@ export function readSettings(
 }
 
 /** What was checked already is not checked again: the forms of the three addresses make sure of hosts and ports. */
-function settingsOf({ listen, connect, target, ...rest }: OptionValues, role: Role): Settings {
+function settingsOf({ listen, connect, target, secretFile, ...rest }: OptionValues, role: Role): Settings {
   const { host = "", port = 0, ttl } = target ?? {};
   return {
     maxSessionsPerAddress: rest.maxSessions,
     ...rest,
+    ...(secretFile === undefined ? {} : { secret: secretFile }),
     role,
     target: { host, port, ...(ttl === undefined ? {} : { ttl }) },
     connect: connect.map((server) => ({ host: server.host ?? "", port: server.port ?? port })),

@@ -67,9 +67,18 @@ export interface ChoiceSpec extends CommonSpec {
   readonly default: string;
 }
 
-/** `text`: anything but nothing; `host`: a name or an address literal; `address`: a literal; `network`: `ADDR[/PREFIX]`. */
+/**
+ * `text`: anything but nothing; `host`: a name or an address literal; `address`: a literal; `network`: `ADDR[/PREFIX]`; `pin`: see
+ * `readPin`.
+ */
 export interface TextSpec extends CommonSpec {
-  readonly kind: "text" | "host" | "address" | "network";
+  readonly kind: "text" | "host" | "address" | "network" | "pin";
+  readonly argument: string;
+}
+
+/** Bytes that are never shown, themselves or in the file named. */
+export interface SecretSpec extends CommonSpec {
+  readonly kind: "secret" | "secret file";
   readonly argument: string;
 }
 
@@ -80,4 +89,11 @@ export interface EndpointSpec extends CommonSpec {
   readonly form: HostPortForm;
 }
 
-export type OptionSpec = FlagSpec | CountSpec | NumberSpec | ChoiceSpec | TextSpec | EndpointSpec;
+export type OptionSpec =
+  | FlagSpec
+  | CountSpec
+  | NumberSpec
+  | ChoiceSpec
+  | TextSpec
+  | SecretSpec
+  | EndpointSpec;

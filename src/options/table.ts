@@ -6,9 +6,11 @@
 import type { HostPort } from "./address.ts";
 import { LIMIT_ROWS } from "./limit-rows.ts";
 import { RELAY_ROWS } from "./relay-rows.ts";
+import type { Secret } from "./secret.ts";
 import type { OptionSpec } from "./spec.ts";
+import { TLS_ROWS } from "./tls-rows.ts";
 
-const ROWS = [...RELAY_ROWS, ...LIMIT_ROWS] as const;
+const ROWS = [...RELAY_ROWS, ...TLS_ROWS, ...LIMIT_ROWS] as const;
 
 /** Every option, in the order help shows them. */
 export const OPTIONS: readonly OptionSpec[] = ROWS;
@@ -23,13 +25,15 @@ type One<R> = R extends { means: infer Value }
     ? boolean
     : R extends { kind: "count" }
       ? number
-      : R extends { choices: readonly (infer Word)[] }
-        ? Word
-        : R extends { kind: "endpoint" }
-          ? HostPort
-          : R extends { min: number }
-            ? number
-            : string;
+      : R extends { kind: "secret" | "secret file" }
+        ? Secret
+        : R extends { choices: readonly (infer Word)[] }
+          ? Word
+          : R extends { kind: "endpoint" }
+            ? HostPort
+            : R extends { min: number }
+              ? number
+              : string;
 
 type Value<R> = R extends { repeatable: true } ? readonly One<R>[] : One<R>;
 

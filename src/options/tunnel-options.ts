@@ -46,6 +46,26 @@ export interface TunnelOptions {
   readonly anySource?: boolean | undefined;
   /** Who may send beside the target: literals, each perhaps with `/PREFIX`. This is no authentication. Default: nobody. */
   readonly from?: string | readonly string[] | undefined;
+  /**
+   * What both ends must prove to know before anything is relayed: 16 to 4096 bytes, text as UTF-8, of which a line break at the
+   * end is no part. To be given on both ends; it encrypts nothing. Does not go with `secretFile`. Default: none.
+   */
+  readonly secret?: Uint8Array | string | undefined;
+  /** The file with that secret, which nobody but its owner should be able to read. Default: none. */
+  readonly secretFile?: string | undefined;
+  /**
+   * Encrypt the TCP connection with TLS, 1.2 or newer; to be given on both ends. The client always verifies the server. Default:
+   * false.
+   */
+  readonly tls?: boolean | undefined;
+  /**
+   * The file with this end's certificate in PEM, followed by those between it and its authority; a server with `tls` needs one.
+   * This and the others are paths, since they are read again by `reloadCertificates`: whoever has PEM text writes it to a file,
+   * a key to one of mode 0600.
+   */
+  readonly cert?: string | undefined;
+  /** The file with the certificate's private key, in PEM and not encrypted. */
+  readonly key?: string | undefined;
   /** How long a peer may be silent, or read nothing, before it is given up: 1000 to 3,600,000 ms. Default: 15,000. */
   readonly deadAfterMs?: number | undefined;
   /** With `perSource`, how long a session may be without traffic: up to 604,800,000 ms; 0 is for ever. Default: 180,000. */
@@ -76,6 +96,10 @@ export interface ServerOptions extends TunnelOptions {
   readonly listen: ListenAddress;
   /** Who may connect: literals, each perhaps with `/PREFIX`. This is no authentication. Default: everybody. */
   readonly allow?: string | readonly string[] | undefined;
+  /** Refuse to start unless clients must prove themselves; `allow` does not count. Default: false. */
+  readonly requireAuth?: boolean | undefined;
+  /** The file with the authorities of clients, in PEM: only clients with a certificate of theirs are served. Default: none asked for. */
+  readonly clientCa?: string | undefined;
   /** With `perSource`, how many sessions one TCP address may have: 1 to 1,000,000. Default: as `maxSessions`. */
   readonly maxSessionsPerAddress?: number | undefined;
 }
@@ -84,6 +108,15 @@ export interface ServerOptions extends TunnelOptions {
 export interface ClientOptions extends TunnelOptions {
   /** The server; several are tried in order, the next when one fails. */
   readonly connect: ConnectAddress | readonly ConnectAddress[];
+  /** The file with the authorities that servers are trusted by, in PEM. Default: the system's. */
+  readonly ca?: string | undefined;
+  /**
+   * The only public key a server may have, whatever its name and whoever vouches for it: `sha256:` and the hash of its
+   * SubjectPublicKeyInfo in hexadecimal or base64. Does not go with `ca`. Default: none.
+   */
+  readonly pin?: string | undefined;
+  /** The name to ask the server for, and to find in its certificate. Default: the host in `connect`. */
+  readonly sni?: string | undefined;
   /** The local address to connect from. Default: the system's choice. */
   readonly tcpBind?: string | undefined;
 }

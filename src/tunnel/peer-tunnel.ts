@@ -6,15 +6,16 @@
 import { FrameQueue } from "../framing/frame-queue.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
 import { errorCode, type Network } from "../net/network.ts";
-import { Counters } from "../observe/counters.ts";
+import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import { type Gauges, sum, type TunnelState } from "../observe/stats.ts";
-import type { Settings } from "../options/settings.ts";
+import { isGuarded, type Settings } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { failAs } from "./fail-as.ts";
 import { Life } from "./life.ts";
 import { Link } from "./link.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
+import { reloadCertificates } from "./reload-certificates.ts";
 import { SendWindow } from "./send-window.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import { StreamClient } from "./stream-client.ts";
@@ -30,7 +31,7 @@ const CLOSE_POLL_MS = 5;
 const QUEUE_FRAMES_MAX = 65_536;
 
 export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly network: Network;
   readonly events: EventSource;
   readonly streams: number;
@@ -46,8 +47,15 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
   #targetAddresses: readonly string[] = [];
   #supply: StreamSupply | undefined;
 
-  constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
+  constructor(
+    settings: Settings,
+    network: Network,
+    counters: Counters,
+    events: EventSource,
+    trace: Trace | undefined,
+  ) {
     super();
+    this.counters = counters;
     this.#settings = settings;
     this.network = network;
     this.#startedAt = network.clock.now();
@@ -86,7 +94,7 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
       this.#closeDatagrams();
       failAs("ERR_LISTEN")(error);
     }
-    this.events.onListening(this.tcp, this.udp, allow);
+    this.events.onListening(this.tcp, this.udp, isGuarded(this.#settings));
   }
 
   get tcp(): readonly Endpoint[] {
@@ -126,6 +134,10 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
 
   get closed(): Promise<void> {
     return this.#life.over;
+  }
+
+  reloadCertificates(): void {
+    reloadCertificates(this.network, this.events);
   }
 
   close(): Promise<void> {

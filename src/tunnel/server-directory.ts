@@ -1,7 +1,8 @@
 /** The servers a client was given, and the addresses their names have. */
 
-import type { Endpoint, Family } from "../net/endpoint.ts";
+import type { Family } from "../net/endpoint.ts";
 import { errorCode, type Network } from "../net/network.ts";
+import type { DialTarget } from "../net/stream-port.ts";
 import type { EventSource } from "../observe/events.ts";
 
 /** A server as it was given: a name or an address literal, and its (first) port. */
@@ -44,9 +45,9 @@ export class ServerDirectory {
    *
    * @throws NetError when there never were any.
    */
-  async addresses(): Promise<Endpoint[]> {
+  async addresses(): Promise<DialTarget[]> {
     const { host, port } = this.#current;
-    return (await this.#resolve(host)).map((address) => ({ address, port }));
+    return (await this.#resolve(host)).map((address) => ({ address, port, host }));
   }
 
   /** It is the next server's turn. */

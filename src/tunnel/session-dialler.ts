@@ -3,9 +3,8 @@
  * time. When it does not, one dial at a time finds out when it is back: thousands of sessions make no storm.
  */
 
-import type { Endpoint } from "../net/endpoint.ts";
 import { NetError, type Network } from "../net/network.ts";
-import type { StreamPort } from "../net/stream-port.ts";
+import type { DialTarget, StreamPort } from "../net/stream-port.ts";
 import type { EventSource } from "../observe/events.ts";
 import { RedialPause } from "./redial-pause.ts";
 import { RedialPolicy } from "./redial-policy.ts";
@@ -33,7 +32,7 @@ export class SessionDialler {
   /** Gives up one dial under way. */
   readonly #cancels = new Set<() => void>();
   /** Where the server answered last; undefined while it does not answer. */
-  #server: Endpoint | undefined;
+  #server: DialTarget | undefined;
   #probing = false;
   #pause: RedialPause | undefined;
   #stopped = false;
@@ -88,7 +87,7 @@ export class SessionDialler {
     }
   }
 
-  async #dialFor(seeker: StreamSeeker, server: Endpoint): Promise<void> {
+  async #dialFor(seeker: StreamSeeker, server: DialTarget): Promise<void> {
     const failure = await this.#connect(server, (stream) => this.#hand(stream, seeker));
     if (failure !== undefined) {
       if (seeker.seeking) this.#waiting.add(seeker);
@@ -134,7 +133,7 @@ export class SessionDialler {
   }
 
   /** @returns undefined when it succeeded. */
-  #connect(to: Endpoint, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
+  #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
     const dial = this.#network.dial(to);
     return new Promise((resolve) => {
       const settle = (failure: NetError | undefined) => {
@@ -147,6 +146,7 @@ export class SessionDialler {
         settle(new NetError("ECANCELED", "the dial was given up"));
       };
       const timer = this.#network.clock.after(CONNECT_TIMEOUT_MS, () => {
+        if (dial.answered) return;
         dial.cancel();
         settle(new NetError("ETIMEDOUT", `${this.#directory.name} does not answer`));
       });

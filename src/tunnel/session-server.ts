@@ -46,7 +46,14 @@ export class SessionServer implements SessionKeeper {
     this.#trace = trace;
     this.#allowed = settings.allow.length > 0 ? new AddressFilter(settings.allow) : undefined;
     this.sessions = new SessionTable(sessionsMax);
-    this.#listener = network.listen(settings.listen as { port: number }, (stream) => this.#offer(stream));
+    this.#listener = network.listen(
+      settings.listen as { port: number },
+      (stream) => this.#offer(stream),
+      (remote, { code, message }) => {
+        context.counters.refusedConnections++;
+        events.report({ type: "handshake failed", remote, code, message });
+      },
+    );
   }
 
   get listening(): readonly Endpoint[] {

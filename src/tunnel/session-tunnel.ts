@@ -3,14 +3,15 @@
 import type { Timer } from "../net/clock.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
-import { Counters } from "../observe/counters.ts";
+import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Gauges, TunnelState } from "../observe/stats.ts";
-import type { Settings } from "../options/settings.ts";
+import { isGuarded, type Settings } from "../options/settings.ts";
 import { failAs } from "./fail-as.ts";
 import { Farewells } from "./farewells.ts";
 import { Life } from "./life.ts";
 import { MemoryBudget } from "./memory-budget.ts";
+import { reloadCertificates } from "./reload-certificates.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
@@ -30,7 +31,7 @@ const CLOSE_MS = 1000;
 const CLOSE_POLL_MS = 5;
 
 export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionContext {
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly network: Network;
   readonly settings: Settings;
   readonly budget: MemoryBudget;
@@ -42,8 +43,15 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
   #sweep: Timer | undefined;
   readonly #startedAt: number;
 
-  constructor(settings: Settings, network: Network, events: EventSource, trace: Trace | undefined) {
+  constructor(
+    settings: Settings,
+    network: Network,
+    counters: Counters,
+    events: EventSource,
+    trace: Trace | undefined,
+  ) {
     super();
+    this.counters = counters;
     this.settings = settings;
     this.network = network;
     this.#startedAt = network.clock.now();
@@ -55,7 +63,7 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
 
   /** Binds the port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN, ERR_PERMISSION. */
   async open(): Promise<void> {
-    const { target, family, role, allow } = this.settings;
+    const { target, family, role } = this.settings;
     const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
     const endpoint = { address: address as string, port: target.port };
     const max = this.#sessionsMax();
@@ -67,7 +75,7 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
     } catch (error) {
       failAs(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
-    this.#events.onListening(this.tcp, this.udp, allow);
+    this.#events.onListening(this.tcp, this.udp, isGuarded(this.settings));
     this.#scheduleSweep();
   }
 
@@ -115,6 +123,10 @@ export class SessionTunnel extends TunnelEmitter implements Tunnel, SessionConte
 
   get closed(): Promise<void> {
     return this.#life.over;
+  }
+
+  reloadCertificates(): void {
+    reloadCertificates(this.network, this.#events);
   }
 
   close(): Promise<void> {

@@ -1,11 +1,15 @@
 /** Starting a tunnel. */
 
 import { openBunNetwork, resolve } from "../net/bun-network.ts";
+import { systemClock } from "../net/clock.ts";
 import type { Network } from "../net/network.ts";
+import type { Certificates } from "../net/tls/certificates.ts";
+import { Counters } from "../observe/counters.ts";
 import { EventLog } from "../observe/event-log.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
+import { authenticated } from "./authenticated.ts";
 import { closeOnAbort } from "./close-on-abort.ts";
 import { failAs } from "./fail-as.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
@@ -40,7 +44,7 @@ function logged(extras: StartExtras): LoggedExtras {
  * Starts the side that waits for TCP connections. Settles when every port is bound.
  *
  * @param extras not options of the tunnel itself; all may be left out.
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN,
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN,
  * ERR_PERMISSION; the signal's reason when that is aborted.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
@@ -51,7 +55,7 @@ export async function startServer(options: ServerOptions, extras: StartExtras = 
  * Starts the side that dials. Settles when the UDP port is bound; the server may come later.
  *
  * @param extras not options of the tunnel itself; all may be left out.
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_PERMISSION;
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_PERMISSION;
  * the signal's reason when that is aborted.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
@@ -63,12 +67,15 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   const { signal, onEvent, trace, log } = extras;
   signal?.throwIfAborted();
   const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const network = extras.network ?? (await openBunNetwork(settings).catch(failAs("ERR_PERMISSION")));
-  const events = new EventSource(() => network.clock.now());
+  const counters = new Counters();
+  const clock = extras.network?.clock ?? systemClock;
+  const events = new EventSource(() => clock.now());
   if (onEvent !== undefined) events.addListener(onEvent);
   if (log !== undefined) events.addListener(log.onEvent);
+  const plain = extras.network ?? (await openPlainNetwork(settings, events));
+  const network = authenticated(plain, settings, counters, events);
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
-  const tunnel = new Mode(settings, network, events, trace);
+  const tunnel = new Mode(settings, network, counters, events, trace);
   events.addListener((event, level) => tunnel.tell(event, level));
   await tunnel.open();
   network.watchSystem((report) => events.report({ type: "sockets", ...report }));
@@ -77,4 +84,20 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   closeOnAbort(tunnel, signal);
   tunnel.beginTelling(network.clock);
   return tunnel;
+}
+
+async function openPlainNetwork(settings: Settings, events: EventSource): Promise<Network> {
+  const certificates = await openCertificates(settings, events);
+  return await openBunNetwork(settings, certificates).catch(failAs("ERR_PERMISSION"));
+}
+
+/** Loaded only where it is asked for. */
+async function openCertificates(settings: Settings, events: EventSource): Promise<Certificates | undefined> {
+  if (!settings.tls) return undefined;
+  const { Certificates } = await import("../net/tls/certificates.ts");
+  try {
+    return new Certificates(settings, (message) => events.report({ type: "certificate warning", message }));
+  } catch (error) {
+    return failAs("ERR_TLS")(error);
+  }
 }

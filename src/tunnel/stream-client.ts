@@ -3,7 +3,7 @@
 import { TunnelError } from "../errors.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { NetError } from "../net/network.ts";
-import type { Dial } from "../net/stream-port.ts";
+import type { Dial, DialTarget } from "../net/stream-port.ts";
 import type { Association } from "./association.ts";
 import { RedialPause } from "./redial-pause.ts";
 import { RedialPolicy } from "./redial-policy.ts";
@@ -82,7 +82,7 @@ export class StreamClient implements StreamSupply {
   }
 
   /** One try: all the streams of a pair at once. Settles when the association has ended, or with why it never was. */
-  #serveAddress(first: Endpoint): Promise<NetError | undefined> {
+  #serveAddress(first: DialTarget): Promise<NetError | undefined> {
     const { network, events, streams } = this.#context;
     return new Promise((resolve) => {
       let up = false;
@@ -111,7 +111,10 @@ export class StreamClient implements StreamSupply {
         },
       });
       this.#association = association;
-      const late = () => giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(first)} does not answer`));
+      const late = () => {
+        if (dials.every(({ answered }) => answered)) return;
+        giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(first)} does not answer`));
+      };
       const timer = network.clock.after(CONNECT_TIMEOUT_MS, late);
       this.#abandonDial = () => giveUp(new NetError("ECANCELED", "the tunnel is being closed"));
       const dials: Dial[] = Array.from({ length: streams }, (_, index) => {

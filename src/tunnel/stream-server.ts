@@ -1,6 +1,7 @@
 /** The server's supply of streams: listens, and serves one peer at a time. */
 
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
+import type { NetError } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { RefusalReason } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
@@ -34,8 +35,11 @@ export class StreamServer implements StreamSupply {
     this.#onRefused = onRefused;
     try {
       for (let index = 0; index < context.streams; index++) {
+        const onFailure = (remote: Endpoint, failure: NetError) => this.#onFailure(remote, failure);
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
-        this.#listeners.push(context.network.listen({ ...at, port: at.port && at.port + index }, onStream));
+        this.#listeners.push(
+          context.network.listen({ ...at, port: at.port && at.port + index }, onStream, onFailure),
+        );
       }
     } catch (error) {
       this.stop();
@@ -93,6 +97,11 @@ export class StreamServer implements StreamSupply {
       },
     });
     return association;
+  }
+
+  #onFailure(remote: Endpoint, { code, message }: NetError): void {
+    this.#onRefused();
+    this.#context.events.report({ type: "handshake failed", remote, code, message });
   }
 
   #refuse(stream: StreamPort, reason: RefusalReason): void {

@@ -25,6 +25,11 @@ export interface Tunnel extends AsyncDisposable, EventEmitter<TunnelEventMap> {
   /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
   readonly closed: Promise<void>;
   /**
+   * Reads the files of `cert`, `key`, `ca` and `clientCa` again, for connections from now on; those that are up stay. What cannot
+   * be used is told as an event, and changes nothing. Without `tls` it does nothing.
+   */
+  reloadCertificates(): void;
+  /**
    * Stops taking datagrams in, writes what is queued for at most a second, and lets go of every socket. Never rejects;
    * calling it again returns the same promise.
    */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { dialBun, listenBun } from "../../src/net/bun-stream-port.ts";
+import { dialBun } from "../../src/net/bun-dial.ts";
+import { listenBun } from "../../src/net/bun-listen.ts";
 import type { StreamPort } from "../../src/net/stream-port.ts";
 import { freeTcpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { WAYS } from "../support/system-sockets.ts";
@@ -64,6 +65,24 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     expect(near.local).toEqual(far.remote);
     expect(near.remote).toEqual(far.local);
     near.terminate();
+  });
+
+  test("gives what was not needed to the next receiver, and what comes meanwhile", async () => {
+    const { near, far, log } = await connect();
+    near.write(bytes("too much"));
+    await until("the chunk", () => log.far.length === 8);
+    far.unread(bytes("much"));
+    near.write(bytes(", and more"));
+    near.shutdown();
+    await Bun.sleep(20); // nobody may be told: there is no event to wait for
+    expect(log.far.length).toBe(8);
+    const next = new Log();
+    far.receive(next);
+    await until("all of it", () => next.events.includes("end"));
+    expect(Buffer.concat(next.chunks).toString()).toBe("much, and more");
+    expect(log.far.events).toEqual([]);
+    near.terminate();
+    far.terminate();
   });
 
   const large = new Uint8Array(12_000_000).map((_, index) => index >> 8);

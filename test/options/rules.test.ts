@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { Settings } from "../../src/options/settings.ts";
 import { client, type Loose, problemsOf, server } from "./given.ts";
 
+const PIN = `sha256:${"ab".repeat(32)}`;
+
 describe("options that do not go together", () => {
   const CASES: [what: Loose, problems: RegExp[], read?: (options: Loose) => Settings][] = [
     [{ udpSendOnly: true, udpReceiveOnly: true }, [/^udpSendOnly: with udpReceiveOnly/]],
@@ -40,6 +42,18 @@ describe("options that do not go together", () => {
     [{ connect: "a" }, [/^connect: is for the client only/], server],
     [{ allow: "::1" }, [/^allow: is for the server only/], client],
     [{ listen: 5000 }, [/^listen: is for the server only/], client],
+    [{ cert: "a", key: "b" }, [/^cert: needs tls/, /^key: needs tls/]],
+    [{ pin: PIN, sni: "h" }, [/^pin: needs tls/, /^sni: needs tls/], client],
+    [{ tls: true }, [/^cert: is missing, and a server with tls needs it/, /^key: is missing/]],
+    [{ tls: true, cert: "a" }, [/^key: is missing/]],
+    [{ tls: true, cert: "a" }, [/^key: is missing, and cert needs it/], client],
+    [{ tls: true, key: "a" }, [/^cert: is missing, and key needs it/], client],
+    [{ tls: true, ca: "a", pin: PIN }, [/^ca: does not go with pin/], client],
+    [{ tls: true, clientCa: "a" }, [/^clientCa: is for the server only/], client],
+    [{ tls: true, cert: "a", key: "b", ca: "c" }, [/^ca: is for the client only/]],
+    [{ tls: true, cert: "a", key: "b", pin: PIN }, [/^pin: is for the client only/]],
+    [{ tls: true, pin: "sha256:abc" }, [/^pin: "sha256:abc" is no pin; give sha256: and/], client],
+    [{ tls: true, pin: PIN.replace("sha256", "sha1") }, [/^pin: /], client],
     [{ maxSessionsPerAddress: 1 }, [/^maxSessionsPerAddress: is for the server only/], client],
   ];
   test.each(CASES)("%j", (options, patterns, read = server) => {
@@ -57,6 +71,9 @@ test("options that do go together", () => {
     loop: true,
   });
   expect(server({ target: "fe80::1/5000", interface: "eth0" }).interface).toBe("eth0");
+  expect(client({ tls: true, pin: PIN, sni: "x", cert: "a", key: "b" }).pin).toBe(PIN);
+  expect(client({ tls: true, pin: `sha256:${"A".repeat(43)}=`, rtp: true }).tls).toBe(true);
+  expect(server({ tls: true, cert: "a", key: "b", clientCa: "c", perSource: true }).clientCa).toBe("c");
   // Only its look-up can tell whether a name is a group.
   expect(server({ target: "group.example/5000", loop: true, source: "192.0.2.1" }).loop).toBe(true);
   expect(server({ target: "192.0.2.1/5000/9" }).target.ttl).toBe(9);

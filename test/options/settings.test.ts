@@ -8,15 +8,18 @@ import { client, type Loose, problemsOf, server } from "./given.ts";
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 const sameKeys: Same<keyof ServerOptions | keyof ClientOptions, OptionKey> = true;
-const sameSettings: Same<Exclude<keyof Settings, "role">, OptionKey> = true;
-type Plain = Omit<OptionValues, "listen" | "connect" | "target" | "maxSessionsPerAddress">;
+const sameSettings: Same<Exclude<keyof Settings, "role">, Exclude<OptionKey, "secretFile">> = true;
+type Plain = Omit<OptionValues, "secretFile" | "listen" | "connect" | "target" | "maxSessionsPerAddress">;
 const sameTypes: Same<
   Omit<Settings, "role" | "listen" | "connect" | "target" | "maxSessionsPerAddress">,
   Plain
 > = true;
 
 /** The options that a library takes as they are kept; addresses, lists and names of traffic classes have further forms. */
-type Scalar = Exclude<OptionKey, "listen" | "connect" | "target" | "source" | "from" | "allow" | "tos">;
+type Scalar = Exclude<
+  OptionKey,
+  "listen" | "connect" | "target" | "source" | "from" | "allow" | "tos" | "secret" | "secretFile"
+>;
 type Given = Required<ServerOptions & ClientOptions>;
 const sameInputs: Same<
   { [K in Scalar]: NonNullable<Given[K]> },
@@ -30,6 +33,7 @@ test("the types follow the table", () => {
 
 const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   rtp: false,
+  tls: false,
   once: false,
   loop: false,
   udpSendOnly: false,
@@ -39,6 +43,7 @@ const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   source: [],
   from: [],
   allow: [],
+  requireAuth: false,
   deadAfterMs: 15_000,
   idleTimeoutMs: 180_000,
   maxSessions: 8192,

@@ -66,3 +66,6 @@ export const UDP_SEGMENT = 103;
 
 // linux/sockios.h
 export const SIOCOUTQNSD = 0x894b;
+
+// asm-generic/fcntl.h and linux/fcntl.h; fcntl(2)
+export const F_DUPFD_CLOEXEC = 1030;

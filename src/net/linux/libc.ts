@@ -25,6 +25,8 @@ export interface Libc {
   connect(fd: number, address: Memory, addressBytes: number): number;
   bind(fd: number, address: Memory, addressBytes: number): number;
   close(fd: number): number;
+  /** With F_DUPFD_CLOEXEC the value is the lowest number the new descriptor may have. */
+  fcntl(fd: number, command: number, value: number): number;
   setsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: number): number;
   getsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: Memory): number;
   getsockname(fd: number, address: Memory, addressBytes: Memory): number;
@@ -48,6 +50,7 @@ const SYMBOLS = {
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },

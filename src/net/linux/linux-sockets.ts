@@ -8,6 +8,7 @@ import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
+import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { beginDial } from "./dial.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
@@ -119,6 +120,11 @@ export class LinuxSockets implements SystemSockets {
     // What is accepted inherits both (SYN-ACK included).
     this.#setMark(fd);
     this.#setTrafficClass(fd);
+  }
+
+  duplicate(fd: number): number | undefined {
+    const copy = this.#libc.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? undefined : copy;
   }
 
   prepareStream(fd: number): void {

@@ -64,6 +64,12 @@ export class MemoryStreamPort implements StreamPort {
     this.#schedule();
   }
 
+  unread(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#incoming.unshift(bytes);
+    this.#incomingBytes += bytes.length;
+    this.#receiver = undefined;
+  }
+
   write(bytes: Uint8Array): number {
     const peer = this.#peer;
     if (this.#closed || this.#finSent || peer === undefined) return -1;
@@ -80,6 +86,8 @@ export class MemoryStreamPort implements StreamPort {
   gauge(): StreamGauge | undefined {
     return this.faults.gauge?.();
   }
+
+  exportKeyingMaterial(): undefined {}
 
   pause(): void {
     this.#paused = true;

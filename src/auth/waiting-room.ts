@@ -1,0 +1,165 @@
+/**
+ * Where connections wait until they have proved that they know the secret. Nobody has been authenticated here, so
+ * everything is bounded: how many wait, how many of one address, how long, and how much of each is kept (a response).
+ *
+ * What fails is told nothing and is closed at the same moment as if it had been silent, so that neither an answer nor
+ * its delay says what was wrong. When there is no room, the oldest goes: a client that knows the secret needs one round
+ * trip, so whoever has waited longest is the least likely to be one.
+ */
+
+import ipaddr from "ipaddr.js";
+import type { Clock, Timer } from "../net/clock.ts";
+import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
+import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
+import type { UnprovedReason } from "../observe/counters.ts";
+import type { ServerHandshake } from "./handshake.ts";
+
+/** How long a connection may wait, and how long one that has failed is held. */
+export const PROOF_TIMEOUT_MS = 10_000;
+/** As many as one per-source client dials at once. */
+export const WAITING_PER_ADDRESS_MAX = 64;
+
+export interface WaitingRoomOptions {
+  readonly clock: Clock;
+  /** How many may wait at once. */
+  readonly max: number;
+  /** A fresh handshake for this connection. */
+  readonly newHandshake: (stream: StreamPort) => ServerHandshake;
+  /** Told once of each connection that has not proved itself. */
+  readonly onUnproved: (remote: Endpoint, reason: UnprovedReason) => void;
+}
+
+export class WaitingRoom {
+  readonly #options: WaitingRoomOptions;
+  /** The oldest first. */
+  readonly #waiting = new Set<Newcomer>();
+
+  constructor(options: WaitingRoomOptions) {
+    this.#options = options;
+  }
+
+  /** How many connections wait now, those that have failed included. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Asks a new connection for its proof. @param onProved called with the stream when it has given it. */
+  enter(stream: StreamPort, onProved: (stream: StreamPort) => void): void {
+    const { clock, newHandshake, onUnproved } = this.#options;
+    const { remote } = stream;
+    const address = originOf(remote.address);
+    this.#makeRoom(address);
+    const newcomer: Newcomer = new Newcomer(stream, address, newHandshake(stream), clock, {
+      onProved,
+      onUnproved: (reason) => onUnproved(remote, reason),
+      onGone: () => this.#waiting.delete(newcomer),
+    });
+    this.#waiting.add(newcomer);
+    newcomer.start();
+  }
+
+  /** Closes every connection that waits. */
+  close(): void {
+    for (const newcomer of [...this.#waiting]) newcomer.dismiss();
+  }
+
+  #makeRoom(address: string): void {
+    const ofAddress = [...this.#waiting].filter((newcomer) => newcomer.address === address);
+    if (ofAddress.length >= WAITING_PER_ADDRESS_MAX) ofAddress[0]?.dismiss("crowded out");
+    const [oldest] = this.#waiting;
+    if (this.#waiting.size >= this.#options.max) oldest?.dismiss("crowded out");
+  }
+}
+
+interface NewcomerEvents {
+  onProved(stream: StreamPort): void;
+  onUnproved(reason: UnprovedReason): void;
+  /** It waits no longer, one way or the other. */
+  onGone(): void;
+}
+
+/** One connection that has not proved itself yet. */
+class Newcomer implements StreamReceiver {
+  readonly address: string;
+  readonly #stream: StreamPort;
+  readonly #handshake: ServerHandshake;
+  readonly #events: NewcomerEvents;
+  readonly #deadline: Timer;
+  #failed = false;
+  #gone = false;
+
+  constructor(
+    stream: StreamPort,
+    address: string,
+    handshake: ServerHandshake,
+    clock: Clock,
+    events: NewcomerEvents,
+  ) {
+    this.address = address;
+    this.#stream = stream;
+    this.#handshake = handshake;
+    this.#events = events;
+    this.#deadline = clock.after(PROOF_TIMEOUT_MS, () => this.dismiss("no proof in time"));
+  }
+
+  start(): void {
+    this.#stream.receive(this);
+    this.#send(this.#handshake.challenge);
+  }
+
+  onChunk(chunk: Uint8Array): void {
+    if (this.#failed || this.#gone) return;
+    const step = this.#handshake.take(chunk);
+    if (step.state === "failed") {
+      this.#fail(step.failure);
+      this.#stream.pause(); // what else it sends stays in its own kernel
+    } else if (step.state === "proved" && this.#send(step.send as Uint8Array)) {
+      this.#leave();
+      this.#stream.unread(step.rest);
+      this.#events.onProved(this.#stream);
+    }
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    this.dismiss("left");
+  }
+
+  onClose(): void {
+    this.dismiss("left");
+  }
+
+  /** Ends the connection. @param reason counted, unless it had failed before. */
+  dismiss(reason?: UnprovedReason): void {
+    if (this.#gone) return;
+    this.#leave();
+    if (reason !== undefined) this.#fail(reason);
+    this.#stream.terminate();
+  }
+
+  #fail(reason: UnprovedReason): void {
+    if (!this.#failed) this.#events.onUnproved(reason);
+    this.#failed = true;
+  }
+
+  #leave(): void {
+    this.#gone = true;
+    this.#deadline.cancel();
+    this.#events.onGone();
+  }
+
+  /** A new connection has room for these few bytes; one that has not is of no use. */
+  #send(bytes: Uint8Array): boolean {
+    const sent = this.#stream.write(bytes) === bytes.length;
+    if (!sent) this.dismiss("left");
+    return sent;
+  }
+}
+
+/** What counts as one address: IPv6 gives a single host 64 bits to choose from (RFC 4291, 2.5.4), so these are left out. */
+function originOf(address: string): string {
+  const plain = unmapped(address);
+  if (familyOf(plain) === 4) return plain;
+  return ipaddr.parse(plain).toByteArray().slice(0, 8).join(".");
+}

@@ -1,0 +1,132 @@
+/** TCP connections taken with `Bun.listen`. */
+
+import { BunStreamPort, fdOf, handlers, type Socket } from "./bun-stream-port.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { errorCode, NetError } from "./network.ts";
+import { PendingHandshakes } from "./pending-handshakes.ts";
+import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./secure-stream-port.ts";
+import type { StreamListener, StreamPort } from "./stream-port.ts";
+import type { SystemSockets } from "./system-sockets.ts";
+import type { Certificates } from "./tls/certificates.ts";
+
+/** Where to listen; without an address on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no IPv6. */
+interface Place {
+  readonly address?: string;
+  readonly port: number;
+}
+
+/**
+ * Listens on one TCP port.
+ *
+ * @param ipv6Only keeps IPv4 out when that means all addresses.
+ * @throws NetError when it cannot be bound.
+ */
+export function listenBun(
+  at: Place,
+  onStream: (stream: StreamPort) => void,
+  system: SystemSockets | undefined,
+  ipv6Only = false,
+): StreamListener {
+  const onOpen = (socket: Socket) => onStream(new BunStreamPort(socket, system));
+  const listener = listenAnywhere(at, ipv6Only, (place) => {
+    const options = { ...place, ...COMMON, socket: { ...handlers, open: unlessGone(onOpen) } };
+    return Bun.listen<BunStreamPort | undefined>(options);
+  });
+  prepare(listener, system);
+  return {
+    local: { address: listener.hostname, port: listener.port },
+    close: () => listener.stop(),
+  };
+}
+
+/** What listening with TLS takes. */
+export interface SecureListening {
+  readonly system: SystemSockets | undefined;
+  readonly certificates: Certificates;
+  readonly ipv6Only?: boolean;
+}
+
+/** Listens on one TCP port for TLS; when the certificates change, so do those of new connections. */
+export function listenBunSecurely(
+  at: Place,
+  onStream: (stream: StreamPort) => void,
+  onFailure: (remote: Endpoint, failure: NetError) => void,
+  { system, certificates, ipv6Only = false }: SecureListening,
+): StreamListener {
+  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, onFailure);
+  const onOpen = (socket: SecureSocket) => handshakes.begin(socket);
+  const listen = (place: object) => {
+    const socket = { ...secureHandlers, open: unlessGone(onOpen) };
+    const options = { ...place, ...COMMON, tls: certificates.forServer, socket };
+    return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
+  };
+  let listener = listenAnywhere(at, ipv6Only, listen);
+  prepare(listener, system);
+  const local = { address: listener.hostname, port: listener.port };
+  const forget = certificates.onReload(() => {
+    const old = listener;
+    const fd = system?.duplicate(fdOf(old));
+    // Both descriptors have one queue, so that no connection is lost in between. Without, those in the queue are reset.
+    if (fd === undefined) old.stop();
+    listener = listenAnywhere(local, ipv6Only, (place) => listen(fd === undefined ? place : { fd }));
+    if (fd !== undefined) old.stop();
+  });
+  return {
+    local,
+    close: () => {
+      forget();
+      listener.stop();
+      handshakes.stop();
+    },
+  };
+}
+
+/** A mark, say, may need a privilege: then there is no listener. @throws NetError. */
+function prepare(listener: { stop(): void }, system: SystemSockets | undefined): void {
+  try {
+    system?.prepareListener(fdOf(listener));
+  } catch (error) {
+    listener.stop();
+    throw error;
+  }
+}
+
+const COMMON = { allowHalfOpen: true, data: undefined };
+
+interface ListenArguments {
+  readonly hostname: string;
+  readonly port: number;
+  readonly ipv6Only: boolean;
+}
+
+function listenAnywhere<Listener>(
+  { address, port }: Place,
+  ipv6Only: boolean,
+  listen: (place: ListenArguments) => Listener,
+): Listener {
+  try {
+    return listenAt({ hostname: address ?? "::", port, ipv6Only }, listen);
+  } catch (error) {
+    const noIpv6 = address === undefined && !ipv6Only && errorCode(error) === "EAFNOSUPPORT";
+    if (noIpv6) return listenAt({ hostname: "0.0.0.0", port, ipv6Only: false }, listen);
+    throw error;
+  }
+}
+
+function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArguments) => Listener): Listener {
+  try {
+    return listen(place);
+  } catch (error) {
+    const code = errorCode(error);
+    const where = formatEndpoint({ address: place.hostname, port: place.port });
+    throw new NetError(code, `cannot listen on TCP ${where}: ${code}`, error);
+  }
+}
+
+/** A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same). */
+function unlessGone<Data>(onOpen: (socket: Bun.Socket<Data>) => void): (socket: Bun.Socket<Data>) => void {
+  return (socket) => {
+    if (socket.remoteAddress === undefined) socket.terminate();
+    else onOpen(socket);
+  };
+}

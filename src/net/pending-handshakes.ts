@@ -1,0 +1,83 @@
+/**
+ * The TLS handshakes under way at a listener. Whoever connects and says nothing takes a place here, so that there are
+ * only so many; when all are taken, the oldest of the address that has most of them makes room.
+ */
+
+import { type Endpoint, unmapped } from "./endpoint.ts";
+import type { NetError } from "./network.ts";
+import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./secure-stream-port.ts";
+import type { StreamPort } from "./stream-port.ts";
+import type { SystemSockets } from "./system-sockets.ts";
+import { tlsFailure } from "./tls/tls-failure.ts";
+
+const HANDSHAKES_MAX = 256;
+const DESCRIPTORS_SHARE = 1 / 4;
+
+/** How many handshakes may be under way where this many files and sockets may be open. */
+export function handshakesMaxOf(descriptorLimit: number): number {
+  return Math.min(HANDSHAKES_MAX, Math.ceil(descriptorLimit * DESCRIPTORS_SHARE));
+}
+
+export class PendingHandshakes {
+  readonly #max: number;
+  readonly #system: SystemSockets | undefined;
+  readonly #terms: HandshakeTerms;
+  readonly #onStream: (stream: StreamPort) => void;
+  readonly #onFailure: (remote: Endpoint, failure: NetError) => void;
+  /** By address, oldest first; no address without any. */
+  readonly #pending = new Map<string, Set<SecureStreamPort>>();
+  #size = 0;
+  #stopped = false;
+
+  constructor(
+    system: SystemSockets | undefined,
+    terms: HandshakeTerms,
+    onStream: (stream: StreamPort) => void,
+    onFailure: (remote: Endpoint, failure: NetError) => void,
+  ) {
+    this.#max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
+    this.#system = system;
+    this.#terms = terms;
+    this.#onStream = onStream;
+    this.#onFailure = onFailure;
+  }
+
+  /** A connection has come. */
+  begin(socket: SecureSocket): void {
+    if (this.#size >= this.#max) this.#makeRoom();
+    const port: SecureStreamPort = new SecureStreamPort(socket, this.#system, this.#terms, (failure) => {
+      this.#forget(port);
+      if (failure === undefined) this.#onStream(port);
+      else if (!this.#stopped) this.#onFailure(port.remote, failure);
+    });
+    const { remote } = port; // read now: a socket that is closed has no address any more
+    const address = unmapped(remote.address);
+    const siblings = this.#pending.get(address);
+    if (siblings === undefined) this.#pending.set(address, new Set([port]));
+    else siblings.add(port);
+    this.#size++;
+  }
+
+  /** Breaks off every handshake, and tells nobody. */
+  stop(): void {
+    this.#stopped = true;
+    for (const ports of [...this.#pending.values()]) {
+      for (const port of [...ports]) port.fail(tlsFailure("TLS_HUNG_UP", this.#terms.side));
+    }
+  }
+
+  #makeRoom(): void {
+    let most = new Set<SecureStreamPort>();
+    for (const ports of this.#pending.values()) if (ports.size > most.size) most = ports;
+    const [oldest] = most;
+    oldest?.fail(tlsFailure("TLS_CROWDED", this.#terms.side));
+  }
+
+  #forget(port: SecureStreamPort): void {
+    const address = unmapped(port.remote.address);
+    const siblings = this.#pending.get(address);
+    if (!siblings?.delete(port)) return;
+    this.#size--;
+    if (siblings.size === 0) this.#pending.delete(address);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * The certificates, keys and authorities of one tunnel, read from files at the start and again whenever asked, and what
+ * Bun is told of them for each connection.
+ */
+
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { getCACertificates } from "node:tls";
+import { errorCode, NetError } from "../network.ts";
+import type { HandshakeTerms } from "../secure-stream-port.ts";
+import { readPin } from "./pin.ts";
+
+/** Which end this is, and its files. What an end does not use is not given. */
+export interface TlsTraits {
+  readonly role: "server" | "client";
+  /** PEM: our certificate, then those between it and its authority. */
+  readonly cert?: string | undefined;
+  /** PEM: its private key, not encrypted. */
+  readonly key?: string | undefined;
+  /** PEM: the authorities of servers, in place of the system's. */
+  readonly ca?: string | undefined;
+  /** PEM: the authorities of clients; with it only clients with a certificate are served. */
+  readonly clientCa?: string | undefined;
+  /** See `readPin`. */
+  readonly pin?: string | undefined;
+  /** The name to ask the server for and to find in its certificate, in place of the one it is dialled by. */
+  readonly sni?: string | undefined;
+}
+
+/** RFC 7301, 3.1: a list of names, each after a byte with its length. Bun takes no other form. */
+const ALPN = Buffer.from("\x09udptunnel", "latin1");
+const TLS_1_2 = 0x0303;
+
+/** Bun's types know only part of what it takes. */
+type TlsOptions = Bun.TLSOptions & { minVersion: number; requestCert: boolean; rejectUnauthorized: boolean };
+
+export class Certificates {
+  readonly #traits: TlsTraits;
+  /** The hash of the only public key that a server may have; undefined when authorities vouch for it. */
+  readonly #pin: Uint8Array | undefined;
+  readonly #warn: (message: string) => void;
+  readonly #renewals = new Set<() => void>();
+  #files: Pick<TlsOptions, "cert" | "key" | "ca">;
+
+  /**
+   * Reads all files.
+   *
+   * @param warn told what is doubtful and no error: a certificate out of its time, a key that others may read.
+   * @throws NetError that names the file, when one cannot be read or used.
+   */
+  constructor(traits: TlsTraits, warn: (message: string) => void) {
+    this.#traits = traits;
+    this.#warn = warn;
+    this.#pin = traits.pin === undefined ? undefined : readPin(traits.pin);
+    this.#files = this.#read();
+  }
+
+  /** What a listener is made with. */
+  get forServer(): TlsOptions {
+    return this.#options({ requestCert: this.#traits.clientCa !== undefined });
+  }
+
+  /** What a dial is made with. @param name as which the server is known. */
+  forClient(name: string): TlsOptions {
+    // With a pin the key decides, after the handshake, and neither name nor authority.
+    const rejectUnauthorized = this.#pin === undefined;
+    return {
+      ...this.#options({ requestCert: true, rejectUnauthorized }),
+      serverName: this.#traits.sni ?? name,
+    };
+  }
+
+  /** What a server must show. */
+  get termsForClient(): HandshakeTerms {
+    return { side: "client", authorized: true, pin: this.#pin };
+  }
+
+  /** What a client must show. */
+  get termsForServer(): HandshakeTerms {
+    return { side: "server", authorized: this.#traits.clientCa !== undefined };
+  }
+
+  /** Calls `renew` after each {@link reload}. @returns what ends that. */
+  onReload(renew: () => void): () => void {
+    this.#renewals.add(renew);
+    return () => this.#renewals.delete(renew);
+  }
+
+  /** Reads all files again, for connections from now on. @throws NetError as the constructor; the old ones then stay in use. */
+  reload(): void {
+    this.#files = this.#read();
+    for (const renew of this.#renewals) renew();
+  }
+
+  #options(asked: Partial<TlsOptions>): TlsOptions {
+    return {
+      ...this.#files,
+      ALPNProtocols: ALPN,
+      minVersion: TLS_1_2,
+      requestCert: false,
+      rejectUnauthorized: true, // said aloud: left out, an environment variable decides
+      ...asked,
+    };
+  }
+
+  #read(): Pick<TlsOptions, "cert" | "key" | "ca"> {
+    const { role, cert, key, clientCa } = this.#traits;
+    const ca = role === "server" ? clientCa : this.#traits.ca;
+    const authorities = ca === undefined ? this.#systemAuthorities() : readAuthorities(ca);
+    return {
+      ...(cert !== undefined && key !== undefined && this.#readPair(cert, key)),
+      ...(authorities !== undefined && { ca: authorities }),
+    };
+  }
+
+  /** The system's authorities; undefined, which means those Bun brings along, when the system has none. */
+  #systemAuthorities(): string | undefined {
+    if (this.#traits.role === "server" || this.#traits.pin !== undefined) return undefined;
+    const found = getCACertificates("system");
+    return found.length > 0 ? found.join("\n") : undefined;
+  }
+
+  #readPair(certFile: string, keyFile: string): { cert: string; key: string } {
+    const cert = readFile(certFile);
+    const [certificate] = parseCertificates(cert, certFile);
+    const key = readFile(keyFile);
+    if (!certificate?.checkPrivateKey(parseKey(key, keyFile))) {
+      throw new NetError(
+        "TLS_KEY_MISMATCH",
+        `${keyFile}: is not the private key of the certificate in ${certFile}`,
+      );
+    }
+    const { validFrom, validTo } = certificate;
+    if (Date.parse(validTo) < Date.now()) this.#warn(`${certFile}: the certificate expired on ${validTo}`);
+    if (Date.parse(validFrom) > Date.now())
+      this.#warn(`${certFile}: the certificate is not valid before ${validFrom}`);
+    const mode = statSync(keyFile).mode & 0o777;
+    if (mode & 0o077) {
+      this.#warn(
+        `${keyFile}: others than its owner may use the private key (mode ${mode.toString(8)}); chmod 600 ends that`,
+      );
+    }
+    return { cert, key };
+  }
+}
+
+function readFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new NetError(errorCode(error), `${file}: cannot be read: ${errorCode(error)}`, error);
+  }
+}
+
+function readAuthorities(file: string): string {
+  const text = readFile(file);
+  parseCertificates(text, file);
+  return text;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** Every certificate of a PEM file, at least one. */
+function parseCertificates(text: string, file: string): X509Certificate[] {
+  const found = text.match(CERTIFICATE) ?? [];
+  if (found.length === 0) throw new NetError("TLS_BAD_FILE", `${file}: holds no certificate in PEM`);
+  try {
+    return found.map((pem) => new X509Certificate(pem));
+  } catch (error) {
+    throw new NetError("TLS_BAD_FILE", `${file}: holds a certificate that cannot be read`, error);
+  }
+}
+
+/** Of a key that cannot be read nothing is told, not even how the reader failed. */
+function parseKey(text: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(text);
+  } catch {
+    const why = text.includes("ENCRYPTED")
+      ? "is encrypted; store it without a passphrase"
+      : "holds no private key in PEM";
+    throw new NetError("TLS_BAD_FILE", `${file}: ${why}`);
+  }
+}

@@ -1,0 +1,398 @@
+import { describe, expect, test } from "bun:test";
+import { AuthenticatedNetwork } from "../../src/auth/authenticated-network.ts";
+import { ClientHandshake, ServerHandshake } from "../../src/auth/handshake.ts";
+import { encodeFrame } from "../../src/framing/index.ts";
+import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
+import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
+import { Counters } from "../../src/observe/counters.ts";
+import { EventSource } from "../../src/observe/events.ts";
+import { SessionScene } from "../sessions/session-scene.ts";
+import {
+  App,
+  CLIENT,
+  CLIENT_APP,
+  Scene,
+  SERVER,
+  SERVER_APP,
+  TCP_PORT,
+  utf8,
+} from "../support/memory-tunnels.ts";
+import { secretOf } from "./secret-of.ts";
+
+const secret = "known-to-both-ends";
+const other = "known-to-one-end-only";
+const OTHER = "10.0.0.3";
+
+/** A client's proof for the challenge it has read. */
+function responseTo(challenge: Uint8Array, knows = secret): Uint8Array {
+  const step = new ClientHandshake(secretOf(knows), new Uint8Array(32).fill(7), undefined).take(challenge);
+  return (step.state === "going on" && step.send) || new Uint8Array();
+}
+
+/** Connects by hand, with the challenge read. */
+async function connect(scene: Scene, from: string) {
+  const { stream, told } = await scene.connect(from);
+  const [challenge = new Uint8Array()] = told.chunks.splice(0);
+  return { stream, told, challenge };
+}
+
+/** Connects by hand and proves. */
+async function enter(scene: Scene, from: string, after = new Uint8Array()) {
+  const { stream, told, challenge } = await connect(scene, from);
+  stream.write(new Uint8Array([...responseTo(challenge), ...after]));
+  await scene.clock.settle();
+  return { stream, told };
+}
+
+describe("two ends that know the secret", () => {
+  test("relay in peer mode, and after a reconnect", async () => {
+    const scene = new Scene();
+    const { server, clientApp, serverApp, client } = await scene.pair({ secret }, { secret });
+    clientApp.send(CLIENT, "there");
+    serverApp.send(SERVER, "back");
+    await scene.clock.settle();
+    scene.stream[0].fail("ECONNRESET");
+    scene.stream[1].fail("ECONNRESET");
+    await scene.clock.advance(1000);
+    clientApp.send(CLIENT, "again");
+    await scene.clock.settle();
+    expect([serverApp.texts, clientApp.texts]).toEqual([["there", "again"], ["back"]]);
+    expect([server.warnings, client.warnings, server.tunnel.counters.connects]).toEqual([[], [], 2]);
+    await scene.end();
+  });
+
+  test("relay with -r", async () => {
+    const scene = new Scene();
+    const { serverApp, clientApp } = await scene.pair({ secret, rtp: true }, { secret, rtp: true });
+    const [serverRtcp, clientRtcp] = [
+      new App(scene.wire, SERVER_APP, 5001),
+      new App(scene.wire, "10.0.1.2", 5001),
+    ];
+    clientApp.send(CLIENT, "rtp");
+    clientRtcp.send(CLIENT, "rtcp");
+    await scene.clock.settle();
+    expect([serverApp.texts, serverRtcp.texts]).toEqual([["rtp"], ["rtcp"]]);
+    await scene.end();
+  });
+
+  test("relay with -p, every source by its own proof", async () => {
+    const scene = new SessionScene();
+    const { server } = await scene.both({ secret }, { secret });
+    const sources = Array.from({ length: 100 }, (_, index) => scene.source(6000 + index));
+    for (const source of sources) source.send(`from ${source.port}`);
+    await scene.clock.settle();
+    expect(sources.map(({ answers }) => answers)).toEqual(sources.map(({ port }) => [`re from ${port}`]));
+    expect(server.tunnel.counters.refusedConnections).toBe(0);
+    await scene.end();
+  });
+
+  test("lose nothing when the network cuts every chunk to one byte", async () => {
+    const scene = new Scene();
+    scene.wire.streamFaults.chunkBytesMax = 1;
+    const { clientApp, serverApp } = await scene.pair({ secret }, { secret });
+    clientApp.send(CLIENT, "there");
+    serverApp.send(SERVER, "back");
+    await scene.clock.settle();
+    expect([serverApp.texts, clientApp.texts]).toEqual([["there"], ["back"]]);
+    await scene.end();
+  });
+
+  test("a frame right behind the proof is relayed", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ secret });
+    const app = new App(scene.wire, SERVER_APP);
+    const { told } = await enter(scene, CLIENT, encodeFrame(utf8("at once")));
+    expect(app.texts).toEqual(["at once"]);
+    expect(told.chunks.map(({ length }) => length)).toEqual([32]);
+    expect(tunnel.counters.connects).toBe(1);
+    await scene.end();
+  });
+});
+
+describe("a server with a secret", () => {
+  test("says nothing more to whoever does not prove it, and closes all of them 10 s after they came", async () => {
+    const scene = new Scene();
+    const { tunnel, events } = await scene.server({ secret });
+    const app = new App(scene.wire, SERVER_APP);
+    const cases = {
+      silent: () => new Uint8Array(),
+      "a part": (challenge: Uint8Array) => responseTo(challenge).subarray(0, 71),
+      frames: () => encodeFrame(utf8("let me in")),
+      "another secret": (challenge: Uint8Array) => responseTo(challenge, other),
+      "the challenge back": (challenge: Uint8Array) => challenge,
+      "another version": () => Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 9),
+    };
+    const all = [];
+    for (const say of Object.values(cases)) {
+      const { stream, told, challenge } = await connect(scene, CLIENT);
+      const said = say(challenge) as Uint8Array;
+      stream.write(said);
+      if (said.length > 0) stream.write(encodeFrame(utf8("and this")));
+      all.push(told);
+    }
+    app.send(SERVER, "for the peer");
+    await scene.clock.advance(9999);
+    expect(all.map(({ closed, chunks }) => [closed, chunks])).toEqual(all.map(() => [false, []]));
+    await scene.clock.advance(1);
+    expect(all.map(({ closed, code, chunks }) => [closed, code, chunks])).toEqual(
+      all.map(() => [true, "ECONNRESET", []]),
+    );
+    expect(tunnel.counters.unproved).toEqual({
+      "no proof in time": 2,
+      "no handshake": 1,
+      "wrong proof": 2,
+      "other version": 1,
+      "crowded out": 0,
+      left: 0,
+    });
+    expect([tunnel.counters.refusedConnections, tunnel.counters.connects, app.texts]).toEqual([6, 0, []]);
+    expect(events.filter(({ type }) => type === "wrong secret")).toHaveLength(2);
+    await scene.end();
+  });
+
+  test("reads nothing more of whoever has failed", async () => {
+    const scene = new Scene();
+    await scene.server({ secret });
+    const { stream } = await connect(scene, CLIENT);
+    stream.write(encodeFrame(utf8("let me in")));
+    await scene.clock.settle();
+    const { bufferBytes } = scene.wire.streamFaults;
+    expect(stream.write(new Uint8Array(2 * bufferBytes))).toBe(bufferBytes);
+    await scene.clock.settle();
+    expect(stream.write(new Uint8Array(1))).toBe(0);
+    await scene.end();
+  });
+
+  test("closes one that sends a byte a second at the same time, in every phase", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ secret });
+    const slow = await connect(scene, CLIENT);
+    const response = responseTo(slow.challenge);
+    for (let at = 0; at < 10; at++) {
+      expect(slow.told.closed).toBe(false);
+      slow.stream.write(response.subarray(at, at + 1));
+      await scene.clock.advance(1000);
+    }
+    expect(slow.told.closed).toBe(true);
+    expect(tunnel.counters.unproved["no proof in time"]).toBe(1);
+    await scene.end();
+  });
+
+  test("does not let an unproved connection replace the one being served", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ secret });
+    const app = new App(scene.wire, SERVER_APP);
+    const served = await enter(scene, CLIENT);
+    const hanging = await connect(scene, CLIENT);
+    app.send(SERVER, "still here");
+    await scene.clock.advance(10_000);
+    expect(served.told).toMatchObject({ ended: false, closed: false });
+    expect(hanging.told.closed).toBe(true);
+    expect(served.told.chunks.at(-1)).toEqual(encodeFrame(utf8("still here")));
+    await enter(scene, CLIENT);
+    expect(served.told.ended).toBe(true);
+    expect(tunnel.counters.connects).toBe(2);
+    await scene.end();
+  });
+
+  test("keeps 64 of one address waiting, and of more the newest", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ secret });
+    const of = async (from: string) => await connect(scene, from);
+    const stranger = await of(OTHER);
+    const many = [];
+    for (let count = 0; count < 70; count++) many.push(await of(CLIENT));
+    expect(many.map(({ told }) => told.closed)).toEqual(many.map((_, index) => index < 6));
+    expect(stranger.told.closed).toBe(false);
+    expect(tunnel.counters.unproved["crowded out"]).toBe(6);
+    await scene.end();
+  });
+
+  test("keeps 256 waiting in all; IPv6 addresses of one /64 are one", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ secret });
+    const of = async (from: string) => await connect(scene, from);
+    const neighbours = [];
+    for (let host = 1; host <= 65; host++) neighbours.push(await of(`2001:db8::${host}`));
+    expect(neighbours.map(({ told }) => told.closed)).toEqual(neighbours.map((_, index) => index === 0));
+    for (let net = 0; net < 192; net++) await of(`2001:db8:1:${net}::1`);
+    expect(neighbours[1]?.told.closed).toBe(false);
+    await of("2001:db8:2::1");
+    expect(neighbours[1]?.told.closed).toBe(true);
+    expect(tunnel.counters.unproved["crowded out"]).toBe(2);
+    const late = await of("2001:db8:3::1");
+    late.stream.write(responseTo(late.challenge));
+    await scene.clock.settle();
+    expect(tunnel.counters.connects).toBe(1);
+    await scene.end();
+  });
+
+  test("asks addresses that are not allowed for nothing", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ secret, allow: CLIENT });
+    const { told, challenge } = await connect(scene, OTHER);
+    expect([told.closed, challenge.length, tunnel.counters.refusedConnections]).toEqual([true, 0, 1]);
+    expect((await connect(scene, CLIENT)).challenge.length).toBe(40);
+    await scene.end();
+  });
+});
+
+describe("a client with a secret", () => {
+  test.each([
+    ["another secret", { secret: other }, /did not accept the secret/],
+    ["none", {}, /has not asked for the secret: does its end lack --secret-file\?/],
+  ])(
+    "sends nothing to a server with %s, says why, and dials ever more seldom",
+    async (_what, server, why) => {
+      const scene = new Scene();
+      const { client, clientApp, serverApp } = await scene.pair(server, { secret });
+      clientApp.send(CLIENT, "private");
+      await scene.clock.advance(4000);
+      expect(client.warnings).toEqual([expect.objectContaining({ type: "dial failed", code: "EAUTH" })]);
+      expect(JSON.stringify(client.warnings)).toMatch(why);
+      await scene.clock.advance(60_000);
+      expect(serverApp.received).toEqual([]);
+      expect(scene.wire.dialled.length).toBeLessThan(15);
+      await scene.end();
+    },
+  );
+
+  test("believes no server that only sends its proof back, and hangs up", async () => {
+    const scene = new Scene();
+    let closed = false;
+    listenByHand(scene, (stream) => {
+      stream.write(Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 1, ...new Uint8Array(32)));
+      return {
+        onChunk: (chunk) => void stream.write(chunk.subarray(40)),
+        onClose: () => {
+          closed = true;
+        },
+      };
+    });
+    const { warnings } = await scene.client({ secret });
+    await scene.clock.settle();
+    expect(warnings).toMatchObject([{ code: "EAUTH", message: expect.stringContaining("did not prove") }]);
+    expect(closed).toBe(true);
+    await scene.end();
+  });
+
+  test("gives a server that sends a byte a second 4 s, in either phase", async () => {
+    for (const atOnce of [0, 40]) {
+      const scene = new Scene();
+      const challenge = new ServerHandshake(secretOf(secret), new Uint8Array(32), undefined).challenge;
+      let slow: StreamPort | undefined;
+      listenByHand(scene, (stream) => {
+        slow = stream;
+        stream.write(challenge.subarray(0, atOnce));
+        return { onChunk() {}, onClose() {} };
+      });
+      const { warnings } = await scene.client({ secret });
+      await scene.clock.settle();
+      for (let second = 0; second < 4; second++) {
+        expect(warnings).toEqual([]);
+        slow?.write(challenge.subarray(second, second + 1));
+        await scene.clock.advance(1000);
+      }
+      expect(warnings).toMatchObject([{ code: "EAUTH" }]);
+      await scene.end();
+    }
+  });
+
+  test("relays what comes right behind the server's proof", async () => {
+    const scene = new Scene();
+    listenByHand(scene, (stream) => {
+      const handshake = new ServerHandshake(secretOf(secret), new Uint8Array(32).fill(8), undefined);
+      stream.write(handshake.challenge);
+      return {
+        onChunk: (chunk) => {
+          const step = handshake.take(chunk);
+          const proof = (step.state === "proved" && step.send) || new Uint8Array();
+          stream.write(new Uint8Array([...proof, ...encodeFrame(utf8("at once"))]));
+        },
+        onClose() {},
+      };
+    });
+    await scene.client({ secret });
+    const app = new App(scene.wire, CLIENT_APP);
+    await scene.clock.settle();
+    expect(app.texts).toEqual(["at once"]);
+    await scene.end();
+  });
+
+  test("hangs up when it is closed in the middle of the proof", async () => {
+    const scene = new Scene();
+    let closed = false;
+    listenByHand(scene, () => ({
+      onChunk() {},
+      onClose: () => {
+        closed = true;
+      },
+    }));
+    await scene.client({ secret });
+    await scene.clock.settle();
+    expect(closed).toBe(false);
+    await scene.end();
+    expect(closed).toBe(true);
+  });
+
+  test("with --once it ends, with the reason", async () => {
+    const scene = new Scene();
+    await scene.server();
+    const { tunnel } = await scene.client({ secret, once: true });
+    const closed = tunnel.closed.catch((error) => error);
+    await scene.clock.advance(4000);
+    expect(await closed).toMatchObject({ code: "ERR_DIAL", message: expect.stringContaining("secret") });
+    await scene.end();
+  });
+
+  test("a client without one relays nothing of the challenge", async () => {
+    const scene = new Scene();
+    const { client, clientApp } = await scene.pair({ secret }, {});
+    await scene.clock.advance(30_000);
+    expect([clientApp.received, client.tunnel.counters.inbound.received]).toEqual([[], 0]);
+    await scene.end();
+  });
+});
+
+/** A server that is not ours. */
+function listenByHand(
+  scene: Scene,
+  serve: (stream: StreamPort) => Pick<StreamReceiver, "onChunk" | "onClose">,
+): void {
+  new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => {
+    stream.receive({ onDrain() {}, onEnd() {}, ...serve(stream) });
+  });
+}
+
+test("what is handed out is the stream itself: the proof costs nothing afterwards", async () => {
+  const wire = new MemoryWire();
+  const network = (address: string) =>
+    new AuthenticatedNetwork(new MemoryNetwork(wire, address), {
+      secret: secretOf(secret),
+      counters: new Counters(),
+      events: new EventSource(() => 0),
+      allows: () => true,
+    });
+  const accepted: StreamPort[] = [];
+  network(SERVER).listen({ port: TCP_PORT }, (stream) => accepted.push(stream));
+  const dial = network(CLIENT).dial({ address: SERVER, port: TCP_PORT });
+  await wire.clock.settle();
+  expect([await dial.stream, accepted[0]]).toEqual([
+    wire.streams[0]?.[0],
+    wire.streams[0]?.[1],
+  ] as StreamPort[]);
+  expect(await dial.stream).toBe(wire.streams[0]?.[0] as StreamPort);
+  expect(accepted[0]).toBe(wire.streams[0]?.[1] as StreamPort);
+  expect(wire.clock.pending).toBe(0);
+});
+
+test("a quarter of the open files may wait, and the rest is for those who have proved themselves", () => {
+  const plain = new MemoryNetwork(new MemoryWire(), SERVER);
+  const guarded = (limit: number) => {
+    plain.descriptorLimit = () => limit;
+    const events = new EventSource(() => 0);
+    const authentication = { secret: secretOf(secret), counters: new Counters(), events, allows: () => true };
+    return new AuthenticatedNetwork(plain, authentication).descriptorLimit();
+  };
+  expect([64, 1024, 65_536, Infinity].map(guarded)).toEqual([48, 768, 65_280, Infinity]);
+});

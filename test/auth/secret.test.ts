@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { startClient, startServer } from "../../src/index.ts";
+import { SECRET_BYTES_MAX, type Secret } from "../../src/options/secret.ts";
+import { client, problemsOf, server } from "../options/given.ts";
+import { CLIENT, Scene, SERVER } from "../support/memory-tunnels.ts";
+import { secretOf } from "./secret-of.ts";
+
+const TEXT = "a-secret-that-must-not-be-seen";
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "udptunnel-secret-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function fileWith(content: string | Uint8Array, mode = 0o600): string {
+  const file = join(folder, `${mode.toString(8)}-${content.length}`);
+  writeFileSync(file, content);
+  chmodSync(file, mode);
+  return file;
+}
+
+const same = (one: Secret, other: Secret) => expect(one.sign()).toEqual(other.sign());
+
+describe("what a secret is", () => {
+  test("one line break at the end is no part of it", () => {
+    for (const end of ["\n", "\r\n"]) same(secretOf(TEXT + end), secretOf(TEXT));
+    expect(secretOf(`${TEXT}\n\n`).sign()).not.toEqual(secretOf(TEXT).sign());
+    expect(secretOf(`${TEXT} `).sign()).not.toEqual(secretOf(TEXT).sign());
+  });
+
+  test("bytes and text are the same, and the bytes given may change afterwards", () => {
+    const bytes = new TextEncoder().encode(TEXT);
+    const secret = secretOf(bytes);
+    bytes.fill(0);
+    same(secret, secretOf(TEXT));
+  });
+
+  test("it has 16 to 4096 bytes", () => {
+    secretOf("x".repeat(16));
+    secretOf("x".repeat(SECRET_BYTES_MAX));
+    expect(() => secretOf(`${"x".repeat(15)}\n`)).toThrow("has 15 bytes; give at least 16");
+    expect(() => secretOf("x".repeat(SECRET_BYTES_MAX + 1))).toThrow("is longer than 4096 bytes");
+  });
+
+  test("it does not show, however it is printed", () => {
+    const secret = secretOf(TEXT);
+    const settings = server({ secret: TEXT });
+    const shown = [secret, settings].flatMap((it) => [
+      inspect(it, { depth: 9, showHidden: true }),
+      Bun.inspect(it),
+      JSON.stringify(it),
+      `${it}`,
+    ]);
+    for (const text of shown) {
+      expect(text).not.toContain(TEXT);
+      expect(text).not.toContain(Array.from(Buffer.from(TEXT)).slice(0, 4).join(", "));
+      expect(text).not.toContain(Array.from(Buffer.from(TEXT)).slice(0, 4).join(","));
+    }
+    expect(shown.slice(0, 4)).toEqual(["[secret]", "[secret]", '"[secret]"', "[secret]"]);
+  });
+});
+
+describe("options", () => {
+  test("the file's secret is that of the text in it", () => {
+    const { secret } = client({ secretFile: fileWith(`${TEXT}\n`) });
+    same(secret as Secret, secretOf(TEXT));
+    expect(secret?.exposed).toBeUndefined();
+  });
+
+  test("too short, too long, missing, no file: each is a problem that names the file and nothing of what is in it", () => {
+    const short = fileWith("short-and-sweet");
+    expect(problemsOf(() => server({ secretFile: short }))).toEqual([
+      expect.stringMatching(/^secretFile: the secret in ".*" has 15 bytes; give at least 16/),
+    ]);
+    expect(problemsOf(() => server({ secretFile: "/dev/zero" }))).toEqual([
+      'secretFile: the secret in "/dev/zero" is longer than 4096 bytes; give a shorter one',
+    ]);
+    expect(problemsOf(() => server({ secretFile: join(folder, "none") }))).toEqual([
+      expect.stringMatching(/^secretFile: cannot read ".*none": ENOENT$/),
+    ]);
+    expect(problemsOf(() => server({ secretFile: folder }))).toEqual([
+      expect.stringMatching(/^secretFile: cannot read ".*": EISDIR$/),
+    ]);
+    expect(problemsOf(() => server({ secret: "short-and-sweet" })).join()).not.toContain("sweet");
+    expect(problemsOf(() => server({ secret: 12_345 }))).toEqual([
+      "secret: is neither text nor a Uint8Array; give one of these",
+    ]);
+  });
+
+  test("two secrets are one too many", () => {
+    expect(problemsOf(() => client({ secret: TEXT, secretFile: fileWith(TEXT) }))).toEqual([
+      "secretFile: is a second secret beside secret; give one of them",
+    ]);
+  });
+
+  test("requireAuth is content with a secret, and not with addresses", () => {
+    server({ requireAuth: true, secret: TEXT });
+    for (const options of [{}, { allow: "192.0.2.1" }, { listen: "127.0.0.1/5000" }]) {
+      expect(problemsOf(() => server({ requireAuth: true, ...options }))).toEqual([
+        expect.stringMatching(/^requireAuth: needs clients to prove themselves/),
+      ]);
+    }
+    expect(problemsOf(() => client({ requireAuth: true }))).toContain(
+      "requireAuth: is for the server only; leave it out",
+    );
+  });
+
+  test("a file that others may read is warned of once; a pipe has nobody else", async () => {
+    const scene = new Scene();
+    const file = fileWith(TEXT, 0o640);
+    const { warnings } = await scene.server({ secretFile: file });
+    expect(warnings).toEqual([{ type: "secret exposed", file, mode: 0o640 }]);
+    await scene.end();
+  });
+});
+
+test("a secret guards a server that everybody can reach; nothing else of its own does", async () => {
+  const scene = new Scene();
+  expect((await scene.server({ secret: TEXT })).warnings).toEqual([]);
+  await scene.end();
+  const open = new Scene();
+  expect((await open.server()).warnings).toMatchObject([{ type: "open to all" }]);
+  await open.end();
+});
+
+test("running tunnels, their counters, events and errors do not show it", async () => {
+  const scene = new Scene();
+  const { server: at, client: from } = await scene.pair({ secret: TEXT }, { secret: `${TEXT}!` });
+  await scene.clock.advance(11_000);
+  const wrong = await startServer({ listen: "x", target: "", secret: TEXT } as never).catch((error) => error);
+  const alsoWrong = await startClient({ connect: "x", target: "x", secret: "sixteen--" } as never).catch(
+    (e) => e,
+  );
+  const shown = [at, from, wrong, alsoWrong, wrong.problems].flatMap((it) => [
+    inspect(it, { depth: 12, showHidden: true }),
+    Bun.inspect(it, { depth: 12 }),
+    String(it?.stack),
+  ]);
+  expect(at.events.map(({ type }) => type)).toContain("wrong secret");
+  expect(shown.join("\n")).toContain(SERVER);
+  expect(shown.join("\n")).toContain(CLIENT);
+  for (const text of [TEXT, "sixteen--"]) expect(shown.join("\n")).not.toContain(text);
+  await scene.end();
+});

@@ -1,0 +1,86 @@
+/**
+ * Bun 1.4.5 spins when `accept` meets EMFILE. So a server must never let strangers take its last file, however few files
+ * it may open and however many strangers come.
+ */
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
+import { Program } from "../support/program.ts";
+import { until } from "../support/until.ts";
+import { Crowd } from "./crowd.ts";
+import { openFiles } from "./quiet-tunnel.ts";
+
+const FILES = 128;
+const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
+const SECRET = { UDPTUNNEL_SECRET: "known-to-both-ends" };
+/** Ticks of the CPU clock in a second (proc(5); 100 on every Linux). */
+const TICKS_PER_SECOND = 100;
+const PAGE_BYTES = 4096;
+/** 0xFFFF: a frame that never ends, if frames are what is read. A thousand of these kept would be 64 MB. */
+const GARBAGE = new Uint8Array(65_536).fill(0xff);
+/** The runtime's own heap comes and goes by some MB. */
+const MEMORY_BYTES = 40e6;
+
+test.each([
+  ["in peer mode", [], {}],
+  ["in peer mode with a secret", [], SECRET],
+  ["with -p", ["-p"], {}],
+  ["with -p and a secret", ["-p"], SECRET],
+])(
+  "a server %s that may open few files survives 1,000 connections without spinning",
+  async (_mode, flags, secret) => {
+    const [tcp, udp] = [freeTcpPort(), await freeUdpPort()];
+    const limited = ["sh", "-c", `ulimit -n ${FILES} && exec "$0" "$@"`, process.execPath, ENTRY];
+    const ends = ["-s", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
+    await using server = new Program([...flags, ...ends, "-v"], limited, secret);
+    await server.says("listening on TCP");
+    const { pid } = server.child;
+    const files = openFiles(pid);
+    const memory = residentBytes(pid);
+    let most = 0;
+    {
+      await using crowd = new Crowd(tcp);
+      for (let round = 0; round < 10; round++) {
+        for (const { socket } of await crowd.grow(100)) socket.write(GARBAGE);
+        most = Math.max(most, openFiles(pid));
+      }
+      await until("the crowd to be dealt with", () => crowd.closed >= 1000 - FILES);
+      const before = cpuSeconds(pid);
+      await Bun.sleep(500);
+      expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // spinning would take all of it
+      most = Math.max(most, openFiles(pid));
+      expect(residentBytes(pid) - memory).toBeLessThan(MEMORY_BYTES);
+    }
+    expect(residentBytes(pid) - memory).toBeLessThan(MEMORY_BYTES);
+    expect(most).toBeLessThan(FILES - 10);
+    await until("the files to be closed", () => openFiles(pid) <= files + 1);
+    await using client = new Program(
+      [
+        ...flags.filter((flag) => flag !== "-p"),
+        "-c",
+        `${TUNNEL_HOST}/${tcp}`,
+        "--bind",
+        "127.0.0.4",
+        `${APP_HOST}/${udp}`,
+        "-v",
+      ],
+      undefined,
+      secret,
+    );
+    await client.says("connected");
+  },
+);
+
+/** What a process has used of the CPU, in user and kernel (proc(5), /proc/pid/stat, fields 14 and 15). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** What a process has in memory (proc(5), /proc/pid/statm, field 2). */
+function residentBytes(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * PAGE_BYTES;
+}
