@@ -23,6 +23,7 @@ export class BunStreamPort implements StreamPort {
   receiver: StreamReceiver;
   readonly #socket: Socket;
   readonly #system: SystemSockets | undefined;
+  #local: Endpoint | undefined;
   #remote: Endpoint | undefined;
 
   constructor(socket: Socket, system: SystemSockets | undefined) {
@@ -34,12 +35,13 @@ export class BunStreamPort implements StreamPort {
   }
 
   get local(): Endpoint {
-    return { address: this.#socket.localAddress, port: this.#socket.localPort };
+    this.#local ??= endpointOf(this.#socket.localAddress, this.#socket.localPort);
+    return this.#local ?? GONE;
   }
 
   get remote(): Endpoint {
-    this.#remote ??= { address: this.#socket.remoteAddress, port: this.#socket.remotePort };
-    return this.#remote;
+    this.#remote ??= endpointOf(this.#socket.remoteAddress, this.#socket.remotePort);
+    return this.#remote ?? GONE;
   }
 
   /** The dial has succeeded: hands the stream out, and returns who is to be told of what happens meanwhile. */
@@ -90,6 +92,13 @@ export class BunStreamPort implements StreamPort {
   terminate(): void {
     this.#socket.terminate();
   }
+}
+
+/** What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up. */
+const GONE: Endpoint = { address: "::", port: 0 };
+
+function endpointOf(address: string | undefined, port: number): Endpoint | undefined {
+  return address === undefined ? undefined : { address, port };
 }
 
 /** Keeps what happens on a stream before anybody has asked to be told. */

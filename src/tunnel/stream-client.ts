@@ -100,7 +100,7 @@ export class StreamClient implements StreamSupply {
           this.#abandonDial = undefined;
           this.#policy.onUp(network.clock.now());
           events.forget("dial failed");
-          if (stream) events.report({ type: "connected", local: stream.local, remote: stream.remote });
+          if (stream) events.report({ type: "connected", local: stream.local, remote: first });
         },
         onEnded: (reason, code) => {
           this.#association = undefined;
