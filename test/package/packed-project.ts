@@ -44,7 +44,8 @@ export class PackedProject implements Disposable {
 /** Runs a program to its end. @returns what it wrote to stdout. @throws Error with all it wrote when it fails. */
 export function run(cwd: string, ...command: string[]): string {
   // Programs of the package begin with `env bun`, and Bun may be nowhere but among the packages.
-  const env = { ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}` };
+  const { PATH } = process.env;
+  const env = { ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${PATH}` };
   const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, env, stdin: "ignore" });
   if (exitCode !== 0) throw new Error(`${command.join(" ")} failed (${exitCode}):\n${stdout}\n${stderr}`);
   return stdout.toString();
