@@ -31,7 +31,8 @@ export class BunStreamPort implements StreamPort {
     this.#system = system;
     this.receiver = new EarlyEvents();
     socket.data = this;
-    system?.prepareStream(fdOf(socket));
+    if (system !== undefined) system.prepareStream(fdOf(socket));
+    else socket.setKeepAlive(true, KEEPALIVE_MS);
   }
 
   get local(): Endpoint {
@@ -93,6 +94,9 @@ export class BunStreamPort implements StreamPort {
     this.#socket.terminate();
   }
 }
+
+/** Where only Bun's own calls serve: after this silence ten probes follow, a second apart (a dead peer: 15 s). */
+const KEEPALIVE_MS = 5000;
 
 /** What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up. */
 const GONE: Endpoint = { address: "::", port: 0 };

@@ -118,8 +118,9 @@ export class Link implements StreamReceiver {
   }
 
   onClose(code: string | undefined): void {
-    const stalled = code === "ETIMEDOUT" && this.#outbound.windowWasClosed;
-    this.#onStreamEnd(stalled ? { by: "stall" } : { by: "error", code });
+    // A write that met the timeout has taken its code with it.
+    const timedOut = code === "ETIMEDOUT" || code === undefined;
+    this.#onStreamEnd(timedOut && this.#outbound.stalled ? { by: "stall" } : { by: "error", code });
   }
 
   /** Gives the link a stream. @param onEnd called when the stream is of no more use; `detach` is then due. */

@@ -73,9 +73,9 @@ export class OutboundPath {
     return this.#queue.bytes;
   }
 
-  /** Whether the peer's window was closed when the stream was last looked at. */
-  get windowWasClosed(): boolean {
-    return this.#stall.windowWasClosed;
+  /** Whether the peer has been there for long and taken nothing. */
+  get stalled(): boolean {
+    return this.#stall.stalled;
   }
 
   /** Takes a datagram that may be relayed. @param payload copied before return. */

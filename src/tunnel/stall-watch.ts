@@ -9,6 +9,9 @@ import type { StreamGauge, StreamPort } from "../net/stream-port.ts";
 /** How often a full stream is looked at. */
 const LOOK_MS = 1000;
 
+/** The kernel gives up after 0.8 of the limit, counted from a moment before ours. */
+const KERNEL_SHARE = 0.7;
+
 export class StallWatch {
   readonly #clock: Clock;
   readonly #limitMs: number;
@@ -24,9 +27,13 @@ export class StallWatch {
     this.#onStall = onStall;
   }
 
-  /** Whether the peer's window was closed when last looked at. */
-  get windowWasClosed(): boolean {
-    return this.#windowWasClosed;
+  /**
+   * Whether the peer's window was closed when last looked at, and nothing has been taken for nearly as long as a stall
+   * lasts: the kernel's own timeout ends such a stream a little sooner than this watch does.
+   */
+  get stalled(): boolean {
+    const lastedMs = this.#clock.now() - this.#since;
+    return this.#timer !== undefined && this.#windowWasClosed && lastedMs >= this.#limitMs * KERNEL_SHARE;
   }
 
   /** The stream has been looked at. */
