@@ -17,6 +17,8 @@ export interface Plan {
   /** Datagrams a second each way with traffic in both directions. */
   bothRate: number;
   sources: number[];
+  /** Sessions that are opened and kept. */
+  sessions: number[];
   seconds: number;
   warmUpSeconds: number;
   /** Seconds of load on each congested path, and which of the paths. */

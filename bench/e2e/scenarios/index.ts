@@ -9,6 +9,7 @@ import { memory } from "./memory.ts";
 import { neighbours } from "./neighbours.ts";
 import { rate } from "./rate.ts";
 import { reconnect } from "./reconnect.ts";
+import { sessions } from "./sessions.ts";
 import { slowLink } from "./slow-link.ts";
 import { sources } from "./sources.ts";
 import { startUp } from "./start-up.ts";
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   latency,
   bothWays,
   sources,
+  sessions,
   neighbours,
   slowLink,
   reconnect,

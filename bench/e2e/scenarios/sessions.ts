@@ -1,0 +1,134 @@
+/**
+ * Sessions as such: how fast they open, how many questions they carry when each waits for its answer, and what an idle
+ * one weighs. The sources and the echo service live in this process, so its share of the two cores is in the figures.
+ */
+
+import { setTimeout as after } from "node:timers/promises";
+import type { Column, Scenario } from "../scenario.ts";
+import type { TunnelPair } from "../tunnel-pair.ts";
+import { startPerSource, withoutPerSource } from "./per-source.ts";
+
+const OPENED: Column = { key: "openedPerSecond", label: "opened", unit: "/s", digits: 0, better: "higher" };
+const TRIPS: Column = {
+  key: "tripsPerSecond",
+  label: "round trips",
+  unit: "/s",
+  digits: 0,
+  better: "higher",
+};
+const IDLE: Column = {
+  key: "idleKB",
+  label: "an idle session, both ends",
+  unit: "kB",
+  digits: 1,
+  better: "lower",
+};
+
+const QUESTION = new Uint8Array(100);
+/** Questions under way at once. */
+const ASKING_MAX = 100;
+/** A question without an answer is asked again after this. */
+const ASK_AGAIN_MS = 1000;
+/** Sessions are opened so many at a time. */
+const OPENING_MAX = 200;
+
+export const sessions: Scenario = {
+  name: "sessions",
+  title: "Per-source mode: opening sessions, asking through them, keeping them",
+  columns: [OPENED, TRIPS, IDLE],
+  rounds: (plan) =>
+    plan.sessions.map((count) => ({
+      detail: `${count} ${count === 1 ? "session" : "sessions"}`,
+      leftOut: withoutPerSource,
+      run: async (relay, context) => {
+        const pair = await startPerSource(relay, context);
+        const { serverApp, serverPort } = pair.place;
+        const echo = await Bun.udpSocket({
+          hostname: serverApp,
+          port: serverPort,
+          socket: { data: (socket, payload, port, address) => void socket.send(payload, port, address) },
+        });
+        const askers = await Promise.all(Array.from({ length: count }, () => Asker.open(pair)));
+        try {
+          const before = residentBytes(pair);
+          const start = performance.now();
+          await inParallel(OPENING_MAX, askers, (asker) => asker.ask());
+          const openedPerSecond = (1000 * count) / (performance.now() - start);
+          const tripsPerSecond = await askFor(askers, plan.seconds);
+          return {
+            values: {
+              openedPerSecond,
+              tripsPerSecond,
+              idleKB: (residentBytes(pair) - before) / count / 1000,
+            },
+          };
+        } finally {
+          for (const asker of askers) asker.close();
+          echo.close();
+          await pair.stop();
+        }
+      },
+    })),
+};
+
+/** One UDP source. */
+class Asker {
+  #socket: Bun.udp.ConnectedSocket<"buffer"> | undefined;
+  #answered: () => void = () => {};
+
+  static async open({ place }: TunnelPair): Promise<Asker> {
+    const asker = new Asker();
+    asker.#socket = await Bun.udpSocket({
+      connect: { hostname: "127.0.0.1", port: place.clientPort },
+      socket: { data: () => asker.#answered(), error: () => {} },
+    });
+    return asker;
+  }
+
+  /** Settles when the answer is there. */
+  async ask(): Promise<void> {
+    const answer = Promise.withResolvers<void>();
+    this.#answered = answer.resolve;
+    const again = setInterval(() => this.#socket?.send(QUESTION), ASK_AGAIN_MS);
+    this.#socket?.send(QUESTION);
+    await answer.promise;
+    clearInterval(again);
+  }
+
+  close(): void {
+    this.#socket?.close();
+  }
+}
+
+/** Asks through all of them in turn. @returns answers a second. */
+async function askFor(askers: readonly Asker[], seconds: number): Promise<number> {
+  const until = performance.now() + seconds * 1000;
+  let answers = 0;
+  let next = 0;
+  const lanes = Array.from({ length: Math.min(ASKING_MAX, askers.length) }, async () => {
+    while (performance.now() < until) {
+      await (askers[next++ % askers.length] as Asker).ask();
+      answers++;
+    }
+  });
+  await Promise.all(lanes);
+  await after(100); // what the last answers left behind goes
+  return answers / seconds;
+}
+
+async function inParallel<T>(
+  lanes: number,
+  list: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const items = list.values();
+  const lane = async () => {
+    for (const item of items) await work(item);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+function residentBytes(pair: TunnelPair): number {
+  const { client, server } = pair.cost();
+  return client.nowBytes + server.nowBytes;
+}
