@@ -1,7 +1,6 @@
 /** A UDP socket on `Bun.udpSocket`. */
 
 import { BatchSender, type SenderSocket } from "./batch-sender.ts";
-import { systemClock } from "./clock.ts";
 import { DatagramBatch, type Transmitter } from "./datagram-batch.ts";
 import type {
   DatagramPort,
@@ -13,15 +12,11 @@ import type {
 import { type Endpoint, familyOf, formatEndpoint } from "./endpoint.ts";
 import { join, prepareSending } from "./multicast.ts";
 import { errorCode, NetError } from "./network.ts";
-import type { SystemSockets } from "./system-sockets.ts";
+import type { ReceiveGate, SystemSockets } from "./system-sockets.ts";
 
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
 const REUSE_ADDRESS = 16;
 const IPV6_ONLY = 8;
-
-/** What one socket may cost in one turn of the event loop, looked at every so many datagrams. */
-const TURN_US = 5000;
-const TURN_LOOK = 256;
 
 type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
 
@@ -32,12 +27,10 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #connected: "by Bun" | "by us" | undefined;
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
+  readonly #gate: ReceiveGate | undefined;
   readonly #ipv6Only: boolean;
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
-  #turnDatagrams = 0;
-  #turnSpentUs = 0;
-  #gateClosed = false;
 
   /**
    * @param system the operating system's extras, if there are any.
@@ -55,6 +48,8 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     this.#ipv6Only = ipv6Only;
     if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
     this.#socket = this.#open(options);
+    // Bun's sockets have a descriptor, though its types do not say so (a test pins it).
+    this.#gate = system?.receiveGate((this.#socket as unknown as { fd: number }).fd);
     try {
       this.#prepare(options);
     } catch (error) {
@@ -65,21 +60,20 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   sender(target: Endpoint, report: SendReport): DatagramSender {
-    const socket = this.#socket;
     const sendOne =
       this.#connected === "by Bun"
-        ? (payload: Uint8Array) => (socket as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
+        ? (payload: Uint8Array) => (this.#bunSocket() as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
         : (payload: Uint8Array) =>
-            (socket as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
+            (this.#bunSocket() as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
     return new BatchSender(this, this.#transmitter(target), sendOne, report);
   }
 
   kernelDrops(): number | undefined {
-    return this.#socket.closed ? undefined : this.#system?.kernelDrops(this.#fd);
+    return this.#socket.closed ? undefined : this.#gate && this.#system?.kernelDrops(this.#gate.fd);
   }
 
   close(): void {
-    this.#socket.close();
+    this.#bunSocket().close();
   }
 
   takeBatch(): DatagramBatch {
@@ -113,7 +107,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           ...{ flags: (options.shared ? REUSE_ADDRESS : 0) | (this.#ipv6Only ? IPV6_ONLY : 0) },
           socket: {
             data: (_socket, payload, port, address) => {
-              this.#countInTurn();
+              this.#gate?.onDatagram();
               receiver.onDatagram(payload, port, address);
             },
             drain: () => this.#onDrain(),
@@ -128,21 +122,24 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   #prepare(options: DatagramPortOptions): void {
-    this.#system?.prepareDatagramSocket(this.#fd, options.oneTarget ?? false);
     const { address } = options.bind;
-    if (options.connect && this.#connected === "by us")
-      this.#system?.connectDatagramSocket(this.#fd, options.connect, familyOf(address));
+    if (this.#system && this.#gate) {
+      this.#system.prepareDatagramSocket(this.#gate.fd, options.oneTarget ?? false);
+      if (options.connect && this.#connected === "by us")
+        this.#system.connectDatagramSocket(this.#gate.fd, options.connect, familyOf(address));
+    }
     if (options.join) join(this.#socket, address, options.join);
     if (options.multicast) {
       prepareSending(this.#socket, familyOf(address), options.multicast, () =>
-        this.#system === undefined ? "ENOTSUP" : this.#system.setMulticastTtl(this.#fd, 0),
+        this.#gate === undefined ? "ENOTSUP" : this.#system?.setMulticastTtl(this.#gate.fd, 0),
       );
     }
   }
 
-  /** Bun's sockets have a descriptor, though its types do not say so (a test pins it). */
-  get #fd(): number {
-    return (this.#socket as unknown as { fd: number }).fd;
+  /** The socket as Bun may use it now: to send, to close. */
+  #bunSocket(): Socket {
+    this.#gate?.open();
+    return this.#socket;
   }
 
   /** Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data` comes here too. */
@@ -151,29 +148,6 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     if (code === "UNKNOWN") throw error;
     this.#receiver.onError(code);
   }
-
-  /**
-   * Ends Bun's receive loop, which runs until the socket is empty: under a flood nothing else would have its turn. When
-   * one turn has cost too much, the kernel drops what arrives until the others have had theirs. It is processor time
-   * that counts: a process that was held up has only more to catch up with.
-   */
-  #countInTurn(): void {
-    if (this.#turnDatagrams++ === 0) systemClock.endOfTurn(this.#endTurn);
-    if (this.#turnDatagrams % TURN_LOOK !== 0 || this.#gateClosed || this.#system === undefined) return;
-    const { user, system } = process.cpuUsage();
-    const spentUs = user + system;
-    if (this.#turnDatagrams === TURN_LOOK) this.#turnSpentUs = spentUs;
-    if (spentUs - this.#turnSpentUs < TURN_US) return;
-    this.#gateClosed = true;
-    this.#system.closeGate(this.#fd);
-  }
-
-  readonly #endTurn = (): void => {
-    this.#turnDatagrams = 0;
-    if (!this.#gateClosed) return;
-    this.#gateClosed = false;
-    if (!this.#socket.closed) this.#system?.openGate(this.#fd);
-  };
 
   #onDrain(): void {
     const waiting = this.#awaitingDrain;
@@ -184,8 +158,9 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   #transmitter(target: Endpoint): Transmitter {
     const to = this.#connected ? undefined : target;
-    const faster = this.#system?.transmitter(this.#fd, to, familyOf(this.local.address));
-    return faster ?? new PortableTransmitter(this.#socket, to);
+    const family = familyOf(this.local.address);
+    const faster = this.#gate && this.#system?.transmitter(this.#gate, to, family);
+    return faster ?? new PortableTransmitter(() => this.#bunSocket(), to);
   }
 }
 
@@ -196,10 +171,10 @@ const SEND_MANY_DATAGRAMS = 204;
 class PortableTransmitter implements Transmitter {
   refusal = "";
   systemCalls = 0;
-  readonly #socket: Socket;
+  readonly #socket: () => Socket;
   readonly #target: Endpoint | undefined;
 
-  constructor(socket: Socket, target: Endpoint | undefined) {
+  constructor(socket: () => Socket, target: Endpoint | undefined) {
     this.#socket = socket;
     this.#target = target;
   }
@@ -213,7 +188,7 @@ class PortableTransmitter implements Transmitter {
     }
     this.systemCalls += Math.ceil((batch.count - batch.from) / SEND_MANY_DATAGRAMS);
     try {
-      return (this.#socket as Bun.udp.ConnectedSocket<"uint8array">).sendMany(packets as Uint8Array[]);
+      return (this.#socket() as Bun.udp.ConnectedSocket<"uint8array">).sendMany(packets as Uint8Array[]);
     } catch (error) {
       // It throws when the very first datagram is refused; at a later one it returns a short count without a reason.
       this.refusal = errorCode(error);

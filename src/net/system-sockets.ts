@@ -8,6 +8,19 @@ import type { Endpoint, Family } from "./endpoint.ts";
 import type { SystemReport } from "./network.ts";
 import type { StreamGauge } from "./stream-port.ts";
 
+/**
+ * Between Bun and one UDP socket. It closes by itself when receiving has taken its share of a turn of the event loop,
+ * and opens at the end of the turn; what arrives meanwhile waits in the kernel.
+ */
+export interface ReceiveGate {
+  /** The socket's descriptor. While the gate is closed, the one that Bun knows leads elsewhere. */
+  readonly fd: number;
+  /** To be told of every datagram. */
+  onDatagram(): void;
+  /** Opens it before its time: needed before Bun itself sends on the socket or closes it. */
+  open(): void;
+}
+
 export interface SystemSockets {
   /** What it can do and cannot, now. */
   readonly report: SystemReport;
@@ -26,11 +39,10 @@ export interface SystemSockets {
   connectDatagramSocket(fd: number, to: Endpoint, family: Family): void;
   /** Sets a multicast TTL that Bun refuses; undefined, or the errno name. */
   setMulticastTtl(fd: number, ttl: number): string | undefined;
+  /** A gate that keeps Bun from reading a UDP socket for too long. */
+  receiveGate(fd: number): ReceiveGate;
   /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
-  transmitter(fd: number, target: Endpoint | undefined, family: Family): Transmitter | undefined;
-  /** Makes the kernel drop, and count, what arrives on a UDP socket; until {@link openGate}. */
-  closeGate(fd: number): void;
-  openGate(fd: number): void;
+  transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
   /** Another descriptor of the same listener, with the same queue of connections; undefined when there is none to be had. */

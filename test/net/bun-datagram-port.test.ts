@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { BunDatagramPort } from "../../src/net/bun-datagram-port.ts";
 import type { DatagramReceiver, SendReport } from "../../src/net/datagram-port.ts";
+import type { SystemSockets } from "../../src/net/system-sockets.ts";
+import { burn } from "../support/burn.ts";
 import { freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { WAYS } from "../support/system-sockets.ts";
 import { until } from "../support/until.ts";
@@ -117,4 +119,58 @@ describe.each(WAYS)("a datagram port, %s", (_name, system) => {
     new BunDatagramPort({ bind: other, shared: true }, new Told(), system).close();
     bound.close();
   });
+
+  test("under a flood that is dear to handle, answers go in order, and a turn has an end", async () => {
+    const DATAGRAMS = 5000;
+    // Never more under way than the kernel holds for us.
+    const underWay = (system?.report.receiveBufferBytes ?? 0) >= 1 << 20 ? 1000 : 100;
+    const [told, there] = [new Told(), new Told()];
+    let longestTurn = 0;
+    let inTurn = 0;
+    const onDatagram = (payload: Uint8Array) => {
+      burn(20);
+      sender.add(payload, 0, payload.length);
+      sender.flush();
+      if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
+      longestTurn = Math.max(longestTurn, inTurn);
+    };
+    const asking = new BunDatagramPort({ bind: any }, there, system);
+    const port = new BunDatagramPort({ bind: any }, { onDatagram, onError: () => {} }, system);
+    const sender = port.sender(asking.local, told);
+    const asker = asking.sender(port.local, there);
+    for (let asked = 0; there.received.length < DATAGRAMS; ) {
+      while (asked < DATAGRAMS && asked - there.received.length < underWay) {
+        const question = bytes(`${asked++}`);
+        asker.add(question, 0, question.length);
+      }
+      asker.flush();
+      await new Promise(setImmediate);
+    }
+    expect(there.received).toEqual(Array.from({ length: DATAGRAMS }, (_, index) => `${index}`));
+    expect(told.dropped).toEqual([]);
+    if (system !== undefined) expect(longestTurn).toBeLessThanOrEqual(512);
+    for (const open of [port, asking]) open.close();
+  });
+});
+
+test("Bun sends and closes only with the receive gate open", () => {
+  const done: string[] = [];
+  const gate = { fd: -1, onDatagram: () => {}, open: () => void done.push("open") };
+  const system = {
+    receiveGate: () => gate,
+    prepareDatagramSocket: () => {},
+    transmitter: () => undefined,
+  } as unknown as SystemSockets;
+  const told = new Told();
+  const port = new BunDatagramPort({ bind: any }, told, system);
+  const sender = port.sender(port.local, {
+    ...told,
+    onSent: () => void done.push("sent"),
+    onSendReady() {},
+    onSendDropped() {},
+  });
+  sender.add(bytes("x"), 0, 1);
+  sender.flush();
+  port.close();
+  expect(done).toEqual(["open", "sent", "open"]);
 });

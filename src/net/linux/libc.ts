@@ -27,6 +27,8 @@ export interface Libc {
   close(fd: number): number;
   /** With F_DUPFD_CLOEXEC the value is the lowest number the new descriptor may have. */
   fcntl(fd: number, command: number, value: number): number;
+  /** `to` then leads where `from` does. The flag is O_CLOEXEC, which has SOCK_CLOEXEC's value. */
+  dup3(from: number, to: number, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: number): number;
   getsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: Memory): number;
   getsockname(fd: number, address: Memory, addressBytes: Memory): number;
@@ -51,6 +53,7 @@ const SYMBOLS = {
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  dup3: { args: ["i32", "i32", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },

@@ -7,13 +7,13 @@ import { type Endpoint, type Family, formatEndpoint } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
-import type { SystemSockets } from "../system-sockets.ts";
+import type { ReceiveGate, SystemSockets } from "../system-sockets.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { beginDial } from "./dial.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
-import { ReceiveGate } from "./receive-gate.ts";
+import { LinuxReceiveGate, ReceiveTurn } from "./receive-gate.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
 import { encodeSockaddr } from "./sockaddr.ts";
 import {
@@ -38,7 +38,7 @@ export class LinuxSockets implements SystemSockets {
   readonly #traits: SocketTraits;
   readonly #userTimeoutMs: number;
   readonly #scratch: OffloadScratch;
-  readonly #gate: ReceiveGate;
+  readonly #turn = new ReceiveTurn(systemClock);
   readonly #gauge: LinuxStreamGauge;
   onReportChanged: () => void = () => {};
   #receiveBufferBytes = Infinity;
@@ -48,7 +48,6 @@ export class LinuxSockets implements SystemSockets {
     this.#traits = traits;
     this.#userTimeoutMs = Math.round(traits.deadAfterMs * KERNEL_SHARE);
     this.#scratch = new OffloadScratch(libc);
-    this.#gate = new ReceiveGate(libc);
     this.#gauge = new LinuxStreamGauge(libc);
     if (traits.offload === "off") this.#scratch.offReason = "not wanted";
     else probeOffload(libc, this.#scratch);
@@ -102,18 +101,14 @@ export class LinuxSockets implements SystemSockets {
     return setMulticastHops(this.#libc, fd, ttl);
   }
 
-  transmitter(fd: number, target: Endpoint | undefined, family: Family): Transmitter | undefined {
+  receiveGate(fd: number): ReceiveGate {
+    return new LinuxReceiveGate(this.#libc, fd, this.#turn);
+  }
+
+  transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined {
     const to = target && encodeSockaddr(this.#libc, target, family);
     if (typeof to === "string") return undefined;
-    return new OffloadTransmitter(this.#libc, this.#scratch, { fd, to }, systemClock.now);
-  }
-
-  closeGate(fd: number): void {
-    this.#gate.close(fd);
-  }
-
-  openGate(fd: number): void {
-    this.#gate.open(fd);
+    return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to }, systemClock.now);
   }
 
   prepareListener(fd: number): void {

@@ -1,47 +1,99 @@
 /**
- * Stops a UDP socket from receiving, by a filter in the kernel that drops every datagram.
+ * Keeps a flood from starving the rest. Bun 1.4.5 reads a UDP socket until it is empty, however long that takes: no
+ * timer and no other socket gets its turn before.
  *
- * Bun 1.4.5 reads a UDP socket until it is empty, however long that takes: under a flood no timer and no TCP socket
- * gets its turn. Closed after so many datagrams and opened with `setImmediate`, the gate ends that loop; what it drops
- * an overloaded socket would have dropped too. Datagrams that were queued before it closed are still delivered.
+ * When receiving has taken its share of a turn, an empty socket is put in the place of the descriptor Bun reads: its
+ * loop finds nothing more and ends. The real socket goes on receiving under another number. The kernel's poll follows
+ * the open file and not the number (epoll(7), question 6), so that Bun hears of it again once it is back in its place.
+ *
+ * A filter that drops everything (SO_ATTACH_FILTER) ends the loop too, but loses what arrives meanwhile, and all that
+ * is queued is delivered first.
  */
 
-import * as c from "./constants.ts";
-import { type Libc, type Memory, memory } from "./libc.ts";
+import type { Clock } from "../clock.ts";
+import type { ReceiveGate } from "../system-sockets.ts";
+import { AF_INET, F_DUPFD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./constants.ts";
+import type { Libc } from "./libc.ts";
 
-const RET_K = 0x06; // BPF_RET | BPF_K of linux/filter.h: keep so many bytes of the packet, here none
+/** What receiving may cost in one turn of the event loop, looked at every so many datagrams. */
+const TURN_US = 3000;
+const TURN_LOOK = 256;
 
-/** One gate serves any number of UDP sockets; it needs no privilege. (For TCP sockets Linux 6.18 asks for one.) */
-export class ReceiveGate {
+export class LinuxReceiveGate implements ReceiveGate {
+  fd: number;
   readonly #libc: Libc;
-  /** struct sock_filter: u16 code, u8 jt, u8 jf, u32 k (linux/filter.h). */
-  readonly #instruction = memory(8);
-  /** struct sock_fprog: u16 len, then at 8 the address of the instructions (linux/filter.h). */
-  readonly #program = memory(16);
-  readonly #nothing: Memory = memory(4);
+  /** The number Bun knows. */
+  readonly #bunFd: number;
+  readonly #turn: ReceiveTurn;
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, bunFd: number, turn: ReceiveTurn) {
     this.#libc = libc;
-    new DataView(this.#instruction.buffer).setUint16(0, RET_K, true);
-    const program = new DataView(this.#program.buffer);
-    program.setUint16(0, 1, true);
-    program.setBigUint64(8, BigInt(libc.addressOf(this.#instruction.buffer)), true);
+    this.#bunFd = bunFd;
+    this.#turn = turn;
+    this.fd = bunFd;
   }
 
-  /**
-   * From now on the kernel drops what arrives, and counts it among the socket's drops (see `kernelDrops`).
-   *
-   * @returns undefined, or the errno name: EPERM where filters are locked (SO_LOCK_FILTER).
-   */
-  close(fd: number): string | undefined {
-    const { length } = this.#program;
-    const closed = this.#libc.setsockopt(fd, c.SOL_SOCKET, c.SO_ATTACH_FILTER, this.#program, length) === 0;
-    return closed ? undefined : this.#libc.errno();
+  onDatagram(): void {
+    this.#turn.count(this);
   }
 
-  /** Datagrams are received again. Returns undefined, or the errno name: ENOENT when the gate was not closed. */
-  open(fd: number): string | undefined {
-    const opened = this.#libc.setsockopt(fd, c.SOL_SOCKET, c.SO_DETACH_FILTER, this.#nothing, 4) === 0;
-    return opened ? undefined : this.#libc.errno();
+  /** From now on Bun finds nothing to read. With no descriptor to spare, the gate stays open. */
+  close(): void {
+    if (this.#closed) return;
+    const empty = this.#libc.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (empty < 0) return;
+    const elsewhere = this.#libc.fcntl(this.#bunFd, F_DUPFD_CLOEXEC, 0);
+    if (elsewhere >= 0) {
+      this.#put(empty);
+      this.fd = elsewhere;
+    } else this.#libc.close(empty);
   }
+
+  open(): void {
+    if (!this.#closed) return;
+    this.#put(this.fd);
+    this.fd = this.#bunFd;
+  }
+
+  get #closed(): boolean {
+    return this.fd !== this.#bunFd;
+  }
+
+  /** Moves a socket to the number Bun knows, in the place of the one that is there. */
+  #put(fd: number): void {
+    this.#libc.dup3(fd, this.#bunFd, SOCK_CLOEXEC);
+    this.#libc.close(fd);
+  }
+}
+
+/**
+ * What a tunnel's UDP sockets have received since the event loop last looked at everything. It is processor time that
+ * counts: a process that was held up has only more to catch up with.
+ */
+export class ReceiveTurn {
+  readonly #clock: Clock;
+  #datagrams = 0;
+  #beganUs = 0;
+  #closed: LinuxReceiveGate[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** One more datagram, from the socket behind `gate`. */
+  count(gate: LinuxReceiveGate): void {
+    if (this.#datagrams++ === 0) this.#clock.endOfTurn(this.#end);
+    if (this.#datagrams % TURN_LOOK !== 0) return;
+    const { user, system } = process.cpuUsage();
+    if (this.#datagrams === TURN_LOOK) this.#beganUs = user + system;
+    else if (user + system - this.#beganUs >= TURN_US) {
+      gate.close();
+      this.#closed.push(gate);
+    }
+  }
+
+  readonly #end = (): void => {
+    this.#datagrams = 0;
+    for (const gate of this.#closed.splice(0)) gate.open();
+  };
 }

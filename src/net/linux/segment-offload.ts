@@ -28,8 +28,8 @@ const REFUSALS_OF_A_LENGTH = ["EMSGSIZE", "EINVAL"];
 const REFUSALS_OF_OFFLOAD = ["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"];
 
 export interface OffloadTarget {
-  /** A UDP socket, open for as long as `transmit` is called. */
-  readonly fd: number;
+  /** A UDP socket, open for as long as `transmit` is called. Its descriptor may change. */
+  readonly socket: { readonly fd: number };
   /** The target in the socket's family, see `encodeSockaddr`; absent on a connected socket. */
   readonly to?: Memory | undefined;
 }
@@ -43,17 +43,17 @@ export class OffloadTransmitter implements Transmitter {
 
   readonly #libc: Libc;
   readonly #scratch: OffloadScratch;
-  readonly #fd: number;
+  readonly #socket: OffloadTarget["socket"];
   readonly #name: MessageName;
   readonly #now: () => number;
   #plainFromBytes = Infinity;
   #plainUntil = 0;
 
   /** @param now the current time in milliseconds; any clock that never goes back. */
-  constructor(libc: Libc, scratch: OffloadScratch, { fd, to }: OffloadTarget, now: () => number) {
+  constructor(libc: Libc, scratch: OffloadScratch, { socket, to }: OffloadTarget, now: () => number) {
     this.#libc = libc;
     this.#scratch = scratch;
-    this.#fd = fd;
+    this.#socket = socket;
     this.#name = { sockaddr: to, address: to === undefined ? 0 : libc.addressOf(to.buffer) };
     this.#now = now;
   }
@@ -75,7 +75,12 @@ export class OffloadTransmitter implements Transmitter {
     let taken = 0;
     while (taken < messages) {
       const rest = taken === 0 ? scratch.messages : scratch.messages.subarray(taken * HEADER_BYTES);
-      const count = this.#libc.sendmmsg(this.#fd, rest, messages - taken, c.MSG_DONTWAIT | c.MSG_NOSIGNAL);
+      const count = this.#libc.sendmmsg(
+        this.#socket.fd,
+        rest,
+        messages - taken,
+        c.MSG_DONTWAIT | c.MSG_NOSIGNAL,
+      );
       this.systemCalls++;
       if (count > 0) {
         taken += count;
@@ -143,7 +148,7 @@ function sendGroup(libc: Libc, fd: number, scratch: OffloadScratch): string | un
   const payload = memory(2);
   batch.add(payload, 0, 1);
   batch.add(payload, 1, 1);
-  const transmitter = new OffloadTransmitter(libc, scratch, { fd }, () => 0);
+  const transmitter = new OffloadTransmitter(libc, scratch, { socket: { fd } }, () => 0);
   const sent = transmitter.transmit(batch);
   if (sent < batch.count) return transmitter.refusal;
   return transmitter.sentMessages === 1 ? undefined : (scratch.offReason ?? "EINVAL");

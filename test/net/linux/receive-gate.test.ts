@@ -1,62 +1,105 @@
 import { describe, expect, test } from "bun:test";
-import { ReceiveGate } from "../../../src/net/linux/receive-gate.ts";
+import { readdirSync } from "node:fs";
+import { systemClock } from "../../../src/net/clock.ts";
+import { LinuxReceiveGate, ReceiveTurn } from "../../../src/net/linux/receive-gate.ts";
 import { kernelDrops } from "../../../src/net/linux/socket-options.ts";
+import { burn } from "../../support/burn.ts";
+import { until } from "../../support/until.ts";
 import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
-describe.skipIf(noLibc)("ReceiveGate", () => {
-  test.each(["127.0.0.1", "::1"])(
-    "%s: closed in a callback it ends Bun's receive loop; opened, datagrams arrive again",
-    async (hostname) => {
-      const gate = new ReceiveGate(libc);
-      let received = 0;
-      let arrived = () => {};
-      const closed = Promise.withResolvers<number>();
-      const socket = await Bun.udpSocket({
-        hostname,
-        socket: {
-          data(self) {
-            received++;
-            arrived();
-            // Each datagram brings the next, so the loop would go on for as long as this does.
-            if (received < 5000) self.send("again", self.port, hostname);
-            if (received !== 64) return;
-            expect(gate.close(fdOf(self))).toBeUndefined();
-            setImmediate(() => closed.resolve(received));
-          },
-        },
-      });
-      socket.send("first", socket.port, hostname);
-      // At most one was on its way when the gate closed.
-      expect(await closed.promise).toBeLessThanOrEqual(65);
-      const dropsBefore = kernelDrops(libc, fdOf(socket)) as number;
-      socket.send("against the gate", socket.port, hostname);
-      expect(kernelDrops(libc, fdOf(socket))).toBe(dropsBefore + 1);
+const openFiles = () => readdirSync("/proc/self/fd").length;
 
-      received = 5000;
-      expect(gate.open(fdOf(socket))).toBeUndefined();
-      const next = new Promise<void>((resolve) => (arrived = resolve));
-      socket.send("after it", socket.port, hostname);
-      await next;
-      expect(received).toBe(5001);
+describe.skipIf(noLibc)("a receive gate", () => {
+  test.each(["127.0.0.1", "::1"])(
+    "%s: closed in a callback it ends Bun's receive loop; opened, all that came meanwhile is there",
+    async (hostname) => {
+      let gate: LinuxReceiveGate | undefined;
+      let received = 0;
+      const filesBefore = openFiles();
+      const socket = await Bun.udpSocket({ hostname, socket: { data: () => void onDatagram() } });
+      const onDatagram = () => {
+        received++;
+        if (received === 1) gate?.close();
+      };
+      gate = new LinuxReceiveGate(libc, fdOf(socket), new ReceiveTurn(systemClock));
+      for (let count = 0; count < 100; count++) socket.send(`${count}`, socket.port, hostname);
+      await until("the first datagrams", () => received > 0);
+      const inOneTurn = received;
+      expect(inOneTurn).toBeLessThanOrEqual(8); // Bun takes eight at once
+      await new Promise(setImmediate);
+      expect(received).toBe(inOneTurn);
+      expect(gate.fd).not.toBe(fdOf(socket));
+      expect(kernelDrops(libc, gate.fd)).toBe(0);
+
+      gate.open();
+      await until("the others", () => received === 100);
+      expect(gate.fd).toBe(fdOf(socket));
       socket.close();
+      expect(openFiles()).toBe(filesBefore);
     },
   );
 
-  test("one gate serves several sockets, and survives a collection of garbage", async () => {
-    const gate = new ReceiveGate(libc);
-    const sockets = await Promise.all([Bun.udpSocket({}), Bun.udpSocket({})]);
-    Bun.gc(true);
-    for (const socket of sockets) expect(gate.close(fdOf(socket))).toBeUndefined();
-    for (const socket of sockets) expect(gate.open(fdOf(socket))).toBeUndefined();
-    for (const socket of sockets) socket.close();
+  test("stays open when there is no descriptor to spare", async () => {
+    const socket = await Bun.udpSocket({});
+    const filesBefore = openFiles();
+    for (const lacking of ["socket", "fcntl"] as const) {
+      const gate = new LinuxReceiveGate(
+        { ...libc, [lacking]: () => -1 },
+        fdOf(socket),
+        new ReceiveTurn(systemClock),
+      );
+      gate.close();
+      expect(gate.fd).toBe(fdOf(socket));
+    }
+    expect(openFiles()).toBe(filesBefore);
+    socket.close();
   });
 
-  test("a refusal has its name", async () => {
-    const gate = new ReceiveGate(libc);
-    const socket = await Bun.udpSocket({});
-    expect(gate.open(fdOf(socket))).toBe("ENOENT");
-    socket.close();
-    expect(gate.close(-1)).toBe("EBADF");
+  test("a flood of datagrams that are dear to handle ends its turn after about 3 ms, and loses nothing", async () => {
+    const DATAGRAMS = 5000;
+    let longestTurn = 0;
+    let sent = 0;
+    let received = 0;
+    let inTurn = 0;
+    const source = await Bun.udpSocket({});
+    const next = () => {
+      if (sent++ < DATAGRAMS) source.send("next", socket.port, "127.0.0.1");
+    };
+    const socket = await Bun.udpSocket({
+      hostname: "127.0.0.1",
+      socket: {
+        data() {
+          gate.onDatagram();
+          received++;
+          burn(10);
+          next(); // so that Bun's loop would go on to the end
+          if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
+          longestTurn = Math.max(longestTurn, inTurn);
+        },
+      },
+    });
+    const gate = new LinuxReceiveGate(libc, fdOf(socket), new ReceiveTurn(systemClock));
+    for (let count = 0; count < 64; count++) next();
+    await until("the last", () => received === DATAGRAMS);
+    // At 10 us and more each, looked at every 256.
+    expect(longestTurn).toBeLessThanOrEqual(768);
+    for (const open of [socket, source]) open.close();
+  });
+
+  test("what several sockets receive counts as one turn", async () => {
+    const gates: LinuxReceiveGate[] = [];
+    const endings: (() => void)[] = [];
+    const turn = new ReceiveTurn({ ...systemClock, endOfTurn: (run) => void endings.push(run) });
+    const sockets = await Promise.all([Bun.udpSocket({}), Bun.udpSocket({})]);
+    for (const socket of sockets) gates.push(new LinuxReceiveGate(libc, fdOf(socket), turn));
+    const [first, second] = gates as [LinuxReceiveGate, LinuxReceiveGate];
+    for (let count = 0; count < 256; count++) first.onDatagram();
+    burn(3000);
+    for (let count = 0; count < 256; count++) second.onDatagram();
+    expect(gates.map(({ fd }, index) => fd === fdOf(sockets[index] as object))).toEqual([true, false]);
+    for (const end of endings.splice(0)) end();
+    expect(second.fd).toBe(fdOf(sockets[1]));
+    for (const socket of sockets) socket.close();
   });
 });

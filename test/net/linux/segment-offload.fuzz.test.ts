@@ -86,7 +86,7 @@ describe.skipIf(noLibc)("segment offload delivers what plain sending delivers", 
     setSendBuffer(libc, fdOf(source), 8 << 20);
     const to = encodeSockaddr(libc, { address, port: sink.port }, from.includes(":") ? 6 : 4);
     if (typeof to === "string") throw new Error(to);
-    const target = { fd: fdOf(source), to: connected ? undefined : to };
+    const target = { socket: { fd: fdOf(source) }, to: connected ? undefined : to };
     const transmitter = new OffloadTransmitter(libc, new OffloadScratch(libc), target, () => 0);
     const plain = await Bun.udpSocket({ hostname: address });
 
@@ -116,7 +116,7 @@ describe.skipIf(noLibc)("segment offload delivers what plain sending delivers", 
     const whole = fitting(Array(BATCH_DATAGRAMS_MAX).fill(100), bufferBytes);
     const source = await Bun.udpSocket({ hostname: "::1", connect: { hostname: "::1", port: sink.port } });
     setSendBuffer(libc, fdOf(source), 8 << 20);
-    const target = { fd: fdOf(source) };
+    const target = { socket: { fd: fdOf(source) } };
     const transmitter = new OffloadTransmitter(libc, new OffloadScratch(libc), target, () => 0);
     expect(transmitter.transmit(batchOf([65_527], 1, 0))).toBe(1);
     expect((await take(1))[0]).toStartWith("65527 ");

@@ -31,7 +31,7 @@ function scripted(...script: Result[]) {
   };
   const clock = { nowMs: 1000 };
   const scratch = new OffloadScratch(fake);
-  const transmitter = new OffloadTransmitter(fake, scratch, { fd: -1 }, () => clock.nowMs);
+  const transmitter = new OffloadTransmitter(fake, scratch, { socket: { fd: -1 } }, () => clock.nowMs);
   return { calls, clock, scratch, transmitter };
 }
 
@@ -133,7 +133,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
       expect(transmitter.transmit(batchOf(9, 9))).toBe(2);
       expect(calls).toEqual(["group 2", "plain 1, plain 1"]);
       expect(scratch.offReason).toBe(error);
-      const other = new OffloadTransmitter(libc, scratch, { fd: -1 }, () => 0);
+      const other = new OffloadTransmitter(libc, scratch, { socket: { fd: -1 } }, () => 0);
       expect(other.transmit(batchOf(9, 9))).toBe(0);
       expect([other.refusal, other.systemCalls]).toEqual(["EBADF", 1]);
     },
