@@ -4,7 +4,8 @@
  *   onChunk    the decoder finds the frames in what TCP has brought, without copying them
  *   sender     is given where each payload lies, and hands them to the kernel together
  *
- * When the UDP socket is full the rest of the chunk stays where it is, and TCP is not read until there is room again.
+ * When the UDP socket is full, or the turn over, the rest of the chunk stays where it is, and TCP is not read until
+ * there is room again, or the others have had their turn: Bun hands over 512 KiB at once, and again if there is more.
  */
 
 import { FrameDecoder } from "../framing/frame-decoder.ts";
@@ -14,6 +15,10 @@ import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
+import { Turn } from "./turn.ts";
+
+/** Frames between two looks at the clock. */
+const TURN_LOOK = 64;
 
 export interface InboundOptions {
   clock: Clock;
@@ -38,10 +43,13 @@ export class InboundPath implements SendReport {
   #stream: StreamPort | undefined;
   #decoder = new FrameDecoder();
   #chunkAt = 0;
+  readonly #turn: Turn;
+  #paused = false;
 
   constructor(options: InboundOptions) {
     this.#options = options;
     this.#counters = options.counters;
+    this.#turn = new Turn(options.clock, () => this.#goOn());
   }
 
   /** Datagrams that wait for the UDP socket. */
@@ -64,8 +72,9 @@ export class InboundPath implements SendReport {
     this.#decoder.push(chunk);
     this.streamBytes += chunk.length;
     this.#chunkAt = now;
+    this.#turn.begin(now);
     this.#deliver();
-    if (this.#sender?.blocked) this.#stream?.pause();
+    if (this.#mustWait) this.#pause();
   }
 
   /** Goes on with a new stream, which begins on a frame boundary. */
@@ -73,11 +82,12 @@ export class InboundPath implements SendReport {
     this.#stream = stream;
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
+    this.#paused = false;
   }
 
   /** Reads a stream that has just begun only when there is room for what it brings. */
   pauseIfBlocked(): void {
-    if (this.#sender?.blocked) this.#stream?.pause();
+    if (this.#mustWait) this.#pause();
   }
 
   /**
@@ -108,8 +118,7 @@ export class InboundPath implements SendReport {
       this.#dropUndelivered("expired");
     }
     sender.flush();
-    this.#deliver();
-    if (!sender.blocked) this.#stream?.resume();
+    this.#goOn();
   }
 
   onSent(datagrams: number, bytes: number, systemCalls: number): void {
@@ -122,12 +131,32 @@ export class InboundPath implements SendReport {
     this.#counters.inbound.drop(reason, datagrams);
   }
 
-  /** Sends every whole frame there is, or as many as the UDP socket takes. */
+  get #mustWait(): boolean {
+    return this.#sender?.blocked === true || this.#turn.over;
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#stream?.pause();
+  }
+
+  /** Where the chunk was left. */
+  #goOn(): void {
+    if (!this.#paused || this.#sender?.blocked) return;
+    this.#turn.begin(this.#options.clock.now());
+    this.#deliver();
+    if (this.#mustWait) return;
+    this.#paused = false;
+    this.#stream?.resume();
+  }
+
+  /** Sends every whole frame there is, or as many as the UDP socket takes and the turn allows. */
   #deliver(): void {
     const decoder = this.#decoder;
     const { inbound } = this.#counters;
     const { trace, openSender } = this.#options;
-    while (!this.#sender?.blocked && decoder.next()) {
+    let frames = 0;
+    while (!this.#sender?.blocked && !(frames++ % TURN_LOOK === 0 && this.#turn.over) && decoder.next()) {
       const { length } = decoder;
       inbound.received++;
       inbound.receivedBytes += length;

@@ -1,0 +1,66 @@
+/** What one stream brings at once may be more than its turn of the event loop has time for. */
+
+import { expect, test } from "bun:test";
+import type { DatagramSender } from "../../src/net/datagram-port.ts";
+import type { StreamPort } from "../../src/net/stream-port.ts";
+import { Counters } from "../../src/observe/counters.ts";
+import { InboundPath } from "../../src/tunnel/inbound-path.ts";
+
+const FRAMES = 1000;
+/** One-byte frames, numbered modulo 256. */
+const CHUNK = Uint8Array.from({ length: 3 * FRAMES }, (_, at) => [0, 1, (at / 3) & 255][at % 3] as number);
+
+/** An inbound path where every look at the clock takes a millisecond. */
+function slowPath() {
+  let nowMs = 0;
+  const ends: (() => void)[] = [];
+  const sent: number[] = [];
+  const done: string[] = [];
+  const clock = {
+    now: () => nowMs++,
+    after: () => ({ cancel: () => {} }),
+    endOfTurn: (run: () => void) => void ends.push(run),
+  };
+  const sender = {
+    blocked: false,
+    held: 0,
+    add: (bytes: Uint8Array, start: number) => void sent.push(bytes[start] as number),
+    flush: () => {},
+  };
+  const stream = { pause: () => void done.push("pause"), resume: () => void done.push("resume") };
+  const counters = new Counters();
+  const path = new InboundPath({ clock, counters, maxDelayMs: Infinity });
+  path.sendTo(sender as unknown as DatagramSender, 4);
+  path.open(stream as unknown as StreamPort);
+  return { path, clock, sent, done, counters, endTurn: () => ends.splice(0).forEach((end) => void end()) };
+}
+
+test("the rest of a long chunk waits for the next turn, and the stream with it", () => {
+  const { path, clock, sent, done, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  let turns = 1;
+  while (sent.length < FRAMES) {
+    expect(done).toEqual(["pause"]);
+    const before = sent.length;
+    endTurn();
+    turns++;
+    expect(sent.length - before).toBeGreaterThan(0);
+    expect(sent.length - before).toBeLessThanOrEqual(256);
+  }
+  endTurn();
+  expect(turns).toBeGreaterThan(3);
+  expect(sent).toEqual(Array.from({ length: FRAMES }, (_, number) => number & 255));
+  expect(done).toEqual(["pause", "resume"]);
+  endTurn();
+  expect(done).toEqual(["pause", "resume"]);
+});
+
+test("what still waits for its turn when the stream ends is counted", () => {
+  const { path, clock, sent, counters, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  path.close();
+  endTurn();
+  expect(sent.length).toBeLessThan(FRAMES);
+  expect(counters.inbound.received).toBe(FRAMES);
+  expect(counters.inbound.dropped["stream lost"]).toBe(FRAMES - sent.length);
+});
