@@ -66,10 +66,10 @@ test("the scenarios of per-source mode, on a relay that has it", async () => {
   const { samples } = (await Bun.file(path).json()) as Results;
   expect(samples.map(({ detail, failed }) => failed ?? detail)).toEqual([
     ...["1 source", "10 sources"],
-    ...["alone", "beside a flooding one", "beside a stalled one"],
+    ...["alone", "beside a flooding target", "beside a stalled peer"],
   ]);
   for (const { values: { unanswered } = {}, detail } of samples) {
-    if (detail !== "beside a flooding one") expect(unanswered).toBe(0);
+    if (detail !== "beside a flooding target") expect(unanswered).toBe(0);
   }
 });
 

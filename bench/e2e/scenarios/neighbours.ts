@@ -1,6 +1,7 @@
-/** A quiet session's round trips: alone, beside a neighbour that floods, and beside one whose peer does not read. */
+/** A quiet session's round trips: alone, beside one whose target floods it, and beside one whose peer does not read. */
 
-import { alive, basics, runLoad, startGenerator } from "../load.ts";
+import { floodedSession } from "../flooded-session.ts";
+import { alive, basics, runLoad } from "../load.ts";
 import type { Round, Scenario } from "../scenario.ts";
 import { StalledPeer } from "../stalled-peer.ts";
 import type { TunnelPair } from "../tunnel-pair.ts";
@@ -10,17 +11,14 @@ const QUIET_RATE = 200;
 
 export const neighbours: Scenario = {
   name: "neighbours",
-  title: "Fairness: a quiet session's round trips beside a flooding and a stalled neighbour",
+  title: "Fairness: a quiet session's round trips beside flooding and stalled neighbours",
   columns: [TRIP_P50, TRIP_P99, UNANSWERED],
   rounds: (plan) => {
     const size = plan.sizes[0] as number;
-    const flooding = (pair: TunnelPair): AsyncDisposable => {
-      const generator = startGenerator(pair.place, {
-        ...basics(plan),
-        rate: plan.floodRate(size) / 4,
-        seconds: plan.seconds + plan.warmUpSeconds + 1,
-      });
-      return { [Symbol.asyncDispose]: () => generator.stop() };
+    const flood = {
+      ...basics(plan),
+      rate: plan.floodRate(size) / 4,
+      seconds: plan.seconds + plan.warmUpSeconds + 1,
     };
     const round = (
       detail: string,
@@ -44,8 +42,8 @@ export const neighbours: Scenario = {
     });
     return [
       round("alone", () => ({ [Symbol.asyncDispose]: async () => {} })),
-      round("beside a flooding one", flooding),
-      round("beside a stalled one", ({ place }) => StalledPeer.connect(place.serverHost, place.tcpPort)),
+      round("beside a flooding target", ({ place }) => floodedSession(place, flood)),
+      round("beside a stalled peer", ({ place }) => StalledPeer.connect(place.serverHost, place.tcpPort)),
     ];
   },
 };
