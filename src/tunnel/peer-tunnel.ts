@@ -5,69 +5,35 @@
 
 import { FrameQueue } from "../framing/frame-queue.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
-import { errorCode, type Network } from "../net/network.ts";
-import type { Counters } from "../observe/counters.ts";
-import type { EventSource } from "../observe/events.ts";
-import { type Gauges, sum, type TunnelState } from "../observe/stats.ts";
+import { errorCode } from "../net/network.ts";
+import { sum } from "../observe/stats.ts";
 import { isGuarded, type Settings } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { failAs } from "./fail-as.ts";
-import { Life } from "./life.ts";
 import { Link } from "./link.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
-import { reloadCertificates } from "./reload-certificates.ts";
+import { RunningTunnel } from "./running-tunnel.ts";
 import { SendWindow } from "./send-window.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import { StreamClient } from "./stream-client.ts";
 import { StreamServer } from "./stream-server.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
-import type { Trace, Tunnel } from "./tunnel.ts";
-import { TunnelEmitter } from "./tunnel-emitter.ts";
 
-/** How long closing may take to get rid of what is queued. */
-const CLOSE_MS = 1000;
-/** How often closing looks whether the queues are empty. */
-const CLOSE_POLL_MS = 5;
 const QUEUE_FRAMES_MAX = 65_536;
 
-export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
-  readonly counters: Counters;
-  readonly network: Network;
-  readonly events: EventSource;
-  readonly streams: number;
-  readonly endsWithStream: boolean;
-  readonly #settings: Settings;
-  readonly #trace: Trace | undefined;
-  readonly #links: Link[] = [];
+export class PeerTunnel extends RunningTunnel implements SupplyContext {
+  readonly streams = this.settings.rtp ? 2 : 1;
+  readonly endsWithStream = this.settings.once;
+  protected readonly links: Link[] = [];
+  readonly sessions = 0;
   readonly #datagrams: PeerDatagrams[] = [];
   /** Those whose streams are not gone yet. */
   readonly #associations = new Set<Association>();
-  readonly #life = new Life(() => this.#close());
-  readonly #startedAt: number;
   #targetAddresses: readonly string[] = [];
   #supply: StreamSupply | undefined;
 
-  constructor(
-    settings: Settings,
-    network: Network,
-    counters: Counters,
-    events: EventSource,
-    trace: Trace | undefined,
-  ) {
-    super();
-    this.counters = counters;
-    this.#settings = settings;
-    this.network = network;
-    this.#startedAt = network.clock.now();
-    this.events = events;
-    this.#trace = trace;
-    this.streams = settings.rtp ? 2 : 1;
-    this.endsWithStream = settings.once;
-  }
-
-  /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN. */
   async open(): Promise<void> {
-    const { target, family, role, listen, connect, allow, bind } = this.#settings;
+    const { target, family, role, listen, connect, allow, bind } = this.settings;
     const addresses = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
     const reachable = addresses.find((found) => bind === undefined || familyOf(found) === familyOf(bind));
     const address = reachable ?? (addresses[0] as string);
@@ -94,7 +60,7 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
       this.#closeDatagrams();
       failAs("ERR_LISTEN")(error);
     }
-    this.events.onListening(this.tcp, this.udp, isGuarded(this.#settings));
+    this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
   }
 
   get tcp(): readonly Endpoint[] {
@@ -105,51 +71,17 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
     return this.#datagrams.map((datagrams) => datagrams.local);
   }
 
-  get held(): { outbound: number; inbound: number } {
-    const sum = { outbound: 0, inbound: 0 };
-    for (const { held } of this.#links) {
-      sum.outbound += held.outbound;
-      sum.inbound += held.inbound;
-    }
-    return sum;
+  protected kernelDrops(): number | undefined {
+    return sum(...this.#datagrams.map((datagrams) => datagrams.kernelDrops()));
   }
 
-  gauges(): Gauges {
-    return {
-      state: this.#state,
-      uptimeMs: this.network.clock.now() - this.#startedAt,
-      sessions: 0,
-      queueBytes: this.#links.reduce((bytes, link) => bytes + link.queueBytes, 0),
-      kernelDrops: sum(...this.#datagrams.map((datagrams) => datagrams.kernelDrops())),
-      streams: this.#links.map((link) => link.streamStats()).filter((stream) => stream !== undefined),
-    };
-  }
-
-  get #state(): TunnelState {
-    const { phase } = this.#life;
-    if (phase !== "running") return phase;
+  protected progress(): "connected" | "listening" | "connecting" {
     if (this.#supply?.association?.complete) return "connected";
-    return this.#settings.role === "server" ? "listening" : "connecting";
-  }
-
-  get closed(): Promise<void> {
-    return this.#life.over;
-  }
-
-  reloadCertificates(): void {
-    reloadCertificates(this.network, this.events);
-  }
-
-  close(): Promise<void> {
-    return this.#life.end();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.settings.role === "server" ? "listening" : "connecting";
   }
 
   associate(events: AssociationEvents): Association {
-    const association = new Association(this.#links, this.network.clock, {
+    const association = new Association(this.links, this.network.clock, {
       onUp: (streams) => {
         this.counters.connects++;
         void this.#resolveSources();
@@ -162,12 +94,8 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
     return association;
   }
 
-  onOver(error?: Error): void {
-    void this.#life.end(error);
-  }
-
   #openLink(target: Endpoint, sources: readonly string[]): void {
-    const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.#settings;
+    const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.settings;
     const link = new Link({
       clock: this.network.clock,
       counters: this.counters,
@@ -177,27 +105,27 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
       deadAfterMs,
       agesWithoutStream: true,
       onWanted: () => this.#supply?.onWanted(),
-      trace: this.#trace && ((stream, bytes) => this.#trace?.("inbound", stream.remote, bytes)),
+      trace: this.trace && ((stream, bytes) => this.trace?.("inbound", stream.remote, bytes)),
     });
     if (this.streams > 1) link.bar("no pair");
-    this.#links.push(link);
+    this.links.push(link);
     this.#datagrams.push(
       new PeerDatagrams({
         network: this.network,
         link,
         counters: this.counters,
         events: this.events,
-        settings: this.#settings,
+        settings: this.settings,
         target,
         sources,
-        trace: this.#trace && ((source, bytes) => this.#trace?.("outbound", source, bytes)),
+        trace: this.trace && ((source, bytes) => this.trace?.("outbound", source, bytes)),
       }),
     );
   }
 
   /** The target's name may have other addresses than at the last connection. */
   async #resolveSources(): Promise<void> {
-    const { target, family } = this.#settings;
+    const { target, family } = this.settings;
     try {
       this.#targetAddresses = await this.network.resolve(target.host, family);
       for (const datagrams of this.#datagrams) datagrams.allowSources(this.#targetAddresses);
@@ -208,17 +136,17 @@ export class PeerTunnel extends TunnelEmitter implements Tunnel, SupplyContext {
   }
 
   /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
-  async #close(): Promise<void> {
-    const { clock } = this.network;
-    const deadline = clock.now() + CLOSE_MS;
+  protected async finish(deadline: number): Promise<void> {
     for (const datagrams of this.#datagrams) datagrams.stop();
     this.#supply?.stop();
-    while (this.#supply?.association?.complete && this.held.outbound > 0 && clock.now() < deadline) {
-      await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
-    }
-    this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
+    await this.written(
+      () => this.#supply?.association?.complete === true && this.held.outbound > 0,
+      deadline,
+    );
+    const leftMs = deadline - this.network.clock.now();
+    this.#supply?.association?.end("closing", Math.max(1, leftMs));
     await Promise.all([...this.#associations].map(({ gone }) => gone));
-    for (const link of this.#links) link.dropHeld("closing");
+    for (const link of this.links) link.dropHeld("closing");
     this.#closeDatagrams();
   }
 

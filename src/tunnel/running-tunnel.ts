@@ -1,0 +1,115 @@
+/** What the two modes have in common: a tunnel that runs, can be asked how it is, and ends once. */
+
+import type { Endpoint } from "../net/endpoint.ts";
+import { NetError, type Network } from "../net/network.ts";
+import type { Counters } from "../observe/counters.ts";
+import type { EventSource } from "../observe/events.ts";
+import type { Gauges } from "../observe/stats.ts";
+import type { Settings } from "../options/settings.ts";
+import { Life } from "./life.ts";
+import type { Link } from "./link.ts";
+import type { Trace, Tunnel } from "./tunnel.ts";
+import { TunnelEmitter } from "./tunnel-emitter.ts";
+
+/** How long closing may take to get rid of what is queued, and how often it looks. */
+const CLOSE_MS = 1000;
+const CLOSE_POLL_MS = 5;
+
+export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
+  readonly settings: Settings;
+  readonly network: Network;
+  readonly counters: Counters;
+  readonly events: EventSource;
+  protected readonly trace: Trace | undefined;
+  readonly #startedAt: number;
+  readonly #life = new Life(() => this.finish(this.network.clock.now() + CLOSE_MS));
+
+  constructor(
+    settings: Settings,
+    network: Network,
+    counters: Counters,
+    events: EventSource,
+    trace: Trace | undefined,
+  ) {
+    super();
+    this.settings = settings;
+    this.network = network;
+    this.counters = counters;
+    this.events = events;
+    this.trace = trace;
+    this.#startedAt = network.clock.now();
+  }
+
+  /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN, ERR_PERMISSION. */
+  abstract open(): Promise<void>;
+  abstract readonly tcp: readonly Endpoint[];
+  abstract readonly udp: readonly Endpoint[];
+  /** Those there are now. */
+  protected abstract readonly links: readonly Link[];
+  /** Sessions there are now; 0 in peer mode. */
+  abstract readonly sessions: number;
+  protected abstract kernelDrops(): number | undefined;
+  /** How far it is, with so many streams up. */
+  protected abstract progress(streams: number): "connected" | "listening" | "connecting";
+  /** Lets go of everything. What is queued may be written until `deadline`, on the network's clock. */
+  protected abstract finish(deadline: number): Promise<void>;
+
+  get held(): { outbound: number; inbound: number } {
+    const sum = { outbound: 0, inbound: 0 };
+    for (const { held } of this.links) {
+      sum.outbound += held.outbound;
+      sum.inbound += held.inbound;
+    }
+    return sum;
+  }
+
+  gauges(): Gauges {
+    const { links } = this;
+    const streams = links.map((link) => link.streamStats()).filter((stream) => stream !== undefined);
+    const { phase } = this.#life;
+    return {
+      state: phase === "running" ? this.progress(streams.length) : phase,
+      uptimeMs: this.network.clock.now() - this.#startedAt,
+      sessions: this.sessions,
+      queueBytes: links.reduce((bytes, link) => bytes + link.queueBytes, 0),
+      kernelDrops: this.kernelDrops(),
+      streams,
+    };
+  }
+
+  get closed(): Promise<void> {
+    return this.#life.over;
+  }
+
+  close(): Promise<void> {
+    return this.#life.end();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  reloadCertificates(): void {
+    if (this.network.reloadCertificates === undefined) return;
+    try {
+      this.network.reloadCertificates();
+      this.events.report({ type: "certificates reloaded" });
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error;
+      this.events.report({ type: "certificates kept", message: error.message });
+    }
+  }
+
+  /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */
+  onOver(error?: Error): void {
+    void this.#life.end(error);
+  }
+
+  /** Settles when nothing is `writing` any more, or at the deadline. */
+  protected async written(writing: () => boolean, deadline: number): Promise<void> {
+    const { clock } = this.network;
+    while (writing() && clock.now() < deadline) {
+      await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
+    }
+  }
+}
