@@ -29,7 +29,7 @@ const quick: Plan = {
 const full: Plan = {
   name: "full",
   sizes: [172, 1200],
-  rates: [25_000, 50_000, 75_000, 100_000, 125_000, 150_000, 175_000, 200_000, 250_000],
+  rates: [50_000, 100_000, 150_000, 200_000, 250_000],
   latencyRates: [1000, 20_000],
   floodRate,
   bothRate: 40_000,
