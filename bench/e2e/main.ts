@@ -82,7 +82,7 @@ async function main(): Promise<number> {
     relays,
     plan,
     ports: givenPorts(values.ports),
-    onStart: (seconds) => process.stderr.write(`About ${Math.ceil(seconds / 60)} min at most\n`),
+    onStart: (seconds) => process.stderr.write(`About ${Math.ceil(seconds / 60)} min\n`),
     onCell: (label, done, total) => progress.show(label, done, total),
     onRound: keep,
   });

@@ -14,7 +14,7 @@ export interface Run {
   ports?: GivenPorts | undefined;
   /** Told before each cell: which it is, and how many of all are done. */
   onCell?: (label: string, done: number, total: number) => void;
-  /** Told before the first cell how many seconds all of them take at most, roughly. */
+  /** Told before the first cell roughly how many seconds all of them take. */
   onStart?: (seconds: number) => void;
   /** Given everything so far after each round, so that an interruption does not lose it. */
   onRound?: (result: RunResult) => void;
