@@ -24,7 +24,7 @@ const USAGE = `bun run bench [options], or bun run bench:full [options]
   --peer-per-source      it has a connection for every UDP source
   --ports TCP,CLIENT,SERVER
                          fixed ports
-  --json FILE            every raw repeat, written as the run goes on (bench:full alone: bench/results/full.json)
+  --json FILE            every raw repeat, written as the run goes on (bench:full without options: bench/results/full.json)
 bun run bench --compare A.json B.json
                          fails when B is worse than A by more than the repeats' spread
 `;
@@ -69,9 +69,9 @@ async function main(): Promise<number> {
   const words = tokens.flatMap((token) =>
     token.kind === "option" && token.name !== "json" ? [token.rawName, token.value ?? []].flat() : [],
   );
+  const path = values.json ?? (words.join(" ") === "--plan full" ? FULL_RESULT : undefined);
+  if (path === undefined && plan.name === "full") throw new Error("say where to keep this: --json FILE");
   const results = describeRun(plan, words, leftOut);
-  const whole = words.join(" ") === "--plan full";
-  const path = values.json ?? (whole ? FULL_RESULT : undefined);
   const keep = (run: RunResult) => {
     Object.assign(results, { samples: run.samples, leftOut: [...leftOut, ...run.leftOut] });
     if (path !== undefined) writeResults(path, results);

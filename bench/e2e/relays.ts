@@ -66,7 +66,7 @@ const original: Relay = {
 
 /**
  * Mullvad's pair of programs: the same frames, one connection for the first source that speaks, one UDP port of its own
- * for every connection. Started as its README does.
+ * for every connection. Started with its defaults, Nagle's algorithm among them.
  */
 const mullvad: Relay = {
   name: "mullvad",

@@ -120,6 +120,12 @@ describe("what goes wrong", () => {
     expect(samples.map(({ scenario }) => scenario)).toEqual(["instrument"]);
   });
 
+  test("a part of the full plan is refused unless it is said where to keep it", async () => {
+    const { status, errors } = await bench("--plan", "full", "--only", "start-up");
+    expect(status).toBe(2);
+    expect(errors).toContain("--json FILE");
+  });
+
   test("an unknown scenario is refused with the names there are", async () => {
     const { status, errors } = await bench("--only", "speed");
     expect(status).toBe(2);
