@@ -84,12 +84,10 @@ function questions(rows: readonly Row[]): Question[] {
     {
       label: `highest rate tried with at most 0.1 % lost, ${inSizes(swept)}`,
       answer: (relay) => {
-        const found = swept.map((size) => highest.find((one) => one.relay === relay && one.size === size));
-        if (found.some((one) => one?.rate === 0) && found.every((one) => !one?.rate)) return "none";
-        return joined(
-          found.map((one) => one?.rate),
-          "/s",
+        const rates = swept.map(
+          (size) => highest.find((one) => one.relay === relay && one.size === size)?.rate,
         );
+        return distinct(rates).length === 1 ? highestRate(rates[0]) : rates.map(highestRate).join(" / ");
       },
     },
     {
@@ -114,6 +112,11 @@ function questions(rows: readonly Row[]): Question[] {
       answer: (relay) => joined(medians(of("start-up"), { relay }, "serverMs", "clientMs"), " ms"),
     },
   ];
+}
+
+function highestRate(rate: number | undefined): string {
+  if (rate === undefined) return NOTHING;
+  return rate === 0 ? "none" : `${formatCount(rate)}/s`;
 }
 
 function latency(rows: readonly Row[], rate: number): Question[] {

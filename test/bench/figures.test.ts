@@ -33,7 +33,9 @@ const OLD = results("2001-01-01T00:00:00Z", 1.26, [
   ...flooded("original", 172, 100_000),
   lost("ours", 1000, 0),
   lost("ours", 2000, 0.2),
+  { ...lost("ours", 1000, 5), size: 1200 },
   lost("original", 1000, 5),
+  { ...lost("original", 1000, 5), size: 1200 },
 ]);
 const NEW = results("2001-02-03T00:00:00Z", 0, [
   ...flooded("ours", 172, 300_000, 123_456, 200),
@@ -54,7 +56,7 @@ test("the newest medians of each relay, what was not measured as a dash, what no
     "|  | udptunnel | the original |",
     "| --- | ---: | ---: |",
     "| carried when flooded, 172 / 1,200 bytes | 123,000 / 90,000/s | 100,000 / -/s |",
-    "| highest rate tried with at most 0.1 % lost, 172 bytes | 1,000/s | none |",
+    "| highest rate tried with at most 0.1 % lost, 172 / 1,200 bytes | 1,000/s / none | none |",
     "| CPU for a datagram when flooded, both ends, 172 / 1,200 bytes | 2.35 / 2.35 us | 2.35 / - us |",
     "| delay through 2 Mbit/s, overloaded | 46 / 1,230 ms | 46 / 1,230 ms |",
   ]);
