@@ -1,10 +1,13 @@
 /**
- * Writes what follows from the table of options between its markers: the README's table and the manual page's OPTIONS. With
- * `--check` nothing is written, and the exit code is 1 when one of them is stale. Other files may be named, `.1` for a manual page.
+ * Writes between their markers the table of options, in the README and as the manual page's OPTIONS, and the README's figures
+ * from bench/results. With `--check` nothing is written, and the exit code is 1 when one of them is stale. Other files may be
+ * named, `.1` for a manual page.
  */
 
 import { parseArgs } from "node:util";
-import { type Generated, optionsSection, optionsTable } from "./options-text.ts";
+import { benchmarkFigures } from "./figures-text.ts";
+import type { Generated } from "./generated.ts";
+import { optionsSection, optionsTable } from "./options-text.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const { values, positionals } = parseArgs({
@@ -14,7 +17,10 @@ const { values, positionals } = parseArgs({
 });
 
 const files = positionals.length > 0 ? positionals : [`${root}README.md`, `${root}man/udptunnel.1`];
-for (const file of files) await refresh(file, file.endsWith(".1") ? optionsSection() : optionsTable());
+for (const file of files) {
+  if (file.endsWith(".1")) await refresh(file, optionsSection());
+  else for (const part of [optionsTable(), await benchmarkFigures()]) await refresh(file, part);
+}
 
 /** Puts the generated lines where the file's markers are, or with `--check` only compares. */
 async function refresh(file: string, { begin, end, lines }: Generated): Promise<void> {
@@ -22,7 +28,7 @@ async function refresh(file: string, { begin, end, lines }: Generated): Promise<
   const from = text.indexOf(begin);
   const to = text.indexOf(end);
   if (from < 0 || to < from) {
-    fail(`${file} lacks ${begin} or, after it, ${end}; put both where the options belong`);
+    fail(`${file} lacks ${begin} or, after it, ${end}; put both where they belong`);
     return;
   }
   const fresh = text.slice(0, from) + begin + lines + text.slice(to);

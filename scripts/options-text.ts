@@ -4,16 +4,7 @@ import { synopsis } from "../src/cli/help.ts";
 import { describe } from "../src/options/describe.ts";
 import type { OptionSpec } from "../src/options/spec.ts";
 import { OPTIONS } from "../src/options/table.ts";
-
-/** A part of a file that is made from the table. */
-export interface Generated {
-  /** The line before it, without a line feed. */
-  readonly begin: string;
-  /** The line after it. */
-  readonly end: string;
-  /** What stands between: begins and ends with a line feed. */
-  readonly lines: string;
-}
+import type { Generated } from "./generated.ts";
 
 /** One Markdown table of all options, with the library's name of each. */
 export function optionsTable(): Generated {

@@ -6,8 +6,8 @@ import { PLANS } from "./plans.ts";
 import { killAll } from "./process.ts";
 import { Progress } from "./progress.ts";
 import { findRelays } from "./relays.ts";
-import { busyWarning, describeResults, loadNow, readResults, resultsPath, writeResults } from "./results.ts";
-import { runAll } from "./runner.ts";
+import { busyWarning, describeRun, FULL_RESULT, readResults, writeResults } from "./results.ts";
+import { type RunResult, runAll } from "./runner.ts";
 import type { Plan } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { summarize } from "./statistics.ts";
@@ -24,29 +24,32 @@ const USAGE = `bun run bench [options], or bun run bench:full [options]
   --peer-per-source      it has a connection for every UDP source
   --ports TCP,CLIENT,SERVER
                          fixed ports
-  --json FILE            every raw repeat (bench:full writes one anyway, to bench/results)
+  --json FILE            every raw repeat, written as the run goes on (bench:full without options: bench/results/full.json)
 bun run bench --compare A.json B.json
                          fails when B is worse than A by more than the repeats' spread
 `;
 
+const OPTIONS = {
+  plan: { type: "string", default: "quick" },
+  help: { type: "boolean", default: false },
+  only: { type: "string" },
+  sizes: { type: "string" },
+  rates: { type: "string" },
+  repeat: { type: "string" },
+  json: { type: "string" },
+  ports: { type: "string" },
+  relays: { type: "string" },
+  compare: { type: "boolean", default: false },
+  "peer-client": { type: "string" },
+  "peer-server": { type: "string" },
+  "peer-per-source": { type: "boolean", default: false },
+} as const;
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals, tokens } = parseArgs({
     allowPositionals: true,
-    options: {
-      plan: { type: "string", default: "quick" },
-      help: { type: "boolean", default: false },
-      only: { type: "string" },
-      sizes: { type: "string" },
-      rates: { type: "string" },
-      repeat: { type: "string" },
-      json: { type: "string" },
-      ports: { type: "string" },
-      relays: { type: "string" },
-      compare: { type: "boolean", default: false },
-      "peer-client": { type: "string" },
-      "peer-server": { type: "string" },
-      "peer-per-source": { type: "boolean", default: false },
-    },
+    tokens: true,
+    options: OPTIONS,
   });
   if (values.help) {
     process.stdout.write(USAGE);
@@ -63,25 +66,32 @@ async function main(): Promise<number> {
   const plan = planned(values);
   const { relays: found, leftOut } = findRelays(givenPeer(values));
   const relays = chosen("relay", found, values.relays);
-  const loadBefore = loadNow();
+  const words = tokens.flatMap((token) =>
+    token.kind === "option" && token.name !== "json" ? [token.rawName, token.value ?? []].flat() : [],
+  );
+  const path = values.json ?? (words.join(" ") === "--plan full" ? FULL_RESULT : undefined);
+  if (path === undefined && plan.name === "full") throw new Error("say where to keep this: --json FILE");
+  const results = describeRun(plan, words, leftOut);
+  const keep = (run: RunResult) => {
+    Object.assign(results, { samples: run.samples, leftOut: [...leftOut, ...run.leftOut] });
+    if (path !== undefined) writeResults(path, results);
+  };
   const progress = new Progress(process.stderr);
   const run = await runAll({
     scenarios,
     relays,
     plan,
     ports: givenPorts(values.ports),
+    onStart: (seconds) => process.stderr.write(`About ${Math.ceil(seconds / 60)} min\n`),
     onCell: (label, done, total) => progress.show(label, done, total),
+    onRound: keep,
   });
+  keep(run);
   progress.end();
-  const results = describeResults(plan, run.samples, [...leftOut, ...run.leftOut], loadBefore);
   process.stdout.write(`${formatTables(scenarios, summarize(results.samples), results.leftOut)}\n`);
   const warning = busyWarning(results);
   if (warning !== undefined) process.stdout.write(`\n${warning}\n`);
-  const path = values.json ?? (plan.name === "full" ? resultsPath(results) : undefined);
-  if (path !== undefined) {
-    await writeResults(path, results);
-    process.stdout.write(`\nEvery repeat is in ${path}\n`);
-  }
+  if (path !== undefined) process.stdout.write(`\nEvery repeat is in ${path}\n`);
   return 0;
 }
 

@@ -22,8 +22,12 @@ export interface Relay {
   readonly name: string;
   server(place: Place): string[];
   client(place: Place): string[];
+  /** One of ours with other options. */
+  readonly variant?: boolean;
   /** The client connects when it starts, not when the first datagram comes. */
   readonly dialsAtStart: boolean;
+  /** Its client is over when the TCP connection is. */
+  readonly endsWithConnection?: boolean;
   /** The far application can start talking: the relay has one peer, at a known address. */
   readonly bothWays: boolean;
   /** Further arguments for a connection of its own for every UDP source; undefined when the relay cannot. */
@@ -32,9 +36,10 @@ export interface Relay {
 
 const CLI = join(import.meta.dir, "../../src/cli/udptunnel.ts");
 
-function ours(name: string, extra: EndArguments): Relay {
+function ours(extra: EndArguments, option = ""): Relay {
   return {
-    name,
+    name: option === "" ? "ours" : `ours ${option}`,
+    variant: option !== "",
     server: (at) => [
       ...[process.execPath, CLI, "-s", `${at.tcpPort}`],
       ...[...extra.server, `${at.serverApp}/${at.serverPort}`],
@@ -55,10 +60,14 @@ const original: Relay = {
   server: (at) => ["udptunnel", "-s", `${at.tcpPort}`, `${at.serverApp}/${at.serverPort}`],
   client: (at) => ["udptunnel", "-c", `${at.serverHost}/${at.tcpPort}`, `${at.clientApp}/${at.clientPort}`],
   dialsAtStart: true,
+  endsWithConnection: true,
   bothWays: true,
 };
 
-/** Mullvad's pair of programs: the same frames, one connection for the first source that speaks. */
+/**
+ * Mullvad's pair of programs: the same frames, one connection for the first source that speaks, one UDP port of its own
+ * for every connection. Started with its defaults, Nagle's algorithm among them.
+ */
 const mullvad: Relay = {
   name: "mullvad",
   server: (at) => [
@@ -72,6 +81,7 @@ const mullvad: Relay = {
     ...["--tcp-forward", `${at.serverHost}:${at.tcpPort}`],
   ],
   dialsAtStart: false,
+  endsWithConnection: true,
   bothWays: false,
 };
 
@@ -103,21 +113,21 @@ export function findRelays(given?: GivenPeer): Contest {
   const offloadOff = ["--offload", "off"];
   const contest: Contest = {
     relays: [
-      ours("ours", { server: [], client: [] }),
-      ours("ours --offload off", { server: offloadOff, client: offloadOff }),
+      ours({ server: [], client: [] }),
+      ours({ server: offloadOff, client: offloadOff }, "--offload off"),
     ],
     leftOut: [],
   };
   const tls = makeTlsArguments();
   if (tls === undefined) contest.leftOut.push("ours --tls: openssl not found");
-  else contest.relays.push(ours("ours --tls", tls));
+  else contest.relays.push(ours(tls, "--tls"));
   const offer = (relay: Relay, programs: string[], hint: string) => {
     const missing = programs.filter((program) => Bun.which(program) === null);
     if (missing.length === 0) contest.relays.push(relay);
     else contest.leftOut.push(`${relay.name}: ${missing.join(" and ")} not found${hint}`);
   };
   offer(original, ["udptunnel"], " (bun run bench:install)");
-  offer(mullvad, ["udp2tcp", "tcp2udp"], "");
+  offer(mullvad, ["udp2tcp", "tcp2udp"], " (bench/e2e/README.md)");
   if (given !== undefined) {
     contest.relays.push({
       name: "peer",

@@ -8,11 +8,11 @@
 
 import { join } from "node:path";
 import { drawCharts } from "./charts.ts";
-import { busyWarning, type Results, readResults } from "./results.ts";
+import { busyWarning, commandOf, type Results, readResults } from "./results.ts";
 import type { Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { highestRates, type Row, summarize } from "./statistics.ts";
-import { conditionsOf, formatCount, formatSpread, remarksOn } from "./table.ts";
+import { conditionsOf, formatCount, formatSpread, markdownTable, remarksOn } from "./table.ts";
 
 async function main(): Promise<void> {
   const [path, folder = path?.replace(/\.json$/, "")] = process.argv.slice(2);
@@ -34,15 +34,17 @@ async function main(): Promise<void> {
   process.stdout.write(`${join(folder, "README.md")}\n`);
 }
 
-function describe({ date, machine, kernel, bun, commit, plan }: Results): string {
+function describe(results: Results): string {
+  const { date, machine, kernel, bun, commit } = results;
+  const command = commandOf(results);
   const memory = Math.round(machine.memoryBytes / 2 ** 30);
   return [
     `Measured ${date.slice(0, 10)} on ${machine.cores} cores of ${machine.cpu} (${machine.arch}), ${memory} GiB, Linux`,
     `${kernel}, Bun ${bun}, commit ${commit}. Generator, both ends of`,
     "the tunnel and sink are four processes on this machine. Every figure is the median of fresh tunnels, with the",
     "lowest and the highest of the repeats in brackets; the relays took turns. Every load is followed by 128 kB that are",
-    "not counted, because the original keeps up to 64 KiB back until more arrives. Reproduce it with",
-    `\`bun run ${plan.name === "full" ? "bench:full" : "bench"} --repeat ${plan.repeats}\`.`,
+    "not counted, because the original keeps up to 64 KiB back until more arrives.",
+    ...(command === undefined ? [] : [`Reproduce it with \`${command}\`.`]),
   ].join("\n");
 }
 
@@ -61,7 +63,7 @@ function section({ name, title, columns }: Scenario, rows: readonly Row[]): stri
   const remarks = [...failures.map((failure) => `- failed: ${failure}`), ...notes.map((note) => `- ${note}`)];
   return [
     `## ${title}`,
-    markdownTable(header, lines),
+    markdownTable(header, lines, 2),
     ...(name === "rate" ? [highest(rows)] : []),
     ...(remarks.length > 0 ? [remarks.join("\n")] : []),
   ];
@@ -74,18 +76,11 @@ function highest(rows: readonly Row[]): string {
     relay,
     rate === 0 ? "none" : `${formatCount(rate)}/s${rate === triedUpTo ? " or more" : ""}`,
   ]);
-  return markdownTable(["size", "relay", "highest rate with at most 0.1 % lost"], lines);
+  return markdownTable(["size", "relay", "highest rate with at most 0.1 % lost"], lines, 2);
 }
 
 function leftOut({ leftOut }: Results): string[] {
   return leftOut.length === 0 ? [] : ["## Left out", leftOut.map((line) => `- ${line}`).join("\n")];
-}
-
-function markdownTable(header: readonly string[], lines: readonly (readonly string[])[]): string {
-  const row = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  const rule = header.map((_, index) => (index < 2 ? "---" : "---:"));
-  return [row(header), row(rule), ...lines.map(row)].join("\n");
 }
 
 try {

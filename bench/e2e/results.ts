@@ -1,18 +1,22 @@
 /** What a run leaves behind: every raw repeat, and all that is needed to judge it later. */
 
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, loadavg, release, totalmem } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Plan, Sample } from "./scenario.ts";
 
 const FORMAT = "udptunnel-bench-1";
 /** A machine with less to do than this on average leaves both cores to the measurement. */
 const LOAD_IDLE = 0.5;
 const ROOT = join(import.meta.dir, "../..");
+/** What the README's figures are made from. */
+export const RESULTS_FOLDER = join(ROOT, "bench/results");
+/** Where a whole full run puts its results. */
+export const FULL_RESULT = join(RESULTS_FOLDER, "full.json");
 
 export interface Results {
   format: typeof FORMAT;
-  /** ISO 8601. */
+  /** When the run began, in ISO 8601. */
   date: string;
   machine: { cpu: string; cores: number; memoryBytes: number; arch: string };
   /** Runnable processes in the minute before, on average: what else this machine was doing. */
@@ -24,17 +28,14 @@ export interface Results {
   /** Sysctls that bound what sockets may hold, by name. */
   limits: Record<string, string>;
   plan: Omit<Plan, "floodRate">;
+  /** What the benchmark was told on its command line, but for where to write; older results lack it. */
+  arguments?: string[];
   leftOut: string[];
   samples: Sample[];
 }
 
-/** Describes this machine and adds what was measured. */
-export function describeResults(
-  plan: Plan,
-  samples: Sample[],
-  leftOut: string[],
-  loadBefore: number,
-): Results {
+/** Results without anything measured yet: this machine, now, and what it is going to do. */
+export function describeRun(plan: Plan, words: string[], leftOut: string[]): Results {
   const { floodRate: _, ...rest } = plan;
   return {
     format: FORMAT,
@@ -45,7 +46,7 @@ export function describeResults(
       memoryBytes: totalmem(),
       arch: arch(),
     },
-    loadBefore,
+    loadBefore: loadavg()[0] ?? 0,
     kernel: release(),
     bun: Bun.version,
     commit: commit(),
@@ -60,14 +61,10 @@ export function describeResults(
       ].map((name) => [`net.${name.replace("/", ".")}`, sysctl(name)]),
     ),
     plan: rest,
+    arguments: words,
     leftOut,
-    samples,
+    samples: [],
   };
-}
-
-/** What else this machine is doing now. */
-export function loadNow(): number {
-  return loadavg()[0] ?? 0;
 }
 
 /** A warning for readers when the machine had more to do than to measure; undefined when it was idle enough. */
@@ -83,13 +80,21 @@ export async function readResults(path: string): Promise<Results> {
   return results;
 }
 
-export async function writeResults(path: string, results: Results): Promise<void> {
-  await Bun.write(path, `${JSON.stringify(results, null, 1)}\n`);
+/** Writes them at once, so that a signal finds the file whole. */
+export function writeResults(path: string, results: Results): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
 }
 
-/** Where a full run puts its results. */
-export function resultsPath({ date, plan }: Results): string {
-  return join(ROOT, "bench/results", `${date.slice(0, 19).replaceAll(":", "")}-${plan.name}.json`);
+/** The command that measures the same again; undefined for results that do not tell. */
+export function commandOf({ arguments: words }: Results): string | undefined {
+  if (words === undefined) return undefined;
+  const command = ["bench", ...words.map(quoted)].join(" ");
+  return `bun run ${command.replace(/^bench --plan full/, "bench:full")}`;
+}
+
+function quoted(word: string): string {
+  return /^[\w./:,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function commit(): string {

@@ -4,6 +4,9 @@ import { choosePlace, type GivenPorts } from "./place.ts";
 import type { Relay } from "./relays.ts";
 import type { Context, Plan, Round, Sample, Scenario } from "./scenario.ts";
 
+/** What starting the processes of a cell, waiting for its last datagrams and ending it takes, about. */
+const AROUND_S = 0.6;
+
 export interface Run {
   scenarios: readonly Scenario[];
   relays: readonly Relay[];
@@ -11,6 +14,10 @@ export interface Run {
   ports?: GivenPorts | undefined;
   /** Told before each cell: which it is, and how many of all are done. */
   onCell?: (label: string, done: number, total: number) => void;
+  /** Told before the first cell roughly how many seconds all of them take. */
+  onStart?: (seconds: number) => void;
+  /** Given everything so far after each round, so that an interruption does not lose it. */
+  onRound?: (result: RunResult) => void;
 }
 
 export interface RunResult {
@@ -20,7 +27,15 @@ export interface RunResult {
 }
 
 /** Measures everything. A cell that fails becomes a failed sample; only a given port in use ends the run. */
-export async function runAll({ scenarios, relays, plan, ports, onCell }: Run): Promise<RunResult> {
+export async function runAll({
+  scenarios,
+  relays,
+  plan,
+  ports,
+  onStart,
+  onCell,
+  onRound,
+}: Run): Promise<RunResult> {
   const result: RunResult = { samples: [], leftOut: [] };
   const context: Context = { plan, choosePlace: () => choosePlace(ports) };
   await context.choosePlace();
@@ -35,6 +50,11 @@ export async function runAll({ scenarios, relays, plan, ports, onCell }: Run): P
     (sum, { scenario, round }) => sum + contenders(scenario).length * repeatsOf(round),
     0,
   );
+  const secondsOf = ({ scenario, round }: (typeof rounds)[number]) =>
+    contenders(scenario).filter((relay) => round.leftOut?.(relay) === undefined).length *
+    repeatsOf(round) *
+    (AROUND_S + (round.seconds ?? plan.warmUpSeconds + plan.seconds));
+  onStart?.(rounds.reduce((sum, one) => sum + secondsOf(one), 0));
   let done = 0;
   for (const { scenario, round } of rounds) {
     const taking = contenders(scenario).filter((relay) => takesPart(scenario, round, relay, result));
@@ -46,6 +66,7 @@ export async function runAll({ scenarios, relays, plan, ports, onCell }: Run): P
         result.samples.push(await measure(scenario, round, relay, repeat, context));
       }
     }
+    onRound?.(result);
   }
   onCell?.("", total, total);
   return result;

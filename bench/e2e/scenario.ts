@@ -57,6 +57,8 @@ export interface Round {
   rate?: number;
   /** What else distinguishes this round. */
   detail?: string;
+  /** How long its load takes, where that is not what the plan says of all. */
+  seconds?: number;
   /** At most so many repeats, for what takes long. */
   repeatsMax?: number;
   /** Measures one relay. What it throws makes the row a failed one, with the message as its reason. */

@@ -35,6 +35,18 @@ export function formatSpread(
   return runs < 2 || min === max ? median : `${median} (${min}-${max})`;
 }
 
+/** A Markdown table with `names` columns of words before those of figures. */
+export function markdownTable(
+  header: readonly string[],
+  lines: readonly (readonly string[])[],
+  names = 1,
+): string {
+  const row = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const rule = header.map((_, index) => (index < names ? "---" : "---:"));
+  return [row(header), row(rule), ...lines.map(row)].join("\n");
+}
+
 /** A count with its thousands set apart. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en");

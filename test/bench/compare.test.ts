@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { compareResults } from "../../bench/e2e/compare.ts";
 import { fillIn } from "../../bench/e2e/relays.ts";
-import type { Results } from "../../bench/e2e/results.ts";
+import { commandOf, type Results } from "../../bench/e2e/results.ts";
 import { SCENARIOS } from "../../bench/e2e/scenarios/index.ts";
 import { highestRates, summarize } from "../../bench/e2e/statistics.ts";
 import { formatTables } from "../../bench/e2e/table.ts";
@@ -74,6 +74,15 @@ test("a table shows failures with their reason", () => {
   ]);
   expect(text).toContain("failed: server (status 3): no more (ours 172 B 1,000/s)");
   expect(text).toContain("mullvad: not found");
+});
+
+test("the command of a result is the one that was typed, and unknown for an old one", () => {
+  const words = ["--plan", "full", "--only", "flood,rate", "--peer-client", "it's -c {tcp}"];
+  expect(commandOf({ ...results([1]), arguments: words })).toBe(
+    "bun run bench:full --only flood,rate --peer-client 'it'\\''s -c {tcp}'",
+  );
+  expect(commandOf({ ...results([1]), arguments: [] })).toBe("bun run bench");
+  expect(commandOf(results([1]))).toBeUndefined();
 });
 
 test("a given command keeps its quotes together and gets the place's ports", () => {

@@ -1,8 +1,8 @@
 /** Reconnect: the server is killed under a steady load and started again; how long until datagrams arrive again? */
 
 import { openKernel } from "../kernel.ts";
-import { startGenerator, startSink } from "../load.ts";
-import type { Column, Scenario } from "../scenario.ts";
+import { basics, startGenerator, startSink } from "../load.ts";
+import type { Column, Plan, Scenario } from "../scenario.ts";
 import type { SinkReport } from "../sink.ts";
 import { startServer, TunnelPair } from "../tunnel-pair.ts";
 
@@ -12,6 +12,8 @@ const DOWN_MS = 500;
 const BACK: Column = { key: "backMs", label: "datagrams flow after", unit: "ms", digits: 0, better: "lower" };
 const GAP: Column = { key: "gapMs", label: "silence in all", unit: "ms", digits: 0, better: "lower" };
 
+const loadSeconds = (plan: Plan) => (BEFORE_MS + DOWN_MS) / 1000 + plan.reconnectSeconds;
+
 export const reconnect: Scenario = {
   name: "reconnect",
   title: `Reconnect: the server is killed and back ${DOWN_MS} ms later, at ${RATE} datagrams/s`,
@@ -20,16 +22,12 @@ export const reconnect: Scenario = {
     {
       size: plan.sizes[0] as number,
       rate: RATE,
+      leftOut: (relay) => (relay.endsWithConnection ? "it ends with its TCP connection" : undefined),
+      seconds: plan.warmUpSeconds + loadSeconds(plan),
       run: async (relay, { choosePlace }) => {
         const kernel = openKernel();
         const pair = await TunnelPair.start(relay, await choosePlace());
-        const seconds = (BEFORE_MS + DOWN_MS) / 1000 + plan.reconnectSeconds;
-        const load = {
-          size: plan.sizes[0] as number,
-          rate: RATE,
-          seconds,
-          warmUpSeconds: plan.warmUpSeconds,
-        };
+        const load = { ...basics(plan), rate: RATE, seconds: loadSeconds(plan) };
         const sink = await startSink(pair.place, load);
         const generator = startGenerator(pair.place, load);
         let again: Awaited<ReturnType<typeof startServer>> | undefined;

@@ -27,8 +27,9 @@ const IDLE: Column = {
 const QUESTION = new Uint8Array(100);
 /** Questions under way at once. */
 const ASKING_MAX = 100;
-/** A question without an answer is asked again after this. */
+/** A question without an answer is asked again after this, and given up when it has been asked so often. */
 const ASK_AGAIN_MS = 1000;
+const ASKED_MAX = 10;
 /** Sessions are opened so many at a time. */
 const OPENING_MAX = 200;
 
@@ -85,14 +86,22 @@ class Asker {
     return asker;
   }
 
-  /** Settles when the answer is there. */
+  /** Settles when the answer is there. @throws Error when it stays away. */
   async ask(): Promise<void> {
     const answer = Promise.withResolvers<void>();
     this.#answered = answer.resolve;
-    const again = setInterval(() => this.#socket?.send(QUESTION), ASK_AGAIN_MS);
+    let asked = 1;
+    const again = setInterval(() => {
+      if (asked++ === ASKED_MAX)
+        answer.reject(new Error(`a question asked ${ASKED_MAX} times had no answer`));
+      else this.#socket?.send(QUESTION);
+    }, ASK_AGAIN_MS);
     this.#socket?.send(QUESTION);
-    await answer.promise;
-    clearInterval(again);
+    try {
+      await answer.promise;
+    } finally {
+      clearInterval(again);
+    }
   }
 
   close(): void {
@@ -100,18 +109,19 @@ class Asker {
   }
 }
 
-/** Asks through all of them in turn. @returns answers a second. */
+/** Asks through all of them in turn, through each once at a time. @returns answers a second. */
 async function askFor(askers: readonly Asker[], seconds: number): Promise<number> {
   const until = performance.now() + seconds * 1000;
+  const lanes = Math.min(ASKING_MAX, askers.length);
   let answers = 0;
-  let next = 0;
-  const lanes = Array.from({ length: Math.min(ASKING_MAX, askers.length) }, async () => {
-    while (performance.now() < until) {
-      await (askers[next++ % askers.length] as Asker).ask();
+  const lane = async (first: number) => {
+    for (let next = first; performance.now() < until; next += lanes) {
+      if (next >= askers.length) next = first;
+      await (askers[next] as Asker).ask();
       answers++;
     }
-  });
-  await Promise.all(lanes);
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, first) => lane(first)));
   await after(100); // what the last answers left behind goes
   return answers / seconds;
 }

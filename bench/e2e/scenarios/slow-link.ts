@@ -35,6 +35,7 @@ const FRAME_HEADER_BYTES = 2;
 /** Long enough for TCP to find the rate of the longest path. */
 const WARM_UP_S = 3;
 const REPEATS_MAX = 3;
+const OURS_STANDS = "here the link decides, so that the plain one of ours stands for it";
 
 export const slowLink: Scenario = {
   name: "slow-link",
@@ -47,11 +48,14 @@ export const slowLink: Scenario = {
 function roundOf(path: Congestion, plan: Plan): Round {
   const fits = (path.bitsPerSecond / 8) * (STREAM_SHARE / (path.size + FRAME_HEADER_BYTES));
   const rate = Math.round(fits * path.overload);
+  const warmUpSeconds = Math.min(WARM_UP_S, plan.linkSeconds);
   return {
     size: path.size,
     rate,
     detail: describe(path),
+    seconds: warmUpSeconds + plan.linkSeconds,
     repeatsMax: REPEATS_MAX,
+    leftOut: (relay) => (relay.variant ? OURS_STANDS : undefined),
     run: async (relay): Promise<Outcome> => {
       await using slow = await SlowPath.open(path);
       const [near, far] = [inside(slow.near), inside(slow.far)];
@@ -60,7 +64,7 @@ function roundOf(path: Congestion, plan: Plan): Round {
       try {
         const result = await runLoad(pair, {
           ...{ size: path.size, rate, seconds: plan.linkSeconds },
-          warmUpSeconds: Math.min(WARM_UP_S, plan.linkSeconds),
+          warmUpSeconds,
           wrappers: { generator: near, sink: far },
         });
         const outcome = outcomeOf(result);

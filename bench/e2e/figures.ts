@@ -1,0 +1,157 @@
+/** The README's figures, made from results: what a tunnel carries, at what cost, how late. */
+
+import { busyWarning, type Results } from "./results.ts";
+import type { Sample } from "./scenario.ts";
+import { cellOf, highestRates, type Row, summarize } from "./statistics.ts";
+import { formatCount, markdownTable } from "./table.ts";
+
+/** A result and the name of its file, without folder or ending. */
+export interface NamedResults {
+  name: string;
+  results: Results;
+}
+
+/** The columns there can be, by the relay's name. */
+const HEADINGS = new Map([
+  ["ours", "udptunnel"],
+  ["ours --offload off", "`--offload off`"],
+  ["ours --tls", "`--tls`"],
+  ["original", "the original"],
+  ["mullvad", "Mullvad's"],
+]);
+const NOTHING = "-";
+
+/** What is asked of every relay: one line of the table. */
+interface Question {
+  label: string;
+  answer(relay: string): string;
+}
+
+/** A Markdown table of medians, and below it where they are from. */
+export function figures(all: readonly NamedResults[]): string {
+  const parts = newestOfEachCell(all);
+  const rows = summarize(parts.flatMap(({ samples }) => samples)).filter(({ runs }) => runs > 0);
+  const relays = [...HEADINGS.keys()].filter((name) => rows.some(({ relay }) => relay === name));
+  const lines = questions(rows)
+    .map(({ label, answer }) => [label, ...relays.map(answer)])
+    .filter(([, ...answers]) => answers.some((answer) => answer !== NOTHING));
+  const table = markdownTable(["", ...relays.map((relay) => HEADINGS.get(relay) ?? relay)], lines);
+  return [table, parts.map(originOf).join("\n")].join("\n\n");
+}
+
+/** Each result with the samples of those cells that no newer one has. */
+function newestOfEachCell(all: readonly NamedResults[]): (NamedResults & { samples: Sample[] })[] {
+  const seen = new Set<string>();
+  const newestFirst = all.toSorted((a, b) => b.results.date.localeCompare(a.results.date));
+  const parts = newestFirst.map(({ name, results }) => {
+    const samples = results.samples.filter((sample) => !seen.has(cellOf(sample)));
+    for (const sample of samples) seen.add(cellOf(sample));
+    return { name, results, samples };
+  });
+  return parts.filter(({ samples }) => samples.length > 0);
+}
+
+function originOf({ name, results, samples }: NamedResults & { samples: Sample[] }): string {
+  const { date, commit, machine, kernel, bun } = results;
+  const repeats = [...Map.groupBy(samples, cellOf).values()].map(({ length }) => length);
+  const [least, most] = [Math.min(...repeats), Math.max(...repeats)];
+  const count = least === most ? `${most}` : `${least} to ${most}`;
+  return [
+    `- [${name}](bench/results/${name}/README.md): ${date.slice(0, 10)}, commit ${commit}, ${machine.cores} cores of`,
+    `${machine.cpu}, Linux ${kernel}, Bun ${bun}, ${count} ${most === 1 ? "repeat" : "repeats"}.`,
+    busyWarning(results) ?? "",
+  ]
+    .join(" ")
+    .trimEnd();
+}
+
+function questions(rows: readonly Row[]): Question[] {
+  const of = (scenario: string) => rows.filter((row) => row.scenario === scenario);
+  const flood = of("flood");
+  const flooded = distinct(flood.map(({ size = 0 }) => size));
+  const inSizes = (sizes: readonly number[]) => `${sizes.map(formatCount).join(" / ")} bytes`;
+  const highest = highestRates(rows);
+  const swept = distinct(highest.map(({ size }) => size));
+  return [
+    {
+      label: `carried when flooded, ${inSizes(flooded)}`,
+      answer: (relay) =>
+        joined(
+          flooded.flatMap((size) => medians(flood, { relay, size }, "delivered")),
+          "/s",
+        ),
+    },
+    {
+      label: `highest rate tried with at most 0.1 % lost, ${inSizes(swept)}`,
+      answer: (relay) => {
+        const rates = swept.map(
+          (size) => highest.find((one) => one.relay === relay && one.size === size)?.rate,
+        );
+        return distinct(rates).length === 1 ? highestRate(rates[0]) : rates.map(highestRate).join(" / ");
+      },
+    },
+    {
+      label: `CPU for a datagram when flooded, both ends, ${inSizes(flooded)}`,
+      answer: (relay) =>
+        joined(
+          flooded.flatMap((size) => medians(flood, { relay, size }, "cpuUs")),
+          " us",
+        ),
+    },
+    ...distinct(of("latency").map(({ rate = 0 }) => rate)).flatMap((rate) => latency(of("latency"), rate)),
+    ...distinct(of("slow-link").map(({ detail = "" }) => detail)).map((detail) => ({
+      label: `delay ${detail}, overloaded`,
+      answer: (relay: string) => joined(medians(of("slow-link"), { relay, detail }, "p50Ms", "p99Ms"), " ms"),
+    })),
+    {
+      label: "memory of both ends, at rest / at most when flooded",
+      answer: (relay) => joined(medians(of("memory"), { relay }, "restMB", "peakMB"), " MB"),
+    },
+    {
+      label: "start, until the server listens / the client has joined it",
+      answer: (relay) => joined(medians(of("start-up"), { relay }, "serverMs", "clientMs"), " ms"),
+    },
+  ];
+}
+
+function highestRate(rate: number | undefined): string {
+  if (rate === undefined) return NOTHING;
+  return rate === 0 ? "none" : `${formatCount(rate)}/s`;
+}
+
+function latency(rows: readonly Row[], rate: number): Question[] {
+  const at = `at ${formatCount(rate)} datagrams/s`;
+  return [
+    {
+      label: `delay ${at}`,
+      answer: (relay) => joined(medians(rows, { relay, rate }, "p50Us", "p99Us"), " us"),
+    },
+    {
+      label: `CPU for a datagram ${at}`,
+      answer: (relay) => joined(medians(rows, { relay, rate }, "cpuUs"), " us"),
+    },
+  ];
+}
+
+/** Medians, by column key, of the row with these conditions. */
+function medians(
+  rows: readonly Row[],
+  conditions: Partial<Row>,
+  ...keys: readonly string[]
+): (number | undefined)[] {
+  const wanted = Object.entries(conditions);
+  const row = rows.find((row) => wanted.every(([key, value]) => row[key as keyof Row] === value));
+  return keys.map((key) => row?.values[key]?.median);
+}
+
+/** Figures of one unit, to three digits; one that is missing is a dash. */
+function joined(values: readonly (number | undefined)[], unit: string): string {
+  const known = values.map((value) => (Number.isFinite(value) ? value : undefined));
+  if (known.every((value) => value === undefined)) return NOTHING;
+  const figure = (value: number) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
+  return `${known.map((value) => (value === undefined ? NOTHING : figure(value))).join(" / ")}${unit}`;
+}
+
+function distinct<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
+}

@@ -1,0 +1,87 @@
+import { expect, test } from "bun:test";
+import { figures } from "../../bench/e2e/figures.ts";
+import type { Results } from "../../bench/e2e/results.ts";
+import type { Sample } from "../../bench/e2e/scenario.ts";
+
+function results(date: string, loadBefore: number, samples: Sample[]): Results {
+  return {
+    ...{
+      format: "udptunnel-bench-1",
+      date,
+      loadBefore,
+      kernel: "6.1",
+      bun: "1.4.5",
+      commit: "abc",
+      limits: {},
+    },
+    machine: { cpu: "any", cores: 2, memoryBytes: 1, arch: "x64" },
+    ...{ plan: {} as Results["plan"], arguments: [], leftOut: [], samples },
+  };
+}
+
+function flooded(relay: string, size: number, ...delivered: number[]): Sample[] {
+  const cell = { scenario: "flood", relay, size, rate: 450_000 };
+  return delivered.map((value, repeat) => ({ ...cell, repeat, values: { delivered: value, cpuUs: 2.345 } }));
+}
+
+function lost(relay: string, rate: number, loss: number): Sample {
+  return { scenario: "rate", relay, size: 172, rate, repeat: 0, values: { loss } };
+}
+
+const OLD = results("2001-01-01T00:00:00Z", 1.26, [
+  ...flooded("ours", 172, 1),
+  ...flooded("original", 172, 100_000),
+  lost("ours", 1000, 0),
+  lost("ours", 2000, 0.2),
+  { ...lost("ours", 1000, 5), size: 1200 },
+  lost("original", 1000, 5),
+  { ...lost("original", 1000, 5), size: 1200 },
+]);
+const NEW = results("2001-02-03T00:00:00Z", 0, [
+  ...flooded("ours", 172, 300_000, 123_456, 200),
+  ...flooded("ours", 1200, 90_000, 90_000),
+  { scenario: "memory", relay: "original", size: 172, repeat: 0, failed: "died" },
+  ...["ours", "original"].map((relay) => ({
+    ...{ scenario: "slow-link", relay, detail: "through 2 Mbit/s", repeat: 0 },
+    values: { p50Ms: 46.04, p99Ms: 1234.5 },
+  })),
+]);
+
+test("the newest medians of each relay, what was not measured as a dash, what nobody was asked left out", () => {
+  const [table] = figures([
+    { name: "old", results: OLD },
+    { name: "new", results: NEW },
+  ]).split("\n\n");
+  expect(table?.split("\n")).toEqual([
+    "|  | udptunnel | the original |",
+    "| --- | ---: | ---: |",
+    "| carried when flooded, 172 / 1,200 bytes | 123,000 / 90,000/s | 100,000 / -/s |",
+    "| highest rate tried with at most 0.1 % lost, 172 / 1,200 bytes | 1,000/s / none | none |",
+    "| CPU for a datagram when flooded, both ends, 172 / 1,200 bytes | 2.35 / 2.35 us | 2.35 / - us |",
+    "| delay through 2 Mbit/s, overloaded | 46 / 1,230 ms | 46 / 1,230 ms |",
+  ]);
+});
+
+test("where they are from: of each result the file, the run, the repeats and whether the machine was busy", () => {
+  const [, origins] = figures([
+    { name: "old", results: OLD },
+    { name: "new", results: NEW },
+  ]).split("\n\n");
+  const [newer, older] = origins?.split("\n") ?? [];
+  expect(newer).toBe(
+    "- [new](bench/results/new/README.md): 2001-02-03, commit abc, 2 cores of any, Linux 6.1, Bun 1.4.5, 1 to 3 repeats.",
+  );
+  expect(older).toEndWith(
+    "1 repeat. This machine was busy before the run (load 1.3): its figures are worth little.",
+  );
+});
+
+test("a result that has nothing the newer ones lack is not named", () => {
+  const copy = { ...OLD, date: "2000-01-01T00:00:00Z" };
+  expect(
+    figures([
+      { name: "oldest", results: copy },
+      { name: "old", results: OLD },
+    ]),
+  ).not.toContain("oldest");
+});
