@@ -40,6 +40,7 @@ export const UNPROVED_REASONS = [
   "left", // it closed the connection
 ] as const;
 
+/** Why a connection was turned away that should have proved to know the secret: each is explained where they are listed. */
 export type UnprovedReason = (typeof UNPROVED_REASONS)[number];
 
 /** One direction's counters: datagrams, and bytes: of payload where received, as given to the kernel where sent. */

@@ -1,6 +1,6 @@
 /** What is measured, and how to find it in a snapshot. docs/operating.md has a row for each (a test compares them). */
 
-import { DROP_REASONS } from "./counters.ts";
+import { DROP_REASONS, UNPROVED_REASONS } from "./counters.ts";
 import { isHealthy, type TunnelStats } from "./stats.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -92,6 +92,12 @@ export const COUNTERS: readonly Definition[] = [
     name: "udptunnel_connections_refused_total",
     help: "Incoming TCP connections that were turned away.",
     of: ({ refusedConnections }) => refusedConnections,
+  },
+  {
+    name: "udptunnel_connections_unproved_total",
+    help: "Those of them that did not prove that they know the secret.",
+    labels: ["reason"],
+    of: ({ unproved }) => UNPROVED_REASONS.map((reason) => [{ reason }, unproved[reason]]),
   },
   {
     name: "udptunnel_icmp_refusals_total",

@@ -1,7 +1,7 @@
 /** A tunnel at one moment, as a plain object: what `stats()`, the metrics and the live status are made of. */
 
 import type { Endpoint } from "../net/endpoint.ts";
-import type { Counters, DirectionCounters, DropReason } from "./counters.ts";
+import type { Counters, DirectionCounters, DropReason, UnprovedReason } from "./counters.ts";
 import { DELAY_BOUNDS_MS } from "./delay-histogram.ts";
 
 /** What a tunnel is doing now. */
@@ -92,6 +92,8 @@ export interface TunnelStats {
   readonly connects: number;
   /** Incoming TCP connections that were turned away. */
   readonly refusedConnections: number;
+  /** Those of them that did not prove that they know the secret, by reason. */
+  readonly unproved: Readonly<Record<UnprovedReason, number>>;
   /** ICMP refusals: nobody listened where a datagram was sent. */
   readonly refusals: number;
   /** Other errors that UDP sockets reported. */
@@ -126,6 +128,7 @@ export function statsOf(
     sessions,
     connects,
     refusedConnections,
+    unproved: { ...counters.unproved },
     refusals,
     socketErrors,
     kernelDrops: sum(kernelDrops, counters.kernelDrops || undefined),
