@@ -3,10 +3,9 @@
  * only so many; when all are taken, the oldest of the address that has most of them makes room.
  */
 
-import { type Endpoint, unmapped } from "./endpoint.ts";
-import type { NetError } from "./network.ts";
+import { unmapped } from "./endpoint.ts";
 import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./secure-stream-port.ts";
-import type { StreamPort } from "./stream-port.ts";
+import type { Gate, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import { tlsFailure } from "./tls/tls-failure.ts";
 
@@ -23,7 +22,7 @@ export class PendingHandshakes {
   readonly #system: SystemSockets | undefined;
   readonly #terms: HandshakeTerms;
   readonly #onStream: (stream: StreamPort) => void;
-  readonly #onFailure: (remote: Endpoint, failure: NetError) => void;
+  readonly #gate: Gate;
   /** By address, oldest first; no address without any. */
   readonly #pending = new Map<string, Set<SecureStreamPort>>();
   #size = 0;
@@ -33,13 +32,13 @@ export class PendingHandshakes {
     system: SystemSockets | undefined,
     terms: HandshakeTerms,
     onStream: (stream: StreamPort) => void,
-    onFailure: (remote: Endpoint, failure: NetError) => void,
+    gate: Gate,
   ) {
     this.#max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
     this.#system = system;
     this.#terms = terms;
     this.#onStream = onStream;
-    this.#onFailure = onFailure;
+    this.#gate = gate;
   }
 
   /** A connection has come. */
@@ -48,7 +47,7 @@ export class PendingHandshakes {
     const port: SecureStreamPort = new SecureStreamPort(socket, this.#system, this.#terms, (failure) => {
       this.#forget(port);
       if (failure === undefined) this.#onStream(port);
-      else if (!this.#stopped) this.#onFailure(port.remote, failure);
+      else if (!this.#stopped) this.#gate.onFailure(port.remote, failure);
     });
     const { remote } = port; // read now: a socket that is closed has no address any more
     const address = unmapped(remote.address);

@@ -1,5 +1,6 @@
 /** What is measured, and how to find it in a snapshot. docs/operating.md has a row for each (a test compares them). */
 
+import { TLS_CODES } from "../net/tls/tls-failure.ts";
 import { DROP_REASONS, UNPROVED_REASONS } from "./counters.ts";
 import { isHealthy, type TunnelStats } from "./stats.ts";
 
@@ -98,6 +99,12 @@ export const COUNTERS: readonly Definition[] = [
     help: "Those of them that did not prove that they know the secret.",
     labels: ["reason"],
     of: ({ unproved }) => UNPROVED_REASONS.map((reason) => [{ reason }, unproved[reason]]),
+  },
+  {
+    name: "udptunnel_connections_handshake_failed_total",
+    help: "Those of them whose TLS handshake failed.",
+    labels: ["code"],
+    of: ({ failedHandshakes }) => TLS_CODES.map((code) => [{ code }, failedHandshakes[code]]),
   },
   {
     name: "udptunnel_icmp_refusals_total",

@@ -88,9 +88,9 @@ function drops({ dropped }: Pick<DirectionStats, "dropped">): string {
   return all === 0 ? "0" : `${all} (${reasonsOf(dropped)})`;
 }
 
-/** Those turned away, if any, and why those of them were that did not prove themselves. */
-function refused({ refusedConnections, unproved }: TunnelStats): string {
-  const reasons = reasonsOf(unproved);
+/** Those turned away, if any, and why those of them were that failed to prove themselves or in their TLS handshake. */
+function refused({ refusedConnections, unproved, failedHandshakes }: TunnelStats): string {
+  const reasons = reasonsOf({ ...unproved, ...failedHandshakes });
   if (refusedConnections === 0) return "";
   return `, ${refusedConnections} turned away${reasons && ` (${reasons})`}`;
 }
