@@ -3,14 +3,18 @@
  * only so many; when all are taken, the oldest of the address that has most of them makes room.
  */
 
+import { systemClock } from "./clock.ts";
 import { unmapped } from "./endpoint.ts";
 import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./secure-stream-port.ts";
 import type { Gate, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import { tlsFailure } from "./tls/tls-failure.ts";
+import { Turnstile } from "./turnstile.ts";
 
 const HANDSHAKES_MAX = 256;
 const DESCRIPTORS_SHARE = 1 / 4;
+/** From the beginning of one handshake to that of the next. */
+const INTERVAL_MS = 1;
 
 /** How many handshakes may be under way where this many files and sockets may be open. */
 export function handshakesMaxOf(descriptorLimit: number): number {
@@ -25,6 +29,7 @@ export class PendingHandshakes {
   readonly #gate: Gate;
   /** By address, oldest first; no address without any. */
   readonly #pending = new Map<string, Set<SecureStreamPort>>();
+  readonly #turnstile = new Turnstile(systemClock, INTERVAL_MS);
   #size = 0;
   #stopped = false;
 
@@ -55,6 +60,7 @@ export class PendingHandshakes {
     if (siblings === undefined) this.#pending.set(address, new Set([port]));
     else siblings.add(port);
     this.#size++;
+    this.#turnstile.enter(port);
   }
 
   /** Breaks off every handshake, and tells nobody. */
@@ -73,6 +79,7 @@ export class PendingHandshakes {
   }
 
   #forget(port: SecureStreamPort): void {
+    this.#turnstile.leave(port);
     const address = unmapped(port.remote.address);
     const siblings = this.#pending.get(address);
     if (!siblings?.delete(port)) return;
