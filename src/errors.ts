@@ -5,7 +5,7 @@
  * - `ERR_RESOLVE`: a name given for a UDP address, or for an address to listen on, has no address.
  * - `ERR_LISTEN`: the TCP port to listen on cannot be had, because it is in use, say.
  * - `ERR_UDP_BIND`: the UDP port cannot be had, or the multicast group cannot be joined.
- * - `ERR_DIAL`: the server cannot be reached and the tunnel may not try again.
+ * - `ERR_DIAL`: the server cannot be reached or not be trusted, and the tunnel may not try again.
  * - `ERR_TLS`: a file with certificates or a key cannot be read, or holds something else.
  * - `ERR_PERMISSION`: the system refuses something that was asked for and needs a privilege.
  * - `ERR_CLOSED`: the tunnel is closed already.

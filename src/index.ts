@@ -9,7 +9,13 @@ export * from "./framing/index.ts";
 export type { Endpoint } from "./net/endpoint.ts";
 export type { SystemReport } from "./net/network.ts";
 export type { TlsCode } from "./net/tls/tls-failure.ts";
-export { type Counters, type DirectionCounters, DROP_REASONS, type DropReason } from "./observe/counters.ts";
+export {
+  type Counters,
+  type DirectionCounters,
+  DROP_REASONS,
+  type DropReason,
+  type UnprovedReason,
+} from "./observe/counters.ts";
 export type {
   DisconnectReason,
   EventLevel,

@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "../net/datagram-port.ts";
-import { type Endpoint, type Family, unmapped } from "../net/endpoint.ts";
+import type { Endpoint, Family } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { Dial, StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { Counters, UnprovedReason } from "../observe/counters.ts";
@@ -23,8 +23,6 @@ export interface Authentication {
   readonly secret: Secret;
   readonly counters: Counters;
   readonly events: EventSource;
-  /** Whether an address may connect at all; asked before anything is said to it. */
-  readonly allows: (address: string) => boolean;
 }
 
 export class AuthenticatedNetwork implements Network {
@@ -85,12 +83,8 @@ export class AuthenticatedNetwork implements Network {
   }
 
   listen(...[at, onStream, ...others]: Parameters<Network["listen"]>): StreamListener {
-    const onUnprovedStream = (stream: StreamPort) => {
-      const { remote } = stream;
-      if (this.#authentication.allows(unmapped(remote.address))) this.#waiting.enter(stream, onStream);
-      else this.#refuse(stream);
-    };
-    const listener = this.#network.listen(at, onUnprovedStream, ...others);
+    const onUnproved = (stream: StreamPort) => this.#waiting.enter(stream, onStream);
+    const listener = this.#network.listen(at, onUnproved, ...others);
     return {
       local: listener.local,
       close: () => {
@@ -112,13 +106,5 @@ export class AuthenticatedNetwork implements Network {
     counters.refusedConnections++;
     if (reason === "wrong proof") events.report({ type: "wrong secret", remote });
     events.report({ type: "connection refused", remote, reason });
-  }
-
-  #refuse(stream: StreamPort): void {
-    const { counters, events } = this.#authentication;
-    counters.refusedConnections++;
-    events.report({ type: "connection refused", remote: stream.remote, reason: "address not allowed" });
-    stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
-    stream.terminate();
   }
 }

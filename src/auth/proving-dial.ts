@@ -4,7 +4,7 @@ import type { Clock } from "../net/clock.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { NetError } from "../net/network.ts";
 import type { Dial, StreamPort } from "../net/stream-port.ts";
-import { type TlsCode, tlsFailure } from "../net/tls/tls-failure.ts";
+import { isTlsCode, tlsFailure } from "../net/tls/tls-failure.ts";
 import type { ClientHandshake, HandshakeFailure } from "./handshake.ts";
 
 /** How long a server may take once the connection is up. */
@@ -81,6 +81,7 @@ function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, out
     },
     onDrain() {},
     onEnd: () => finish(silence(handshake)),
+    // With TLS 1.3 a server that does not like our certificate says so after the handshake, in place of the challenge.
     onClose: (code) =>
       isTlsCode(code)
         ? finish(`hung up: ${tlsFailure(code, "client").message}`, code)
@@ -94,11 +95,6 @@ const FAILURES: Readonly<Record<HandshakeFailure, string>> = {
   "other version": "asks for the secret in a version unknown here",
   "wrong proof": "did not prove that it knows the secret",
 };
-
-/** With TLS 1.3 a server that does not like our certificate says so after the handshake, in place of the challenge. */
-function isTlsCode(code: string | undefined): code is TlsCode {
-  return code?.startsWith("TLS_") === true;
-}
 
 /** What it means that the server says no more. */
 function silence({ responded }: ClientHandshake): string {

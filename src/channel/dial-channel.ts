@@ -1,9 +1,9 @@
 /** Making a datagram channel to a server. */
 
-import { openBunNetwork, resolve } from "../net/bun-network.ts";
-import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { formatEndpoint } from "../net/endpoint.ts";
 import { NetError, type Network } from "../net/network.ts";
-import type { StreamPort } from "../net/stream-port.ts";
+import type { DialTarget, StreamPort } from "../net/stream-port.ts";
+import type { EventListener } from "../observe/events.ts";
 import {
   type ChannelSettings,
   type DialChannelOptions,
@@ -11,26 +11,29 @@ import {
 } from "../options/channel-options.ts";
 import { closeOnAbort } from "../tunnel/close-on-abort.ts";
 import { failAs } from "../tunnel/fail-as.ts";
-import { resolveOwnAddresses } from "../tunnel/own-addresses.ts";
+import { openNetwork } from "../tunnel/open-network.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 
 /** How long one address may take to answer. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** Who ends a channel, and by which network it goes. */
+/** Who ends a channel, who is told of what happens beside it, and by which network it goes. */
 export interface ChannelExtras {
   /** Closes the channel, or all that were accepted, when it is aborted; a dial under way rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Told of warnings about certificates and the secret's file, and of connections that were turned away. */
+  readonly onEvent?: EventListener | undefined;
   /** Another network than the real one, for tests. */
   readonly network?: Network | undefined;
 }
 
 /**
  * Connects to a server that frames datagrams as UDPTunnel does: a udptunnel, DNS over TCP (RFC 7766), RTP over a connection
- * (RFC 4571). Settles when the connection is up. It is one connection: when it has ended, dial again.
+ * (RFC 4571). Settles when the connection is up, and both ends have proved what the options ask for. It is one connection: when it has ended, dial again.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_DIAL when no server answers, with the last
- * one's error as `cause`, ERR_RESOLVE, ERR_PERMISSION; the signal's reason when that is aborted.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_DIAL when no server answers or can be trusted,
+ * with the last one's error as `cause` (its `code` is a {@link TlsCode}, EAUTH for the secret, or the system's word),
+ * ERR_TLS, ERR_RESOLVE, ERR_PERMISSION; the signal's reason when that is aborted.
  */
 export async function dialChannel(
   options: DialChannelOptions,
@@ -39,8 +42,10 @@ export async function dialChannel(
   const { signal } = extras;
   const read = readChannelOptions(options, "client");
   signal?.throwIfAborted();
-  const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const network = extras.network ?? (await openBunNetwork(settings));
+  const { settings, network } = await openNetwork(read, {
+    network: extras.network,
+    listeners: [extras.onEvent],
+  });
   let failure: unknown;
   for await (const server of addresses(network, settings)) {
     signal?.throwIfAborted();
@@ -64,10 +69,10 @@ export async function dialChannel(
 async function* addresses(
   network: Network,
   { connect: servers, family }: ChannelSettings,
-): AsyncGenerator<Endpoint | Error> {
+): AsyncGenerator<DialTarget | Error> {
   for (const { host, port } of servers) {
     try {
-      for (const address of await network.resolve(host, family)) yield { address, port };
+      for (const address of await network.resolve(host, family)) yield { address, port, host };
     } catch (error) {
       yield error as NetError;
     }
@@ -77,7 +82,7 @@ async function* addresses(
 /** @throws NetError when the address cannot be connected to; whatever when the signal is aborted. */
 function connect(
   network: Network,
-  to: Endpoint,
+  to: DialTarget,
   signal: AbortSignal | undefined,
   made: (stream: StreamPort) => DatagramChannel,
 ): Promise<DatagramChannel> {
@@ -89,9 +94,9 @@ function connect(
       reject(error);
     };
     const aborted = () => giveUp(signal?.reason);
-    const timer = network.clock.after(CONNECT_TIMEOUT_MS, () =>
-      giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(to)} does not answer`)),
-    );
+    const timer = network.clock.after(CONNECT_TIMEOUT_MS, () => {
+      if (!dial.answered) giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(to)} does not answer`));
+    });
     const settled = () => {
       timer.cancel();
       signal?.removeEventListener("abort", aborted);

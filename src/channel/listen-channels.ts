@@ -1,22 +1,25 @@
 /** Accepting datagram channels. */
 
-import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import type { Timer } from "../net/clock.ts";
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
+import type { TlsCode } from "../net/tls/tls-failure.ts";
 import { callOut } from "../observe/call-out.ts";
-import type { DisconnectReason } from "../observe/events.ts";
+import type { Counters, UnprovedReason } from "../observe/counters.ts";
+import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
 import {
   type ChannelSettings,
   type ListenChannelsOptions,
   readChannelOptions,
 } from "../options/channel-options.ts";
-import { AddressFilter } from "../tunnel/address-filter.ts";
+import { isGuarded } from "../options/settings.ts";
 import { closeOnAbort } from "../tunnel/close-on-abort.ts";
 import { failAs } from "../tunnel/fail-as.ts";
 import { MemoryBudget } from "../tunnel/memory-budget.ts";
-import { resolveOwnAddresses } from "../tunnel/own-addresses.ts";
+import { openNetwork } from "../tunnel/open-network.ts";
+import { reloadCertificates } from "../tunnel/reload-certificates.ts";
+import { ServerGate } from "../tunnel/server-gate.ts";
 import { discard } from "../tunnel/session.ts";
 import { SessionTable } from "../tunnel/session-table.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
@@ -41,10 +44,19 @@ export interface ChannelServer extends AsyncDisposable {
   readonly tcp: readonly Endpoint[];
   /** The channels there are now. */
   readonly channels: Iterable<DatagramChannel> & { readonly size: number };
-  /** Connections turned away: too many, too many of one address, or not from an allowed address. */
+  /** Connections turned away: too many, too many of one address, not from an allowed address, or those below. */
   readonly refusedConnections: number;
+  /** Those of them that did not prove that they know the secret, by reason; live. */
+  readonly unproved: Readonly<Record<UnprovedReason, number>>;
+  /** Those of them whose TLS handshake failed, by code; live. */
+  readonly failedHandshakes: Readonly<Record<TlsCode, number>>;
   /** Settles when it is closed. Never rejects. */
   readonly closed: Promise<void>;
+  /**
+   * Reads the files of `cert`, `key` and `clientCa` again, for channels from now on. What cannot be used is told as an
+   * event, and changes nothing. Without `tls` it does nothing.
+   */
+  reloadCertificates(): void;
   /** Accepts no more, and closes every channel as {@link DatagramChannel.close} does. Never rejects. */
   close(): Promise<void>;
 }
@@ -52,8 +64,8 @@ export interface ChannelServer extends AsyncDisposable {
 /**
  * Listens for channels. Settles when the port is bound.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_RESOLVE, ERR_LISTEN, ERR_PERMISSION; the
- * signal's reason when that is aborted.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_LISTEN,
+ * ERR_PERMISSION; the signal's reason when that is aborted.
  */
 export async function listenChannels(
   options: ListenChannelsOptions,
@@ -63,22 +75,29 @@ export async function listenChannels(
   const { signal } = extras;
   const read = readChannelOptions(options, "server");
   signal?.throwIfAborted();
-  const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const network = extras.network ?? (await openBunNetwork(settings));
+  const opened = await openNetwork(read, { network: extras.network, listeners: [extras.onEvent] });
   signal?.throwIfAborted();
-  const server = new ListeningServer(network, settings, onChannel);
+  const server = new ListeningServer(opened, onChannel);
   closeOnAbort(server, signal);
   return server;
+}
+
+interface Opened {
+  readonly settings: ChannelSettings;
+  readonly network: Network;
+  readonly counters: Counters;
+  readonly events: EventSource;
 }
 
 class ListeningServer implements ChannelServer {
   readonly channels: SessionTable<DatagramChannel>;
   readonly closed: Promise<void>;
-  refusedConnections = 0;
   readonly #network: Network;
+  readonly #counters: Counters;
+  readonly #events: EventSource;
   readonly #settings: ChannelSettings;
   readonly #onChannel: OnChannel;
-  readonly #allowed: AddressFilter | undefined;
+  readonly #gate: ServerGate;
   readonly #budget: MemoryBudget;
   readonly #listener: StreamListener;
   readonly #perAddress = new Map<string, number>();
@@ -88,22 +107,42 @@ class ListeningServer implements ChannelServer {
   #sweep: Timer | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(network: Network, settings: ChannelSettings, onChannel: OnChannel) {
+  constructor({ network, settings, counters, events }: Opened, onChannel: OnChannel) {
     this.#network = network;
+    this.#counters = counters;
+    this.#events = events;
     this.#settings = settings;
     this.#onChannel = onChannel;
-    this.#allowed = settings.allow.length > 0 ? new AddressFilter(settings.allow) : undefined;
+    this.#gate = new ServerGate(counters, events, settings.allow);
     this.#budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
     // Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that.
     const descriptors = Math.max(1, network.descriptorLimit() - DESCRIPTORS_RESERVED);
     this.channels = new SessionTable(Math.min(settings.maxSessions, descriptors));
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
-      this.#listener = network.listen(settings.listen ?? { port: 0 }, (stream) => this.#offer(stream));
+      const place = settings.listen ?? { port: 0 };
+      this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#gate);
     } catch (error) {
       throw failAs("ERR_LISTEN")(error);
     }
+    events.onListening(this.tcp, [], isGuarded(settings));
     if (settings.idleTimeoutMs > 0) this.#scheduleSweep();
+  }
+
+  get refusedConnections(): number {
+    return this.#counters.refusedConnections;
+  }
+
+  get unproved(): Counters["unproved"] {
+    return this.#counters.unproved;
+  }
+
+  get failedHandshakes(): Counters["failedHandshakes"] {
+    return this.#counters.failedHandshakes;
+  }
+
+  reloadCertificates(): void {
+    reloadCertificates(this.#network, this.#events);
   }
 
   get tcp(): readonly Endpoint[] {
@@ -123,15 +162,11 @@ class ListeningServer implements ChannelServer {
     const { clock } = this.#network;
     const address = unmapped(stream.remote.address);
     const ofAddress = this.#perAddress.get(address) ?? 0;
-    const welcome =
-      this.#closing === undefined &&
-      this.#allowed?.allows(address) !== false &&
-      ofAddress < this.#settings.maxSessionsPerAddress;
-    const { room, evict } = welcome ? this.channels.makeRoom(clock.now()) : { room: false };
-    if (!room) {
-      this.refusedConnections++;
-      return discard(stream);
-    }
+    if (this.#closing !== undefined) return this.#refuse(stream, "closing");
+    if (ofAddress >= this.#settings.maxSessionsPerAddress)
+      return this.#refuse(stream, "too many sessions of this address");
+    const { room, evict } = this.channels.makeRoom(clock.now());
+    if (!room) return this.#refuse(stream, "too many sessions");
     if (evict !== undefined) this.#end(evict, "evicted");
     const channel = new DatagramChannel(stream, { clock, settings: this.#settings, budget: this.#budget });
     this.channels.add(channel);
@@ -139,6 +174,11 @@ class ListeningServer implements ChannelServer {
     this.#perAddress.set(address, ofAddress + 1);
     void channel.closed.then(() => this.#onClosed(channel, address));
     callOut(() => void this.#onChannel(channel));
+  }
+
+  #refuse(stream: StreamPort, reason: RefusalReason): void {
+    this.#gate.turnAway(stream.remote, reason);
+    discard(stream);
   }
 
   #end(channel: DatagramChannel, reason: DisconnectReason): void {

@@ -1,11 +1,11 @@
 /** TCP connections taken with `Bun.listen`. */
 
 import { BunStreamPort, fdOf, handlers, type Socket } from "./bun-stream-port.ts";
-import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { formatEndpoint, unmapped } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
 import { PendingHandshakes } from "./pending-handshakes.ts";
 import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./secure-stream-port.ts";
-import type { StreamListener, StreamPort } from "./stream-port.ts";
+import { type Gate, OPEN_GATE, type StreamListener, type StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import type { Certificates } from "./tls/certificates.ts";
 
@@ -15,21 +15,24 @@ interface Place {
   readonly port: number;
 }
 
-/**
- * Listens on one TCP port.
- *
- * @param ipv6Only keeps IPv4 out when that means all addresses.
- * @throws NetError when it cannot be bound.
- */
+/** What listening takes. */
+export interface Listening {
+  readonly system: SystemSockets | undefined;
+  /** Lets everybody in, when missing. */
+  readonly gate?: Gate | undefined;
+  /** Keeps IPv4 out when listening on all addresses. */
+  readonly ipv6Only?: boolean;
+}
+
+/** Listens on one TCP port. @throws NetError when it cannot be bound. */
 export function listenBun(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  system: SystemSockets | undefined,
-  ipv6Only = false,
+  { system, gate = OPEN_GATE, ipv6Only = false }: Listening,
 ): StreamListener {
   const onOpen = (socket: Socket) => onStream(new BunStreamPort(socket, system));
   const listener = listenAnywhere(at, ipv6Only, (place) => {
-    const options = { ...place, ...COMMON, socket: { ...handlers, open: unlessGone(onOpen) } };
+    const options = { ...place, ...COMMON, socket: { ...handlers, open: guarded(gate, onOpen) } };
     return Bun.listen<BunStreamPort | undefined>(options);
   });
   prepare(listener, system);
@@ -40,23 +43,20 @@ export function listenBun(
 }
 
 /** What listening with TLS takes. */
-export interface SecureListening {
-  readonly system: SystemSockets | undefined;
+export interface SecureListening extends Listening {
   readonly certificates: Certificates;
-  readonly ipv6Only?: boolean;
 }
 
 /** Listens on one TCP port for TLS; when the certificates change, so do those of new connections. */
 export function listenBunSecurely(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  onFailure: (remote: Endpoint, failure: NetError) => void,
-  { system, certificates, ipv6Only = false }: SecureListening,
+  { system, gate = OPEN_GATE, ipv6Only = false, certificates }: SecureListening,
 ): StreamListener {
-  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, onFailure);
+  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, gate);
   const onOpen = (socket: SecureSocket) => handshakes.begin(socket);
   const listen = (place: object) => {
-    const socket = { ...secureHandlers, open: unlessGone(onOpen) };
+    const socket = { ...secureHandlers, open: guarded(gate, onOpen) };
     const options = { ...place, ...COMMON, tls: certificates.forServer, socket };
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
   };
@@ -123,10 +123,18 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
   }
 }
 
-/** A connection that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same). */
-function unlessGone<Data>(onOpen: (socket: Bun.Socket<Data>) => void): (socket: Bun.Socket<Data>) => void {
+/**
+ * Hands on whom the gate lets in; the others are reset before their handshake begins. A connection that its peer reset before it
+ * was accepted has no remote address (accept(2) hands it out all the same).
+ */
+function guarded<Data>(
+  gate: Gate,
+  onOpen: (socket: Bun.Socket<Data>) => void,
+): (socket: Bun.Socket<Data>) => void {
   return (socket) => {
-    if (socket.remoteAddress === undefined) socket.terminate();
-    else onOpen(socket);
+    const { remoteAddress: address, remotePort: port } = socket;
+    if (address !== undefined && gate.allows(unmapped(address))) return onOpen(socket);
+    socket.terminate();
+    if (address !== undefined) gate.onRefused({ address, port });
   };
 }

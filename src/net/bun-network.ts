@@ -40,10 +40,10 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     },
     watchSystem: (tell) => watchSystem(system, traits, tell),
     dial: (to) => dialBun(to, system, certificates),
-    listen: (at, onStream, onFailure = () => {}) =>
+    listen: (at, onStream, gate) =>
       certificates === undefined
-        ? listenBun(at, onStream, system, ipv6Only)
-        : listenBunSecurely(at, onStream, onFailure, { system, certificates, ipv6Only }),
+        ? listenBun(at, onStream, { system, gate, ipv6Only })
+        : listenBunSecurely(at, onStream, { system, gate, ipv6Only, certificates }),
     ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }

@@ -3,15 +3,18 @@
  * only so many; when all are taken, the oldest of the address that has most of them makes room.
  */
 
-import { type Endpoint, unmapped } from "./endpoint.ts";
-import type { NetError } from "./network.ts";
+import { systemClock } from "./clock.ts";
+import { unmapped } from "./endpoint.ts";
 import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./secure-stream-port.ts";
-import type { StreamPort } from "./stream-port.ts";
+import type { Gate, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import { tlsFailure } from "./tls/tls-failure.ts";
+import { Turnstile } from "./turnstile.ts";
 
 const HANDSHAKES_MAX = 256;
 const DESCRIPTORS_SHARE = 1 / 4;
+/** From the beginning of one handshake to that of the next. */
+const INTERVAL_MS = 1;
 
 /** How many handshakes may be under way where this many files and sockets may be open. */
 export function handshakesMaxOf(descriptorLimit: number): number {
@@ -23,9 +26,10 @@ export class PendingHandshakes {
   readonly #system: SystemSockets | undefined;
   readonly #terms: HandshakeTerms;
   readonly #onStream: (stream: StreamPort) => void;
-  readonly #onFailure: (remote: Endpoint, failure: NetError) => void;
+  readonly #gate: Gate;
   /** By address, oldest first; no address without any. */
   readonly #pending = new Map<string, Set<SecureStreamPort>>();
+  readonly #turnstile = new Turnstile(systemClock, INTERVAL_MS);
   #size = 0;
   #stopped = false;
 
@@ -33,13 +37,13 @@ export class PendingHandshakes {
     system: SystemSockets | undefined,
     terms: HandshakeTerms,
     onStream: (stream: StreamPort) => void,
-    onFailure: (remote: Endpoint, failure: NetError) => void,
+    gate: Gate,
   ) {
     this.#max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
     this.#system = system;
     this.#terms = terms;
     this.#onStream = onStream;
-    this.#onFailure = onFailure;
+    this.#gate = gate;
   }
 
   /** A connection has come. */
@@ -48,7 +52,7 @@ export class PendingHandshakes {
     const port: SecureStreamPort = new SecureStreamPort(socket, this.#system, this.#terms, (failure) => {
       this.#forget(port);
       if (failure === undefined) this.#onStream(port);
-      else if (!this.#stopped) this.#onFailure(port.remote, failure);
+      else if (!this.#stopped) this.#gate.onFailure(port.remote, failure);
     });
     const { remote } = port; // read now: a socket that is closed has no address any more
     const address = unmapped(remote.address);
@@ -56,6 +60,7 @@ export class PendingHandshakes {
     if (siblings === undefined) this.#pending.set(address, new Set([port]));
     else siblings.add(port);
     this.#size++;
+    this.#turnstile.enter(port);
   }
 
   /** Breaks off every handshake, and tells nobody. */
@@ -74,6 +79,7 @@ export class PendingHandshakes {
   }
 
   #forget(port: SecureStreamPort): void {
+    this.#turnstile.leave(port);
     const address = unmapped(port.remote.address);
     const siblings = this.#pending.get(address);
     if (!siblings?.delete(port)) return;

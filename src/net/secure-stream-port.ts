@@ -157,9 +157,11 @@ export class SecureStreamPort extends BunStreamPort {
     return tlsFailure("TLS_WRONG_KEY", this.#terms.side, `; it has ${formatPin(hash)}`);
   }
 
-  /** The connection itself was lost, or never came to be. */
+  /** The connection itself was lost, or never came to be: a server has seen it come. */
   #lost(code: string | undefined): NetError {
-    if (code === undefined || code === "ECONNRESET") return tlsFailure("TLS_HUNG_UP", this.#terms.side);
+    const { side } = this.#terms;
+    if (side === "server" || code === undefined || code === "ECONNRESET")
+      return tlsFailure("TLS_HUNG_UP", side);
     return new NetError(code, code);
   }
 

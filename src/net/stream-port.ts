@@ -4,6 +4,7 @@
  */
 
 import type { Endpoint } from "./endpoint.ts";
+import type { NetError } from "./network.ts";
 
 /** Receives what happens on a stream. After `onClose` nothing more is called. */
 export interface StreamReceiver {
@@ -90,6 +91,19 @@ export interface Dial {
   /** Gives up: the connection will not come to be, at the server neither. */
   cancel(): void;
 }
+
+/** Who is let in at a listener, and who is told of those that are not. Their connections are closed by then. */
+export interface Gate {
+  /** Whether an address may connect: a literal, IPv4 not wrapped in IPv6. Asked before anything is said to it. */
+  allows(address: string): boolean;
+  /** Its address may not connect. */
+  onRefused(remote: Endpoint): void;
+  /** Its handshake failed. */
+  onFailure(remote: Endpoint, failure: NetError): void;
+}
+
+/** Lets everybody in. */
+export const OPEN_GATE: Gate = { allows: () => true, onRefused() {}, onFailure() {} };
 
 /** A TCP port that is listening. */
 export interface StreamListener {

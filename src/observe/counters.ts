@@ -6,6 +6,7 @@
  * where held is what waits in a queue or for a socket. Drops that the kernel made before we received are not in it.
  */
 
+import { TLS_CODES } from "../net/tls/tls-failure.ts";
 import { DelayHistogram } from "./delay-histogram.ts";
 
 /** Every reason for which a datagram can be lost here. */
@@ -40,6 +41,7 @@ export const UNPROVED_REASONS = [
   "left", // it closed the connection
 ] as const;
 
+/** Why a connection was turned away that should have proved to know the secret: each is explained where they are listed. */
 export type UnprovedReason = (typeof UNPROVED_REASONS)[number];
 
 /** One direction's counters: datagrams, and bytes: of payload where received, as given to the kernel where sent. */
@@ -48,10 +50,7 @@ export class DirectionCounters {
   receivedBytes = 0;
   sent = 0;
   sentBytes = 0;
-  readonly dropped = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<
-    DropReason,
-    number
-  >;
+  readonly dropped = zeros(DROP_REASONS);
 
   /** The one door through which a datagram is lost. */
   drop(reason: DropReason, datagrams = 1): void {
@@ -91,12 +90,15 @@ export class Counters {
   /** TCP connections, incoming, that were turned away. */
   refusedConnections = 0;
   /** Those of them that did not prove that they know the secret. */
-  readonly unproved = Object.fromEntries(UNPROVED_REASONS.map((reason) => [reason, 0])) as Record<
-    UnprovedReason,
-    number
-  >;
+  readonly unproved = zeros(UNPROVED_REASONS);
+  /** Those of them whose TLS handshake failed, by code. */
+  readonly failedHandshakes = zeros(TLS_CODES);
   /** Segments sent again on streams that are gone. */
   retransmits = 0;
   /** Datagrams the kernel dropped at UDP sockets that are gone. */
   kernelDrops = 0;
+}
+
+function zeros<Key extends string>(keys: readonly Key[]): Record<Key, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<Key, number>;
 }

@@ -1,6 +1,7 @@
 /** What is measured, and how to find it in a snapshot. docs/operating.md has a row for each (a test compares them). */
 
-import { DROP_REASONS } from "./counters.ts";
+import { TLS_CODES } from "../net/tls/tls-failure.ts";
+import { DROP_REASONS, UNPROVED_REASONS } from "./counters.ts";
 import { isHealthy, type TunnelStats } from "./stats.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -92,6 +93,18 @@ export const COUNTERS: readonly Definition[] = [
     name: "udptunnel_connections_refused_total",
     help: "Incoming TCP connections that were turned away.",
     of: ({ refusedConnections }) => refusedConnections,
+  },
+  {
+    name: "udptunnel_connections_unproved_total",
+    help: "Those of them that did not prove that they know the secret.",
+    labels: ["reason"],
+    of: ({ unproved }) => UNPROVED_REASONS.map((reason) => [{ reason }, unproved[reason]]),
+  },
+  {
+    name: "udptunnel_connections_handshake_failed_total",
+    help: "Those of them whose TLS handshake failed.",
+    labels: ["code"],
+    of: ({ failedHandshakes }) => TLS_CODES.map((code) => [{ code }, failedHandshakes[code]]),
   },
   {
     name: "udptunnel_icmp_refusals_total",

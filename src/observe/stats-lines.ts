@@ -27,7 +27,7 @@ export function summaryLine(stats: TunnelStats): string {
   const { outbound, inbound, connects, uptimeMs } = stats;
   const way = (name: string, { received, sent, dropped }: DirectionStats) =>
     `${name} ${received} received, ${sent} sent, ${drops({ dropped })} dropped`;
-  const connections = `${connects} ${connects === 1 ? "connection" : "connections"}`;
+  const connections = `${connects} ${connects === 1 ? "connection" : "connections"}${refused(stats)}`;
   return `ran ${duration(uptimeMs)}, ${connections}; ${way("out", outbound)}; ${way("in", inbound)}${kernel(stats)}`;
 }
 
@@ -84,10 +84,20 @@ function percentile(boundsMs: readonly number[], counts: readonly number[], rank
 }
 
 function drops({ dropped }: Pick<DirectionStats, "dropped">): string {
-  const met = Object.entries(dropped).filter(([, datagrams]) => datagrams > 0);
-  const all = met.reduce((sum, [, datagrams]) => sum + datagrams, 0);
-  const reasons = met.map(([reason, datagrams]) => `${datagrams} ${reason}`).join(", ");
-  return all === 0 ? "0" : `${all} (${reasons})`;
+  const all = Object.values(dropped).reduce((sum, datagrams) => sum + datagrams, 0);
+  return all === 0 ? "0" : `${all} (${reasonsOf(dropped)})`;
+}
+
+/** Those turned away, if any, and why those of them were that failed to prove themselves or in their TLS handshake. */
+function refused({ refusedConnections, unproved, failedHandshakes }: TunnelStats): string {
+  const reasons = reasonsOf({ ...unproved, ...failedHandshakes });
+  if (refusedConnections === 0) return "";
+  return `, ${refusedConnections} turned away${reasons && ` (${reasons})`}`;
+}
+
+function reasonsOf(counts: Readonly<Record<string, number>>): string {
+  const met = Object.entries(counts).filter(([, count]) => count > 0);
+  return met.map(([reason, count]) => `${count} ${reason}`).join(", ");
 }
 
 function kernel({ kernelDrops = 0 }: TunnelStats): string {

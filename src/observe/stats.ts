@@ -1,7 +1,8 @@
 /** A tunnel at one moment, as a plain object: what `stats()`, the metrics and the live status are made of. */
 
 import type { Endpoint } from "../net/endpoint.ts";
-import type { Counters, DirectionCounters, DropReason } from "./counters.ts";
+import type { TlsCode } from "../net/tls/tls-failure.ts";
+import type { Counters, DirectionCounters, DropReason, UnprovedReason } from "./counters.ts";
 import { DELAY_BOUNDS_MS } from "./delay-histogram.ts";
 
 /** What a tunnel is doing now. */
@@ -92,6 +93,10 @@ export interface TunnelStats {
   readonly connects: number;
   /** Incoming TCP connections that were turned away. */
   readonly refusedConnections: number;
+  /** Those of them that did not prove that they know the secret, by reason. */
+  readonly unproved: Readonly<Record<UnprovedReason, number>>;
+  /** Those of them whose TLS handshake failed, by code. */
+  readonly failedHandshakes: Readonly<Record<TlsCode, number>>;
   /** ICMP refusals: nobody listened where a datagram was sent. */
   readonly refusals: number;
   /** Other errors that UDP sockets reported. */
@@ -126,6 +131,8 @@ export function statsOf(
     sessions,
     connects,
     refusedConnections,
+    unproved: { ...counters.unproved },
+    failedHandshakes: { ...counters.failedHandshakes },
     refusals,
     socketErrors,
     kernelDrops: sum(kernelDrops, counters.kernelDrops || undefined),

@@ -8,50 +8,37 @@ import type { OptionKey } from "./table.ts";
 import type { ClientOptions, ConnectAddress, ServerOptions, TunnelOptions } from "./tunnel-options.ts";
 
 /** What channels take at either end, with the bounds and defaults of a tunnel's options of these names. */
-type ChannelOptions = Pick<
-  TunnelOptions,
-  "family" | "deadAfterMs" | "maxDelayMs" | "queueBytesMax" | "unsentBytesMax" | "inFlight" | "tos" | "mark"
->;
+type ChannelOptions = Pick<TunnelOptions, CommonKey>;
 
 /** A channel that dials. */
-export interface DialChannelOptions extends ChannelOptions, Pick<ClientOptions, "tcpBind"> {
+export interface DialChannelOptions
+  extends ChannelOptions,
+    Pick<ClientOptions, Exclude<DiallingKey, "connect">> {
   /** The server, with its port; of several the first that answers. */
   readonly connect: ConnectAddress | readonly ConnectAddress[];
 }
 
 /** Channels that are accepted: `maxSessions`, `maxSessionsPerAddress` and `idleTimeoutMs` are about them. */
-export type ListenChannelsOptions = ChannelOptions &
-  Pick<ServerOptions, "listen" | "allow" | "maxSessions" | "maxSessionsPerAddress" | "idleTimeoutMs">;
+export type ListenChannelsOptions = ChannelOptions & Pick<ServerOptions, ListeningKey>;
 
-const COMMON = [
-  ...["family", "deadAfterMs", "maxDelayMs", "queueBytesMax", "unsentBytesMax", "inFlight", "tos", "mark"],
-] as OptionKey[];
-const OF_ROLE: Readonly<Record<Role, readonly OptionKey[]>> = {
-  client: ["connect", "tcpBind"],
-  server: ["listen", "allow", "maxSessions", "maxSessionsPerAddress", "idleTimeoutMs"],
-};
+const LIMITS = ["deadAfterMs", "maxDelayMs", "queueBytesMax", "unsentBytesMax", "inFlight"] as const;
+const PROOFS = ["tls", "cert", "key", "secret", "secretFile"] as const;
+const COMMON = ["family", "tos", "mark", ...LIMITS, ...PROOFS] as const;
+const DIALLING = ["connect", "tcpBind", "ca", "pin", "sni"] as const;
+const SESSIONS = ["maxSessions", "maxSessionsPerAddress", "idleTimeoutMs"] as const;
+const LISTENING = ["listen", "allow", "clientCa", "requireAuth", ...SESSIONS] as const;
+
+type CommonKey = (typeof COMMON)[number];
+type DiallingKey = (typeof DIALLING)[number];
+type ListeningKey = (typeof LISTENING)[number];
+
+const OF_ROLE: Readonly<Record<Role, readonly OptionKey[]>> = { client: DIALLING, server: LISTENING };
 const NEEDED = { server: ["listen"], client: ["connect"] } as const;
 
 /** What a channel needs to know, checked and with defaults filled in. */
 export type ChannelSettings = Pick<
   Settings,
-  | "connect"
-  | "listen"
-  | "allow"
-  | "tcpBind"
-  | "family"
-  | "deadAfterMs"
-  | "maxDelayMs"
-  | "queueBytesMax"
-  | "unsentBytesMax"
-  | "inFlight"
-  | "tos"
-  | "mark"
-  | "maxSessions"
-  | "maxSessionsPerAddress"
-  | "idleTimeoutMs"
-  | "offload"
-  | "socketBufferBytes"
+  Exclude<CommonKey | DiallingKey | ListeningKey, "secretFile"> | "role" | "offload" | "socketBufferBytes"
 >;
 
 /** @throws OptionsError with every problem at once. */
@@ -67,7 +54,7 @@ export function readChannelOptions(
     set,
   );
   if (values === undefined) throw new OptionsError(problems);
-  const { listen, connect = [], ...rest } = values;
+  const { listen, connect = [], secretFile, ...rest } = values;
   if (connect.some(({ port }) => port === undefined)) {
     throw new OptionsError([{ option: "connect", problem: "has no port; give the server's port" }]);
   }
@@ -75,6 +62,8 @@ export function readChannelOptions(
     ...DEFAULTS,
     maxSessionsPerAddress: rest.maxSessions ?? DEFAULTS.maxSessions,
     ...rest,
+    ...(secretFile && { secret: secretFile }),
+    role,
     connect: connect.map(({ host = "", port = 0 }) => ({ host, port })),
     ...(listen && {
       listen: { port: listen.port ?? 0, ...(listen.host !== undefined && { address: listen.host }) },
@@ -85,6 +74,7 @@ export function readChannelOptions(
 /** For what the one role or both do not take; a channel has no UDP socket. */
 const DEFAULTS = {
   allow: [],
+  requireAuth: false,
   maxSessions: 0,
   idleTimeoutMs: 0,
   offload: "off",

@@ -68,7 +68,7 @@ export interface Settings {
 }
 
 /** Whether anything says who may connect: a proof, or at least an address. */
-export function isGuarded(settings: Settings): boolean {
+export function isGuarded(settings: Pick<Settings, "allow" | "secret" | "clientCa">): boolean {
   return settings.allow.length > 0 || authenticates(settings);
 }
 

@@ -5,18 +5,15 @@ import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
-import { AddressFilter } from "./address-filter.ts";
 
 /** The same network when there is no secret; otherwise one on which it must be proved first. */
 export function authenticated(
   network: Network,
-  { secret, allow }: Settings,
+  { secret }: Pick<Settings, "secret">,
   counters: Counters,
   events: EventSource,
 ): Network {
   if (secret === undefined) return network;
   if (secret.exposed !== undefined) events.report({ type: "secret exposed", ...secret.exposed });
-  const filter = new AddressFilter(allow);
-  const allows = (address: string) => allow.length === 0 || filter.allows(address);
-  return new AuthenticatedNetwork(network, { secret, counters, events, allows });
+  return new AuthenticatedNetwork(network, { secret, counters, events });
 }

@@ -15,6 +15,7 @@ import { PeerDatagrams } from "./peer-datagrams.ts";
 import { RunningTunnel } from "./running-tunnel.ts";
 import { SendWindow } from "./send-window.ts";
 import { ServerDirectory } from "./server-directory.ts";
+import { ServerGate } from "./server-gate.ts";
 import { StreamClient } from "./stream-client.ts";
 import { StreamServer } from "./stream-server.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
@@ -52,8 +53,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
           ? new StreamServer(
               this,
               listen as NonNullable<Settings["listen"]>,
-              allow,
-              () => this.counters.refusedConnections++,
+              new ServerGate(this.counters, this.events, allow),
             )
           : new StreamClient(this, new ServerDirectory(this.network, this.events, connect, family));
     } catch (error) {

@@ -1,13 +1,14 @@
 /** What the two modes have in common: a tunnel that runs, can be asked how it is, and ends once. */
 
 import type { Endpoint } from "../net/endpoint.ts";
-import { NetError, type Network } from "../net/network.ts";
+import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Gauges } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
 import { Life } from "./life.ts";
 import type { Link } from "./link.ts";
+import { reloadCertificates } from "./reload-certificates.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 import { TunnelEmitter } from "./tunnel-emitter.ts";
 
@@ -90,14 +91,7 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   }
 
   reloadCertificates(): void {
-    if (this.network.reloadCertificates === undefined) return;
-    try {
-      this.network.reloadCertificates();
-      this.events.report({ type: "certificates reloaded" });
-    } catch (error) {
-      if (!(error instanceof NetError)) throw error;
-      this.events.report({ type: "certificates kept", message: error.message });
-    }
+    reloadCertificates(this.network, this.events);
   }
 
   /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */

@@ -8,9 +8,9 @@ import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
 import { sum } from "../observe/stats.ts";
-import { AddressFilter } from "./address-filter.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
+import { ServerGate } from "./server-gate.ts";
 import { discard, type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
 import type { Trace } from "./tunnel.ts";
@@ -26,7 +26,7 @@ export class SessionServer implements SessionKeeper {
   readonly #events: EventSource;
   readonly #target: Endpoint;
   readonly #trace: Trace | undefined;
-  readonly #allowed: AddressFilter | undefined;
+  readonly #gate: ServerGate;
   readonly #perAddress = new Map<string, number>();
   readonly #listener: StreamListener;
   #stopped = false;
@@ -44,16 +44,10 @@ export class SessionServer implements SessionKeeper {
     this.#events = events;
     this.#target = target;
     this.#trace = trace;
-    this.#allowed = settings.allow.length > 0 ? new AddressFilter(settings.allow) : undefined;
+    this.#gate = new ServerGate(context.counters, events, settings.allow);
     this.sessions = new SessionTable(sessionsMax);
-    this.#listener = network.listen(
-      settings.listen as { port: number },
-      (stream) => this.#offer(stream),
-      (remote, { code, message }) => {
-        context.counters.refusedConnections++;
-        events.report({ type: "handshake failed", remote, code, message });
-      },
-    );
+    const place = settings.listen as { port: number };
+    this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#gate);
   }
 
   get listening(): readonly Endpoint[] {
@@ -87,7 +81,6 @@ export class SessionServer implements SessionKeeper {
     const address = unmapped(stream.remote.address);
     const { settings, network } = this.#context;
     if (this.#stopped) return this.#refuse(stream, "closing");
-    if (this.#allowed?.allows(address) === false) return this.#refuse(stream, "address not allowed");
     const ofAddress = this.#perAddress.get(address) ?? 0;
     if (ofAddress >= settings.maxSessionsPerAddress)
       return this.#refuse(stream, "too many sessions of this address");
@@ -103,11 +96,10 @@ export class SessionServer implements SessionKeeper {
   }
 
   #refuse(stream: StreamPort, reason: RefusalReason): void {
-    this.#context.counters.refusedConnections++;
     if (reason === "too many sessions") {
       this.#events.report({ type: "session refused", source: stream.remote, sessions: this.sessions.size });
     }
-    this.#events.report({ type: "connection refused", remote: stream.remote, reason });
+    this.#gate.turnAway(stream.remote, reason);
     discard(stream);
   }
 }

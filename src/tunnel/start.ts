@@ -1,18 +1,12 @@
 /** Starting a tunnel. */
 
-import { openBunNetwork, resolve } from "../net/bun-network.ts";
-import { systemClock } from "../net/clock.ts";
 import type { Network } from "../net/network.ts";
-import type { Certificates } from "../net/tls/certificates.ts";
-import { Counters } from "../observe/counters.ts";
 import { EventLog } from "../observe/event-log.ts";
-import { type EventListener, EventSource } from "../observe/events.ts";
+import type { EventListener } from "../observe/events.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
-import { authenticated } from "./authenticated.ts";
 import { closeOnAbort } from "./close-on-abort.ts";
-import { failAs } from "./fail-as.ts";
-import { resolveOwnAddresses } from "./own-addresses.ts";
+import { openNetwork } from "./open-network.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
@@ -66,14 +60,10 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 export async function startTunnel(read: Settings, extras: LoggedExtras): Promise<Tunnel> {
   const { signal, onEvent, trace, log } = extras;
   signal?.throwIfAborted();
-  const settings = await resolveOwnAddresses(read, extras.network?.resolve.bind(extras.network) ?? resolve);
-  const counters = new Counters();
-  const clock = extras.network?.clock ?? systemClock;
-  const events = new EventSource(() => clock.now());
-  if (onEvent !== undefined) events.addListener(onEvent);
-  if (log !== undefined) events.addListener(log.onEvent);
-  const plain = extras.network ?? (await openPlainNetwork(settings, events));
-  const network = authenticated(plain, settings, counters, events);
+  const { settings, network, counters, events } = await openNetwork(read, {
+    network: extras.network,
+    listeners: [onEvent, log?.onEvent],
+  });
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(settings, network, counters, events, trace);
   events.addListener((event, level) => tunnel.tell(event, level));
@@ -84,20 +74,4 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   closeOnAbort(tunnel, signal);
   tunnel.beginTelling(network.clock);
   return tunnel;
-}
-
-async function openPlainNetwork(settings: Settings, events: EventSource): Promise<Network> {
-  const certificates = await openCertificates(settings, events);
-  return await openBunNetwork(settings, certificates).catch(failAs("ERR_PERMISSION"));
-}
-
-/** Loaded only where it is asked for. */
-async function openCertificates(settings: Settings, events: EventSource): Promise<Certificates | undefined> {
-  if (!settings.tls) return undefined;
-  const { Certificates } = await import("../net/tls/certificates.ts");
-  try {
-    return new Certificates(settings, (message) => events.report({ type: "certificate warning", message }));
-  } catch (error) {
-    return failAs("ERR_TLS")(error);
-  }
 }

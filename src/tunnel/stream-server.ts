@@ -1,45 +1,32 @@
 /** The server's supply of streams: listens, and serves one peer at a time. */
 
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
-import type { NetError } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { RefusalReason } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
-import { AddressFilter } from "./address-filter.ts";
 import { Admission, type Incumbent } from "./admission.ts";
 import type { Association } from "./association.ts";
+import type { ServerGate } from "./server-gate.ts";
+import { discard } from "./session.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 
 export class StreamServer implements StreamSupply {
   readonly #context: SupplyContext;
-  readonly #onRefused: () => void;
+  readonly #gate: ServerGate;
   readonly #listeners: StreamListener[] = [];
   readonly #admission = new Admission();
-  readonly #allowed: AddressFilter | undefined;
   #current: { association: Association; address: string; since: number } | undefined;
   #stopped = false;
 
-  /**
-   * @param allow who may connect, each an address literal, perhaps with `/PREFIX`; empty: everyone.
-   * @param onRefused called for each connection turned away.
-   * @throws NetError when a port cannot be bound.
-   */
-  constructor(
-    context: SupplyContext,
-    at: NonNullable<Settings["listen"]>,
-    allow: readonly string[],
-    onRefused: () => void,
-  ) {
+  /** @throws NetError when a port cannot be bound. */
+  constructor(context: SupplyContext, at: NonNullable<Settings["listen"]>, gate: ServerGate) {
     this.#context = context;
-    this.#allowed = allow.length > 0 ? new AddressFilter(allow) : undefined;
-    this.#onRefused = onRefused;
+    this.#gate = gate;
     try {
       for (let index = 0; index < context.streams; index++) {
-        const onFailure = (remote: Endpoint, failure: NetError) => this.#onFailure(remote, failure);
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
-        this.#listeners.push(
-          context.network.listen({ ...at, port: at.port && at.port + index }, onStream, onFailure),
-        );
+        const place = { ...at, port: at.port && at.port + index };
+        this.#listeners.push(context.network.listen(place, onStream, gate));
       }
     } catch (error) {
       this.stop();
@@ -66,7 +53,6 @@ export class StreamServer implements StreamSupply {
     const address = unmapped(stream.remote.address);
     const now = this.#context.network.clock.now();
     if (this.#stopped) return this.#refuse(stream, "closing");
-    if (this.#allowed?.allows(address) === false) return this.#refuse(stream, "address not allowed");
     const { verdict, first } = this.#admission.decide(address, this.#incumbent(index), now);
     if (first) this.#context.events.report({ type: "clients compete", address });
     if (verdict === "refuse other") return this.#refuse(stream, "another peer is being served");
@@ -99,15 +85,8 @@ export class StreamServer implements StreamSupply {
     return association;
   }
 
-  #onFailure(remote: Endpoint, { code, message }: NetError): void {
-    this.#onRefused();
-    this.#context.events.report({ type: "handshake failed", remote, code, message });
-  }
-
   #refuse(stream: StreamPort, reason: RefusalReason): void {
-    this.#onRefused();
-    this.#context.events.report({ type: "connection refused", remote: stream.remote, reason });
-    stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
-    stream.terminate();
+    this.#gate.turnAway(stream.remote, reason);
+    discard(stream);
   }
 }

@@ -371,7 +371,6 @@ test("what is handed out is the stream itself: the proof costs nothing afterward
       secret: secretOf(secret),
       counters: new Counters(),
       events: new EventSource(() => 0),
-      allows: () => true,
     });
   const accepted: StreamPort[] = [];
   network(SERVER).listen({ port: TCP_PORT }, (stream) => accepted.push(stream));
@@ -391,7 +390,7 @@ test("a quarter of the open files may wait, and the rest is for those who have p
   const guarded = (limit: number) => {
     plain.descriptorLimit = () => limit;
     const events = new EventSource(() => 0);
-    const authentication = { secret: secretOf(secret), counters: new Counters(), events, allows: () => true };
+    const authentication = { secret: secretOf(secret), counters: new Counters(), events };
     return new AuthenticatedNetwork(plain, authentication).descriptorLimit();
   };
   expect([64, 1024, 65_536, Infinity].map(guarded)).toEqual([48, 768, 65_280, Infinity]);

@@ -4,19 +4,15 @@
  */
 
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
 import { Crowd } from "./crowd.ts";
-import { openFiles } from "./quiet-tunnel.ts";
+import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
 
 const FILES = 128;
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const SECRET = { UDPTUNNEL_SECRET: "known-to-both-ends" };
-/** Ticks of the CPU clock in a second (proc(5); 100 on every Linux). */
-const TICKS_PER_SECOND = 100;
-const PAGE_BYTES = 4096;
 /** 0xFFFF: a frame that never ends, if frames are what is read. A thousand of these kept would be 64 MB. */
 const GARBAGE = new Uint8Array(65_536).fill(0xff);
 /** The runtime's own heap comes and goes by some MB. */
@@ -71,16 +67,3 @@ test.each([
     await client.says("connected");
   },
 );
-
-/** What a process has used of the CPU, in user and kernel (proc(5), /proc/pid/stat, fields 14 and 15). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-/** What a process has in memory (proc(5), /proc/pid/statm, field 2). */
-function residentBytes(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * PAGE_BYTES;
-}

@@ -4,7 +4,8 @@ import { expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";
 import { until } from "../support/until.ts";
 import { Crowd } from "./crowd.ts";
-import { openFiles, QuietTunnel } from "./quiet-tunnel.ts";
+import { openFiles } from "./process-figures.ts";
+import { QuietTunnel } from "./quiet-tunnel.ts";
 
 test("peer mode: a flood of connections from elsewhere is turned away at once", async () => {
   await using quiet = await QuietTunnel.open({});

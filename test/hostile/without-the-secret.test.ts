@@ -5,7 +5,8 @@ import { ClientHandshake } from "../../src/auth/handshake.ts";
 import { secretOf } from "../auth/secret-of.ts";
 import { until } from "../support/until.ts";
 import { Crowd, type Stranger } from "./crowd.ts";
-import { openFiles, QuietTunnel } from "./quiet-tunnel.ts";
+import { openFiles } from "./process-figures.ts";
+import { QuietTunnel } from "./quiet-tunnel.ts";
 
 const secret = "known-to-both-ends";
 const WAITING_PER_ADDRESS = 64;

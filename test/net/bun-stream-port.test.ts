@@ -42,7 +42,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
         far = stream;
         stream.receive(log.far);
       },
-      system,
+      { system },
     );
     const near = await dialBun(listener.local, system).stream;
     near.receive(log.near);
@@ -147,7 +147,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
         stream.write(bytes("the server speaks first"));
         stream.shutdown();
       },
-      system,
+      { system },
     );
     const stream = await dialBun(listener.local, system).stream;
     listener.close();
@@ -166,7 +166,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
         stream.write(bytes("x"));
         stream.shutdown();
       },
-      system,
+      { system },
     );
     const stream = await dialBun(listener.local, system).stream;
     listener.close();
@@ -196,7 +196,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
         accepted++;
         stream.receive(new Log());
       },
-      system,
+      { system },
     );
     const cancelled = dialBun(listener.local, system);
     let settled = false;
@@ -217,8 +217,8 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
   });
 
   test("a port in use is named", () => {
-    const listener = listenBun(any, () => {}, system);
-    expect(() => listenBun(listener.local, () => {}, system)).toThrow(
+    const listener = listenBun(any, () => {}, { system });
+    expect(() => listenBun(listener.local, () => {}, { system })).toThrow(
       `cannot listen on TCP ${TUNNEL_HOST}:${listener.local.port}: EADDRINUSE`,
     );
     listener.close();

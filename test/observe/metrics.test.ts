@@ -64,6 +64,19 @@ test("a scrape shows each tunnel as it is now", async () => {
   await scene.end();
 });
 
+test("every reason for which a connection is not proved is there from the start", async () => {
+  const scene = new Scene();
+  const { tunnel } = await scene.server({ secret: "known-to-both-ends" });
+  const metrics = new Metrics(() => new Map([["a", tunnel]]), "0");
+  (await scene.connect("10.0.9.1")).stream.write(Uint8Array.of(0, 1, 7));
+  await scene.clock.settle();
+  const lines = linesOf(await metrics.text(), "udptunnel_connections_unproved_total");
+  expect(lines).toContain('udptunnel_connections_unproved_total{tunnel="a",reason="no handshake"} 1');
+  expect(lines).toContain('udptunnel_connections_unproved_total{tunnel="a",reason="wrong proof"} 0');
+  expect(lines).toHaveLength(6);
+  await scene.end();
+});
+
 test("the delay's buckets add up, and end with all", async () => {
   const scene = new Scene();
   const { client } = await scene.pair();

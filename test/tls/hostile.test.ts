@@ -32,8 +32,29 @@ for (const [what, bytes, code] of GARBAGE) {
     expect((await failureOf(there, "handshake failed")).code).toBe(code);
     await until("the end", () => stranger.state.ended || stranger.state.closed);
     await arrives(here, there, "after");
-    expect(there.tunnel.counters).toMatchObject({ connects: 1, refusedConnections: 1 });
+    const { failedHandshakes, refusedConnections, connects } = there.tunnel.stats();
+    expect({ failedHandshakes, refusedConnections, connects }).toMatchObject({
+      failedHandshakes: { [code]: 1, TLS_TIMEOUT: 0 },
+      refusedConnections: 1,
+      connects: 1,
+    });
     expect(there.tunnel.counters.inbound.received).toBe(there.app.received.length);
+  });
+}
+
+for (const mode of [{}, { perSource: true }]) {
+  testTls(`an address that is not allowed gets no handshake, ${JSON.stringify(mode)}`, async () => {
+    await using scene = new TlsScene();
+    const there = await scene.server({ ...mode, allow: "192.0.2.0/24" });
+    using stranger = await connectRaw(there.tcp);
+    await until("it to be turned away", () => stranger.state.closed || stranger.state.ended);
+    await scene.client(there.tcp);
+    await until("a client to be turned away", () => there.tunnel.counters.refusedConnections >= 2);
+    const { refusedConnections, failedHandshakes } = there.tunnel.stats();
+    const told = there.events.filter(({ type }) => type !== "listening" && type !== "sockets");
+    expect(Object.values(failedHandshakes).every((count) => count === 0)).toBeTrue();
+    expect(told).toHaveLength(refusedConnections);
+    expect(told[0]).toMatchObject({ type: "connection refused", reason: "address not allowed" });
   });
 }
 

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { type Identity, openssl, pinOf } from "../support/certificates.ts";
 import { freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
@@ -55,7 +55,7 @@ testTls("what cannot be used is told, and changes nothing", async () => {
     [() => copyFileSync(stranger.key, key), /is not the private key of the certificate in/],
     [() => writeFileSync(key, "no key"), /holds no private key in PEM/],
     [() => writeFileSync(cert, "half a certif"), /holds no certificate in PEM/],
-    [() => rmSync(cert), /cannot be read: ENOENT/],
+    [() => rmSync(cert), /^--cert: .*\.crt: there is no such file/],
   ];
   for (const [spoil, message] of spoilings) {
     spoil();
@@ -85,7 +85,7 @@ testTls("the program reads them again on SIGHUP", async () => {
   await until("the connection", () => here.tunnel.counters.connects === 1);
   rmSync(key);
   program.child.kill("SIGHUP");
-  await program.says("cannot be read: ENOENT; the certificates read before stay in use");
+  await program.says("(ENOENT); the certificates read before stay in use");
 });
 
 /** What the program says before it gives up, or goes on in doubt. */
@@ -95,7 +95,12 @@ const STARTS: readonly (readonly [
   line: RegExp,
   status?: number,
 ])[] = [
-  ["a key file that is not there", ({ key }) => rmSync(key), /\.key: cannot be read: ENOENT$/, 1],
+  [
+    "a key file that is not there",
+    ({ key }) => rmSync(key),
+    /--key: .*\.key: there is no such file; give the path of one in PEM \(ENOENT\)$/,
+    1,
+  ],
   [
     "a certificate that is none",
     ({ cert }) => writeFileSync(cert, ""),
@@ -128,6 +133,25 @@ for (const [what, spoil, line, status] of STARTS) {
     if (status !== undefined) expect(await program.exited()).toBe(status);
   });
 }
+
+testNeeding(
+  "root",
+  "setpriv",
+  "openssl",
+)("a key that may not be read is one clear line, and 1", async () => {
+  await using scene = new TlsScene();
+  const { cert, key } = scene.identity;
+  chownSync(key, 65_534, 65_534); // root without the privilege to read what is others'
+  const caps = "-dac_override,-dac_read_search";
+  const entry = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
+  const unprivileged = ["setpriv", `--inh-caps=${caps}`, `--bounding-set=${caps}`, process.execPath, entry];
+  const ends = ["-s", `${TUNNEL_HOST}/${freeTcpPort()}`, `${TUNNEL_HOST}/${await freeUdpPort()}`];
+  await using program = new Program(["--tls", "--cert", cert, "--key", key, ...ends], unprivileged);
+  expect(await program.exited()).toBe(1);
+  expect(program.lines).toEqual([
+    `udptunnel: --key: ${key}: it may not be read; let the user that udptunnel runs as read it, and the folders above it (EACCES)`,
+  ]);
+});
 
 function encrypt({ key }: Identity): void {
   openssl("pkey", "-in", key, "-aes128", "-passout", "pass:secret", "-out", `${key}.encrypted`);

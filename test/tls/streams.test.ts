@@ -30,7 +30,7 @@ for (const [way, system] of WAYS) {
       stream.receive(deaf);
       streams.push(stream);
     };
-    const listener = listenBunSecurely(here, onStream, () => {}, { system, certificates: server });
+    const listener = listenBunSecurely(here, onStream, { system, certificates: server });
     return { listener, streams, server, client };
   }
 
@@ -94,12 +94,10 @@ if (linux !== undefined) {
       const authority = made.authority();
       const files = made.issue(authority, { name: TUNNEL_HOST });
       const server = new Files({ role: "server", ...files }, noWarning);
-      const listener = listenBunSecurely(
-        here,
-        (stream) => stream.receive(deaf),
-        () => {},
-        { system: linux, certificates: server },
-      );
+      const listener = listenBunSecurely(here, (stream) => stream.receive(deaf), {
+        system: linux,
+        certificates: server,
+      });
       const client = new Files({ role: "client", ca: authority.cert }, noWarning);
       // Over loopback the kernel has these in the listener's queue before the call returns.
       const dials = Array.from({ length: 10 }, () => dialBun(listener.local, linux, client));

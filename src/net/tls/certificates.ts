@@ -106,7 +106,8 @@ export class Certificates {
   #read(): Pick<TlsOptions, "cert" | "key" | "ca"> {
     const { role, cert, key, clientCa } = this.#traits;
     const ca = role === "server" ? clientCa : this.#traits.ca;
-    const authorities = ca === undefined ? this.#systemAuthorities() : readAuthorities(ca);
+    const option = role === "server" ? "--client-ca" : "--ca";
+    const authorities = ca === undefined ? this.#systemAuthorities() : readAuthorities(ca, option);
     return {
       ...(cert !== undefined && key !== undefined && this.#readPair(cert, key)),
       ...(authorities !== undefined && { ca: authorities }),
@@ -121,9 +122,9 @@ export class Certificates {
   }
 
   #readPair(certFile: string, keyFile: string): { cert: string; key: string } {
-    const cert = readFile(certFile);
+    const cert = readFile(certFile, "--cert");
     const [certificate] = parseCertificates(cert, certFile);
-    const key = readFile(keyFile);
+    const key = readFile(keyFile, "--key");
     if (!certificate?.checkPrivateKey(parseKey(key, keyFile))) {
       throw new NetError(
         "TLS_KEY_MISMATCH",
@@ -144,16 +145,26 @@ export class Certificates {
   }
 }
 
-function readFile(file: string): string {
+/** What to do about the errors that are met most. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file; give the path of one in PEM",
+  EACCES: "it may not be read; let the user that udptunnel runs as read it, and the folders above it",
+  EISDIR: "it is a folder; give the path of a file in PEM",
+};
+
+/** @param option names the file to whoever must give another. */
+function readFile(file: string, option: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new NetError(errorCode(error), `${file}: cannot be read: ${errorCode(error)}`, error);
+    const code = errorCode(error);
+    const why = REMEDIES[code] ?? "it cannot be read";
+    throw new NetError(code, `${option}: ${file}: ${why} (${code})`, error);
   }
 }
 
-function readAuthorities(file: string): string {
-  const text = readFile(file);
+function readAuthorities(file: string, option: string): string {
+  const text = readFile(file, option);
   parseCertificates(text, file);
   return text;
 }

@@ -5,6 +5,25 @@ import { errorCode, NetError } from "../network.ts";
 /** The end of the connection that we are. */
 export type TlsSide = "server" | "client";
 
+/** Every {@link TlsCode}. */
+export const TLS_CODES = [
+  "TLS_EXPIRED",
+  "TLS_NOT_YET_VALID",
+  "TLS_WRONG_NAME",
+  "TLS_UNKNOWN_AUTHORITY",
+  "TLS_BAD_CERTIFICATE",
+  "TLS_WRONG_KEY",
+  "TLS_NO_CLIENT_CERTIFICATE",
+  "TLS_VERSION",
+  "TLS_ALPN",
+  "TLS_NOT_SPOKEN",
+  "TLS_REJECTED",
+  "TLS_HUNG_UP",
+  "TLS_TIMEOUT",
+  "TLS_CROWDED",
+  "TLS_PROTOCOL",
+] as const;
+
 /**
  * What went wrong. A {@link NetError} of a TLS connection has one of these codes.
  *
@@ -22,22 +41,12 @@ export type TlsSide = "server" | "client";
  * - `TLS_CROWDED`: it was given up for a newer one, since too many handshakes were under way.
  * - `TLS_PROTOCOL`: bytes that are no proper TLS, or were changed on their way.
  */
-export type TlsCode =
-  | "TLS_EXPIRED"
-  | "TLS_NOT_YET_VALID"
-  | "TLS_WRONG_NAME"
-  | "TLS_UNKNOWN_AUTHORITY"
-  | "TLS_BAD_CERTIFICATE"
-  | "TLS_WRONG_KEY"
-  | "TLS_NO_CLIENT_CERTIFICATE"
-  | "TLS_VERSION"
-  | "TLS_ALPN"
-  | "TLS_NOT_SPOKEN"
-  | "TLS_REJECTED"
-  | "TLS_HUNG_UP"
-  | "TLS_TIMEOUT"
-  | "TLS_CROWDED"
-  | "TLS_PROTOCOL";
+export type TlsCode = (typeof TLS_CODES)[number];
+
+/** Whether an error's code says that TLS failed. */
+export function isTlsCode(code: string | undefined): code is TlsCode {
+  return (TLS_CODES as readonly (string | undefined)[]).includes(code);
+}
 
 /** Bun's codes for a certificate that was not accepted: the names of OpenSSL's X509_V_ERR constants, and its own for names. */
 const CERTIFICATE_CODES: ReadonlyMap<string, TlsCode> = new Map([

@@ -1,0 +1,52 @@
+/**
+ * Lets streams begin one after the other. What a peer makes us do at the beginning (a TLS handshake is some hundred
+ * microseconds of arithmetic) is spread over time, however many come at once, and everything else has its turn between.
+ * Whoever comes alone does not wait.
+ */
+
+import type { Clock } from "./clock.ts";
+
+/** What can be made to wait: while it is paused, what its peer says stays in the kernel. */
+interface Entrant {
+  pause(): void;
+  resume(): void;
+}
+
+export class Turnstile {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Entrant>();
+  #closed = false;
+
+  /** @param intervalMs from one to the next. */
+  constructor(clock: Clock, intervalMs: number) {
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+  }
+
+  /** Lets it begin now, or pauses it until it is its turn. */
+  enter(entrant: Entrant): void {
+    if (!this.#closed) return this.#close();
+    entrant.pause();
+    this.#waiting.add(entrant);
+  }
+
+  /** It is gone, and waits no longer. */
+  leave(entrant: Entrant): void {
+    this.#waiting.delete(entrant);
+  }
+
+  /** Until the next turn. */
+  #close(): void {
+    this.#closed = true;
+    this.#clock.after(this.#intervalMs, () => {
+      this.#closed = false;
+      const [next] = this.#waiting;
+      if (next === undefined) return;
+      this.#waiting.delete(next);
+      this.#close();
+      next.resume();
+    });
+  }
+}

@@ -1,0 +1,42 @@
+/** A server's gate: who may connect, and what is counted and told of those that are turned away, here or further in. */
+
+import type { Endpoint } from "../net/endpoint.ts";
+import type { NetError } from "../net/network.ts";
+import type { Gate } from "../net/stream-port.ts";
+import { isTlsCode } from "../net/tls/tls-failure.ts";
+import type { Counters } from "../observe/counters.ts";
+import type { EventSource, RefusalReason } from "../observe/events.ts";
+import { AddressFilter } from "./address-filter.ts";
+
+export class ServerGate implements Gate {
+  readonly #counters: Counters;
+  readonly #events: EventSource;
+  readonly #allowed: AddressFilter | undefined;
+
+  /** @param allow who may connect, each an address literal, perhaps with `/PREFIX`; empty: everyone. */
+  constructor(counters: Counters, events: EventSource, allow: readonly string[]) {
+    this.#counters = counters;
+    this.#events = events;
+    this.#allowed = allow.length > 0 ? new AddressFilter(allow) : undefined;
+  }
+
+  allows(address: string): boolean {
+    return this.#allowed?.allows(address) !== false;
+  }
+
+  onRefused(remote: Endpoint): void {
+    this.turnAway(remote, "address not allowed");
+  }
+
+  onFailure(remote: Endpoint, { code, message }: NetError): void {
+    this.#counters.refusedConnections++;
+    if (isTlsCode(code)) this.#counters.failedHandshakes[code]++;
+    this.#events.report({ type: "handshake failed", remote, code, message });
+  }
+
+  /** Counts and tells that a connection is not served. To close it is the caller's. */
+  turnAway(remote: Endpoint, reason: RefusalReason): void {
+    this.#counters.refusedConnections++;
+    this.#events.report({ type: "connection refused", remote, reason });
+  }
+}

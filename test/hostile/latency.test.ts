@@ -1,0 +1,111 @@
+/**
+ * What a quiet tunnel notices of strangers at its server: its median round trip at most doubles. Measured alone and beside
+ * them in turn, so that whatever else the machine does meets both.
+ */
+
+import { expect } from "bun:test";
+import { Certificates } from "../support/certificates.ts";
+import { TUNNEL_HOST } from "../support/loopback.ts";
+import { testNeeding } from "../support/need.ts";
+import { until } from "../support/until.ts";
+import { openFiles } from "./process-figures.ts";
+import { QuietTunnel } from "./quiet-tunnel.ts";
+import { type Conduct, Strangers } from "./strangers.ts";
+
+const TIMES_MAX = 2;
+/** Two processors for strangers, tunnel and the rest: some wait for another's slice. A fault of 2 ms a stranger shows (1.1 ms). */
+const SCHEDULING_MS = 0.5;
+/** A flood that ran dry while it was measured beside would prove nothing. */
+const FLOOD_MET_MIN = 50;
+const [ROUNDS, ROUNDS_MAX] = [3, 5];
+
+const secret = "known-to-both-ends";
+const perSource = true;
+const FLOOD = { count: 5000, flood: true };
+/** A frame longer than any datagram, so that the program behind the server is not what is measured. */
+const GARBAGE = "ff".repeat(20_000);
+/** A handshake's header, nonce and proof (docs/protocol.md), made for another connection. */
+const OLD_RESPONSE = `ffff756470740001${"5a".repeat(64)}`;
+/** A record that opens a TLS handshake of 512 bytes (RFC 8446, section 5.1), cut off. */
+const HELLO_BEGUN = `1603010200010001fc0303${"00".repeat(40)}`;
+
+/** How the server is reached. */
+const MODES = {
+  "peer mode": {},
+  "-p": { perSource },
+  secret: { secret },
+  "secret, -p": { secret, perSource },
+  tls: { tls: true },
+  "tls, -p": { tls: true, perSource },
+} as const;
+
+const KINDS: readonly (readonly [kind: string, mode: keyof typeof MODES, conduct: Conduct])[] = [
+  ["2,000 connections", "peer mode", { count: 2000 }],
+  ["a flood of connections", "peer mode", FLOOD],
+  ["2,000 idle connections", "-p", { count: 2000 }],
+  ["half a frame, a byte a second", "-p", { count: 2000, say: GARBAGE, drip: true }],
+  ["a flood of connections", "-p", FLOOD],
+  ["a flood of garbage", "-p", { ...FLOOD, say: GARBAGE }],
+  ["2,000 idle connections", "secret", { count: 2000 }],
+  ["half a proof, a byte a second", "secret", { count: 2000, say: OLD_RESPONSE, drip: true }],
+  ["a flood of connections", "secret", FLOOD],
+  ["a flood of garbage before the proof", "secret", { ...FLOOD, say: GARBAGE }],
+  ["a flood of old proofs", "secret", { ...FLOOD, say: OLD_RESPONSE, waits: true }],
+  ["a flood of connections", "secret, -p", FLOOD],
+  ["garbage after the proof", "secret, -p", { count: 60, say: GARBAGE, secret }],
+  ["2,000 idle handshakes", "tls", { count: 2000 }],
+  ["half a handshake, a byte a second", "tls", { count: 2000, say: HELLO_BEGUN, drip: true }],
+  ["a flood of connections", "tls", FLOOD],
+  ["a flood of handshakes cut off", "tls", { ...FLOOD, say: HELLO_BEGUN }],
+  ["a flood of handshakes", "tls", { ...FLOOD, tls: true }],
+  ["a flood of handshakes", "tls, -p", { ...FLOOD, tls: true }],
+];
+
+for (const [kind, mode, conduct] of KINDS) {
+  testNeeding("openssl")(`${mode}, ${kind}: the quiet tunnel keeps its pace and its counts`, async () => {
+    using certificates = new Certificates();
+    const { tls, ...both } = { tls: false, ...MODES[mode] };
+    await using quiet = await QuietTunnel.open(both, ...(tls ? secured(certificates) : []));
+    const files = openFiles();
+    let flooded = 0;
+    const [alone, beside]: [number[], number[]] = [[], []];
+    const harmed = () => median(beside) > TIMES_MAX * median(alone) + SCHEDULING_MS;
+    while (alone.length < ROUNDS || (harmed() && alone.length < ROUNDS_MAX)) {
+      alone.push(await quiet.medianMs());
+      {
+        await using _strangers = await Strangers.come(quiet.port, conduct);
+        const before = met(quiet);
+        beside.push(await quiet.medianMs());
+        flooded += met(quiet) - before;
+      }
+      await until("the files to be closed", () => openFiles() <= files);
+    }
+    process.stderr.write(`${mode}, ${kind}: alone ${shown(alone)} ms, beside ${shown(beside)} ms\n`);
+    if (conduct.flood) expect(flooded).toBeGreaterThan(FLOOD_MET_MIN);
+    expect(harmed()).toBeFalse();
+    quiet.expectExact();
+  });
+}
+
+/** How many connections its server has met. */
+function met({ server: { counters } }: QuietTunnel): number {
+  return counters.connects + counters.refusedConnections;
+}
+
+/** What server and client are given for TLS. */
+function secured(certificates: Certificates) {
+  const authority = certificates.authority();
+  const identity = certificates.issue(authority, { name: TUNNEL_HOST });
+  return [
+    { tls: true, ...identity },
+    { tls: true, ca: authority.cert },
+  ] as const;
+}
+
+function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[times.length >> 1] ?? Infinity;
+}
+
+function shown(times: readonly number[]): string {
+  return `${median(times).toFixed(2)} (${times.map((ms) => ms.toFixed(2)).join(" ")})`;
+}
