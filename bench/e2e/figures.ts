@@ -4,6 +4,7 @@ import { busyWarning, type Results } from "./results.ts";
 import type { Sample } from "./scenario.ts";
 import { cellOf, highestRates, type Row, summarize } from "./statistics.ts";
 import { formatCount, markdownTable } from "./table.ts";
+import { TIMER_MS } from "./timer-report.ts";
 
 /** A result and the name of its file, without folder or ending. */
 export interface NamedResults {
@@ -70,16 +71,18 @@ function questions(rows: readonly Row[]): Question[] {
   const flood = of("flood");
   const flooded = distinct(flood.map(({ size = 0 }) => size));
   const inSizes = (sizes: readonly number[]) => `${sizes.map(formatCount).join(" / ")} bytes`;
+  const besides = distinct(of("neighbours").map(({ detail = "" }) => detail));
+  const inEachSize = (rows: readonly Row[], key: string, unit: string) => (relay: string) =>
+    joined(
+      flooded.flatMap((size) => medians(rows, { relay, size }, key)),
+      unit,
+    );
   const highest = highestRates(rows);
   const swept = distinct(highest.map(({ size }) => size));
   return [
     {
       label: `carried when flooded, ${inSizes(flooded)}`,
-      answer: (relay) =>
-        joined(
-          flooded.flatMap((size) => medians(flood, { relay, size }, "delivered")),
-          "/s",
-        ),
+      answer: inEachSize(flood, "delivered", "/s"),
     },
     {
       label: `highest rate tried with at most 0.1 % lost, ${inSizes(swept)}`,
@@ -92,13 +95,21 @@ function questions(rows: readonly Row[]): Question[] {
     },
     {
       label: `CPU for a datagram when flooded, both ends, ${inSizes(flooded)}`,
+      answer: inEachSize(flood, "cpuUs", " us"),
+    },
+    ...distinct(of("latency").map(({ rate = 0 }) => rate)).flatMap((rate) => latency(of("latency"), rate)),
+    {
+      label: `how late a ${TIMER_MS} ms timer is in the flooded client (99 %), ${inSizes(flooded)}`,
+      answer: inEachSize(of("timers"), "clientP99Ms", " ms"),
+    },
+    {
+      label: `round trip of a quiet session ${besides.join(" / ")}`,
       answer: (relay) =>
         joined(
-          flooded.flatMap((size) => medians(flood, { relay, size }, "cpuUs")),
+          besides.flatMap((detail) => medians(of("neighbours"), { relay, detail }, "tripP50Us")),
           " us",
         ),
     },
-    ...distinct(of("latency").map(({ rate = 0 }) => rate)).flatMap((rate) => latency(of("latency"), rate)),
     ...distinct(of("slow-link").map(({ detail = "" }) => detail)).map((detail) => ({
       label: `delay ${detail}, overloaded`,
       answer: (relay: string) => joined(medians(of("slow-link"), { relay, detail }, "p50Ms", "p99Ms"), " ms"),

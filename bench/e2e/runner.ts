@@ -45,21 +45,17 @@ export async function runAll({
     return reason === undefined ? scenario.rounds(plan).map((round) => ({ scenario, round })) : [];
   });
   const contenders = (scenario: Scenario) => scenario.relays ?? relays;
-  const repeatsOf = (round: Round) => Math.min(plan.repeats, round.repeatsMax ?? plan.repeats);
-  const total = rounds.reduce(
-    (sum, { scenario, round }) => sum + contenders(scenario).length * repeatsOf(round),
-    0,
-  );
+  const total = rounds.reduce((sum, { scenario }) => sum + contenders(scenario).length * plan.repeats, 0);
   const secondsOf = ({ scenario, round }: (typeof rounds)[number]) =>
     contenders(scenario).filter((relay) => round.leftOut?.(relay) === undefined).length *
-    repeatsOf(round) *
+    plan.repeats *
     (AROUND_S + (round.seconds ?? plan.warmUpSeconds + plan.seconds));
   onStart?.(rounds.reduce((sum, one) => sum + secondsOf(one), 0));
   let done = 0;
   for (const { scenario, round } of rounds) {
     const taking = contenders(scenario).filter((relay) => takesPart(scenario, round, relay, result));
-    done += (contenders(scenario).length - taking.length) * repeatsOf(round);
-    for (let repeat = 0; repeat < repeatsOf(round); repeat++) {
+    done += (contenders(scenario).length - taking.length) * plan.repeats;
+    for (let repeat = 0; repeat < plan.repeats; repeat++) {
       // Every other repeat in reverse, so that none always comes after the same one.
       for (const relay of repeat % 2 === 0 ? taking : taking.toReversed()) {
         onCell?.(label(scenario, round, relay), done++, total);

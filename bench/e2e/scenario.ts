@@ -59,8 +59,6 @@ export interface Round {
   detail?: string;
   /** How long its load takes, where that is not what the plan says of all. */
   seconds?: number;
-  /** At most so many repeats, for what takes long. */
-  repeatsMax?: number;
   /** Measures one relay. What it throws makes the row a failed one, with the message as its reason. */
   run(relay: Relay, context: Context): Promise<Outcome>;
   /** Why it is not worth measuring, given what came of this relay so far; undefined when it is. */

@@ -4,15 +4,7 @@
  */
 
 import { say } from "./say.ts";
-
-/** How late a timer of {@link TIMER_MS} was, milliseconds. */
-export interface TimerReport {
-  p50Ms: number;
-  p99Ms: number;
-  maxMs: number;
-}
-
-export const TIMER_MS = 5;
+import { TIMER_MS, type TimerReport } from "./timer-report.ts";
 
 const late: number[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;

@@ -29,7 +29,8 @@ export interface ChannelExtras {
 
 /**
  * Connects to a server that frames datagrams as UDPTunnel does: a udptunnel, DNS over TCP (RFC 7766), RTP over a connection
- * (RFC 4571). Settles when the connection is up, and both ends have proved what the options ask for. It is one connection: when it has ended, dial again.
+ * (RFC 4571). Settles when the connection is up, and both ends have proved what the options ask for. It is one
+ * connection: when it has ended, dial again.
  *
  * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_DIAL when no server answers or can be trusted,
  * with the last one's error as `cause` (its `code` is a {@link TlsCode}, EAUTH for the secret, or the system's word),

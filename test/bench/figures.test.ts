@@ -45,6 +45,11 @@ const NEW = results("2001-02-03T00:00:00Z", 0, [
     ...{ scenario: "slow-link", relay, detail: "through 2 Mbit/s", repeat: 0 },
     values: { p50Ms: 46.04, p99Ms: 1234.5 },
   })),
+  { scenario: "timers", relay: "ours", size: 172, repeat: 0, values: { clientP99Ms: 7.89 } },
+  ...["alone", "beside another"].map((detail, index) => ({
+    ...{ scenario: "neighbours", relay: "ours", detail, repeat: 0 },
+    values: { tripP50Us: 100 * index },
+  })),
 ]);
 
 test("the newest medians of each relay, what was not measured as a dash, what nobody was asked left out", () => {
@@ -58,6 +63,8 @@ test("the newest medians of each relay, what was not measured as a dash, what no
     "| carried when flooded, 172 / 1,200 bytes | 123,000 / 90,000/s | 100,000 / -/s |",
     "| highest rate tried with at most 0.1 % lost, 172 / 1,200 bytes | 1,000/s / none | none |",
     "| CPU for a datagram when flooded, both ends, 172 / 1,200 bytes | 2.35 / 2.35 us | 2.35 / - us |",
+    "| how late a 5 ms timer is in the flooded client (99 %), 172 / 1,200 bytes | 7.89 / - ms | - |",
+    "| round trip of a quiet session alone / beside another | 0 / 100 us | - |",
     "| delay through 2 Mbit/s, overloaded | 46 / 1,230 ms | 46 / 1,230 ms |",
   ]);
 });

@@ -34,7 +34,6 @@ const STREAM_SHARE = 1448 / 1500;
 const FRAME_HEADER_BYTES = 2;
 /** Long enough for TCP to find the rate of the longest path. */
 const WARM_UP_S = 3;
-const REPEATS_MAX = 3;
 const OURS_STANDS = "here the link decides, so that the plain one of ours stands for it";
 
 export const slowLink: Scenario = {
@@ -54,7 +53,6 @@ function roundOf(path: Congestion, plan: Plan): Round {
     rate,
     detail: describe(path),
     seconds: warmUpSeconds + plan.linkSeconds,
-    repeatsMax: REPEATS_MAX,
     leftOut: (relay) => (relay.variant ? OURS_STANDS : undefined),
     run: async (relay): Promise<Outcome> => {
       await using slow = await SlowPath.open(path);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { alive, basics, startGenerator, startSink } from "../load.ts";
 import type { Relay } from "../relays.ts";
 import type { Column, Scenario } from "../scenario.ts";
-import { TIMER_MS, type TimerReport } from "../timer-watch.ts";
+import { TIMER_MS, type TimerReport } from "../timer-report.ts";
 import { TunnelPair } from "../tunnel-pair.ts";
 
 const WATCH = join(import.meta.dir, "../timer-watch.ts");
@@ -34,6 +34,7 @@ export const timers: Scenario = {
     plan.sizes.map((size) => ({
       size,
       rate: plan.floodRate(size),
+      seconds: plan.warmUpSeconds + LONGER * plan.seconds,
       leftOut: (relay) => (isRunByBun(relay) ? undefined : "no timer of ours can be set in it"),
       run: async (relay, { choosePlace }) => {
         const pair = await TunnelPair.start(watched(relay), await choosePlace());
