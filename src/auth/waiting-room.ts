@@ -1,23 +1,20 @@
 /**
  * Where connections wait until they have proved that they know the secret. Nobody has been authenticated here, so
- * everything is bounded: how many wait, how many of one address, how long, and how much of each is kept (a response).
+ * everything is bounded: how many wait, how many of one origin, how long, and how much of each is kept (a response).
  *
  * What fails is told nothing and is closed at the same moment as if it had been silent, so that neither an answer nor
- * its delay says what was wrong. When there is no room, the oldest goes: a client that knows the secret needs one round
- * trip, so whoever has waited longest is the least likely to be one.
+ * its delay says what was wrong.
  */
 
-import ipaddr from "ipaddr.js";
 import type { Clock, Timer } from "../net/clock.ts";
-import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
+import { Crowd } from "../net/crowd.ts";
+import type { Endpoint } from "../net/endpoint.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 import type { UnprovedReason } from "../observe/counters.ts";
 import type { ServerHandshake } from "./handshake.ts";
 
 /** How long a connection may wait, and how long one that has failed is held. */
 export const PROOF_TIMEOUT_MS = 10_000;
-/** As many as one per-source client dials at once. */
-export const WAITING_PER_ADDRESS_MAX = 64;
 
 export interface WaitingRoomOptions {
   readonly clock: Clock;
@@ -31,11 +28,11 @@ export interface WaitingRoomOptions {
 
 export class WaitingRoom {
   readonly #options: WaitingRoomOptions;
-  /** The oldest first. */
-  readonly #waiting = new Set<Newcomer>();
+  readonly #waiting: Crowd<Newcomer>;
 
   constructor(options: WaitingRoomOptions) {
     this.#options = options;
+    this.#waiting = new Crowd(options.max, (newcomer) => newcomer.dismiss("crowded out"));
   }
 
   /** How many connections wait now, those that have failed included. */
@@ -47,27 +44,18 @@ export class WaitingRoom {
   enter(stream: StreamPort, onProved: (stream: StreamPort) => void): void {
     const { clock, newHandshake, onUnproved } = this.#options;
     const { remote } = stream;
-    const address = originOf(remote.address);
-    this.#makeRoom(address);
-    const newcomer: Newcomer = new Newcomer(stream, address, newHandshake(stream), clock, {
+    const newcomer: Newcomer = new Newcomer(stream, newHandshake(stream), clock, {
       onProved,
       onUnproved: (reason) => onUnproved(remote, reason),
-      onGone: () => this.#waiting.delete(newcomer),
+      onGone: () => this.#waiting.leave(newcomer),
     });
-    this.#waiting.add(newcomer);
+    this.#waiting.enter(newcomer, remote.address);
     newcomer.start();
   }
 
   /** Closes every connection that waits. */
   close(): void {
-    for (const newcomer of [...this.#waiting]) newcomer.dismiss();
-  }
-
-  #makeRoom(address: string): void {
-    const ofAddress = [...this.#waiting].filter((newcomer) => newcomer.address === address);
-    if (ofAddress.length >= WAITING_PER_ADDRESS_MAX) ofAddress[0]?.dismiss("crowded out");
-    const [oldest] = this.#waiting;
-    if (this.#waiting.size >= this.#options.max) oldest?.dismiss("crowded out");
+    for (const newcomer of this.#waiting.members) newcomer.dismiss();
   }
 }
 
@@ -80,7 +68,6 @@ interface NewcomerEvents {
 
 /** One connection that has not proved itself yet. */
 class Newcomer implements StreamReceiver {
-  readonly address: string;
   readonly #stream: StreamPort;
   readonly #handshake: ServerHandshake;
   readonly #events: NewcomerEvents;
@@ -88,14 +75,7 @@ class Newcomer implements StreamReceiver {
   #failed = false;
   #gone = false;
 
-  constructor(
-    stream: StreamPort,
-    address: string,
-    handshake: ServerHandshake,
-    clock: Clock,
-    events: NewcomerEvents,
-  ) {
-    this.address = address;
+  constructor(stream: StreamPort, handshake: ServerHandshake, clock: Clock, events: NewcomerEvents) {
     this.#stream = stream;
     this.#handshake = handshake;
     this.#events = events;
@@ -155,11 +135,4 @@ class Newcomer implements StreamReceiver {
     if (!sent) this.dismiss("left");
     return sent;
   }
-}
-
-/** What counts as one address: IPv6 gives a single host 64 bits to choose from (RFC 4291, 2.5.4), so these are left out. */
-function originOf(address: string): string {
-  const plain = unmapped(address);
-  if (familyOf(plain) === 4) return plain;
-  return ipaddr.parse(plain).toByteArray().slice(0, 8).join(".");
 }

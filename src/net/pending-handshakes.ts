@@ -1,10 +1,7 @@
-/**
- * The TLS handshakes under way at a listener. Whoever connects and says nothing takes a place here, so that there are
- * only so many; when all are taken, the oldest of the address that has most of them makes room.
- */
+/** The TLS handshakes under way at a listener: only so many at once, and one begun after the other. */
 
 import { systemClock } from "./clock.ts";
-import { unmapped } from "./endpoint.ts";
+import { Crowd } from "./crowd.ts";
 import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./secure-stream-port.ts";
 import type { Gate, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
@@ -22,15 +19,12 @@ export function handshakesMaxOf(descriptorLimit: number): number {
 }
 
 export class PendingHandshakes {
-  readonly #max: number;
   readonly #system: SystemSockets | undefined;
   readonly #terms: HandshakeTerms;
   readonly #onStream: (stream: StreamPort) => void;
   readonly #gate: Gate;
-  /** By address, oldest first; no address without any. */
-  readonly #pending = new Map<string, Set<SecureStreamPort>>();
+  readonly #pending: Crowd<SecureStreamPort>;
   readonly #turnstile = new Turnstile(systemClock, INTERVAL_MS);
-  #size = 0;
   #stopped = false;
 
   constructor(
@@ -39,7 +33,8 @@ export class PendingHandshakes {
     onStream: (stream: StreamPort) => void,
     gate: Gate,
   ) {
-    this.#max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
+    const max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
+    this.#pending = new Crowd(max, (port) => port.fail(tlsFailure("TLS_CROWDED", terms.side)));
     this.#system = system;
     this.#terms = terms;
     this.#onStream = onStream;
@@ -48,42 +43,19 @@ export class PendingHandshakes {
 
   /** A connection has come. */
   begin(socket: SecureSocket): void {
-    if (this.#size >= this.#max) this.#makeRoom();
     const port: SecureStreamPort = new SecureStreamPort(socket, this.#system, this.#terms, (failure) => {
-      this.#forget(port);
+      this.#pending.leave(port);
+      this.#turnstile.leave(port);
       if (failure === undefined) this.#onStream(port);
       else if (!this.#stopped) this.#gate.onFailure(port.remote, failure);
     });
-    const { remote } = port; // read now: a socket that is closed has no address any more
-    const address = unmapped(remote.address);
-    const siblings = this.#pending.get(address);
-    if (siblings === undefined) this.#pending.set(address, new Set([port]));
-    else siblings.add(port);
-    this.#size++;
+    this.#pending.enter(port, port.remote.address);
     this.#turnstile.enter(port);
   }
 
   /** Breaks off every handshake, and tells nobody. */
   stop(): void {
     this.#stopped = true;
-    for (const ports of [...this.#pending.values()]) {
-      for (const port of [...ports]) port.fail(tlsFailure("TLS_HUNG_UP", this.#terms.side));
-    }
-  }
-
-  #makeRoom(): void {
-    let most = new Set<SecureStreamPort>();
-    for (const ports of this.#pending.values()) if (ports.size > most.size) most = ports;
-    const [oldest] = most;
-    oldest?.fail(tlsFailure("TLS_CROWDED", this.#terms.side));
-  }
-
-  #forget(port: SecureStreamPort): void {
-    this.#turnstile.leave(port);
-    const address = unmapped(port.remote.address);
-    const siblings = this.#pending.get(address);
-    if (!siblings?.delete(port)) return;
-    this.#size--;
-    if (siblings.size === 0) this.#pending.delete(address);
+    for (const port of this.#pending.members) port.fail(tlsFailure("TLS_HUNG_UP", this.#terms.side));
   }
 }

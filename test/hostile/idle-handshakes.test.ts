@@ -1,6 +1,7 @@
 /** Whoever connects to a server with TLS and does not get on with the handshake: what that costs is given back. */
 
 import { expect } from "bun:test";
+import { PER_ORIGIN_MAX } from "../../src/net/crowd.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
@@ -12,7 +13,6 @@ import { Strangers } from "./strangers.ts";
 const IDLE = { count: 2000 };
 /** A record that opens a handshake (RFC 8446, section 5.1), a byte a second. */
 const SLOW = { ...IDLE, say: `1603010200010001fc0303${"00".repeat(40)}`, drip: true };
-const HANDSHAKES_MAX = 256;
 const ROUNDS = 5;
 /** A handshake under way is some 50 KB; 10 KB kept of each of 10,000 would be 100 MB. */
 const MEMORY_BYTES = 40e6;
@@ -30,7 +30,7 @@ testNeeding("openssl")(
     const files = openFiles(pid);
     const round = async (conduct: typeof IDLE) => {
       await using _strangers = await Strangers.come(tcp, conduct);
-      await until("the oldest to make room", () => openFiles(pid) <= files + HANDSHAKES_MAX);
+      await until("the oldest to make room", () => openFiles(pid) <= files + PER_ORIGIN_MAX);
     };
     await round(IDLE); // what is loaded at the first handshake stays
     const memory = residentBytes(pid);

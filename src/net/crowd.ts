@@ -1,0 +1,77 @@
+/**
+ * Strangers who have not proved anything yet: only so many at once, and so many of one origin. When there is no room, the
+ * oldest of the origin that has most of them goes: a proof takes one round trip, so who has waited longest is the least
+ * likely to give one.
+ */
+
+import ipaddr from "ipaddr.js";
+import { familyOf, unmapped } from "./endpoint.ts";
+
+/** As many as one per-source client dials at once. */
+export const PER_ORIGIN_MAX = 64;
+
+export class Crowd<Member> {
+  readonly #max: number;
+  readonly #evict: (member: Member) => void;
+  /** The oldest first. */
+  readonly #origins = new Map<Member, string>();
+  /** No origin without members; the oldest of each first. */
+  readonly #byOrigin = new Map<string, Set<Member>>();
+
+  /**
+   * @param max how many there may be.
+   * @param evict ends a member, which leaves by that.
+   */
+  constructor(max: number, evict: (member: Member) => void) {
+    this.#max = max;
+    this.#evict = evict;
+  }
+
+  get size(): number {
+    return this.#origins.size;
+  }
+
+  /** All of them now: a copy, so that they may leave meanwhile. */
+  get members(): Member[] {
+    return [...this.#origins.keys()];
+  }
+
+  /** Makes room for a member, if need be, and lets it in. @param address its peer's. */
+  enter(member: Member, address: string): void {
+    const origin = originOf(address);
+    const siblings = this.#byOrigin.get(origin);
+    if (siblings !== undefined && siblings.size >= PER_ORIGIN_MAX) this.#evictOldest(siblings);
+    else if (this.size >= this.#max) this.#evictOldest(this.#largest());
+    this.#origins.set(member, origin);
+    const now = this.#byOrigin.get(origin);
+    if (now === undefined) this.#byOrigin.set(origin, new Set([member]));
+    else now.add(member);
+  }
+
+  /** It is one of them no longer. */
+  leave(member: Member): void {
+    const origin = this.#origins.get(member);
+    if (origin === undefined) return;
+    this.#origins.delete(member);
+    const siblings = this.#byOrigin.get(origin);
+    siblings?.delete(member);
+    if (siblings?.size === 0) this.#byOrigin.delete(origin);
+  }
+
+  #evictOldest(members: Iterable<Member>): void {
+    for (const oldest of members) return this.#evict(oldest);
+  }
+
+  #largest(): Set<Member> {
+    let largest = new Set<Member>();
+    for (const members of this.#byOrigin.values()) if (members.size > largest.size) largest = members;
+    return largest;
+  }
+}
+
+/** IPv6 gives a single host 64 bits to choose from (RFC 4291, 2.5.4), so these are left out. */
+function originOf(address: string): string {
+  const plain = unmapped(address);
+  if (familyOf(plain) === 4) return plain;
+  return ipaddr.parse(plain).toByteArray().slice(0, 8).join(".");
+}
