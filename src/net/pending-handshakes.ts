@@ -10,7 +10,7 @@ import { Turnstile } from "./turnstile.ts";
 
 const HANDSHAKES_MAX = 256;
 const DESCRIPTORS_SHARE = 1 / 4;
-/** From the beginning of one handshake to that of the next: one costs some 0.5 ms, and a flood of them may not take most of the time. */
+/** From the beginning of one to that of the next: each costs some 0.5 ms, and a flood may not take most of the time. */
 const INTERVAL_MS = 2;
 
 /** How many handshakes may be under way where this many files and sockets may be open. */
