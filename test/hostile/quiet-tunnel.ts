@@ -10,7 +10,7 @@ import {
 } from "../../src/index.ts";
 import { expectConserved } from "../support/conservation.ts";
 import { APP_HOST, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
-import { until } from "../support/until.ts";
+import { PATIENCE_MS, until } from "../support/until.ts";
 
 /** How many a median is of, and how long after one the next is due. */
 const PINGS = 40;
@@ -119,7 +119,7 @@ export class QuietTunnel implements AsyncDisposable {
   async #ping(): Promise<void> {
     const payload = `ping ${this.#pings++}`;
     this.#ask(payload);
-    const deadline = performance.now() + 4000;
+    const deadline = performance.now() + PATIENCE_MS;
     while (!this.#answers.has(payload)) {
       if (performance.now() > deadline) throw new Error(`no answer to ${payload}`);
       await turn();

@@ -13,6 +13,8 @@ import { udpSockets } from "../support/udp-sockets.ts";
 import { until } from "../support/until.ts";
 
 const KILLS_EACH = 25;
+/** Of them, how many may be found later than in a second because the machine had other things to do. */
+const LATE_MAX = 2;
 const PAYLOAD_BYTES = 1200;
 
 /** Bursts of datagrams every few milliseconds, numbered in their first bytes, until stopped. */
@@ -74,12 +76,15 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
   using toFar = new Load(near);
   using toNear = new Load(far);
   const { counters } = survivor;
+  const foundMs: number[] = [];
   for (let kill = 1; kill <= KILLS_EACH; kill++) {
     const flag = victimRole === "server" ? "-s" : "-c";
     await using victim = new Program([flag, endpoint, "-v", "--bind", TUNNEL_HOST, target(ports.far)]);
     await victim.says(victimRole === "server" ? "listening on TCP" : ": connected");
     const before = { near: near.received.length, far: far.received.length };
-    await until("a datagram within a second", () => far.received.length > before.far, 1000);
+    const since = performance.now();
+    await until("a datagram", () => far.received.length > before.far);
+    foundMs.push(performance.now() - since);
     await until("load both ways", () =>
       [near.received.length - before.near, far.received.length - before.far].every((count) => count > 50),
     );
@@ -95,6 +100,7 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
     await until("the end of the connection", () => disconnects === kill);
     expectConserved(survivor);
   }
+  expect(foundMs.filter((ms) => ms > 1000).length).toBeLessThanOrEqual(LATE_MAX);
   toFar[Symbol.dispose]();
   toNear[Symbol.dispose]();
   const { outbound, inbound } = counters;

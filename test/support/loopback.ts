@@ -1,6 +1,6 @@
 /** Real sockets on this host, for tests of whole tunnels: UDP programs and raw TCP ends. */
 
-import { until } from "./until.ts";
+import { PATIENCE_MS, until } from "./until.ts";
 
 /** Where programs are: tunnels bind 127.0.0.1, programs this other address of the same ports. */
 export const APP_HOST = "127.0.0.2";
@@ -62,7 +62,7 @@ export class UdpApp implements Disposable {
     return this.received.map((payload) => new TextDecoder().decode(payload));
   }
 
-  async hears(text: string, timeoutMs = 4000): Promise<void> {
+  async hears(text: string, timeoutMs = PATIENCE_MS): Promise<void> {
     await until(`"${text}" at port ${this.port}`, () => this.texts.includes(text), timeoutMs);
   }
 

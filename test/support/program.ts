@@ -1,7 +1,7 @@
 /** The real program as a child process. */
 
 import { resolve } from "node:path";
-import { until } from "./until.ts";
+import { PATIENCE_MS, until } from "./until.ts";
 
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const { UDPTUNNEL_PROGRAM } = Bun.env;
@@ -50,7 +50,7 @@ export class Program implements AsyncDisposable {
     return status;
   }
 
-  async says(text: string, timeoutMs = 4000): Promise<void> {
+  async says(text: string, timeoutMs = PATIENCE_MS): Promise<void> {
     try {
       await until("", () => this.errors.includes(text), timeoutMs);
     } catch {
