@@ -15,6 +15,8 @@ import type { ServerHandshake } from "./handshake.ts";
 
 /** How long a connection may wait, and how long one that has failed is held. */
 export const PROOF_TIMEOUT_MS = 10_000;
+/** As many as one per-source client dials at once. */
+const PER_ORIGIN_MAX = 64;
 
 export interface WaitingRoomOptions {
   readonly clock: Clock;
@@ -29,10 +31,12 @@ export interface WaitingRoomOptions {
 export class WaitingRoom {
   readonly #options: WaitingRoomOptions;
   readonly #waiting: Crowd<Newcomer>;
+  #closed = false;
 
   constructor(options: WaitingRoomOptions) {
     this.#options = options;
-    this.#waiting = new Crowd(options.max, (newcomer) => newcomer.dismiss("crowded out"));
+    const limits = { max: options.max, perOrigin: PER_ORIGIN_MAX };
+    this.#waiting = new Crowd(limits, (newcomer) => newcomer.dismiss("crowded out"));
   }
 
   /** How many connections wait now, those that have failed included. */
@@ -50,11 +54,14 @@ export class WaitingRoom {
       onGone: () => this.#waiting.leave(newcomer),
     });
     this.#waiting.enter(newcomer, remote.address);
-    newcomer.start();
+    if (this.#closed)
+      newcomer.dismiss(); // in answer to what was told of whoever made room
+    else newcomer.start();
   }
 
   /** Closes every connection that waits. */
   close(): void {
+    this.#closed = true;
     for (const newcomer of this.#waiting.members) newcomer.dismiss();
   }
 }

@@ -13,6 +13,7 @@ import { Counters, type DropReason } from "../observe/counters.ts";
 import type { DisconnectReason } from "../observe/events.ts";
 import type { ChannelSettings } from "../options/channel-options.ts";
 import { reasonOf } from "../tunnel/association.ts";
+import { CLOSE_MS, written } from "../tunnel/closing.ts";
 import { Link, type StreamEnd } from "../tunnel/link.ts";
 import type { MemoryBudget } from "../tunnel/memory-budget.ts";
 import { SendWindow } from "../tunnel/send-window.ts";
@@ -22,9 +23,6 @@ import { Inbox } from "./inbox.ts";
 /** A channel's ring to begin with; it doubles when it must. */
 const RING_BYTES_INITIAL = 2048;
 const QUEUE_FRAMES_MAX = 65_536;
-/** How long closing may take to get rid of what is queued, and how often it looks. */
-const CLOSE_MS = 1000;
-const CLOSE_POLL_MS = 5;
 
 /** How a channel ended: `code` is the operating system's word for it (ECONNRESET, ETIMEDOUT ...) where there is one. */
 export interface ChannelEnd {
@@ -189,9 +187,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     const { clock } = this.#context;
     const deadline = clock.now() + CLOSE_MS;
     this.#inbox.close();
-    while (!this.#streamGone && this.#link.held.outbound > 0 && clock.now() < deadline) {
-      await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
-    }
+    await written(clock, () => !this.#streamGone && this.#link.held.outbound > 0, deadline);
     if (this.#streamGone) return;
     this.#streamGone = true;
     const late = this.#link.detach();

@@ -19,7 +19,7 @@ import { failAs } from "../tunnel/fail-as.ts";
 import { MemoryBudget } from "../tunnel/memory-budget.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
 import { reloadCertificates } from "../tunnel/reload-certificates.ts";
-import { ServerGate } from "../tunnel/server-gate.ts";
+import { ServerDoorkeeper } from "../tunnel/server-doorkeeper.ts";
 import { discard } from "../tunnel/session.ts";
 import { SessionTable } from "../tunnel/session-table.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
@@ -97,7 +97,7 @@ class ListeningServer implements ChannelServer {
   readonly #events: EventSource;
   readonly #settings: ChannelSettings;
   readonly #onChannel: OnChannel;
-  readonly #gate: ServerGate;
+  readonly #doorkeeper: ServerDoorkeeper;
   readonly #budget: MemoryBudget;
   readonly #listener: StreamListener;
   readonly #perAddress = new Map<string, number>();
@@ -113,7 +113,7 @@ class ListeningServer implements ChannelServer {
     this.#events = events;
     this.#settings = settings;
     this.#onChannel = onChannel;
-    this.#gate = new ServerGate(counters, events, settings.allow);
+    this.#doorkeeper = new ServerDoorkeeper(counters, events, settings.allow);
     this.#budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
     // Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that.
     const descriptors = Math.max(1, network.descriptorLimit() - DESCRIPTORS_RESERVED);
@@ -121,7 +121,7 @@ class ListeningServer implements ChannelServer {
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
       const place = settings.listen ?? { port: 0 };
-      this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#gate);
+      this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#doorkeeper);
     } catch (error) {
       throw failAs("ERR_LISTEN")(error);
     }
@@ -177,7 +177,7 @@ class ListeningServer implements ChannelServer {
   }
 
   #refuse(stream: StreamPort, reason: RefusalReason): void {
-    this.#gate.turnAway(stream.remote, reason);
+    this.#doorkeeper.turnAway(stream.remote, reason);
     discard(stream);
   }
 

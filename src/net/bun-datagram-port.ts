@@ -31,6 +31,9 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #ipv6Only: boolean;
   readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
+  /** Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it). */
+  #awaitsRoom = true;
+  #closed = false;
 
   /**
    * @param system the operating system's extras, if there are any.
@@ -69,10 +72,11 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   kernelDrops(): number | undefined {
-    return this.#socket.closed ? undefined : this.#gate && this.#system?.kernelDrops(this.#gate.fd);
+    return this.#closed ? undefined : this.#gate && this.#system?.kernelDrops(this.#gate.fd);
   }
 
   close(): void {
+    this.#closed = true;
     this.#bunSocket().close();
   }
 
@@ -85,6 +89,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   awaitDrain(sender: BatchSender): void {
+    this.#awaitsRoom = true;
     this.#awaitingDrain.push(sender);
   }
 
@@ -107,7 +112,8 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           ...{ flags: (options.shared ? REUSE_ADDRESS : 0) | (this.#ipv6Only ? IPV6_ONLY : 0) },
           socket: {
             data: (_socket, payload, port, address) => {
-              this.#gate?.onDatagram();
+              if (this.#closed) return;
+              this.#gate?.onDatagram(this.#awaitsRoom);
               receiver.onDatagram(payload, port, address);
             },
             drain: () => this.#onDrain(),
@@ -150,6 +156,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   #onDrain(): void {
+    this.#awaitsRoom = false;
     const waiting = this.#awaitingDrain;
     if (waiting.length === 0) return;
     this.#awaitingDrain = [];

@@ -5,7 +5,7 @@ import { formatEndpoint, unmapped } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
 import { PendingHandshakes } from "./pending-handshakes.ts";
 import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./secure-stream-port.ts";
-import { type Gate, OPEN_GATE, type StreamListener, type StreamPort } from "./stream-port.ts";
+import { type Doorkeeper, LETS_EVERYBODY_IN, type StreamListener, type StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import type { Certificates } from "./tls/certificates.ts";
 
@@ -19,7 +19,7 @@ interface Place {
 export interface Listening {
   readonly system: SystemSockets | undefined;
   /** Lets everybody in, when missing. */
-  readonly gate?: Gate | undefined;
+  readonly doorkeeper?: Doorkeeper | undefined;
   /** Keeps IPv4 out when listening on all addresses. */
   readonly ipv6Only?: boolean;
 }
@@ -28,11 +28,11 @@ export interface Listening {
 export function listenBun(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  { system, gate = OPEN_GATE, ipv6Only = false }: Listening,
+  { system, doorkeeper = LETS_EVERYBODY_IN, ipv6Only = false }: Listening,
 ): StreamListener {
   const onOpen = (socket: Socket) => onStream(new BunStreamPort(socket, system));
   const listener = listenAnywhere(at, ipv6Only, (place) => {
-    const options = { ...place, ...COMMON, socket: { ...handlers, open: guarded(gate, onOpen) } };
+    const options = { ...place, ...COMMON, socket: { ...handlers, open: guarded(doorkeeper, onOpen) } };
     return Bun.listen<BunStreamPort | undefined>(options);
   });
   prepare(listener, system);
@@ -51,12 +51,12 @@ export interface SecureListening extends Listening {
 export function listenBunSecurely(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  { system, gate = OPEN_GATE, ipv6Only = false, certificates }: SecureListening,
+  { system, doorkeeper = LETS_EVERYBODY_IN, ipv6Only = false, certificates }: SecureListening,
 ): StreamListener {
-  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, gate);
+  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, doorkeeper);
   const onOpen = (socket: SecureSocket) => handshakes.begin(socket);
   const listen = (place: object) => {
-    const socket = { ...secureHandlers, open: guarded(gate, onOpen) };
+    const socket = { ...secureHandlers, open: guarded(doorkeeper, onOpen) };
     const options = { ...place, ...COMMON, tls: certificates.forServer, socket };
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
   };
@@ -124,17 +124,17 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
 }
 
 /**
- * Hands on whom the gate lets in; the others are reset before their handshake begins. A connection that its peer reset before it
+ * Hands on whom the doorkeeper lets in; the others are reset before their handshake begins. A connection that its peer reset before it
  * was accepted has no remote address (accept(2) hands it out all the same).
  */
 function guarded<Data>(
-  gate: Gate,
+  doorkeeper: Doorkeeper,
   onOpen: (socket: Bun.Socket<Data>) => void,
 ): (socket: Bun.Socket<Data>) => void {
   return (socket) => {
     const { remoteAddress: address, remotePort: port } = socket;
-    if (address !== undefined && gate.allows(unmapped(address))) return onOpen(socket);
+    if (address !== undefined && doorkeeper.allows(unmapped(address))) return onOpen(socket);
     socket.terminate();
-    if (address !== undefined) gate.onRefused({ address, port });
+    if (address !== undefined) doorkeeper.onRefused({ address, port });
   };
 }

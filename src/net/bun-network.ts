@@ -40,10 +40,10 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     },
     watchSystem: (tell) => watchSystem(system, traits, tell),
     dial: (to) => dialBun(to, system, certificates),
-    listen: (at, onStream, gate) =>
+    listen: (at, onStream, doorkeeper) =>
       certificates === undefined
-        ? listenBun(at, onStream, { system, gate, ipv6Only })
-        : listenBunSecurely(at, onStream, { system, gate, ipv6Only, certificates }),
+        ? listenBun(at, onStream, { system, doorkeeper, ipv6Only })
+        : listenBunSecurely(at, onStream, { system, doorkeeper, ipv6Only, certificates }),
     ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }

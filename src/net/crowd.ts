@@ -7,11 +7,14 @@
 import ipaddr from "ipaddr.js";
 import { familyOf, unmapped } from "./endpoint.ts";
 
-/** As many as one per-source client dials at once. */
-export const PER_ORIGIN_MAX = 64;
+/** How many there may be, and how many of one origin. */
+export interface CrowdLimits {
+  readonly max: number;
+  readonly perOrigin: number;
+}
 
 export class Crowd<Member> {
-  readonly #max: number;
+  readonly #limits: CrowdLimits;
   readonly #evict: (member: Member) => void;
   /** The oldest first. */
   readonly #origins = new Map<Member, string>();
@@ -19,11 +22,10 @@ export class Crowd<Member> {
   readonly #byOrigin = new Map<string, Set<Member>>();
 
   /**
-   * @param max how many there may be.
    * @param evict ends a member, which leaves by that.
    */
-  constructor(max: number, evict: (member: Member) => void) {
-    this.#max = max;
+  constructor(limits: CrowdLimits, evict: (member: Member) => void) {
+    this.#limits = limits;
     this.#evict = evict;
   }
 
@@ -40,12 +42,23 @@ export class Crowd<Member> {
   enter(member: Member, address: string): void {
     const origin = originOf(address);
     const siblings = this.#byOrigin.get(origin);
-    if (siblings !== undefined && siblings.size >= PER_ORIGIN_MAX) this.#evictOldest(siblings);
-    else if (this.size >= this.#max) this.#evictOldest(this.#largest());
+    if (siblings !== undefined && siblings.size >= this.#limits.perOrigin) this.#evictOldest(siblings);
+    else if (this.size >= this.#limits.max) this.#evictOldest(this.#largest());
     this.#origins.set(member, origin);
     const now = this.#byOrigin.get(origin);
     if (now === undefined) this.#byOrigin.set(origin, new Set([member]));
     else now.add(member);
+  }
+
+  /** It has begun to prove itself only now: the newest, so that it is not the next to go. */
+  renew(member: Member): void {
+    const origin = this.#origins.get(member);
+    const siblings = origin === undefined ? undefined : this.#byOrigin.get(origin);
+    if (origin === undefined || siblings === undefined) return;
+    this.#origins.delete(member);
+    this.#origins.set(member, origin);
+    siblings.delete(member);
+    siblings.add(member);
   }
 
   /** It is one of them no longer. */

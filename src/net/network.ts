@@ -8,7 +8,7 @@ import type {
   NetworkInterface,
 } from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
-import type { Dial, DialTarget, Gate, StreamListener, StreamPort } from "./stream-port.ts";
+import type { Dial, DialTarget, Doorkeeper, StreamListener, StreamPort } from "./stream-port.ts";
 
 /** What the operating system gives beyond plain sockets. */
 export interface SystemReport {
@@ -55,13 +55,13 @@ export interface Network {
    * Listens on a TCP port; each connection is handed to `onStream`, after its handshake where there is one.
    *
    * @param at an address literal, or undefined for every address of this host, IPv4 and IPv6.
-   * @param gate lets everybody in, when missing.
+   * @param doorkeeper lets everybody in, when missing.
    * @throws NetError when it cannot be bound.
    */
   listen(
     at: { address?: string; port: number },
     onStream: (stream: StreamPort) => void,
-    gate?: Gate,
+    doorkeeper?: Doorkeeper,
   ): StreamListener;
   /**
    * Reads certificates, keys and authorities again, for connections from now on; those that are up stay.

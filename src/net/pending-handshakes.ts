@@ -3,12 +3,17 @@
 import { systemClock } from "./clock.ts";
 import { Crowd } from "./crowd.ts";
 import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./secure-stream-port.ts";
-import type { Gate, StreamPort } from "./stream-port.ts";
+import type { Doorkeeper, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import { tlsFailure } from "./tls/tls-failure.ts";
 import { Turnstile } from "./turnstile.ts";
 
 const HANDSHAKES_MAX = 256;
+/**
+ * Twice what a per-source client dials at once: with TLS 1.3 it is through, and dials on, before we know (RFC 8446,
+ * section 2).
+ */
+export const HANDSHAKES_PER_ORIGIN_MAX = 128;
 const DESCRIPTORS_SHARE = 1 / 4;
 /** From the beginning of one to that of the next: each costs some 0.5 ms, and a flood may not take most of the time. */
 const INTERVAL_MS = 2;
@@ -22,23 +27,27 @@ export class PendingHandshakes {
   readonly #system: SystemSockets | undefined;
   readonly #terms: HandshakeTerms;
   readonly #onStream: (stream: StreamPort) => void;
-  readonly #gate: Gate;
+  readonly #doorkeeper: Doorkeeper;
   readonly #pending: Crowd<SecureStreamPort>;
-  readonly #turnstile = new Turnstile(systemClock, INTERVAL_MS);
+  readonly #turnstile: Turnstile<SecureStreamPort>;
   #stopped = false;
 
   constructor(
     system: SystemSockets | undefined,
     terms: HandshakeTerms,
     onStream: (stream: StreamPort) => void,
-    gate: Gate,
+    doorkeeper: Doorkeeper,
   ) {
     const max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
-    this.#pending = new Crowd(max, (port) => port.fail(tlsFailure("TLS_CROWDED", terms.side)));
+    this.#pending = new Crowd({ max, perOrigin: HANDSHAKES_PER_ORIGIN_MAX }, (port) =>
+      port.fail(tlsFailure("TLS_CROWDED", terms.side)),
+    );
+    // Who has waited did so for our sake.
+    this.#turnstile = new Turnstile(systemClock, INTERVAL_MS, (port) => this.#pending.renew(port));
     this.#system = system;
     this.#terms = terms;
     this.#onStream = onStream;
-    this.#gate = gate;
+    this.#doorkeeper = doorkeeper;
   }
 
   /** A connection has come. */
@@ -47,10 +56,11 @@ export class PendingHandshakes {
       this.#pending.leave(port);
       this.#turnstile.leave(port);
       if (failure === undefined) this.#onStream(port);
-      else if (!this.#stopped) this.#gate.onFailure(port.remote, failure);
+      else if (!this.#stopped) this.#doorkeeper.onFailure(port.remote, failure);
     });
     this.#pending.enter(port, port.remote.address);
     this.#turnstile.enter(port);
+    if (this.#stopped) this.stop(); // in answer to what was told of whoever made room
   }
 
   /** Breaks off every handshake, and tells nobody. */

@@ -93,7 +93,7 @@ export interface Dial {
 }
 
 /** Who is let in at a listener, and who is told of those that are not. Their connections are closed by then. */
-export interface Gate {
+export interface Doorkeeper {
   /** Whether an address may connect: a literal, IPv4 not wrapped in IPv6. Asked before anything is said to it. */
   allows(address: string): boolean;
   /** Its address may not connect. */
@@ -103,7 +103,7 @@ export interface Gate {
 }
 
 /** Lets everybody in. */
-export const OPEN_GATE: Gate = { allows: () => true, onRefused() {}, onFailure() {} };
+export const LETS_EVERYBODY_IN: Doorkeeper = { allows: () => true, onRefused() {}, onFailure() {} };
 
 /** A TCP port that is listening. */
 export interface StreamListener {

@@ -10,13 +10,18 @@ import type { StreamGauge } from "./stream-port.ts";
 
 /**
  * Between Bun and one UDP socket. It closes by itself when receiving has taken its share of a turn of the event loop,
- * and opens at the end of the turn; what arrives meanwhile waits in the kernel.
+ * and opens at the end of the turn.
  */
 export interface ReceiveGate {
   /** The socket's descriptor. While the gate is closed, the one that Bun knows leads elsewhere. */
   readonly fd: number;
-  /** To be told of every datagram. */
-  onDatagram(): void;
+  /**
+   * To be told of every datagram.
+   *
+   * @param awaitsRoom whether Bun waits for room to send: what arrives while the gate is closed is then dropped by the
+   * kernel, and counted among the socket's drops. Else it waits there.
+   */
+  onDatagram(awaitsRoom: boolean): void;
   /** Opens it before its time: needed before Bun itself sends on the socket or closes it. */
   open(): void;
 }

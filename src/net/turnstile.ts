@@ -12,28 +12,33 @@ interface Entrant {
   resume(): void;
 }
 
-export class Turnstile {
+export class Turnstile<One extends Entrant> {
   readonly #clock: Clock;
   readonly #intervalMs: number;
+  readonly #onBegin: (entrant: One) => void;
   /** In the order in which they came. */
-  readonly #waiting = new Set<Entrant>();
+  readonly #waiting = new Set<One>();
   #closed = false;
 
-  /** @param intervalMs from one to the next. */
-  constructor(clock: Clock, intervalMs: number) {
+  /**
+   * @param intervalMs from one to the next, at least.
+   * @param onBegin told of one that has waited and is let in now.
+   */
+  constructor(clock: Clock, intervalMs: number, onBegin: (entrant: One) => void) {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
+    this.#onBegin = onBegin;
   }
 
   /** Lets it begin now, or pauses it until it is its turn. */
-  enter(entrant: Entrant): void {
+  enter(entrant: One): void {
     if (!this.#closed) return this.#close();
     entrant.pause();
     this.#waiting.add(entrant);
   }
 
   /** It is gone, and waits no longer. */
-  leave(entrant: Entrant): void {
+  leave(entrant: One): void {
     this.#waiting.delete(entrant);
   }
 
@@ -47,6 +52,7 @@ export class Turnstile {
       this.#waiting.delete(next);
       this.#close();
       next.resume();
+      this.#onBegin(next);
     });
   }
 }

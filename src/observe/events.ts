@@ -2,6 +2,7 @@
 
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
+import { isTlsCode } from "../net/tls/tls-failure.ts";
 import { callOut } from "./call-out.ts";
 import type { UnprovedReason } from "./counters.ts";
 import { Repeats } from "./repeats.ts";
@@ -106,7 +107,7 @@ const WARNINGS = new Set<EventType>([
 
 /** The code of a connection that TLS ended: each is news once, since it is more often a mistake of ours than the network's. */
 function tlsCodeOf(event: TunnelEvent): string | undefined {
-  return "code" in event && event.code?.startsWith("TLS_") ? event.code : undefined;
+  return "code" in event && isTlsCode(event.code) ? event.code : undefined;
 }
 
 /** Passes events on to whoever listens, and says how much each matters. */

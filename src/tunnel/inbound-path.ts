@@ -15,7 +15,7 @@ import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
-import { Turn } from "./turn.ts";
+import { DeliveryTurn } from "./delivery-turn.ts";
 
 /** Frames between two looks at the clock. */
 const TURN_LOOK = 64;
@@ -43,13 +43,14 @@ export class InboundPath implements SendReport {
   #stream: StreamPort | undefined;
   #decoder = new FrameDecoder();
   #chunkAt = 0;
-  readonly #turn: Turn;
+  readonly #turn: DeliveryTurn;
   #paused = false;
+  #onDelivered: (() => void) | undefined;
 
   constructor(options: InboundOptions) {
     this.#options = options;
     this.#counters = options.counters;
-    this.#turn = new Turn(options.clock, () => this.#goOn());
+    this.#turn = new DeliveryTurn(options.clock, () => this.#goOn());
   }
 
   /** Datagrams that wait for the UDP socket. */
@@ -90,12 +91,21 @@ export class InboundPath implements SendReport {
     if (this.#mustWait) this.#pause();
   }
 
+  /** Calls `then` when all that has come is delivered: now, unless some of it has to wait. */
+  afterDelivery(then: () => void): void {
+    if (this.#paused) this.#onDelivered = then;
+    else then();
+  }
+
   /**
-   * Goes on without a stream. Frames of it that still waited in the chunk are lost.
+   * Goes on without a stream. What has come of it is delivered now, and lost only when the UDP socket is full.
    *
    * @returns counts what the stream still brings while it is being left: nobody relays it.
    */
   close(): (chunk: Uint8Array) => void {
+    this.#onDelivered = undefined;
+    this.#paused = false;
+    this.#deliver(true);
     this.#stream = undefined;
     this.#dropUndelivered("stream lost");
     const decoder = this.#decoder;
@@ -148,15 +158,18 @@ export class InboundPath implements SendReport {
     if (this.#mustWait) return;
     this.#paused = false;
     this.#stream?.resume();
+    const then = this.#onDelivered;
+    this.#onDelivered = undefined;
+    then?.();
   }
 
-  /** Sends every whole frame there is, or as many as the UDP socket takes and the turn allows. */
-  #deliver(): void {
+  /** Sends every whole frame there is, or as many as the UDP socket takes and, unless the stream ends, the turn allows. */
+  #deliver(ending = false): void {
     const decoder = this.#decoder;
     const { inbound } = this.#counters;
     const { trace, openSender } = this.#options;
-    let frames = 0;
-    while (!this.#sender?.blocked && !(frames++ % TURN_LOOK === 0 && this.#turn.over) && decoder.next()) {
+    let untilLook = ending ? Infinity : TURN_LOOK;
+    while (!this.#sender?.blocked && decoder.next()) {
       const { length } = decoder;
       inbound.received++;
       inbound.receivedBytes += length;
@@ -166,6 +179,9 @@ export class InboundPath implements SendReport {
       else if (this.#sender === undefined) inbound.drop("not sent");
       else if (length > this.#payloadBytesMax) inbound.drop("too long");
       else this.#sender.add(decoder.bytes, decoder.start, length);
+      if (--untilLook > 0) continue;
+      if (this.#turn.over) break;
+      untilLook = TURN_LOOK;
     }
     this.#sender?.flush();
   }

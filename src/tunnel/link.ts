@@ -114,7 +114,8 @@ export class Link implements StreamReceiver {
   }
 
   onEnd(): void {
-    this.#onStreamEnd({ by: "peer" });
+    // Where TLS is, what the peer said last may come with its farewell, though the stream is paused.
+    this.#inbound.afterDelivery(() => this.#onStreamEnd({ by: "peer" }));
   }
 
   onClose(code: string | undefined): void {

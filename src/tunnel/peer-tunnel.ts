@@ -9,13 +9,14 @@ import { errorCode } from "../net/network.ts";
 import { sum } from "../observe/stats.ts";
 import { isGuarded, type Settings } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
+import { written } from "./closing.ts";
 import { failAs } from "./fail-as.ts";
 import { Link } from "./link.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
 import { RunningTunnel } from "./running-tunnel.ts";
 import { SendWindow } from "./send-window.ts";
 import { ServerDirectory } from "./server-directory.ts";
-import { ServerGate } from "./server-gate.ts";
+import { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { StreamClient } from "./stream-client.ts";
 import { StreamServer } from "./stream-server.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
@@ -53,7 +54,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
           ? new StreamServer(
               this,
               listen as NonNullable<Settings["listen"]>,
-              new ServerGate(this.counters, this.events, allow),
+              new ServerDoorkeeper(this.counters, this.events, allow),
             )
           : new StreamClient(this, new ServerDirectory(this.network, this.events, connect, family));
     } catch (error) {
@@ -139,12 +140,10 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   protected async finish(deadline: number): Promise<void> {
     for (const datagrams of this.#datagrams) datagrams.stop();
     this.#supply?.stop();
-    await this.written(
-      () => this.#supply?.association?.complete === true && this.held.outbound > 0,
-      deadline,
-    );
-    const leftMs = deadline - this.network.clock.now();
-    this.#supply?.association?.end("closing", Math.max(1, leftMs));
+    const { clock } = this.network;
+    const writing = () => this.#supply?.association?.complete === true && this.held.outbound > 0;
+    await written(clock, writing, deadline);
+    this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
     await Promise.all([...this.#associations].map(({ gone }) => gone));
     for (const link of this.links) link.dropHeld("closing");
     this.#closeDatagrams();

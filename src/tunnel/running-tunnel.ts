@@ -6,15 +6,12 @@ import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Gauges } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
+import { CLOSE_MS } from "./closing.ts";
 import { Life } from "./life.ts";
 import type { Link } from "./link.ts";
 import { reloadCertificates } from "./reload-certificates.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 import { TunnelEmitter } from "./tunnel-emitter.ts";
-
-/** How long closing may take to get rid of what is queued, and how often it looks. */
-const CLOSE_MS = 1000;
-const CLOSE_POLL_MS = 5;
 
 export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   readonly settings: Settings;
@@ -97,13 +94,5 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */
   onOver(error?: Error): void {
     void this.#life.end(error);
-  }
-
-  /** Settles when nothing is `writing` any more, or at the deadline. */
-  protected async written(writing: () => boolean, deadline: number): Promise<void> {
-    const { clock } = this.network;
-    while (writing() && clock.now() < deadline) {
-      await new Promise<void>((resolve) => void clock.after(CLOSE_POLL_MS, resolve));
-    }
   }
 }

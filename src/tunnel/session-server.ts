@@ -10,7 +10,7 @@ import type { DisconnectReason, EventSource, RefusalReason } from "../observe/ev
 import { sum } from "../observe/stats.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
-import { ServerGate } from "./server-gate.ts";
+import { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { discard, type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
 import type { Trace } from "./tunnel.ts";
@@ -26,7 +26,7 @@ export class SessionServer implements SessionKeeper {
   readonly #events: EventSource;
   readonly #target: Endpoint;
   readonly #trace: Trace | undefined;
-  readonly #gate: ServerGate;
+  readonly #doorkeeper: ServerDoorkeeper;
   readonly #perAddress = new Map<string, number>();
   readonly #listener: StreamListener;
   #stopped = false;
@@ -44,10 +44,10 @@ export class SessionServer implements SessionKeeper {
     this.#events = events;
     this.#target = target;
     this.#trace = trace;
-    this.#gate = new ServerGate(context.counters, events, settings.allow);
+    this.#doorkeeper = new ServerDoorkeeper(context.counters, events, settings.allow);
     this.sessions = new SessionTable(sessionsMax);
     const place = settings.listen as { port: number };
-    this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#gate);
+    this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#doorkeeper);
   }
 
   get listening(): readonly Endpoint[] {
@@ -99,7 +99,7 @@ export class SessionServer implements SessionKeeper {
     if (reason === "too many sessions") {
       this.#events.report({ type: "session refused", source: stream.remote, sessions: this.sessions.size });
     }
-    this.#gate.turnAway(stream.remote, reason);
+    this.#doorkeeper.turnAway(stream.remote, reason);
     discard(stream);
   }
 }

@@ -3,6 +3,7 @@
 import type { Timer } from "../net/clock.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import { isGuarded } from "../options/settings.ts";
+import { written } from "./closing.ts";
 import { failAs } from "./fail-as.ts";
 import { Farewells } from "./farewells.ts";
 import type { Link } from "./link.ts";
@@ -100,7 +101,8 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     const end = this.#end;
     if (end === undefined) return;
     end.stop();
-    await this.written(() => [...end.sessions].some((session) => session.writing), deadline);
+    const writing = () => [...end.sessions].some((session) => session.writing);
+    await written(this.network.clock, writing, deadline);
     for (const session of [...end.sessions]) end.end(session, "closing");
     end.close();
     await this.farewells.over();

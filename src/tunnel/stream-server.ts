@@ -6,27 +6,27 @@ import type { RefusalReason } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { Admission, type Incumbent } from "./admission.ts";
 import type { Association } from "./association.ts";
-import type { ServerGate } from "./server-gate.ts";
+import type { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { discard } from "./session.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 
 export class StreamServer implements StreamSupply {
   readonly #context: SupplyContext;
-  readonly #gate: ServerGate;
+  readonly #doorkeeper: ServerDoorkeeper;
   readonly #listeners: StreamListener[] = [];
   readonly #admission = new Admission();
   #current: { association: Association; address: string; since: number } | undefined;
   #stopped = false;
 
   /** @throws NetError when a port cannot be bound. */
-  constructor(context: SupplyContext, at: NonNullable<Settings["listen"]>, gate: ServerGate) {
+  constructor(context: SupplyContext, at: NonNullable<Settings["listen"]>, doorkeeper: ServerDoorkeeper) {
     this.#context = context;
-    this.#gate = gate;
+    this.#doorkeeper = doorkeeper;
     try {
       for (let index = 0; index < context.streams; index++) {
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
         const place = { ...at, port: at.port && at.port + index };
-        this.#listeners.push(context.network.listen(place, onStream, gate));
+        this.#listeners.push(context.network.listen(place, onStream, doorkeeper));
       }
     } catch (error) {
       this.stop();
@@ -86,7 +86,7 @@ export class StreamServer implements StreamSupply {
   }
 
   #refuse(stream: StreamPort, reason: RefusalReason): void {
-    this.#gate.turnAway(stream.remote, reason);
+    this.#doorkeeper.turnAway(stream.remote, reason);
     discard(stream);
   }
 }

@@ -7,8 +7,8 @@ import { expect, test } from "bun:test";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
-import { Crowd } from "./crowd.ts";
 import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
+import { Visitors } from "./visitors.ts";
 
 const FILES = 128;
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
@@ -36,12 +36,12 @@ test.each([
     const memory = residentBytes(pid);
     let most = 0;
     {
-      await using crowd = new Crowd(tcp);
+      await using visitors = new Visitors(tcp);
       for (let round = 0; round < 10; round++) {
-        for (const { socket } of await crowd.grow(100)) socket.write(GARBAGE);
+        for (const { socket } of await visitors.grow(100)) socket.write(GARBAGE);
         most = Math.max(most, openFiles(pid));
       }
-      await until("the crowd to be dealt with", () => crowd.closed >= 1000 - FILES);
+      await until("the visitors to be dealt with", () => visitors.closed >= 1000 - FILES);
       const before = cpuSeconds(pid);
       await Bun.sleep(500);
       expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // spinning would take all of it

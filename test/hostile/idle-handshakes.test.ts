@@ -1,13 +1,13 @@
 /** Whoever connects to a server with TLS and does not get on with the handshake: what that costs is given back. */
 
 import { expect } from "bun:test";
-import { PER_ORIGIN_MAX } from "../../src/net/crowd.ts";
+import { HANDSHAKES_PER_ORIGIN_MAX } from "../../src/net/pending-handshakes.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
-import { openFiles, residentBytes } from "./process-figures.ts";
+import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
 import { Strangers } from "./strangers.ts";
 
 const IDLE = { count: 2000 };
@@ -30,7 +30,10 @@ testNeeding("openssl")(
     const files = openFiles(pid);
     const round = async (conduct: typeof IDLE) => {
       await using _strangers = await Strangers.come(tcp, conduct);
-      await until("the oldest to make room", () => openFiles(pid) <= files + PER_ORIGIN_MAX);
+      await until("the oldest to make room", () => openFiles(pid) <= files + HANDSHAKES_PER_ORIGIN_MAX);
+      const before = cpuSeconds(pid);
+      await Bun.sleep(500); // an interval that is measured
+      expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // spinning would take all of it
     };
     await round(IDLE); // what is loaded at the first handshake stays
     const memory = residentBytes(pid);

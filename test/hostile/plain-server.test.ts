@@ -3,16 +3,16 @@
 import { expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";
 import { until } from "../support/until.ts";
-import { Crowd } from "./crowd.ts";
 import { openFiles } from "./process-figures.ts";
 import { QuietTunnel } from "./quiet-tunnel.ts";
+import { Visitors } from "./visitors.ts";
 
 test("peer mode: a flood of connections from elsewhere is turned away at once", async () => {
   await using quiet = await QuietTunnel.open({});
   const files = openFiles();
-  await using crowd = new Crowd(quiet.port, "127.0.0.41");
-  await crowd.grow(2000);
-  await until("all to be turned away", () => crowd.closed === 2000);
+  await using visitors = new Visitors(quiet.port, "127.0.0.41");
+  await visitors.grow(2000);
+  await until("all to be turned away", () => visitors.closed === 2000);
   await quiet.expectUnharmed();
   expect(quiet.server.counters.refusedConnections).toBe(2000);
   await until("the files to be closed", () => openFiles() <= files);
@@ -24,10 +24,10 @@ test("peer mode: whoever comes and goes leaves nothing behind", async () => {
   await until("the server to be free", () => quiet.server.counters.connects === 1);
   const files = openFiles();
   for (let round = 0; round < 10; round++) {
-    await using crowd = new Crowd(quiet.port, `127.0.0.${50 + round}`);
-    const strangers = await crowd.grow(100);
+    await using visitors = new Visitors(quiet.port, `127.0.0.${50 + round}`);
+    const strangers = await visitors.grow(100);
     for (const { socket } of strangers) socket.shutdown();
-    await until("them to be let go", () => crowd.closed === 100);
+    await until("them to be let go", () => visitors.closed === 100);
   }
   await until("the files to be closed", () => openFiles() <= files);
 });
@@ -39,12 +39,12 @@ test("-p: idle connections and half a frame each hold nobody up, and may be no m
   );
   const files = openFiles();
   {
-    await using crowd = new Crowd(quiet.port, "127.0.0.61");
-    for (const { socket } of await crowd.grow(1000)) socket.write(Uint8Array.of(0xff));
-    await until("the rest to be turned away", () => crowd.closed === 800);
+    await using visitors = new Visitors(quiet.port, "127.0.0.61");
+    for (const { socket } of await visitors.grow(1000)) socket.write(Uint8Array.of(0xff));
+    await until("the rest to be turned away", () => visitors.closed === 800);
     expect(quiet.server.counters.refusedConnections).toBe(800);
     for (let byte = 0; byte < 20; byte++) {
-      for (const { socket, closed } of crowd.strangers) if (!closed()) socket.write(Uint8Array.of(byte));
+      for (const { socket, closed } of visitors.strangers) if (!closed()) socket.write(Uint8Array.of(byte));
       await Bun.sleep(0);
     }
     await quiet.expectUnharmed();
@@ -54,10 +54,10 @@ test("-p: idle connections and half a frame each hold nobody up, and may be no m
 
 test("-p: garbage is relayed or dropped, counted either way", async () => {
   await using quiet = await QuietTunnel.open({ perSource: true });
-  await using crowd = new Crowd(quiet.port, "127.0.0.62");
+  await using visitors = new Visitors(quiet.port, "127.0.0.62");
   const received = () => quiet.server.counters.inbound.received;
   const before = received();
-  const [first] = await crowd.grow(1);
+  const [first] = await visitors.grow(1);
   first?.socket.write(encodeFrame(new Uint8Array(65_530))); // longer than UDP can carry
   await until("it to be dropped", () => quiet.server.counters.inbound.dropped["too long"] === 1);
   expect(received()).toBe(before + 1);

@@ -4,9 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { ClientHandshake } from "../../src/auth/handshake.ts";
 import { secretOf } from "../auth/secret-of.ts";
 import { until } from "../support/until.ts";
-import { Crowd, type Stranger } from "./crowd.ts";
 import { openFiles } from "./process-figures.ts";
 import { QuietTunnel } from "./quiet-tunnel.ts";
+import { type Stranger, Visitors } from "./visitors.ts";
 
 const secret = "known-to-both-ends";
 const WAITING_PER_ADDRESS = 64;
@@ -33,19 +33,19 @@ describe.each([
   test("2,000 idle connections: the oldest go, newcomers get in, and everything is given back", async () => {
     await using quiet = await QuietTunnel.open(both);
     const files = openFiles();
-    await using crowd = new Crowd(quiet.port);
-    await crowd.grow(2000);
+    await using visitors = new Visitors(quiet.port);
+    await visitors.grow(2000);
     const { unproved } = quiet.server.counters;
     await until("the oldest to go", () => unproved["crowded out"] === 2000 - WAITING_PER_ADDRESS);
-    await until("them to notice", () => crowd.closed === 2000 - WAITING_PER_ADDRESS);
+    await until("them to notice", () => visitors.closed === 2000 - WAITING_PER_ADDRESS);
     await quiet.expectUnharmed();
     expect(openFiles()).toBeLessThanOrEqual(files + 2 * WAITING_PER_ADDRESS);
     if ("perSource" in options) {
-      const [newcomer] = await crowd.grow(1);
+      const [newcomer] = await visitors.grow(1);
       await respond(newcomer as Stranger, secret);
       await until("it to be let in", () => quiet.server.counters.connects === 2);
     }
-    await crowd.leave();
+    await visitors.leave();
     await until("the files to be closed", () => openFiles() <= files);
     expect(quiet.server.counters.refusedConnections).toBe(2000);
   });
@@ -55,22 +55,22 @@ describe.each([
     const files = openFiles();
     const { unproved } = quiet.server.counters;
     {
-      await using crowd = new Crowd(quiet.port, "127.0.0.31");
-      for (const { socket } of await crowd.grow(60)) socket.write(noise(65_536));
+      await using visitors = new Visitors(quiet.port, "127.0.0.31");
+      for (const { socket } of await visitors.grow(60)) socket.write(noise(65_536));
       await until("the garbage to be known for what it is", () => unproved["no handshake"] === 60);
       await quiet.expectUnharmed();
-      expect(crowd.closed).toBe(0);
-      for (const { read } of crowd.strangers) expect(read().length).toBe(CHALLENGE_BYTES);
+      expect(visitors.closed).toBe(0);
+      for (const { read } of visitors.strangers) expect(read().length).toBe(CHALLENGE_BYTES);
     }
     {
-      await using crowd = new Crowd(quiet.port, "127.0.0.32");
-      for (const stranger of await crowd.grow(60)) await respond(stranger, "known-to-somebody-else");
+      await using visitors = new Visitors(quiet.port, "127.0.0.32");
+      for (const stranger of await visitors.grow(60)) await respond(stranger, "known-to-somebody-else");
       await until("the proofs to be judged", () => unproved["wrong proof"] === 60);
       await quiet.expectUnharmed();
-      for (const { read } of crowd.strangers) expect(read().length).toBe(CHALLENGE_BYTES);
+      for (const { read } of visitors.strangers) expect(read().length).toBe(CHALLENGE_BYTES);
     }
     for (let round = 0; round < 10; round++) {
-      await using flood = new Crowd(quiet.port, "127.0.0.33");
+      await using flood = new Visitors(quiet.port, "127.0.0.33");
       await flood.grow(200);
     }
     await quiet.expectUnharmed();
@@ -82,8 +82,8 @@ describe.each([
 
   test("a recorded handshake, and the challenge sent back", async () => {
     await using quiet = await QuietTunnel.open(both);
-    await using crowd = new Crowd(quiet.port, "127.0.0.34");
-    const [first, second, third] = (await crowd.grow(3)) as [Stranger, Stranger, Stranger];
+    await using visitors = new Visitors(quiet.port, "127.0.0.34");
+    const [first, second, third] = (await visitors.grow(3)) as [Stranger, Stranger, Stranger];
     const { unproved, connects } = quiet.server.counters;
     const recorded = new ClientHandshake(secretOf(secret), new Uint8Array(32).fill(9), undefined);
     await until("the challenge", () => first.read().length >= CHALLENGE_BYTES);
@@ -103,8 +103,8 @@ test("garbage after the proof harms nobody else's session", async () => {
   await using quiet = await QuietTunnel.open({ secret, perSource: true });
   const files = openFiles();
   {
-    await using crowd = new Crowd(quiet.port);
-    for (const stranger of await crowd.grow(20)) {
+    await using visitors = new Visitors(quiet.port);
+    for (const stranger of await visitors.grow(20)) {
       await respond(stranger, secret);
       await until("the confirmation", () => stranger.read().length >= CHALLENGE_BYTES + 32);
       stranger.socket.write(Uint8Array.of(0xff, 0xff, ...noise(30_000))); // a frame that is never finished

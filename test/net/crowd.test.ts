@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
-import { Crowd, PER_ORIGIN_MAX } from "../../src/net/crowd.ts";
+import { Crowd } from "../../src/net/crowd.ts";
+
+const PER_ORIGIN_MAX = 64;
 
 /** A crowd of numbers, and those that had to go. */
 function crowd(max: number) {
   const evicted: number[] = [];
-  const of: Crowd<number> = new Crowd(max, (member) => {
+  const of: Crowd<number> = new Crowd({ max, perOrigin: PER_ORIGIN_MAX }, (member) => {
     evicted.push(member);
     of.leave(member);
   });
@@ -49,4 +51,14 @@ test("who has left takes no room, and can leave again", () => {
   of.enter(3, "192.0.2.1");
   expect(evicted).toEqual([]);
   expect(of.members).toEqual([2, 3]);
+});
+
+test("who has been renewed is the newest, of its origin and of all", () => {
+  const { of, evicted } = crowd(3);
+  for (const member of [1, 2, 3]) of.enter(member, "192.0.2.1");
+  of.renew(1);
+  of.renew(4); // nobody
+  of.enter(5, "192.0.2.2");
+  expect(evicted).toEqual([2]);
+  expect(of.members).toEqual([3, 1, 5]);
 });

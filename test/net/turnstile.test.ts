@@ -5,13 +5,14 @@ import { Turnstile } from "../../src/net/turnstile.ts";
 /** A stream that says what is done to it, and when. */
 function entrant(name: string, clock: VirtualClock, log: string[]) {
   const say = (what: string) => () => void log.push(`${name} ${what} at ${clock.now()}`);
-  return { pause: say("waits"), resume: say("begins") };
+  return { name, pause: say("waits"), resume: say("begins") };
 }
 
 test("one begins at once, the others one after the other, and whoever has left has no turn", async () => {
   const clock = new VirtualClock();
   const log: string[] = [];
-  const turnstile = new Turnstile(clock, 5);
+  const turnstile = new Turnstile<ReturnType<typeof entrant>>(clock, 5, ({ name }) => void begun.push(name));
+  const begun: string[] = [];
   const leaving = entrant("c", clock, log);
   for (const name of ["a", "b"]) turnstile.enter(entrant(name, clock, log));
   turnstile.enter(leaving);
@@ -28,4 +29,5 @@ test("one begins at once, the others one after the other, and whoever has left h
   expect(log.at(-1)).toBe("e begins at 15");
   await clock.advance(5);
   expect(clock.pending).toBe(0);
+  expect(begun).toEqual(["b", "d", "e"]);
 });

@@ -88,7 +88,8 @@ test("a quiet session beside a stalled reader and a flood is not ten times slowe
   while (flooded.answers.length < 1000) await Bun.sleep(5);
   // What else the machine does can only make a round worse.
   let beside = Infinity;
-  for (let round = 0; round < ROUNDS_MAX && beside >= 10 * alone; round++) beside = await medianRoundTripMs(quiet);
+  for (let round = 0; round < ROUNDS_MAX && beside >= 10 * alone; round++)
+    beside = await medianRoundTripMs(quiet);
   stalled.destroy();
   expect(beside).toBeLessThan(10 * alone);
 }, 30_000);

@@ -10,6 +10,7 @@ import type { StreamGauge } from "../stream-port.ts";
 import type { ReceiveGate, SystemSockets } from "../system-sockets.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { beginDial } from "./dial.ts";
+import { DropFilter } from "./drop-filter.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
@@ -39,6 +40,7 @@ export class LinuxSockets implements SystemSockets {
   readonly #userTimeoutMs: number;
   readonly #scratch: OffloadScratch;
   readonly #turn = new ReceiveTurn(systemClock);
+  readonly #filter: DropFilter;
   readonly #gauge: LinuxStreamGauge;
   onReportChanged: () => void = () => {};
   #receiveBufferBytes = Infinity;
@@ -48,6 +50,7 @@ export class LinuxSockets implements SystemSockets {
     this.#traits = traits;
     this.#userTimeoutMs = Math.round(traits.deadAfterMs * KERNEL_SHARE);
     this.#scratch = new OffloadScratch(libc);
+    this.#filter = new DropFilter(libc);
     this.#gauge = new LinuxStreamGauge(libc);
     if (traits.offload === "off") this.#scratch.offReason = "not wanted";
     else probeOffload(libc, this.#scratch);
@@ -102,7 +105,7 @@ export class LinuxSockets implements SystemSockets {
   }
 
   receiveGate(fd: number): ReceiveGate {
-    return new LinuxReceiveGate(this.#libc, fd, this.#turn);
+    return new LinuxReceiveGate(this.#libc, fd, this.#turn, this.#filter);
   }
 
   transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined {

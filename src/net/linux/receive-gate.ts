@@ -6,18 +6,20 @@
  * loop finds nothing more and ends. The real socket goes on receiving under another number. The kernel's poll follows
  * the open file and not the number (epoll(7), question 6), so that Bun hears of it again once it is back in its place.
  *
- * A filter that drops everything (SO_ATTACH_FILTER) ends the loop too, but loses what arrives meanwhile, and all that
- * is queued is delivered first.
+ * Only while Bun waits for room to send must the socket stay where it is, for at the end of its loop Bun tells the poll
+ * to wait for that no more, and the real socket would never hear of it: the loop would spin. Then a filter drops what
+ * arrives until the turn is over. What is queued is still delivered.
  */
 
 import type { Clock } from "../clock.ts";
 import type { ReceiveGate } from "../system-sockets.ts";
 import { AF_INET, F_DUPFD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./constants.ts";
+import type { DropFilter } from "./drop-filter.ts";
 import type { Libc } from "./libc.ts";
 
 /** What receiving may cost in one turn of the event loop, looked at every so many datagrams. */
 const TURN_US = 3000;
-const TURN_LOOK = 256;
+const TURN_LOOK = 32;
 
 export class LinuxReceiveGate implements ReceiveGate {
   fd: number;
@@ -25,21 +27,43 @@ export class LinuxReceiveGate implements ReceiveGate {
   /** The number Bun knows. */
   readonly #bunFd: number;
   readonly #turn: ReceiveTurn;
+  readonly #filter: DropFilter;
+  #filtered = false;
 
-  constructor(libc: Libc, bunFd: number, turn: ReceiveTurn) {
+  constructor(libc: Libc, bunFd: number, turn: ReceiveTurn, filter: DropFilter) {
     this.#libc = libc;
     this.#bunFd = bunFd;
     this.#turn = turn;
+    this.#filter = filter;
     this.fd = bunFd;
   }
 
-  onDatagram(): void {
-    this.#turn.count(this);
+  onDatagram(awaitsRoom: boolean): void {
+    this.#turn.count(this, awaitsRoom);
   }
 
-  /** From now on Bun finds nothing to read. With no descriptor to spare, the gate stays open. */
-  close(): void {
+  /** From now on Bun finds nothing to read, or soon. With no descriptor to spare, the gate stays open. */
+  close(awaitsRoom: boolean): void {
     if (this.#closed) return;
+    if (awaitsRoom) this.#filtered = this.#filter.attach(this.#bunFd);
+    else this.#moveAway();
+  }
+
+  open(): void {
+    if (this.#filtered) {
+      this.#filtered = false;
+      this.#filter.detach(this.#bunFd);
+    } else if (this.#closed) {
+      this.#put(this.fd);
+      this.fd = this.#bunFd;
+    }
+  }
+
+  get #closed(): boolean {
+    return this.#filtered || this.fd !== this.#bunFd;
+  }
+
+  #moveAway(): void {
     const empty = this.#libc.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (empty < 0) return;
     const elsewhere = this.#libc.fcntl(this.#bunFd, F_DUPFD_CLOEXEC, 0);
@@ -47,16 +71,6 @@ export class LinuxReceiveGate implements ReceiveGate {
       this.#put(empty);
       this.fd = elsewhere;
     } else this.#libc.close(empty);
-  }
-
-  open(): void {
-    if (!this.#closed) return;
-    this.#put(this.fd);
-    this.fd = this.#bunFd;
-  }
-
-  get #closed(): boolean {
-    return this.fd !== this.#bunFd;
   }
 
   /** Moves a socket to the number Bun knows, in the place of the one that is there. */
@@ -74,26 +88,26 @@ export class ReceiveTurn {
   readonly #clock: Clock;
   #datagrams = 0;
   #beganUs = 0;
-  #closed: LinuxReceiveGate[] = [];
+  #toOpen: LinuxReceiveGate[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** One more datagram, from the socket behind `gate`. */
-  count(gate: LinuxReceiveGate): void {
+  count(gate: LinuxReceiveGate, awaitsRoom: boolean): void {
     if (this.#datagrams++ === 0) this.#clock.endOfTurn(this.#end);
     if (this.#datagrams % TURN_LOOK !== 0) return;
     const { user, system } = process.cpuUsage();
     if (this.#datagrams === TURN_LOOK) this.#beganUs = user + system;
     else if (user + system - this.#beganUs >= TURN_US) {
-      gate.close();
-      this.#closed.push(gate);
+      gate.close(awaitsRoom);
+      this.#toOpen.push(gate);
     }
   }
 
   readonly #end = (): void => {
     this.#datagrams = 0;
-    for (const gate of this.#closed.splice(0)) gate.open();
+    for (const gate of this.#toOpen.splice(0)) gate.open();
   };
 }

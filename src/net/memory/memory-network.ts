@@ -9,7 +9,13 @@ import type {
 import type { Endpoint, Family } from "../endpoint.ts";
 import { formatEndpoint, unmapped } from "../endpoint.ts";
 import { NetError, type Network } from "../network.ts";
-import { type Dial, type Gate, OPEN_GATE, type StreamListener, type StreamPort } from "../stream-port.ts";
+import {
+  type Dial,
+  type Doorkeeper,
+  LETS_EVERYBODY_IN,
+  type StreamListener,
+  type StreamPort,
+} from "../stream-port.ts";
 import { MemoryDatagramPort } from "./memory-datagram-port.ts";
 import { FAULTLESS, MemoryStreamPort, type StreamFaults } from "./memory-stream-port.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -116,7 +122,7 @@ export class MemoryNetwork implements Network {
   listen(
     at: { address?: string; port: number },
     onStream: (stream: StreamPort) => void,
-    gate: Gate = OPEN_GATE,
+    doorkeeper: Doorkeeper = LETS_EVERYBODY_IN,
   ): StreamListener {
     const local = { address: at.address ?? this.#address, port: at.port || this.#nextPort++ };
     const key = formatEndpoint(local);
@@ -126,11 +132,11 @@ export class MemoryNetwork implements Network {
       const faults = { ...this.#wire.streamFaults };
       const pair = MemoryStreamPort.pair(client, local, faults, (run) => this.clock.endOfTurn(run));
       this.#wire.streams.push(pair);
-      if (gate.allows(unmapped(client.address))) onStream(pair[1]);
+      if (doorkeeper.allows(unmapped(client.address))) onStream(pair[1]);
       else {
         pair[1].receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
         pair[1].terminate();
-        gate.onRefused(client);
+        doorkeeper.onRefused(client);
       }
       return pair[0];
     });

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import * as c from "../../../src/net/linux/constants.ts";
 import { beginDial, type DialRequest } from "../../../src/net/linux/dial.ts";
+import { DropFilter } from "../../../src/net/linux/drop-filter.ts";
 import { getNumber } from "../../../src/net/linux/socket-options.ts";
 import { adopt, fdOf } from "./adopt.ts";
-import { dropEverything } from "./drop-everything.ts";
 import { libc, noLibc, watchedLibc } from "./open-libc.ts";
 
 const cleanups: (() => void)[] = [];
@@ -51,7 +51,7 @@ const privileged = process.getuid?.() === 0;
 /** A listener that never answers: a filter drops every segment before TCP sees it. */
 function blackHole(hostname: string) {
   const listener = listen(hostname);
-  dropEverything(libc, fdOf(listener));
+  expect(new DropFilter(libc).attach(fdOf(listener))).toBe(true);
   return listener;
 }
 

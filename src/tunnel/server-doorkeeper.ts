@@ -1,14 +1,14 @@
-/** A server's gate: who may connect, and what is counted and told of those that are turned away, here or further in. */
+/** A server's doorkeeper: who may connect, and what is counted and told of those that are turned away, here or further in. */
 
 import type { Endpoint } from "../net/endpoint.ts";
 import type { NetError } from "../net/network.ts";
-import type { Gate } from "../net/stream-port.ts";
+import type { Doorkeeper } from "../net/stream-port.ts";
 import { isTlsCode } from "../net/tls/tls-failure.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource, RefusalReason } from "../observe/events.ts";
 import { AddressFilter } from "./address-filter.ts";
 
-export class ServerGate implements Gate {
+export class ServerDoorkeeper implements Doorkeeper {
   readonly #counters: Counters;
   readonly #events: EventSource;
   readonly #allowed: AddressFilter | undefined;

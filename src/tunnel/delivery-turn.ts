@@ -1,10 +1,10 @@
-/** How long one link may keep the event loop from everything else. */
+/** How long one link may keep the event loop from everything else by what TCP has brought. */
 
 import type { Clock } from "../net/clock.ts";
 
 const TURN_MS = 3;
 
-export class Turn {
+export class DeliveryTurn {
   readonly #clock: Clock;
   readonly #onEnd: () => void;
   #beganAt: number | undefined;

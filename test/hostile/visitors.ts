@@ -13,7 +13,7 @@ export interface Stranger {
   readonly closed: () => boolean;
 }
 
-export class Crowd implements AsyncDisposable {
+export class Visitors implements AsyncDisposable {
   readonly strangers: Stranger[] = [];
   readonly #port: number;
   readonly #from: string | undefined;
@@ -47,7 +47,7 @@ export class Crowd implements AsyncDisposable {
   /** Closes them all, and waits until they are. */
   async leave(): Promise<void> {
     for (const { socket } of this.strangers) socket.terminate();
-    await until("the crowd to be gone", () => this.strangers.every(({ closed }) => closed()));
+    await until("the visitors to be gone", () => this.strangers.every(({ closed }) => closed()));
     this.strangers.length = 0;
   }
 
