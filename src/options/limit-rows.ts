@@ -112,7 +112,7 @@ export const LIMIT_ROWS = [
     kind: "bytes",
     argument: "BYTES",
     unit: BYTES,
-    default: 2 * MIB,
+    default: 4 * MIB,
     min: 4 * KIB,
     max: GIB,
     group: "Delay and memory",

@@ -80,7 +80,7 @@ export interface TunnelOptions {
   readonly unsentBytesMax?: number | undefined;
   /** `auto`: bound what is under way by what the path carries (Linux); `kernel`: do not. Default: `auto`. */
   readonly inFlight?: "auto" | "kernel" | undefined;
-  /** The UDP socket's buffers in the kernel, which may grant less: 4 KiB to 1 GiB. Default: 2 MiB. */
+  /** The UDP socket's buffers in the kernel, which may grant less: 4 KiB to 1 GiB. Default: 4 MiB. */
   readonly socketBufferBytes?: number | undefined;
   /** `auto`: hand the kernel many datagrams at once where it can take them (Linux); `off`: one by one. Default: `auto`. */
   readonly offload?: "auto" | "off" | undefined;

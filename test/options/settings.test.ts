@@ -52,7 +52,7 @@ const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   queueBytesMax: 4_194_304,
   inFlight: "auto",
   offload: "auto",
-  socketBufferBytes: 2_097_152,
+  socketBufferBytes: 4_194_304,
 };
 
 test("a server's settings, with defaults filled in and nothing that was not given", () => {
