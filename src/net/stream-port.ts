@@ -4,7 +4,6 @@
  */
 
 import type { Endpoint } from "./endpoint.ts";
-import type { NetError } from "./network.ts";
 
 /** Receives what happens on a stream. After `onClose` nothing more is called. */
 export interface StreamReceiver {
@@ -99,7 +98,7 @@ export interface Doorkeeper {
   /** Its address may not connect. */
   onRefused(remote: Endpoint): void;
   /** Its handshake failed. */
-  onFailure(remote: Endpoint, failure: NetError): void;
+  onFailure(remote: Endpoint, failure: { readonly code: string; readonly message: string }): void;
 }
 
 /** Lets everybody in. */

@@ -1,7 +1,6 @@
 /** A server's doorkeeper: who may connect, and what is counted and told of those that are turned away, here or further in. */
 
 import type { Endpoint } from "../net/endpoint.ts";
-import type { NetError } from "../net/network.ts";
 import type { Doorkeeper } from "../net/stream-port.ts";
 import { isTlsCode } from "../net/tls/tls-failure.ts";
 import type { Counters } from "../observe/counters.ts";
@@ -28,7 +27,7 @@ export class ServerDoorkeeper implements Doorkeeper {
     this.turnAway(remote, "address not allowed");
   }
 
-  onFailure(remote: Endpoint, { code, message }: NetError): void {
+  onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {
     this.#counters.refusedConnections++;
     if (isTlsCode(code)) this.#counters.failedHandshakes[code]++;
     this.#events.report({ type: "handshake failed", remote, code, message });
