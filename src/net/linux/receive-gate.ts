@@ -88,7 +88,7 @@ export class ReceiveTurn {
   readonly #clock: Clock;
   #datagrams = 0;
   #beganUs = 0;
-  #toOpen: LinuxReceiveGate[] = [];
+  readonly #toOpen: LinuxReceiveGate[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -108,6 +108,6 @@ export class ReceiveTurn {
 
   readonly #end = (): void => {
     this.#datagrams = 0;
-    for (const gate of this.#toOpen.splice(0)) gate.open();
+    while (this.#toOpen.length > 0) this.#toOpen.pop()?.open();
   };
 }
