@@ -7,7 +7,7 @@ import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { TlsCode } from "../net/tls/tls-failure.ts";
 import { callOut } from "../observe/call-out.ts";
 import type { Counters, UnprovedReason } from "../observe/counters.ts";
-import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
+import type { DisconnectReason, EventSource } from "../observe/events.ts";
 import {
   type ChannelSettings,
   type ListenChannelsOptions,
@@ -20,7 +20,6 @@ import { MemoryBudget } from "../tunnel/memory-budget.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
 import { reloadCertificates } from "../tunnel/reload-certificates.ts";
 import { ServerDoorkeeper } from "../tunnel/server-doorkeeper.ts";
-import { discard } from "../tunnel/session.ts";
 import { SessionTable } from "../tunnel/session-table.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
@@ -162,11 +161,11 @@ class ListeningServer implements ChannelServer {
     const { clock } = this.#network;
     const address = unmapped(stream.remote.address);
     const ofAddress = this.#perAddress.get(address) ?? 0;
-    if (this.#closing !== undefined) return this.#refuse(stream, "closing");
+    if (this.#closing !== undefined) return this.#doorkeeper.turnAway(stream, "closing");
     if (ofAddress >= this.#settings.maxSessionsPerAddress)
-      return this.#refuse(stream, "too many sessions of this address");
+      return this.#doorkeeper.turnAway(stream, "too many sessions of this address");
     const { room, evict } = this.channels.makeRoom(clock.now());
-    if (!room) return this.#refuse(stream, "too many sessions");
+    if (!room) return this.#doorkeeper.turnAway(stream, "too many sessions");
     if (evict !== undefined) this.#end(evict, "evicted");
     const channel = new DatagramChannel(stream, { clock, settings: this.#settings, budget: this.#budget });
     this.channels.add(channel);
@@ -174,11 +173,6 @@ class ListeningServer implements ChannelServer {
     this.#perAddress.set(address, ofAddress + 1);
     void channel.closed.then(() => this.#onClosed(channel, address));
     callOut(() => void this.#onChannel(channel));
-  }
-
-  #refuse(stream: StreamPort, reason: RefusalReason): void {
-    this.#doorkeeper.turnAway(stream.remote, reason);
-    discard(stream);
   }
 
   #end(channel: DatagramChannel, reason: DisconnectReason): void {

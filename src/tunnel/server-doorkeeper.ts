@@ -1,11 +1,12 @@
 /** A server's doorkeeper: who may connect, and what is counted and told of those that are turned away, here or further in. */
 
 import type { Endpoint } from "../net/endpoint.ts";
-import type { Doorkeeper } from "../net/stream-port.ts";
+import type { Doorkeeper, StreamPort } from "../net/stream-port.ts";
 import { isTlsCode } from "../net/tls/tls-failure.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource, RefusalReason } from "../observe/events.ts";
 import { AddressFilter } from "./address-filter.ts";
+import { discard } from "./session.ts";
 
 export class ServerDoorkeeper implements Doorkeeper {
   readonly #counters: Counters;
@@ -24,7 +25,7 @@ export class ServerDoorkeeper implements Doorkeeper {
   }
 
   onRefused(remote: Endpoint): void {
-    this.turnAway(remote, "address not allowed");
+    this.#refuse(remote, "address not allowed");
   }
 
   onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {
@@ -33,8 +34,13 @@ export class ServerDoorkeeper implements Doorkeeper {
     this.#events.report({ type: "handshake failed", remote, code, message });
   }
 
-  /** Counts and tells that a connection is not served. To close it is the caller's. */
-  turnAway(remote: Endpoint, reason: RefusalReason): void {
+  /** Ends a stream that is not served, without a farewell. */
+  turnAway(stream: StreamPort, reason: RefusalReason): void {
+    this.#refuse(stream.remote, reason);
+    discard(stream);
+  }
+
+  #refuse(remote: Endpoint, reason: RefusalReason): void {
     this.#counters.refusedConnections++;
     this.#events.report({ type: "connection refused", remote, reason });
   }

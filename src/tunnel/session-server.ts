@@ -11,7 +11,7 @@ import { sum } from "../observe/stats.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
 import { ServerDoorkeeper } from "./server-doorkeeper.ts";
-import { discard, type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
+import { type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
 import type { Trace } from "./tunnel.ts";
 
@@ -99,8 +99,7 @@ export class SessionServer implements SessionKeeper {
     if (reason === "too many sessions") {
       this.#events.report({ type: "session refused", source: stream.remote, sessions: this.sessions.size });
     }
-    this.#doorkeeper.turnAway(stream.remote, reason);
-    discard(stream);
+    this.#doorkeeper.turnAway(stream, reason);
   }
 }
 

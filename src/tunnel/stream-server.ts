@@ -2,12 +2,10 @@
 
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
-import type { RefusalReason } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { Admission, type Incumbent } from "./admission.ts";
 import type { Association } from "./association.ts";
 import type { ServerDoorkeeper } from "./server-doorkeeper.ts";
-import { discard } from "./session.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 
 export class StreamServer implements StreamSupply {
@@ -52,11 +50,11 @@ export class StreamServer implements StreamSupply {
   #offer(index: number, stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
     const now = this.#context.network.clock.now();
-    if (this.#stopped) return this.#refuse(stream, "closing");
+    if (this.#stopped) return this.#doorkeeper.turnAway(stream, "closing");
     const { verdict, first } = this.#admission.decide(address, this.#incumbent(index), now);
     if (first) this.#context.events.report({ type: "clients compete", address });
-    if (verdict === "refuse other") return this.#refuse(stream, "another peer is being served");
-    if (verdict === "refuse storm") return this.#refuse(stream, "too many replacements");
+    if (verdict === "refuse other") return this.#doorkeeper.turnAway(stream, "another peer is being served");
+    if (verdict === "refuse storm") return this.#doorkeeper.turnAway(stream, "too many replacements");
     if (verdict === "replace") {
       this.#current?.association.end(this.#current.address === address ? "replaced" : "half a pair");
     }
@@ -83,10 +81,5 @@ export class StreamServer implements StreamSupply {
       },
     });
     return association;
-  }
-
-  #refuse(stream: StreamPort, reason: RefusalReason): void {
-    this.#doorkeeper.turnAway(stream.remote, reason);
-    discard(stream);
   }
 }
