@@ -63,6 +63,10 @@ export class AuthenticatedNetwork implements Network {
     return this.#network.findInterface(nameOrAddress);
   }
 
+  localAddresses(): readonly string[] {
+    return this.#network.localAddresses();
+  }
+
   sourceAddressTo(target: Endpoint): string | undefined {
     return this.#network.sourceAddressTo(target);
   }

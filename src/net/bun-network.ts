@@ -8,7 +8,7 @@ import { listenBun, listenBunSecurely } from "./bun-listen.ts";
 import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
-import { findInterface } from "./multicast.ts";
+import { findInterface, localAddresses } from "./multicast.ts";
 import { errorCode, NetError, type Network, type SystemReport } from "./network.ts";
 import { handshakesMaxOf } from "./pending-handshakes.ts";
 import type { SocketTraits } from "./socket-traits.ts";
@@ -33,6 +33,7 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     resolve,
     openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
     findInterface,
+    localAddresses,
     sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit() {
       const limit = system?.descriptorLimit() ?? Infinity;

@@ -24,6 +24,13 @@ export function findInterface(nameOrAddress: string): NetworkInterface | undefin
   return undefined;
 }
 
+/** Every address of this host's interfaces that are up, without zones. */
+export function localAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
+    addresses.map(({ address }) => address),
+  );
+}
+
 /** Joins `group`. @throws the operating system's error. */
 export function join(socket: Socket, group: string, membership: MulticastMembership): void {
   const on = interfaceText(familyOf(group), membership.interface);

@@ -40,6 +40,8 @@ export interface Network {
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort;
   /** The local network interface of this name, or with this address; undefined when there is none. */
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
+  /** Every address of this host, as literals without zones. Asks the operating system: never for each datagram. */
+  localAddresses(): readonly string[];
   /** The address this host would send from to reach `target`; undefined when there is no route. */
   sourceAddressTo(target: Endpoint): string | undefined;
   /**

@@ -81,7 +81,9 @@ export type EventListener = (event: TunnelEvent, level: EventLevel, repeats: num
 type EventType = TunnelEvent["type"];
 
 /** What single datagrams can cause, and a flood of them: told once a minute at most, even to those who watch. */
-const OF_DATAGRAMS = new Set<EventType>(["own echo", "wrong source", "target refuses", "session refused"]);
+const OF_DATAGRAM = ["own echo", "wrong source", "target refuses", "session refused"] as const;
+type OfDatagrams = (typeof OF_DATAGRAM)[number];
+const OF_DATAGRAMS = new Set<EventType>(OF_DATAGRAM);
 /** What lasts and is met again and again: `debug` but once a minute. */
 const LASTING = new Set<EventType>([
   "dial failed",
@@ -123,6 +125,14 @@ export class EventSource {
 
   addListener(listener: EventListener): void {
     this.#listeners.push(listener);
+  }
+
+  /**
+   * Whether an event that a single datagram causes would be passed on now; counted among the repeats when not. Ask before
+   * building one: a flood then costs no memory.
+   */
+  isDue(type: OfDatagrams): boolean {
+    return this.#repeats.isDue(type, this.#now());
   }
 
   /** Reports an event. */

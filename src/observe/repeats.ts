@@ -13,13 +13,18 @@ export class Repeats {
 
   /** Counts one occurrence. @returns how many were held back since it was last told, or undefined: hold this one back. */
   admit(what: string, now: number): number | undefined {
-    const last = this.#told.get(what);
-    if (last !== undefined && now - last.at < AGAIN_MS) {
-      last.heldBack++;
-      return undefined;
-    }
+    if (!this.isDue(what, now)) return undefined;
+    const heldBack = this.#told.get(what)?.heldBack ?? 0;
     this.#told.set(what, { at: now, heldBack: 0 });
-    return last?.heldBack ?? 0;
+    return heldBack;
+  }
+
+  /** Whether an occurrence would be told now. Counts it as held back when not. */
+  isDue(what: string, now: number): boolean {
+    const last = this.#told.get(what);
+    const due = last === undefined || now - last.at >= AGAIN_MS;
+    if (!due) last.heldBack++;
+    return due;
   }
 
   /** It is over: the next occurrence is told at once. */

@@ -3,11 +3,14 @@
 import { BlockList } from "node:net";
 import { familyOf, unmapped } from "../net/endpoint.ts";
 
+/** How many allowed addresses are remembered: a block may hold any number, and senders can choose among them. */
+const KNOWN_MAX = 256;
+
 export class AddressFilter {
   readonly #blocks: BlockList;
   #single = new BlockList();
-  /** The address allowed last, just as it was given: traffic mostly comes from one. */
-  #last: string | undefined;
+  /** Addresses found to be allowed, just as they were given. Never those that are not: anyone can send from many. */
+  readonly #known = new Set<string>();
 
   /** @param blocks address literals, each perhaps with `/PREFIX`. */
   constructor(blocks: readonly string[]) {
@@ -17,17 +20,19 @@ export class AddressFilter {
   /** Replaces the single addresses that are allowed besides the blocks. */
   allowOnly(addresses: readonly string[]): void {
     this.#single = listOf(addresses);
-    this.#last = undefined;
+    this.#known.clear();
   }
 
-  /** Whether this address may. Costs one comparison when it is the one allowed last. */
+  /** Whether this address may. Costs one look-up when it was allowed lately, else some 0.5 us. */
   allows(address: string): boolean {
-    if (address === this.#last) return true;
+    if (this.#known.has(address)) return true;
     const plain = bare(address);
     const family = blockFamily(plain);
     const allowed = this.#single.check(plain, family) || this.#blocks.check(plain, family);
-    if (allowed) this.#last = address;
-    return allowed;
+    if (!allowed) return false;
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+    this.#known.add(address);
+    return true;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { DatagramPort, DatagramReceiver } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
+import { LocalAddresses } from "../net/local-addresses.ts";
 import { isMulticast } from "../net/multicast.ts";
 import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
@@ -38,9 +39,8 @@ export class PeerDatagrams implements DatagramReceiver {
   /** Who may send; undefined when everyone may. */
   readonly #sources: AddressFilter | undefined;
   readonly #sockets: PeerSockets;
-  /** The last source that had our own port, and whether it was us: mostly there is but one. */
-  #lastAddress: string | undefined;
-  #lastWasOurs = false;
+  /** The addresses our own datagrams can come from. */
+  readonly #ownAddresses: LocalAddresses;
   #heard = false;
   #stopped = false;
 
@@ -59,7 +59,10 @@ export class PeerDatagrams implements DatagramReceiver {
       onDatagram: (payload) => counters.outbound.refuse(payload, "send only"),
       onError: (code) => this.onError(code),
     });
-    const { send } = this.#sockets;
+    const { send, ownAddress } = this.#sockets;
+    // To a group the system chooses the source address: any of this host's.
+    const own = ownAddress === undefined ? () => network.localAddresses() : () => [ownAddress];
+    this.#ownAddresses = new LocalAddresses(own, network.clock);
     if (send !== undefined) link.sendTo(send.sender(target, link.sendReport), familyOf(target.address));
   }
 
@@ -77,7 +80,7 @@ export class PeerDatagrams implements DatagramReceiver {
   onDatagram(payload: Uint8Array, port: number, address: string): void {
     if (this.#stopped) return this.#counters.outbound.refuse(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
-    if (port === this.#sockets.ownPort && this.#isOurs(address))
+    if (port === this.#sockets.ownPort && this.#ownAddresses.has(address))
       return this.#refuseEcho(payload, port, address);
     if (this.#sources?.allows(address) === false) return this.#refuseSource(payload, port, address);
     this.#heard = true;
@@ -116,29 +119,17 @@ export class PeerDatagrams implements DatagramReceiver {
     return new Set([receive, send].filter((port) => port !== undefined));
   }
 
-  /** Whether a datagram that came from our own port came from this very socket. */
-  #isOurs(address: string): boolean {
-    if (address !== this.#lastAddress) {
-      const plain = unmapped(address).replace(/%.*$/, "");
-      const { ownAddress } = this.#sockets;
-      // To a group the system chooses the source address: any of this host's.
-      const { network } = this.#options;
-      this.#lastWasOurs =
-        ownAddress === undefined ? network.findInterface(plain) !== undefined : plain === ownAddress;
-      this.#lastAddress = address;
-    }
-    return this.#lastWasOurs;
-  }
-
   #refuseEcho(payload: Uint8Array, port: number, address: string): void {
-    if (!this.#options.settings.loop) this.#events.report({ type: "own echo", source: { address, port } });
+    if (!this.#options.settings.loop && this.#events.isDue("own echo"))
+      this.#events.report({ type: "own echo", source: { address, port } });
     this.#counters.outbound.refuse(payload, "own echo");
   }
 
   #refuseSource(payload: Uint8Array, port: number, address: string): void {
+    this.#counters.outbound.refuse(payload, "wrong source");
+    if (!this.#events.isDue("wrong source")) return;
     const { target, from } = this.#options.settings;
     const source = { address: unmapped(address), port };
     this.#events.report({ type: "wrong source", source, expected: [target.host, ...from] });
-    this.#counters.outbound.refuse(payload, "wrong source");
   }
 }

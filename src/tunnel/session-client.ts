@@ -120,16 +120,19 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
   }
 
   #admit(payload: Uint8Array, address: string, port: number): ClientSession | undefined {
-    const { counters, network } = this.#context;
-    const source = { address, port };
+    const { counters, network, settings } = this.#context;
     if (this.#allowed?.allows(address) === false) {
-      const expected = this.#context.settings.from;
-      this.#events.report({ type: "wrong source", source: { address: unmapped(address), port }, expected });
+      if (this.#events.isDue("wrong source")) {
+        const source = { address: unmapped(address), port };
+        this.#events.report({ type: "wrong source", source, expected: settings.from });
+      }
       return void counters.outbound.refuse(payload, "wrong source");
     }
     const { room, evict } = this.sessions.makeRoom(network.clock.now());
+    const source = { address, port };
     if (!room) {
-      this.#events.report({ type: "session refused", source, sessions: this.sessions.size });
+      if (this.#events.isDue("session refused"))
+        this.#events.report({ type: "session refused", source, sessions: this.sessions.size });
       return void counters.outbound.refuse(payload, "session limit");
     }
     if (evict !== undefined) this.end(evict, "evicted");

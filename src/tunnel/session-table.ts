@@ -9,6 +9,10 @@ import type { Idler } from "./session.ts";
 /** Idle for less than this, a session is in use. */
 const IN_USE_MS = 60_000;
 
+// Made once: a full table is asked for each datagram of a flood.
+const ROOM = { room: true };
+const NO_ROOM = { room: false };
+
 export class SessionTable<Session extends Idler> {
   readonly #sessions = new Set<Session>();
   readonly #max: number;
@@ -34,16 +38,16 @@ export class SessionTable<Session extends Idler> {
    * @returns whether there is room, and which session has to be ended for it, if any.
    */
   makeRoom(now: number): { room: boolean; evict?: Session } {
-    if (this.#sessions.size < this.#max) return { room: true };
-    if (now < this.#noneIdleBefore) return { room: false };
+    if (this.#sessions.size < this.#max) return ROOM;
+    if (now < this.#noneIdleBefore) return NO_ROOM;
     let idlest: Session | undefined;
     for (const session of this.#sessions) {
       if (idlest === undefined || session.activeAt < idlest.activeAt) idlest = session;
     }
-    if (idlest === undefined) return { room: false };
+    if (idlest === undefined) return NO_ROOM;
     if (now - idlest.activeAt <= IN_USE_MS) {
       this.#noneIdleBefore = idlest.activeAt + IN_USE_MS;
-      return { room: false };
+      return NO_ROOM;
     }
     return { room: true, evict: idlest };
   }

@@ -86,6 +86,10 @@ export class MemoryNetwork implements Network {
     return nameOrAddress === this.#address ? { name: "mem0", address4: this.#address } : undefined;
   }
 
+  localAddresses(): string[] {
+    return [this.#address];
+  }
+
   sourceAddressTo(): string {
     return this.#address;
   }
