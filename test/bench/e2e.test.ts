@@ -1,6 +1,6 @@
 /** The end-to-end benchmark at work, with a few hundred datagrams, so that no scenario rots. */
 
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -8,8 +8,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Results } from "../../bench/e2e/results.ts";
 import { SCENARIOS } from "../../bench/e2e/scenarios/index.ts";
-
-setDefaultTimeout(30_000);
 
 const MAIN = join(import.meta.dir, "../../bench/e2e/main.ts");
 const folder = await mkdtemp(join(tmpdir(), "udptunnel-bench-test-"));

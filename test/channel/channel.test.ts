@@ -225,8 +225,9 @@ test("a signal ends a dial, and later the channel", async () => {
   const dial = dialChannel({ connect }, { network: scene.nearNetwork, signal: early.signal });
   await scene.clock.settle();
   early.abort(reason);
-  expect(dial).rejects.toBe(reason);
-  expect(dialChannel({ connect }, { network: scene.nearNetwork, signal: early.signal })).rejects.toBe(reason);
+  await expect(dial).rejects.toBe(reason);
+  const signal = early.signal;
+  await expect(dialChannel({ connect }, { network: scene.nearNetwork, signal })).rejects.toBe(reason);
   scene.wire.dialFault = () => undefined;
   const { server } = await scene.channels();
   const late = new AbortController();

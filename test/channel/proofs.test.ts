@@ -137,7 +137,7 @@ test("with a secret, against a server that knows none", async () => {
   const { server, dial } = await echoing({});
   expect(await failure(dial({ secret }))).toEqual({ code: "ERR_DIAL", cause: "EAUTH" });
   await server.close();
-}, 10_000);
+});
 
 testTls("as the one end of a tunnel with TLS and a secret, either end", async () => {
   await using scene = new TlsScene();

@@ -157,14 +157,14 @@ test("SIGUSR1 tells the stats even without -v, and ends nothing", async () => {
     return program.errors.includes("in 1 received");
   });
   expect(await stop(program)).toBe(0);
-  expect(program.lines[0]).toMatch(/^udptunnel: \w+.* up 0:00:0\d/);
+  expect(program.lines[0]).toMatch(/^udptunnel: \w+.* up \d+:\d\d:\d\d/);
   expect(program.output).toBe("");
 });
 
 test("--status without a terminal: a line every 5 s", async () => {
   const { program } = await server("--status");
   await using _ = program;
-  await program.says("udptunnel: listening, up 0:00:0", 8000);
+  await program.says("udptunnel: listening, up 0:");
   await stop(program);
   expect(program.errors).not.toContain("\x1b");
-}, 15_000);
+});

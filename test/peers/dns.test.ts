@@ -66,31 +66,23 @@ async function startClient(server: number): Promise<{ program: RunningProgram; p
 
 const testDns = testNeeding("unbound", "dig");
 
-testDns(
-  "1,000 queries from 1,000 ports go straight to a DNS server's TCP port",
-  async () => {
-    await using unbound = await Unbound.start(RECORDS);
-    const client = await startClient(unbound.port);
-    await using _client = client.program;
-    expect(await dig(client.port, "q7.test")).toBe("10.0.0.7");
-    await askAll(client.port);
-    expect(await dig(client.port, "q999.test")).toBe("10.0.3.231");
-  },
-  120_000,
-);
+testDns("1,000 queries from 1,000 ports go straight to a DNS server's TCP port", async () => {
+  await using unbound = await Unbound.start(RECORDS);
+  const client = await startClient(unbound.port);
+  await using _client = client.program;
+  expect(await dig(client.port, "q7.test")).toBe("10.0.0.7");
+  await askAll(client.port);
+  expect(await dig(client.port, "q999.test")).toBe("10.0.3.231");
+});
 
-testDns(
-  "1,000 queries from 1,000 ports go through both ends to a DNS server's UDP port",
-  async () => {
-    await using unbound = await Unbound.start(RECORDS);
-    const tcp = await freePort();
-    const serving = ["-v", "-p", "-s", `${HOST}/${tcp}`, `${HOST}/${unbound.port}`];
-    await using server = new RunningProgram([...UDPTUNNEL, ...serving]);
-    await server.said(/listening on TCP/);
-    const client = await startClient(tcp);
-    await using _client = client.program;
-    expect(await dig(client.port, "q7.test")).toBe("10.0.0.7");
-    await askAll(client.port);
-  },
-  60_000,
-);
+testDns("1,000 queries from 1,000 ports go through both ends to a DNS server's UDP port", async () => {
+  await using unbound = await Unbound.start(RECORDS);
+  const tcp = await freePort();
+  const serving = ["-v", "-p", "-s", `${HOST}/${tcp}`, `${HOST}/${unbound.port}`];
+  await using server = new RunningProgram([...UDPTUNNEL, ...serving]);
+  await server.said(/listening on TCP/);
+  const client = await startClient(tcp);
+  await using _client = client.program;
+  expect(await dig(client.port, "q7.test")).toBe("10.0.0.7");
+  await askAll(client.port);
+});

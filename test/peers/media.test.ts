@@ -13,5 +13,4 @@ testNeeding("ffmpeg", "ffprobe")(
     expect(transcript).toMatch(/decoded: [1-9]\d* frames of audio \(aac\)/);
     expect(await demo.exited).toBe(0);
   },
-  40_000,
 );

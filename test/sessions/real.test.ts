@@ -63,7 +63,7 @@ test("2,000 short sessions in a row leave descriptors and memory as they were", 
   await run(2000);
   // 2,000 sessions that stayed would be 10 MB and more. What a stack still points at by chance goes at a later collection.
   await until("the heap is back where it was", () => heapBytes() - before < 2 * MIB);
-}, 60_000);
+});
 
 const ROUNDS_MAX = 5;
 
@@ -92,7 +92,7 @@ test("a quiet session beside a stalled reader and a flood is not ten times slowe
     beside = await medianRoundTripMs(quiet);
   stalled.destroy();
   expect(beside).toBeLessThan(10 * alone);
-}, 30_000);
+});
 
 async function medianRoundTripMs(asker: Asker): Promise<number> {
   const times: number[] = [];
@@ -134,5 +134,5 @@ describe("with too few descriptors", () => {
     await Bun.sleep(1000); // an interval that is measured
     expect(processorMs(pid) - before).toBeLessThan(300);
     expect(askers.filter(({ answers }) => answers.length > 0)).toHaveLength(32);
-  }, 30_000);
+  });
 });

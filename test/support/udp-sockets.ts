@@ -22,3 +22,12 @@ export function udpSockets(pid: number | "self" = "self"): UdpSocket[] {
     return { address, port: Number.parseInt(port, 16), inode, drops };
   });
 }
+
+/** Datagrams the kernel dropped at this process's IPv4 socket, for want of room; NaN when there is no such socket. */
+export function dropsAt(host: string, port: number): number {
+  const reversed = host.split(".").toReversed().map(Number);
+  const address = Buffer.from(reversed).toString("hex").toUpperCase();
+  return (
+    udpSockets().find((socket) => socket.address === address && socket.port === port)?.drops ?? Number.NaN
+  );
+}
