@@ -1,6 +1,7 @@
 /** Whoever connects to a server with TLS and does not get on with the handshake: what that costs is given back. */
 
 import { expect } from "bun:test";
+import { Strangers } from "../../bench/e2e/strangers.ts";
 import { HANDSHAKES_PER_ORIGIN_MAX } from "../../src/net/pending-handshakes.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
@@ -8,7 +9,6 @@ import { testNeeding } from "../support/need.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
 import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
-import { Strangers } from "./strangers.ts";
 
 const IDLE = { count: 2000 };
 /** A record that opens a handshake (RFC 8446, section 5.1), a byte a second. */

@@ -12,28 +12,27 @@ import { expectConserved } from "../support/conservation.ts";
 import { APP_HOST, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { PATIENCE_MS, until } from "../support/until.ts";
 
-/** How many a median is of, and how long after one the next is due. */
-const PINGS = 40;
-const PERIOD_MS = 4;
+/** Asked one after the other, each when the last was answered. */
+export const QUESTIONS = 40;
 
 export class QuietTunnel implements AsyncDisposable {
   readonly server: Tunnel;
   readonly client: Tunnel;
-  readonly #ask: (payload: string) => void;
+  readonly #send: (payload: string) => void;
   readonly #answers: Set<string>;
   readonly #close: () => void;
-  #pings = 0;
+  #asked = 0;
 
   private constructor(
     server: Tunnel,
     client: Tunnel,
-    ask: (payload: string) => void,
+    send: (payload: string) => void,
     answers: Set<string>,
     close: () => void,
   ) {
     this.server = server;
     this.client = client;
-    this.#ask = ask;
+    this.#send = send;
     this.#answers = answers;
     this.#close = close;
   }
@@ -68,13 +67,13 @@ export class QuietTunnel implements AsyncDisposable {
       ...both,
       ...onClient,
     });
-    const ask = (payload: string) => asker.send(payload, clientUdp, TUNNEL_HOST);
-    const quiet = new QuietTunnel(server, client, ask, answers, () => {
+    const send = (payload: string) => asker.send(payload, clientUdp, TUNNEL_HOST);
+    const quiet = new QuietTunnel(server, client, send, answers, () => {
       echo.close();
       asker.close();
     });
     if (!perSource) await until("the client to connect", () => server.counters.connects === 1);
-    await quiet.#ping();
+    await quiet.ask();
     return quiet;
   }
 
@@ -82,20 +81,9 @@ export class QuietTunnel implements AsyncDisposable {
     return this.server.tcp[0]?.port ?? 0;
   }
 
-  /** The median round trip, from when each was due: what keeps the tunnel busy keeps us from sending, too. */
-  async medianMs(): Promise<number> {
-    const times: number[] = [];
-    for (let due = performance.now(); times.length < PINGS; due += PERIOD_MS) {
-      while (performance.now() < due) await turn();
-      await this.#ping();
-      times.push(performance.now() - due);
-    }
-    return times.sort((a, b) => a - b)[PINGS >> 1] as number;
-  }
-
-  /** Pings through it, and asserts that none was lost. */
+  /** Asks through it, and asserts that nothing was lost. */
   async expectUnharmed(): Promise<void> {
-    await this.medianMs();
+    for (let asked = 0; asked < QUESTIONS; asked++) await this.ask();
     this.expectExact();
   }
 
@@ -104,8 +92,8 @@ export class QuietTunnel implements AsyncDisposable {
     for (const { counters } of [this.server, this.client]) {
       expect(counters.outbound.droppedTotal + counters.inbound.droppedTotal).toBe(0);
     }
-    expect(this.client.counters.outbound.sent).toBe(this.#pings);
-    expect(this.client.counters.inbound.sent).toBe(this.#pings);
+    expect(this.client.counters.outbound.sent).toBe(this.#asked);
+    expect(this.client.counters.inbound.sent).toBe(this.#asked);
     expect(this.client.counters.connects).toBe(1);
     expectConserved(this.server, this.client);
   }
@@ -116,19 +104,16 @@ export class QuietTunnel implements AsyncDisposable {
     this.#close();
   }
 
-  async #ping(): Promise<void> {
-    const payload = `ping ${this.#pings++}`;
-    this.#ask(payload);
+  /** Asks once and waits for the answer. @throws Error when there is none. */
+  async ask(): Promise<void> {
+    const payload = `question ${this.#asked++}`;
+    this.#send(payload);
     const deadline = performance.now() + PATIENCE_MS;
     while (!this.#answers.has(payload)) {
       if (performance.now() > deadline) throw new Error(`no answer to ${payload}`);
-      await turn();
+      await new Promise<void>((resolve) => void setImmediate(resolve));
     }
   }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 function openSocket(

@@ -13,6 +13,7 @@ import { sessions } from "./sessions.ts";
 import { slowLink } from "./slow-link.ts";
 import { sources } from "./sources.ts";
 import { startUp } from "./start-up.ts";
+import { strangers } from "./strangers.ts";
 import { timers } from "./timers.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   sources,
   sessions,
   neighbours,
+  strangers,
   timers,
   slowLink,
   reconnect,

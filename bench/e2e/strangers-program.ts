@@ -4,7 +4,7 @@
  */
 
 import { ClientHandshake } from "../../src/auth/handshake.ts";
-import { secretOf } from "../auth/secret-of.ts";
+import { Secret } from "../../src/options/secret.ts";
 import type { Conduct } from "./strangers.ts";
 
 /** Loopback has many addresses, and each has its own ports: those that the last ones left are taken for a minute (RFC 9293). */
@@ -29,8 +29,8 @@ const staying: Bun.Socket[] = [];
 /** Connects one. Settles when it has said what it says at once, or is gone: then there may be no socket. */
 function come(): Promise<Bun.Socket | undefined> {
   const { promise, resolve } = Promise.withResolvers<Bun.Socket | undefined>();
-  const handshake =
-    secret === undefined ? undefined : new ClientHandshake(secretOf(secret), nonce(), undefined);
+  const read = secret === undefined ? undefined : Secret.read(secret);
+  const handshake = read && "value" in read ? new ClientHandshake(read.value, nonce(), undefined) : undefined;
   const speak = (socket: Bun.Socket) => {
     if (!drip) socket.write(words);
     resolve(socket);
