@@ -15,7 +15,7 @@ import { collisions } from "./collisions.ts";
 import { variableOf } from "./environment.ts";
 import { meanings, type NamedOption, nearestName, specOf } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
-import { isTable, keyLines, readToml } from "./toml-lines.ts";
+import { isTable, readToml } from "./toml-lines.ts";
 
 /** One thing that is wrong with a file. */
 export interface ConfigProblem {
@@ -27,18 +27,34 @@ export interface ConfigProblem {
   readonly problem: string;
 }
 
+/** What reading a file gives. */
+export interface ConfigReading {
+  /** Empty when there is a problem. */
+  readonly plans: readonly TunnelPlan[];
+  readonly problems: readonly ConfigProblem[];
+}
+
 /**
  * Reads a file's text, and finds every problem at once; there are plans only when there is none.
  *
  * @param shared options that every tunnel has which its table does not give.
  */
-export function readConfig(
+export function readConfig(text: string, shared: readonly NamedOption[] = []): ConfigReading {
+  const steps = readConfigInSteps(text, shared);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Tunnels read in one step: about 1 ms of work. */
+export const TUNNELS_PER_STEP = 16;
+
+/** As {@link readConfig}, in steps between which the caller can do other work. */
+export function* readConfigInSteps(
   text: string,
-  shared: readonly NamedOption[] = [],
-): {
-  readonly plans: readonly TunnelPlan[];
-  readonly problems: readonly ConfigProblem[];
-} {
+  shared: readonly NamedOption[],
+): Generator<void, ConfigReading> {
   const toml = readToml(text);
   if (!("document" in toml)) return { plans: [], problems: [{ ...toml, path: [] }] };
   const plans: TunnelPlan[] = [];
@@ -48,7 +64,8 @@ export function readConfig(
   const tables = isTable(tunnel) ? Object.entries(tunnel) : [];
   if (tables.length === 0)
     problems.push({ path: tunnel === undefined ? [] : ["tunnel"], problem: NO_TUNNEL });
-  for (const [name, table] of tables) {
+  for (const [index, [name, table]] of tables.entries()) {
+    if (index % TUNNELS_PER_STEP === 0) yield;
     const result = readTunnel(name, table, shared);
     if ("plan" in result) plans.push(result.plan);
     else problems.push(...result.problems);
@@ -56,8 +73,7 @@ export function readConfig(
   for (const { name, option, problem } of collisions(plans))
     problems.push({ path: ["tunnel", name, option], problem });
   if (problems.length === 0) return { plans, problems };
-  const lineOf = keyLines(text);
-  return { plans: [], problems: problems.map((each) => ({ line: lineOf(each.path), ...each })) };
+  return { plans: [], problems: problems.map((each) => ({ line: toml.lineOf(each.path), ...each })) };
 }
 
 /** A problem in one line: `udptunnel.toml:7: tunnel.media.max-delay: ...`. */

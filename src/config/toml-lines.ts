@@ -1,77 +1,136 @@
-/**
- * Where in a TOML text something stands. `Bun.TOML.parse` tells no positions (Bun 1.4.5: an error's `line` is that of the calling
- * program), so beginnings of the text are parsed: a key is first there at the end of the line that sets it, and an error stays the
- * same from its line on. The cost grows with the square of the text, so this is for texts in which something is wrong.
- */
+/** A TOML text as tables, with the line on which each key stands. The work grows in proportion to the text. */
+
+import { type AST, getStaticTOMLValue, ParseError, parseTOML } from "toml-eslint-parser";
 
 /** A parsed document, or why the text is none. */
 export type TomlReading =
-  | { readonly document: Readonly<Record<string, unknown>> }
-  /** The line counts from 1; what an error quotes of the text is left out, since it could be a secret. */
-  | { readonly line: number; readonly problem: string };
+  | {
+      readonly document: Readonly<Record<string, unknown>>;
+      /**
+       * The line, counted from 1, of the key at a path; failing that, of the innermost table around it. Undefined when the text
+       * does not have even the path's first part.
+       */
+      readonly lineOf: (path: readonly string[]) => number | undefined;
+    }
+  /** `line` counts from 1. The problem quotes nothing of the text, which can be a secret. */
+  | { readonly line?: number; readonly problem: string };
 
 /** Parses a text. */
 export function readToml(text: string): TomlReading {
-  const outcome = parse(text);
-  if ("document" in outcome) return outcome;
-  const lines = linesOf(text);
-  let line = lines.length;
-  while (line > 1 && messageOf(beginning(lines, line - 1)) === outcome.message) line--;
-  const problem = outcome.message.replace(/^TOML Parse error: /, "").replace(/: ".*$/s, "");
-  return { line, problem };
-}
-
-/**
- * Finds the line, counted from 1, on which the key at a path is set; failing that, the line of the innermost table around it.
- * Undefined when the text does not have even its first part. To be used with texts that can be parsed.
- */
-export function keyLines(text: string): (path: readonly string[]) => number | undefined {
-  const lines = linesOf(text);
-  const found = new Map<string, number>();
-  let parsedLines = 0;
-  for (let count = 1; count <= lines.length; count++) {
-    const outcome = parse(beginning(lines, count));
-    // Within a value of several lines no beginning can be parsed, so the key stands behind the last that could.
-    if (!("document" in outcome)) continue;
-    for (const path of pathsOf(outcome.document)) {
-      if (!found.has(path)) found.set(path, parsedLines + 1);
-    }
-    parsedLines = count;
-  }
-  return (path) => {
-    for (let length = path.length; length > 0; length--) {
-      const line = found.get(keyOf(path.slice(0, length)));
-      if (line !== undefined) return line;
-    }
-    return undefined;
-  };
-}
-
-function parse(text: string): { document: Record<string, unknown> } | { message: string } {
   try {
-    return { document: Bun.TOML.parse(text) as Record<string, unknown> };
+    const document = new Table(Object.create(null));
+    for (const node of parseTOML(text).body[0].body) addNode(document, node);
+    return { document: document.values, lineOf: (path) => lineOf(document, path) };
   } catch (error) {
-    return { message: error instanceof Error ? error.message : String(error) };
+    // The parser calls itself for every array or table within another.
+    if (error instanceof RangeError) return { problem: "is nested too deeply; give values without tables" };
+    if (error instanceof ParseError) return problemOf(error, text);
+    throw error;
   }
 }
 
-function messageOf(text: string): string | undefined {
-  const outcome = parse(text);
-  return "message" in outcome ? outcome.message : undefined;
-}
+type Key = string | number;
 
-const linesOf = (text: string) => text.split("\n");
-const beginning = (lines: readonly string[], count: number) => `${lines.slice(0, count).join("\n")}\n`;
+/** A table, or an array of tables, whose keys are numbers. */
+class Table {
+  /** Without a prototype: `__proto__` is a key like any other. */
+  readonly values: Record<Key, unknown>;
+  readonly #lines = new Map<Key, number>();
+  readonly #tables = new Map<Key, Table>();
 
-const keyOf = (path: readonly string[]) => JSON.stringify(path);
+  constructor(values: Record<Key, unknown>) {
+    this.values = values;
+  }
 
-function* pathsOf(table: object, above: readonly string[] = []): Generator<string> {
-  for (const [key, value] of Object.entries(table)) {
-    const path = [...above, key];
-    yield keyOf(path);
-    if (isTable(value)) yield* pathsOf(value, path);
+  set(key: Key, value: unknown, line: number): void {
+    this.values[key] = value;
+    this.#lines.set(key, line);
+  }
+
+  /** The table at a key, made when there is none. */
+  enter(key: Key, line: number, ofTables: boolean): Table {
+    const known = this.#tables.get(key);
+    if (known !== undefined) return known;
+    const table = new Table(ofTables ? ([] as unknown as Record<Key, unknown>) : Object.create(null));
+    this.#tables.set(key, table);
+    this.set(key, table.values, line);
+    return table;
+  }
+
+  lineOf(key: Key): number | undefined {
+    return this.#lines.get(key);
+  }
+
+  tableAt(key: Key): Table | undefined {
+    return this.#tables.get(key);
   }
 }
+
+function addNode(document: Table, node: AST.TOMLKeyValue | AST.TOMLTable): void {
+  if (node.type === "TOMLKeyValue") return addValue(document, node);
+  const table = descend(document, node.resolvedKey, node.loc.start.line);
+  for (const entry of node.body) addValue(table, entry);
+}
+
+function addValue(table: Table, { key, value, loc }: AST.TOMLKeyValue): void {
+  const { line } = loc.start;
+  const path = getStaticTOMLValue(key);
+  if (value.type === "TOMLInlineTable") {
+    const inner = descend(table, path, line);
+    for (const entry of value.body) addValue(inner, entry);
+  } else {
+    descend(table, path.slice(0, -1), line).set(path.at(-1) ?? "", contentOf(value), line);
+  }
+}
+
+function contentOf(node: AST.TOMLContentNode): unknown {
+  if (node.type === "TOMLArray") return node.elements.map(contentOf);
+  if (node.type !== "TOMLInlineTable") return getStaticTOMLValue(node);
+  const table = new Table(Object.create(null));
+  for (const entry of node.body) addValue(table, entry);
+  return table.values;
+}
+
+function descend(from: Table, path: readonly Key[], line: number): Table {
+  let table = from;
+  for (const [index, key] of path.entries()) {
+    table = table.enter(key, line, typeof path[index + 1] === "number");
+  }
+  return table;
+}
+
+function lineOf(document: Table, path: readonly string[]): number | undefined {
+  let table: Table | undefined = document;
+  let line: number | undefined;
+  for (const key of path) {
+    const found: number | undefined = table?.lineOf(key);
+    if (found === undefined) break;
+    line = found;
+    table = table?.tableAt(key);
+  }
+  return line;
+}
+
+function problemOf({ index, message }: ParseError, text: string): TomlReading {
+  const before = text.slice(0, index).trimEnd();
+  if (before.endsWith("=")) {
+    const missing = index >= text.length || text.slice(before.length, index).includes("\n");
+    const problem = missing ? "a value is missing after =" : "a value cannot be read; put text in quotes";
+    return { line: lineAt(before), problem };
+  }
+  const at = /unterminated string/i.test(message) ? (openingOf(text, index) ?? index) : index;
+  return { line: lineAt(text.slice(0, at)), problem: `cannot be read as TOML: ${message}` };
+}
+
+/** Where the string of several lines begins that has no end: the parser reports the end of the text. */
+function openingOf(text: string, index: number): number | undefined {
+  if (index < text.length) return undefined;
+  const quotes = Math.max(text.lastIndexOf('"""'), text.lastIndexOf("'''"));
+  const previous = text.slice(0, Math.max(quotes, 0)).trimEnd().at(-1);
+  return previous !== undefined && "=[,".includes(previous) ? quotes : undefined;
+}
+
+const lineAt = (before: string) => before.split("\n").length;
 
 /** Whether a value of a document is a table. */
 export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
