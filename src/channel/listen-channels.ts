@@ -18,6 +18,7 @@ import { closeOnAbort } from "../tunnel/close-on-abort.ts";
 import { failAs } from "../tunnel/fail-as.ts";
 import { MemoryBudget } from "../tunnel/memory-budget.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
+import { listeningAddresses, openAtEach, placeOf } from "../tunnel/own-addresses.ts";
 import { reloadCertificates } from "../tunnel/reload-certificates.ts";
 import { ServerDoorkeeper } from "../tunnel/server-doorkeeper.ts";
 import { SessionTable } from "../tunnel/session-table.ts";
@@ -39,7 +40,7 @@ export type OnChannel = (channel: DatagramChannel) => void | Promise<void>;
 
 /** A TCP port at which channels are accepted. Leaving an `await using` block closes it. */
 export interface ChannelServer extends AsyncDisposable {
-  /** The TCP port listened on, as really bound. */
+  /** The TCP ports listened on, as really bound: one at each address of the name. */
   readonly tcp: readonly Endpoint[];
   /** The channels there are now. */
   readonly channels: Iterable<DatagramChannel> & { readonly size: number };
@@ -75,8 +76,10 @@ export async function listenChannels(
   const read = readChannelOptions(options, "server");
   signal?.throwIfAborted();
   const opened = await openNetwork(read, { network: extras.network, listeners: [extras.onEvent] });
+  const { listen, family } = opened.settings;
+  const addresses = await listeningAddresses(opened.network, listen?.address, family);
   signal?.throwIfAborted();
-  const server = new ListeningServer(opened, onChannel);
+  const server = new ListeningServer(opened, addresses, onChannel);
   closeOnAbort(server, signal);
   return server;
 }
@@ -98,7 +101,7 @@ class ListeningServer implements ChannelServer {
   readonly #onChannel: OnChannel;
   readonly #doorkeeper: ServerDoorkeeper;
   readonly #budget: MemoryBudget;
-  readonly #listener: StreamListener;
+  readonly #listeners: readonly StreamListener[];
   readonly #perAddress = new Map<string, number>();
   /** The channels that are not gone yet, those that are ending included. */
   readonly #alive = new Set<DatagramChannel>();
@@ -106,7 +109,11 @@ class ListeningServer implements ChannelServer {
   #sweep: Timer | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ network, settings, counters, events }: Opened, onChannel: OnChannel) {
+  constructor(
+    { network, settings, counters, events }: Opened,
+    addresses: readonly (string | undefined)[],
+    onChannel: OnChannel,
+  ) {
     this.#network = network;
     this.#counters = counters;
     this.#events = events;
@@ -119,8 +126,9 @@ class ListeningServer implements ChannelServer {
     this.channels = new SessionTable(Math.min(settings.maxSessions, descriptors));
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
-      const place = settings.listen ?? { port: 0 };
-      this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#doorkeeper);
+      const listen = (address: string | undefined, port: number) =>
+        network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
+      this.#listeners = openAtEach(addresses, settings.listen?.port ?? 0, listen, events);
     } catch (error) {
       throw failAs("ERR_LISTEN")(error);
     }
@@ -145,7 +153,7 @@ class ListeningServer implements ChannelServer {
   }
 
   get tcp(): readonly Endpoint[] {
-    return [this.#listener.local];
+    return this.#listeners.map(({ local }) => local);
   }
 
   close(): Promise<void> {
@@ -199,7 +207,7 @@ class ListeningServer implements ChannelServer {
 
   async #close(): Promise<void> {
     this.#sweep?.cancel();
-    this.#listener.close();
+    for (const listener of this.#listeners) listener.close();
     const gone = [...this.#alive].map((channel) => channel.closed);
     for (const channel of [...this.channels]) this.#end(channel, "closing");
     await Promise.all(gone);

@@ -8,8 +8,8 @@ export interface SocketTraits {
   readonly tos?: number | undefined;
   /** Linux SO_MARK of every socket, before its first packet. */
   readonly mark?: number | undefined;
-  /** The local address literal TCP is dialled from. */
-  readonly tcpBind?: string | undefined;
+  /** The local address literals TCP is dialled from: the first of the family that is dialled. */
+  readonly tcpBind?: readonly string[] | undefined;
   /** A peer that answers nothing for this long is dead, in milliseconds. */
   readonly deadAfterMs: number;
   /** What UDP sockets ask for as receive and send buffers. */

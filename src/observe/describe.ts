@@ -60,6 +60,8 @@ export function describe(event: TunnelEvent): string {
         `nobody listens on UDP ${formatEndpoint(event.target)} (refused ${event.refusals} times), and nothing has ever come ` +
         "from there: is the address mistyped? Going on, in case it starts later"
       );
+    case "address left out":
+      return `${event.message}: this host lacks the address; going on with the others of that name`;
     case "open to all":
       return (
         `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +

@@ -57,6 +57,7 @@ export type TunnelEvent =
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
   | { type: "open to all"; tcp: readonly Endpoint[] }
+  | { type: "address left out"; address: string; code: string; message: string }
   | { type: "wrong secret"; remote: Endpoint }
   | { type: "secret exposed"; file: string; mode: number }
   | { type: "certificate warning"; message: string }

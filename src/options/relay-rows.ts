@@ -11,7 +11,7 @@ export const RELAY_ROWS = [
     argument: "[TCP-addr/]TCP-port",
     group: "Ends of the tunnel",
     role: "server",
-    help: "Be the server: wait for the TCP connection on this port, on all addresses unless one is given.",
+    help: "Be the server: wait for the TCP connection on this port, on all addresses unless one is given; a name means each address it has.",
     usual: "be the server: wait for the TCP connection",
   },
   {

@@ -11,10 +11,10 @@ import { type EventListener, EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { authenticated } from "./authenticated.ts";
 import { failAs } from "./fail-as.ts";
-import { resolveOwnAddresses } from "./own-addresses.ts";
+import { ownAddresses } from "./own-addresses.ts";
 
 /** What of the settings has to do with the network. */
-type NetworkSettings = Pick<Settings, keyof SocketTraits | keyof TlsTraits | "tls" | "secret" | "listen">;
+type NetworkSettings = Pick<Settings, keyof SocketTraits | keyof TlsTraits | "tls" | "secret">;
 
 interface Surroundings {
   /** Another network than the real one, for tests. */
@@ -24,7 +24,6 @@ interface Surroundings {
 }
 
 interface Opened<Given> {
-  /** Those given, with literals for this host's addresses. */
   readonly settings: Given;
   readonly network: Network;
   readonly counters: Counters;
@@ -33,10 +32,9 @@ interface Opened<Given> {
 
 /** @throws TunnelError ERR_RESOLVE, ERR_TLS, ERR_PERMISSION. */
 export async function openNetwork<Given extends NetworkSettings>(
-  read: Given,
+  settings: Given,
   { network: given, listeners }: Surroundings,
 ): Promise<Opened<Given>> {
-  const settings = await resolveOwnAddresses(read, given?.resolve.bind(given) ?? resolve);
   const counters = new Counters();
   const clock = given?.clock ?? systemClock;
   const events = new EventSource(() => clock.now());
@@ -47,7 +45,9 @@ export async function openNetwork<Given extends NetworkSettings>(
 
 async function openPlainNetwork(settings: NetworkSettings, events: EventSource): Promise<Network> {
   const certificates = await openCertificates(settings, events);
-  return await openBunNetwork(settings, certificates).catch(failAs("ERR_PERMISSION"));
+  const { tcpBind, family } = settings;
+  const from = tcpBind === undefined ? undefined : await ownAddresses({ resolve }, tcpBind, family);
+  return await openBunNetwork({ ...settings, tcpBind: from }, certificates).catch(failAs("ERR_PERMISSION"));
 }
 
 /** Loaded only where it is asked for. */

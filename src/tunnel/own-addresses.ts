@@ -1,34 +1,96 @@
-/** The names that were given for this host's own addresses, looked up once: sockets are bound to literals. */
+/** This host's own addresses: every address that a name has, and a socket at each of them. */
 
-import { TunnelError } from "../errors.ts";
-import type { Family } from "../net/endpoint.ts";
-import type { Settings } from "../options/settings.ts";
+import type { Endpoint, Family } from "../net/endpoint.ts";
+import { errorCode, type NetError, type Network } from "../net/network.ts";
+import type { EventSource } from "../observe/events.ts";
+import { failAs } from "./fail-as.ts";
 
-type OwnAddresses = Partial<Pick<Settings, "bind" | "tcpBind" | "listen" | "family">>;
+/** What the kernel says where a host lacks an address, or a whole family. */
+const LACKS = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 /**
- * The same settings with literals for `bind`, `tcpBind` and `listen.address`.
+ * Every address that a name has, each once, best first; a literal is its own.
  *
  * @throws TunnelError ERR_RESOLVE.
  */
-export async function resolveOwnAddresses<Given extends OwnAddresses>(
-  settings: Given,
-  resolve: (host: string, family: Family | undefined) => Promise<string[]>,
-): Promise<Given> {
-  const literal = async (host: string): Promise<string> => {
-    try {
-      const [address] = await resolve(host, settings.family);
-      return address as string;
-    } catch (error) {
-      throw new TunnelError("ERR_RESOLVE", (error as Error).message, { cause: error });
+export async function ownAddresses(
+  network: Pick<Network, "resolve">,
+  host: string,
+  family: Family | undefined,
+): Promise<string[]> {
+  return [...new Set(await network.resolve(host, family).catch(failAs("ERR_RESOLVE")))];
+}
+
+/** Where a server waits: on every address of the name that was given, or on all of this host's (undefined). */
+export async function listeningAddresses(
+  network: Pick<Network, "resolve">,
+  address: string | undefined,
+  family: Family | undefined,
+): Promise<(string | undefined)[]> {
+  if (address === undefined) return [family === 4 ? "0.0.0.0" : undefined];
+  return await ownAddresses(network, address, family);
+}
+
+/** Where `Network.listen` is to listen. */
+export function placeOf(address: string | undefined, port: number): { address?: string; port: number } {
+  return address === undefined ? { port } : { address, port };
+}
+
+/** Something bound to a local address. */
+interface Bound {
+  readonly local: Endpoint;
+  close(): void;
+}
+
+/**
+ * Opens a socket at each address, with the same port where that is 0 at first. Addresses that this host lacks are left
+ * out and reported, as long as there is one that it has.
+ *
+ * @returns at least one.
+ * @throws NetError when one cannot be opened for any other reason, or none at all.
+ */
+export function openAtEach<Socket extends Bound, Address extends string | undefined>(
+  addresses: readonly Address[],
+  port: number,
+  open: (address: Address, port: number) => Socket,
+  events: EventSource,
+): Socket[] {
+  const opened: Socket[] = [];
+  const lacking: { address: Address; error: NetError }[] = [];
+  try {
+    for (const address of addresses) {
+      try {
+        opened.push(openAt(address, port, opened[0]?.local.port, open));
+      } catch (error) {
+        if (!LACKS.has(errorCode(error))) throw error;
+        lacking.push({ address, error: error as NetError });
+      }
     }
-  };
-  const { bind, tcpBind, listen, family } = settings;
-  const place = listen?.address ?? (family === 4 ? "0.0.0.0" : undefined);
-  return {
-    ...settings,
-    ...(bind !== undefined && { bind: await literal(bind) }),
-    ...(tcpBind !== undefined && { tcpBind: await literal(tcpBind) }),
-    ...(listen && place && { listen: { ...listen, address: await literal(place) } }),
-  };
+    const [first] = lacking;
+    if (opened.length === 0 && first !== undefined) throw first.error;
+  } catch (error) {
+    for (const socket of opened) socket.close();
+    throw error;
+  }
+  for (const { address, error } of lacking) {
+    const { code, message } = error;
+    events.report({ type: "address left out", address: address ?? "::", code, message });
+  }
+  return opened;
+}
+
+/** @param chosen the port that the system has chosen for the addresses before, when it was to choose. */
+function openAt<Socket, Address>(
+  address: Address,
+  port: number,
+  chosen: number | undefined,
+  open: (address: Address, port: number) => Socket,
+): Socket {
+  if (port !== 0 || chosen === undefined) return open(address, port);
+  try {
+    return open(address, chosen);
+  } catch (error) {
+    if (errorCode(error) !== "EADDRINUSE") throw error;
+    return open(address, 0); // somebody else has this port at this address
+  }
 }

@@ -7,11 +7,12 @@ import { FrameQueue } from "../framing/frame-queue.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
 import { sum } from "../observe/stats.ts";
-import { isGuarded, type Settings } from "../options/settings.ts";
+import { isGuarded } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { written } from "./closing.ts";
 import { failAs } from "./fail-as.ts";
 import { Link } from "./link.ts";
+import { listeningAddresses, ownAddresses } from "./own-addresses.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
 import { RunningTunnel } from "./running-tunnel.ts";
 import { SendWindow } from "./send-window.ts";
@@ -35,14 +36,18 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   #supply: StreamSupply | undefined;
 
   async open(): Promise<void> {
-    const { target, family, role, listen, connect, allow, bind } = this.settings;
+    const { target, family, listen, connect, allow, bind } = this.settings;
+    const listening = listen && (await listeningAddresses(this.network, listen.address, family));
+    const own = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
     const addresses = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
-    const reachable = addresses.find((found) => bind === undefined || familyOf(found) === familyOf(bind));
+    const boundTo = (found: string) => own?.find((address) => familyOf(address) === familyOf(found));
+    const reachable = addresses.find((found) => own === undefined || boundTo(found) !== undefined);
     const address = reachable ?? (addresses[0] as string);
+    const from = boundTo(address) ?? own?.[0];
     this.#targetAddresses = addresses;
     try {
       for (let index = 0; index < this.streams; index++) {
-        this.#openLink({ address, port: target.port + index }, addresses);
+        this.#openLink({ address, port: target.port + index }, addresses, from);
       }
     } catch (error) {
       this.#closeDatagrams();
@@ -50,10 +55,10 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     }
     try {
       this.#supply =
-        role === "server"
+        listening !== undefined
           ? new StreamServer(
               this,
-              listen as NonNullable<Settings["listen"]>,
+              { addresses: listening, port: listen?.port ?? 0 },
               new ServerDoorkeeper(this.counters, this.events, allow),
             )
           : new StreamClient(this, new ServerDirectory(this.network, this.events, connect, family));
@@ -95,7 +100,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     return association;
   }
 
-  #openLink(target: Endpoint, sources: readonly string[]): void {
+  #openLink(target: Endpoint, sources: readonly string[], bind: string | undefined): void {
     const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.settings;
     const link = new Link({
       clock: this.network.clock,
@@ -116,7 +121,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
         link,
         counters: this.counters,
         events: this.events,
-        settings: this.settings,
+        settings: { ...this.settings, ...(bind !== undefined && { bind }) },
         target,
         sources,
         trace: this.trace && ((source, bytes) => this.trace?.("outbound", source, bytes)),

@@ -6,8 +6,10 @@
 import type { DatagramPort, DatagramReceiver } from "../net/datagram-port.ts";
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { DisconnectReason, EventSource } from "../observe/events.ts";
+import { sum } from "../observe/stats.ts";
 import { AddressFilter } from "./address-filter.ts";
 import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
+import { openAtEach } from "./own-addresses.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionDialler } from "./session-dialler.ts";
@@ -18,25 +20,33 @@ import type { Trace } from "./tunnel.ts";
 /** This many connections in a row that end without an answer make the other end suspicious. */
 const UNREAD_MAX = 3;
 
-export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSessionEvents {
+/** A local address that is listened on. Its sources are answered from it, so each socket has sessions of its own. */
+interface ListeningPort {
+  readonly port: DatagramPort;
+  readonly bySource: SourceMap<ClientSession>;
+}
+
+export class SessionClient implements SessionKeeper, ClientSessionEvents {
   readonly sessions: SessionTable<ClientSession>;
   readonly listening: readonly Endpoint[] = [];
   readonly #context: SessionContext;
   readonly #events: EventSource;
   readonly #trace: Trace | undefined;
   readonly #allowed: AddressFilter | undefined;
-  readonly #bySource = new SourceMap<ClientSession>();
   readonly #directory: ServerDirectory;
   readonly #dialler: SessionDialler;
-  readonly #port: DatagramPort;
+  readonly #ports: ListeningPort[] = [];
   #unread = 0;
   #stopped = false;
 
-  /** @throws NetError when the UDP address cannot be bound. */
+  /**
+   * @param addresses the local addresses to listen on, all with this port; at least one.
+   * @throws NetError when they cannot be bound.
+   */
   constructor(
     context: SessionContext,
     events: EventSource,
-    at: Endpoint,
+    { addresses, port }: { addresses: readonly string[]; port: number },
     sessionsMax: number,
     trace: Trace | undefined,
   ) {
@@ -48,11 +58,11 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
     this.sessions = new SessionTable(sessionsMax);
     this.#directory = new ServerDirectory(network, events, settings.connect, settings.family);
     this.#dialler = new SessionDialler(network, events, this.#directory);
-    this.#port = network.openDatagramPort({ bind: at }, this);
+    openAtEach(addresses, port, (...at) => this.#listen(...at), events);
   }
 
   get udp(): readonly Endpoint[] {
-    return [this.#port.local];
+    return this.#ports.map(({ port }) => port.local);
   }
 
   get serves(): boolean {
@@ -60,20 +70,7 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
   }
 
   kernelDrops(): number | undefined {
-    return this.#port.kernelDrops();
-  }
-
-  /** Where a source's session is found or made: the only look-up there is for a datagram. */
-  onDatagram(payload: Uint8Array, port: number, address: string): void {
-    this.#trace?.("outbound", { address, port }, payload.length);
-    if (this.#stopped) return this.#context.counters.outbound.refuse(payload, "closing");
-    const session = this.#bySource.get(address, port) ?? this.#admit(payload, address, port);
-    session?.onDatagram(payload);
-  }
-
-  onError(code: string): void {
-    if (code === "ECONNREFUSED") this.#context.counters.refusals++;
-    else this.#context.counters.socketErrors++;
+    return sum(...this.#ports.map(({ port }) => port.kernelDrops()));
   }
 
   onSeek(session: ClientSession): void {
@@ -102,7 +99,9 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
   end(session: ClientSession, reason: DisconnectReason): void {
     const { source } = session;
     if (!this.sessions.delete(session)) return;
-    this.#bySource.delete(source.address, source.port);
+    for (const { bySource } of this.#ports) {
+      if (bySource.get(source.address, source.port) === session) bySource.delete(source.address, source.port);
+    }
     this.#dialler.forget(session);
     this.#events.report({ type: "session closed", source, reason, sessions: this.sessions.size });
     session.end(reason);
@@ -116,11 +115,33 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
 
   close(): void {
     this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
-    this.#port.close();
+    for (const { port } of this.#ports) port.close();
   }
 
-  #admit(payload: Uint8Array, address: string, port: number): ClientSession | undefined {
+  #listen(address: string, port: number): DatagramPort {
+    const { network, counters } = this.#context;
+    const bySource = new SourceMap<ClientSession>();
+    const receiver: DatagramReceiver = {
+      // Where a source's session is found or made: the only look-up there is for a datagram.
+      onDatagram: (payload, port, address) => {
+        this.#trace?.("outbound", { address, port }, payload.length);
+        if (this.#stopped) return counters.outbound.refuse(payload, "closing");
+        const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, at);
+        session?.onDatagram(payload);
+      },
+      onError: (code) => {
+        if (code === "ECONNREFUSED") counters.refusals++;
+        else counters.socketErrors++;
+      },
+    };
+    const at = { port: network.openDatagramPort({ bind: { address, port } }, receiver), bySource };
+    this.#ports.push(at);
+    return at.port;
+  }
+
+  #admit(payload: Uint8Array, source: Endpoint, at: ListeningPort): ClientSession | undefined {
     const { counters, network, settings } = this.#context;
+    const { address, port } = source;
     if (this.#allowed?.allows(address) === false) {
       if (this.#events.isDue("wrong source")) {
         const source = { address: unmapped(address), port };
@@ -129,16 +150,15 @@ export class SessionClient implements SessionKeeper, DatagramReceiver, ClientSes
       return void counters.outbound.refuse(payload, "wrong source");
     }
     const { room, evict } = this.sessions.makeRoom(network.clock.now());
-    const source = { address, port };
     if (!room) {
       if (this.#events.isDue("session refused"))
         this.#events.report({ type: "session refused", source, sessions: this.sessions.size });
       return void counters.outbound.refuse(payload, "session limit");
     }
     if (evict !== undefined) this.end(evict, "evicted");
-    const session = new ClientSession(this.#context, source, this.#port, this, this.#trace);
+    const session = new ClientSession(this.#context, source, at.port, this, this.#trace);
     this.sessions.add(session);
-    this.#bySource.set(address, port, session);
+    at.bySource.set(address, port, session);
     this.#events.report({ type: "session opened", source, sessions: this.sessions.size });
     return session;
   }

@@ -10,6 +10,7 @@ import type { DisconnectReason, EventSource, RefusalReason } from "../observe/ev
 import { sum } from "../observe/stats.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
+import { openAtEach, placeOf } from "./own-addresses.ts";
 import { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
@@ -28,7 +29,7 @@ export class SessionServer implements SessionKeeper {
   readonly #trace: Trace | undefined;
   readonly #doorkeeper: ServerDoorkeeper;
   readonly #perAddress = new Map<string, number>();
-  readonly #listener: StreamListener;
+  readonly #listeners: readonly StreamListener[];
   #stopped = false;
 
   /** @throws NetError when the TCP port cannot be bound. */
@@ -36,6 +37,7 @@ export class SessionServer implements SessionKeeper {
     context: SessionContext,
     events: EventSource,
     target: Endpoint,
+    { addresses, port }: { addresses: readonly (string | undefined)[]; port: number },
     sessionsMax: number,
     trace: Trace | undefined,
   ) {
@@ -46,12 +48,13 @@ export class SessionServer implements SessionKeeper {
     this.#trace = trace;
     this.#doorkeeper = new ServerDoorkeeper(context.counters, events, settings.allow);
     this.sessions = new SessionTable(sessionsMax);
-    const place = settings.listen as { port: number };
-    this.#listener = network.listen(place, (stream) => this.#offer(stream), this.#doorkeeper);
+    const listen = (address: string | undefined, port: number) =>
+      network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
+    this.#listeners = openAtEach(addresses, port, listen, events);
   }
 
   get listening(): readonly Endpoint[] {
-    return [this.#listener.local];
+    return this.#listeners.map(({ local }) => local);
   }
 
   /** Ends a session: its connection and its UDP socket. */
@@ -68,7 +71,7 @@ export class SessionServer implements SessionKeeper {
 
   stop(): void {
     this.#stopped = true;
-    this.#listener.close();
+    for (const listener of this.#listeners) listener.close();
   }
 
   kernelDrops(): number | undefined {

@@ -8,6 +8,7 @@ import { failAs } from "./fail-as.ts";
 import { Farewells } from "./farewells.ts";
 import type { Link } from "./link.ts";
 import { MemoryBudget } from "./memory-budget.ts";
+import { listeningAddresses, ownAddresses } from "./own-addresses.ts";
 import { RunningTunnel } from "./running-tunnel.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
@@ -29,15 +30,10 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   #sweep: Timer | undefined;
 
   async open(): Promise<void> {
-    const { target, family, role } = this.settings;
-    const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
-    const endpoint = { address: address as string, port: target.port };
-    const max = this.#sessionsMax();
+    const { role } = this.settings;
+    const openEnd = role === "client" ? await this.#client() : await this.#server();
     try {
-      this.#end =
-        role === "client"
-          ? new SessionClient(this, this.events, endpoint, max, this.trace)
-          : new SessionServer(this, this.events, endpoint, max, this.trace);
+      this.#end = openEnd(this.#sessionsMax());
     } catch (error) {
       failAs(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
@@ -68,6 +64,21 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   protected progress(streams: number): "connected" | "listening" | "connecting" {
     if (streams > 0) return "connected";
     return this.#end?.serves ? "listening" : "connecting";
+  }
+
+  async #client(): Promise<(max: number) => SessionKeeper> {
+    const { target, family } = this.settings;
+    const addresses = await ownAddresses(this.network, target.host, family);
+    return (max) => new SessionClient(this, this.events, { addresses, port: target.port }, max, this.trace);
+  }
+
+  async #server(): Promise<(max: number) => SessionKeeper> {
+    const { target, family, listen } = this.settings;
+    const addresses = await listeningAddresses(this.network, listen?.address, family);
+    const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
+    const endpoint = { address: address as string, port: target.port };
+    const places = { addresses, port: listen?.port ?? 0 };
+    return (max) => new SessionServer(this, this.events, endpoint, places, max, this.trace);
   }
 
   /** What the limit of open files allows: Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that. */

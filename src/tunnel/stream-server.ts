@@ -2,9 +2,9 @@
 
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
-import type { Settings } from "../options/settings.ts";
 import { Admission, type Incumbent } from "./admission.ts";
 import type { Association } from "./association.ts";
+import { openAtEach, placeOf } from "./own-addresses.ts";
 import type { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 
@@ -16,15 +16,24 @@ export class StreamServer implements StreamSupply {
   #current: { association: Association; address: string; since: number } | undefined;
   #stopped = false;
 
-  /** @throws NetError when a port cannot be bound. */
-  constructor(context: SupplyContext, at: NonNullable<Settings["listen"]>, doorkeeper: ServerDoorkeeper) {
+  /**
+   * @param at the addresses to listen on and the (first) port.
+   * @throws NetError when a port cannot be bound.
+   */
+  constructor(
+    context: SupplyContext,
+    at: { addresses: readonly (string | undefined)[]; port: number },
+    doorkeeper: ServerDoorkeeper,
+  ) {
     this.#context = context;
     this.#doorkeeper = doorkeeper;
     try {
       for (let index = 0; index < context.streams; index++) {
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
-        const place = { ...at, port: at.port && at.port + index };
-        this.#listeners.push(context.network.listen(place, onStream, doorkeeper));
+        const listen = (address: string | undefined, port: number) =>
+          context.network.listen(placeOf(address, port), onStream, doorkeeper);
+        const port = at.port && at.port + index;
+        this.#listeners.push(...openAtEach(at.addresses, port, listen, context.events));
       }
     } catch (error) {
       this.stop();

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
 import type { Transmitter } from "../datagram-batch.ts";
-import { type Endpoint, type Family, formatEndpoint } from "../endpoint.ts";
+import { type Endpoint, type Family, familyOf, formatEndpoint, unmapped } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
@@ -133,10 +133,12 @@ export class LinuxSockets implements SystemSockets {
 
   beginDial(to: Endpoint): { fd: number } | { error: string } {
     const { tcpBind, mark, tos } = this.#traits;
+    const family = familyOf(unmapped(to.address));
+    const from = tcpBind?.find((address) => familyOf(unmapped(address)) === family) ?? tcpBind?.[0];
     return beginDial(this.#libc, {
       to,
       userTimeoutMs: this.#userTimeoutMs,
-      ...(tcpBind !== undefined && { from: tcpBind }),
+      ...(from !== undefined && { from }),
       ...(mark !== undefined && { markValue: mark }),
       ...(tos !== undefined && { tos }),
     });

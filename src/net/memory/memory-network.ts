@@ -7,7 +7,7 @@ import type {
   NetworkInterface,
 } from "../datagram-port.ts";
 import type { Endpoint, Family } from "../endpoint.ts";
-import { formatEndpoint, unmapped } from "../endpoint.ts";
+import { familyOf, formatEndpoint, unmapped } from "../endpoint.ts";
 import { NetError, type Network } from "../network.ts";
 import {
   type Dial,
@@ -24,6 +24,10 @@ import { VirtualClock } from "./virtual-clock.ts";
 export class MemoryWire {
   readonly clock = new VirtualClock();
   readonly names = new Map<string, string[]>();
+  /** Every name looked up, in order. */
+  readonly lookups: string[] = [];
+  /** Addresses that no host has: nothing can be bound to them. */
+  readonly lacking = new Set<string>();
   readonly listeners = new Map<string, (client: Endpoint) => StreamPort>();
   readonly datagramPorts = new Map<string, MemoryDatagramPort>();
   /** Every connection made, as [dialling end, accepting end]. */
@@ -43,16 +47,18 @@ export class MemoryWire {
   }
 }
 
-/** One host on the wire, with one address. */
+/** One host on the wire. What is bound to no address in particular, or to a group, has its first one. */
 export class MemoryNetwork implements Network {
   readonly clock: VirtualClock;
   readonly #wire: MemoryWire;
   readonly #address: string;
+  readonly #others: readonly string[];
   #nextPort = 49_152;
 
-  constructor(wire: MemoryWire, address: string) {
+  constructor(wire: MemoryWire, address: string, ...others: string[]) {
     this.#wire = wire;
     this.#address = address;
+    this.#others = others;
     this.clock = wire.clock;
   }
 
@@ -60,16 +66,21 @@ export class MemoryNetwork implements Network {
     return 0.5;
   }
 
-  async resolve(host: string, _family: Family | undefined): Promise<string[]> {
+  async resolve(host: string, family: Family | undefined): Promise<string[]> {
     if (/^[\d.]+$|:/.test(host)) return [host];
-    const addresses = this.#wire.names.get(host);
-    if (addresses === undefined) throw new NetError("ENOTFOUND", `cannot resolve ${host}: ENOTFOUND`);
+    this.#wire.lookups.push(host);
+    const all = this.#wire.names.get(host) ?? [];
+    const addresses = all.filter((address) => family === undefined || familyOf(address) === family);
+    if (addresses.length === 0) throw new NetError("ENOTFOUND", `cannot resolve ${host}: ENOTFOUND`);
     return addresses;
   }
 
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort {
-    const local = { address: this.#address, port: options.bind.port || this.#nextPort++ };
+    const { bind } = options;
+    const address = this.#others.includes(bind.address) ? bind.address : this.#address;
+    const local = { address, port: bind.port || this.#nextPort++ };
     const key = formatEndpoint(local);
+    this.#mayBind(bind.address, `bind UDP ${formatEndpoint(bind)}`);
     const ports = this.#wire.datagramPorts;
     if (ports.has(key)) throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
     const deliver = (from: Endpoint, to: Endpoint, payload: Uint8Array) => {
@@ -130,6 +141,7 @@ export class MemoryNetwork implements Network {
   ): StreamListener {
     const local = { address: at.address ?? this.#address, port: at.port || this.#nextPort++ };
     const key = formatEndpoint(local);
+    this.#mayBind(local.address, `listen on TCP ${key}`);
     if (this.#wire.listeners.has(key))
       throw new NetError("EADDRINUSE", `cannot listen on TCP ${key}: EADDRINUSE`);
     this.#wire.listeners.set(key, (client) => {
@@ -145,5 +157,10 @@ export class MemoryNetwork implements Network {
       return pair[0];
     });
     return { local, close: () => void this.#wire.listeners.delete(key) };
+  }
+
+  #mayBind(address: string, what: string): void {
+    if (!this.#wire.lacking.has(address)) return;
+    throw new NetError("EADDRNOTAVAIL", `cannot ${what}: EADDRNOTAVAIL`);
   }
 }
