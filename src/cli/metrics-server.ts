@@ -6,7 +6,7 @@ import { formatEndpoint } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { redact } from "../observe/redact.ts";
-import { isHealthy, type Tunnels } from "../observe/stats.ts";
+import { isHealthy, type TunnelStats, type Tunnels } from "../observe/stats.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -45,7 +45,7 @@ export function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): B
           GET: () => {
             const all = allStats();
             const healthy = all.length > 0 && all.every(([, stats]) => isHealthy(stats));
-            const text = all.map(([name, { state }]) => `${name}: ${state}\n`).join("");
+            const text = all.map(([name, stats]) => `${name}: ${healthOf(stats)}\n`).join("");
             return new Response(text, { status: healthy ? 200 : 503 });
           },
         },
@@ -64,6 +64,10 @@ export function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): B
     const at = formatEndpoint({ address: hostname, port });
     throw new TunnelError("ERR_LISTEN", `cannot serve metrics on ${at}: ${code}`, { cause: error });
   }
+}
+
+function healthOf({ state, sendFailure }: TunnelStats): string {
+  return sendFailure === undefined ? state : `${state}, cannot send to UDP (${sendFailure})`;
 }
 
 /** prom-client is loaded by the first scrape: no start of a tunnel waits for it. */

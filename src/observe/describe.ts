@@ -62,6 +62,10 @@ export function describe(event: TunnelEvent): string {
       );
     case "address left out":
       return `${event.message}: this host lacks the address; going on with the others of that name`;
+    case "sending failed":
+      return `cannot send to UDP ${formatEndpoint(event.target)}: ${event.code}${lost(event.lost)}${whatToCheck(event.code)}`;
+    case "sending recovered":
+      return `sending to UDP ${formatEndpoint(event.target)} works again${lost(event.lost)}`;
     case "open to all":
       return (
         `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +
@@ -106,6 +110,29 @@ function because(code: string | undefined): string {
     default:
       return ` (${code})`;
   }
+}
+
+/** Where the cause of a refusal to send is to be looked for: `ip`, `nft` and `ss` are Linux's tools. */
+const CHECKS: Readonly<Record<string, string>> = {
+  EPERM: "a firewall on this host drops it; check its rules for outgoing UDP (nft list ruleset)",
+  EACCES: "a route forbids it, or it is a broadcast address; check the route (ip route get ADDRESS)",
+  ENETUNREACH: "this host has no route there; check the routes (ip route get ADDRESS)",
+  EHOSTUNREACH: "the host does not answer on its network, or a route forbids it; check ip route get ADDRESS",
+  EINVAL: "a route discards it, or the local address cannot reach it; check ip route get ADDRESS",
+  EADDRNOTAVAIL: "the local address is gone, or all local ports are in use; check ip address and ss -uan",
+  EADDRINUSE: "all local ports are in use; check ss -uan",
+  ENETDOWN: "the network interface is down; check ip link",
+  ENODEV: "the network interface is gone; check ip link",
+  ENOBUFS: "the network interface takes no more; check ip -s link",
+};
+
+function whatToCheck(code: string): string {
+  const check = CHECKS[code];
+  return check === undefined ? "" : `: ${check}`;
+}
+
+function lost(datagrams: number): string {
+  return datagrams === 0 ? "" : ` (${datagrams} ${datagrams === 1 ? "datagram" : "datagrams"} lost)`;
 }
 
 function boundUdp(at: { address: string; port: number }): string {

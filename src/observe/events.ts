@@ -56,6 +56,9 @@ export type TunnelEvent =
   | { type: "own echo"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
+  /** The kernel refuses to send. `lost`: datagrams since it began. */
+  | { type: "sending failed"; target: Endpoint; code: string; lost: number }
+  | { type: "sending recovered"; target: Endpoint; lost: number }
   | { type: "open to all"; tcp: readonly Endpoint[] }
   | { type: "address left out"; address: string; code: string; message: string }
   | { type: "wrong secret"; remote: Endpoint }
@@ -82,7 +85,13 @@ export type EventListener = (event: TunnelEvent, level: EventLevel, repeats: num
 type EventType = TunnelEvent["type"];
 
 /** What single datagrams can cause, and a flood of them: told once a minute at most, even to those who watch. */
-const OF_DATAGRAM = ["own echo", "wrong source", "target refuses", "session refused"] as const;
+const OF_DATAGRAM = [
+  "own echo",
+  "wrong source",
+  "target refuses",
+  "sending failed",
+  "session refused",
+] as const;
 type OfDatagrams = (typeof OF_DATAGRAM)[number];
 const OF_DATAGRAMS = new Set<EventType>(OF_DATAGRAM);
 /** What lasts and is met again and again: `debug` but once a minute. */
@@ -97,6 +106,7 @@ const LASTING = new Set<EventType>([
 ]);
 const WARNINGS = new Set<EventType>([
   ...OF_DATAGRAMS,
+  "sending recovered",
   "wrong secret",
   "peer lacks sessions",
   "clients compete",

@@ -10,7 +10,9 @@ import type { DelayStats, DirectionStats, TunnelStats } from "./stats.ts";
  */
 export function statusLines(now: TunnelStats, before: TunnelStats): string[] {
   return [
-    [stateOf(now), `up ${duration(now.uptimeMs)}`, ...roundTrip(now), ...sessions(now)].join(", "),
+    [stateOf(now), ...sending(now), `up ${duration(now.uptimeMs)}`, ...roundTrip(now), ...sessions(now)].join(
+      ", ",
+    ),
     `out ${rates(now, before, "outbound")}, queue ${bytes(now.queueBytes)}, delay ${delayBetween(now.delay, before.delay)}`,
     `in ${rates(now, before, "inbound")}`,
     `dropped out ${drops(now.outbound)}; in ${drops(now.inbound)}${kernel(now)}`,
@@ -47,6 +49,10 @@ function stateOf({ state, streams, sessions: count }: TunnelStats): string {
   const [first] = streams;
   if (state !== "connected" || first === undefined || count > 0) return state;
   return `connected to ${formatEndpoint(first.remote)}`;
+}
+
+function sending({ sendFailure }: TunnelStats): string[] {
+  return sendFailure === undefined ? [] : [`cannot send to UDP (${sendFailure})`];
 }
 
 function roundTrip({ streams }: TunnelStats): string[] {

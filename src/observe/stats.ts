@@ -40,6 +40,8 @@ export interface Gauges {
   readonly queueBytes: number;
   /** Of the UDP sockets there are now; undefined when the system does not say. */
   readonly kernelDrops: number | undefined;
+  /** See {@link TunnelStats}. */
+  readonly sendFailure: string | undefined;
   readonly streams: readonly StreamStats[];
 }
 
@@ -102,6 +104,11 @@ export interface TunnelStats {
   /** Other errors that UDP sockets reported. */
   readonly socketErrors: number;
   /**
+   * The errno name while the kernel refuses whatever is sent to the only target; undefined when it takes it, when it has
+   * not refused anything for a minute, and for a client in per-source mode, whose targets are many.
+   */
+  readonly sendFailure: string | undefined;
+  /**
    * Datagrams the kernel dropped before we received them: its buffer was full, or one socket had had its share of a
    * turn. They are not in `received`. Undefined when the system does not say.
    */
@@ -117,7 +124,7 @@ export function statsOf(
   held: { outbound: number; inbound: number },
   gauges: Gauges,
 ): TunnelStats {
-  const { state, uptimeMs, sessions, queueBytes, kernelDrops, streams } = gauges;
+  const { state, uptimeMs, sessions, queueBytes, kernelDrops, sendFailure, streams } = gauges;
   const { writes, sends, connects, refusedConnections, refusals, socketErrors, delay } = counters;
   return {
     state,
@@ -135,6 +142,7 @@ export function statsOf(
     failedHandshakes: { ...counters.failedHandshakes },
     refusals,
     socketErrors,
+    sendFailure,
     kernelDrops: sum(kernelDrops, counters.kernelDrops || undefined),
     retransmits: streams.reduce((all, stream) => all + (stream.retransmits ?? 0), counters.retransmits),
     streams,
@@ -153,7 +161,7 @@ export function directionStats(counters: DirectionCounters, held: number): Direc
   return { received, receivedBytes, sent, sentBytes, held, dropped: { ...dropped } };
 }
 
-/** Whether a tunnel does its work: a stream is up, or whoever comes is served. */
-export function isHealthy({ state }: Pick<TunnelStats, "state">): boolean {
-  return state === "connected" || state === "listening";
+/** Whether a tunnel does its work: a stream is up, or whoever comes is served, and its target can be sent to. */
+export function isHealthy({ state, sendFailure }: Pick<TunnelStats, "state" | "sendFailure">): boolean {
+  return (state === "connected" || state === "listening") && sendFailure === undefined;
 }

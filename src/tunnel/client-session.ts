@@ -7,6 +7,7 @@ import type { StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason } from "../observe/events.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
+import type { SendWatch } from "./send-watch.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";
 import type { StreamSeeker } from "./session-dialler.ts";
 import type { Trace } from "./tunnel.ts";
@@ -48,6 +49,7 @@ export class ClientSession implements StreamSeeker, Session {
     source: Endpoint,
     port: DatagramPort,
     events: ClientSessionEvents,
+    sendWatch: SendWatch,
     trace: Trace | undefined,
   ) {
     this.source = source;
@@ -56,6 +58,7 @@ export class ClientSession implements StreamSeeker, Session {
     this.#link = sessionLink(context, {
       onWanted: () => this.#onWanted(),
       trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
+      sendWatch,
     });
     this.#link.sendTo(port.sender(source, this.#link.sendReport), familyOf(unmapped(source.address)));
   }

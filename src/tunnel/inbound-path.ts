@@ -16,6 +16,7 @@ import type { Family } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
 import { DeliveryTurn } from "./delivery-turn.ts";
+import type { SendWatch } from "./send-watch.ts";
 
 /** Frames between two looks at the clock. */
 const TURN_LOOK = 64;
@@ -29,6 +30,8 @@ export interface InboundOptions {
   openSender?: (() => void) | undefined;
   /** Called with the stream and the length of each datagram that comes out of it, for -vv. */
   trace?: ((stream: StreamPort, bytes: number) => void) | undefined;
+  /** Notified when the kernel refuses to send, and when it takes datagrams after that. */
+  sendWatch?: SendWatch | undefined;
 }
 
 export class InboundPath implements SendReport {
@@ -135,10 +138,13 @@ export class InboundPath implements SendReport {
     this.#counters.inbound.sent += datagrams;
     this.#counters.inbound.sentBytes += bytes;
     this.#counters.sends += systemCalls;
+    const { sendWatch } = this.#options;
+    if (sendWatch?.failing) sendWatch.onSent();
   }
 
-  onSendDropped(reason: SendDropReason, datagrams: number): void {
+  onSendDropped(reason: SendDropReason, datagrams: number, code?: string): void {
     this.#counters.inbound.drop(reason, datagrams);
+    if (code !== undefined) this.#options.sendWatch?.onRefused(code, datagrams);
   }
 
   get #mustWait(): boolean {

@@ -12,6 +12,7 @@ import type { Settings } from "../options/settings.ts";
 import { AddressFilter } from "./address-filter.ts";
 import type { Link } from "./link.ts";
 import { openPeerSockets, type PeerSockets } from "./peer-sockets.ts";
+import type { SendWatch } from "./send-watch.ts";
 
 /** This many refusals without a single datagram from there make a target suspicious. */
 const SUSPICIOUS_REFUSALS = 10;
@@ -22,6 +23,7 @@ export interface PeerDatagramsOptions {
   counters: Counters;
   events: EventSource;
   settings: Settings;
+  sendWatch: SendWatch;
   /** Where datagrams are sent. */
   target: Endpoint;
   /** Every address the target's name has. */
@@ -66,6 +68,11 @@ export class PeerDatagrams implements DatagramReceiver {
     if (send !== undefined) link.sendTo(send.sender(target, link.sendReport), familyOf(target.address));
   }
 
+  /** Where datagrams are sent. */
+  get target(): Endpoint {
+    return this.#options.target;
+  }
+
   /** Where the UDP sockets are really bound: the one that receives first. */
   get local(): Endpoint {
     const { receive, send } = this.#sockets;
@@ -90,6 +97,7 @@ export class PeerDatagrams implements DatagramReceiver {
   onError(code: string): void {
     if (code !== "ECONNREFUSED") {
       this.#counters.socketErrors++;
+      this.#options.sendWatch.onRefused(code, 0);
       return;
     }
     this.#counters.refusals++;

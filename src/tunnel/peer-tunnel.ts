@@ -15,6 +15,7 @@ import { Link } from "./link.ts";
 import { listeningAddresses, ownAddresses } from "./own-addresses.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
 import { RunningTunnel } from "./running-tunnel.ts";
+import { SendWatch } from "./send-watch.ts";
 import { SendWindow } from "./send-window.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import { ServerDoorkeeper } from "./server-doorkeeper.ts";
@@ -33,6 +34,8 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   /** Those whose streams are not gone yet. */
   readonly #associations = new Set<Association>();
   #targetAddresses: readonly string[] = [];
+  /** In RTP mode of both targets, which are on one host. */
+  readonly #sendWatch = new SendWatch(this.network.clock, this.events, () => this.#firstTarget);
   #supply: StreamSupply | undefined;
 
   async open(): Promise<void> {
@@ -81,6 +84,10 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     return sum(...this.#datagrams.map((datagrams) => datagrams.kernelDrops()));
   }
 
+  protected sendFailure(): string | undefined {
+    return this.#sendWatch.failure;
+  }
+
   protected progress(): "connected" | "listening" | "connecting" {
     if (this.#supply?.association?.complete) return "connected";
     return this.settings.role === "server" ? "listening" : "connecting";
@@ -100,6 +107,10 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     return association;
   }
 
+  get #firstTarget(): Endpoint {
+    return (this.#datagrams[0] as PeerDatagrams).target;
+  }
+
   #openLink(target: Endpoint, sources: readonly string[], bind: string | undefined): void {
     const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.settings;
     const link = new Link({
@@ -112,6 +123,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
       agesWithoutStream: true,
       onWanted: () => this.#supply?.onWanted(),
       trace: this.trace && ((stream, bytes) => this.trace?.("inbound", stream.remote, bytes)),
+      sendWatch: this.#sendWatch,
     });
     if (this.streams > 1) link.bar("no pair");
     this.links.push(link);
@@ -122,6 +134,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
         counters: this.counters,
         events: this.events,
         settings: { ...this.settings, ...(bind !== undefined && { bind }) },
+        sendWatch: this.#sendWatch,
         target,
         sources,
         trace: this.trace && ((source, bytes) => this.trace?.("outbound", source, bytes)),

@@ -47,6 +47,8 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   /** Sessions there are now; 0 in peer mode. */
   abstract readonly sessions: number;
   protected abstract kernelDrops(): number | undefined;
+  /** See `TunnelStats`. */
+  protected abstract sendFailure(): string | undefined;
   /** How far it is, with so many streams up. */
   protected abstract progress(streams: number): "connected" | "listening" | "connecting";
   /** Lets go of everything. What is queued may be written until `deadline`, on the network's clock. */
@@ -71,6 +73,7 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
       sessions: this.sessions,
       queueBytes: links.reduce((bytes, link) => bytes + link.queueBytes, 0),
       kernelDrops: this.kernelDrops(),
+      sendFailure: this.sendFailure(),
       streams,
     };
   }

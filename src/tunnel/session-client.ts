@@ -10,6 +10,7 @@ import { sum } from "../observe/stats.ts";
 import { AddressFilter } from "./address-filter.ts";
 import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
 import { openAtEach } from "./own-addresses.ts";
+import { SendWatch } from "./send-watch.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionDialler } from "./session-dialler.ts";
@@ -68,6 +69,8 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
   get serves(): boolean {
     return this.#dialler.answered;
   }
+
+  sendFailure(): undefined {} // many targets: one of them says nothing about the tunnel
 
   kernelDrops(): number | undefined {
     return sum(...this.#ports.map(({ port }) => port.kernelDrops()));
@@ -156,7 +159,8 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
       return void counters.outbound.refuse(payload, "session limit");
     }
     if (evict !== undefined) this.end(evict, "evicted");
-    const session = new ClientSession(this.#context, source, at.port, this, this.#trace);
+    const sendWatch = new SendWatch(network.clock, this.#events, () => source);
+    const session = new ClientSession(this.#context, source, at.port, this, sendWatch, this.#trace);
     this.sessions.add(session);
     at.bySource.set(address, port, session);
     this.#events.report({ type: "session opened", source, sessions: this.sessions.size });

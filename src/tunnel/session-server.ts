@@ -5,12 +5,14 @@
 
 import type { DatagramPort } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
+import { errorCode } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
 import { sum } from "../observe/stats.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
 import { openAtEach, placeOf } from "./own-addresses.ts";
+import { SendWatch } from "./send-watch.ts";
 import { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
@@ -30,6 +32,8 @@ export class SessionServer implements SessionKeeper {
   readonly #doorkeeper: ServerDoorkeeper;
   readonly #perAddress = new Map<string, number>();
   readonly #listeners: readonly StreamListener[];
+  /** All sessions have the same target. */
+  readonly #sendWatch: SendWatch;
   #stopped = false;
 
   /** @throws NetError when the TCP port cannot be bound. */
@@ -48,6 +52,7 @@ export class SessionServer implements SessionKeeper {
     this.#trace = trace;
     this.#doorkeeper = new ServerDoorkeeper(context.counters, events, settings.allow);
     this.sessions = new SessionTable(sessionsMax);
+    this.#sendWatch = new SendWatch(network.clock, events, () => target);
     const listen = (address: string | undefined, port: number) =>
       network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
     this.#listeners = openAtEach(addresses, port, listen, events);
@@ -74,6 +79,10 @@ export class SessionServer implements SessionKeeper {
     for (const listener of this.#listeners) listener.close();
   }
 
+  sendFailure(): string | undefined {
+    return this.#sendWatch.failure;
+  }
+
   kernelDrops(): number | undefined {
     return sum(...[...this.sessions].map((session) => session.kernelDrops()));
   }
@@ -92,7 +101,7 @@ export class SessionServer implements SessionKeeper {
     if (evict !== undefined) this.end(evict, "evicted");
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#context.counters.connects++;
-    const session = new ServerSession(this.#context, stream, this.#target, this.#trace);
+    const session = new ServerSession(this.#context, stream, this.#target, this.#sendWatch, this.#trace);
     this.sessions.add(session);
     this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
     session.start((reason, code) => this.end(session, reason, code));
@@ -114,21 +123,30 @@ class ServerSession implements Session {
   readonly #stream: StreamPort;
   readonly #link: Link;
   readonly #target: Endpoint;
+  readonly #sendWatch: SendWatch;
   readonly #trace: Trace | undefined;
   #port: DatagramPort | undefined;
   #halfClosed = false;
   #gone = false;
 
-  constructor(context: SessionContext, stream: StreamPort, target: Endpoint, trace: Trace | undefined) {
+  constructor(
+    context: SessionContext,
+    stream: StreamPort,
+    target: Endpoint,
+    sendWatch: SendWatch,
+    trace: Trace | undefined,
+  ) {
     this.#context = context;
     this.#stream = stream;
     this.remote = stream.remote;
     this.address = unmapped(stream.remote.address);
     this.#target = target;
+    this.#sendWatch = sendWatch;
     this.#trace = trace;
     this.#link = sessionLink(context, {
       openSender: () => this.#openPort(),
       trace: trace && ((from, bytes) => trace("inbound", from.remote, bytes)),
+      sendWatch,
     });
   }
 
@@ -195,11 +213,13 @@ class ServerSession implements Session {
           onError: (code) => {
             if (code === "ECONNREFUSED") counters.refusals++;
             else counters.socketErrors++;
+            this.#sendWatch.onRefused(code, 0);
           },
         },
       );
-    } catch {
-      return; // counted by the link as `not sent`; the next frame tries again
+    } catch (error) {
+      // Counted by the link as `not sent`; the next frame tries again.
+      return this.#sendWatch.onRefused(errorCode(error), 1);
     }
     this.#link.sendTo(this.#port.sender(target, this.#link.sendReport), family);
   }

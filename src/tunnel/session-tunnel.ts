@@ -61,6 +61,10 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     return this.#end?.kernelDrops();
   }
 
+  protected sendFailure(): string | undefined {
+    return this.#end?.sendFailure();
+  }
+
   protected progress(streams: number): "connected" | "listening" | "connecting" {
     if (streams > 0) return "connected";
     return this.#end?.serves ? "listening" : "connecting";

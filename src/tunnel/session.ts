@@ -28,7 +28,7 @@ export interface SessionContext {
 /** The link of a session. Its queue grows when it must; what waits for the dial does not age. */
 export function sessionLink(
   context: SessionContext,
-  hooks: Pick<LinkOptions, "onWanted" | "openSender" | "trace">,
+  hooks: Pick<LinkOptions, "onWanted" | "openSender" | "trace" | "sendWatch">,
 ): Link {
   const { settings, network, counters, budget } = context;
   const { queueBytesMax: bytesMax, maxDelayMs } = settings;
@@ -73,6 +73,8 @@ export interface SessionKeeper {
   readonly serves: boolean;
   /** Datagrams the kernel dropped at the UDP sockets there are now; undefined when it does not say. */
   kernelDrops(): number | undefined;
+  /** See `TunnelStats`. */
+  sendFailure(): string | undefined;
   /** Ends a session; its stream, if it has one, takes its leave. */
   end(session: Session, reason: DisconnectReason): void;
   /** Has no new sessions. */

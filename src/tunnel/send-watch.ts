@@ -1,0 +1,75 @@
+/** Notices when the kernel refuses what is sent to a target, and when it takes it again. */
+
+import type { Clock } from "../net/clock.ts";
+import type { Endpoint } from "../net/endpoint.ts";
+import type { EventSource } from "../observe/events.ts";
+
+/** Sending works again when the kernel has taken datagrams and refused none for this long. */
+export const RECOVERY_MS = 10_000;
+/** A refusal says nothing about the present any more when it is older than this. */
+export const REFUSAL_VALID_MS = 60_000;
+/** A full queue of a network interface refuses single datagrams. It is a failure when none is taken for this long. */
+const OVERLOAD_MS = 1000;
+const OVERLOAD_CODES = new Set(["ENOBUFS", "ENOMEM"]);
+/** These are about one datagram, or about the program at the target. */
+const OTHER_CODES = new Set(["EMSGSIZE", "ECONNREFUSED"]);
+
+/** One target's. Links that send to the same target share it. */
+export class SendWatch {
+  /** Whether {@link onSent} is to be called. */
+  failing = false;
+  readonly #clock: Clock;
+  readonly #events: EventSource;
+  readonly #target: () => Endpoint;
+  #code = "";
+  #lost = 0;
+  /** Whether the last datagram was refused. */
+  #refusing = false;
+  #refusingSince = 0;
+  #refusedAt = 0;
+  #reported = false;
+
+  constructor(clock: Clock, events: EventSource, target: () => Endpoint) {
+    this.#clock = clock;
+    this.#events = events;
+    this.#target = target;
+  }
+
+  /** The errno name while nothing can be sent, as far as is known; else undefined. */
+  get failure(): string | undefined {
+    const recent = this.#clock.now() - this.#refusedAt < REFUSAL_VALID_MS;
+    return this.#refusing && recent && this.#lasting ? this.#code : undefined;
+  }
+
+  /** The kernel refused datagrams. @param code the errno name. @param datagrams how many were lost by it, 0 or more. */
+  onRefused(code: string, datagrams: number): void {
+    if (OTHER_CODES.has(code)) return;
+    const now = this.#clock.now();
+    if (!this.failing) {
+      this.failing = true;
+      this.#reported = false;
+      this.#lost = 0;
+    }
+    if (!this.#refusing) this.#refusingSince = now;
+    this.#refusing = true;
+    this.#refusedAt = now;
+    this.#code = code;
+    this.#lost += datagrams;
+    if (!this.#lasting || !this.#events.isDue("sending failed")) return;
+    this.#reported = true;
+    this.#events.report({ type: "sending failed", target: this.#target(), code, lost: this.#lost });
+  }
+
+  /** The kernel took datagrams. To be called while {@link failing}. */
+  onSent(): void {
+    this.#refusing = false;
+    if (this.#clock.now() - this.#refusedAt < RECOVERY_MS) return;
+    this.failing = false;
+    if (!this.#reported) return;
+    this.#events.report({ type: "sending recovered", target: this.#target(), lost: this.#lost });
+  }
+
+  get #lasting(): boolean {
+    return !OVERLOAD_CODES.has(this.#code) || this.#refusedAt - this.#refusingSince >= OVERLOAD_MS;
+  }
+}
