@@ -1,5 +1,6 @@
 /** What is shown of the tunnels while they run: metrics, status, and their stats at SIGUSR1. */
 
+import { isatty } from "node:tty";
 import type { Tunnels } from "../observe/stats.ts";
 import { beginning, statusLine, summaryLine } from "../observe/stats-lines.ts";
 import type { ProgramOptions } from "../options/table.ts";
@@ -27,7 +28,8 @@ export async function openOverview(
   }
   if (program.status) {
     const { reportStatus, showStatus } = await import("./status.ts");
-    const live = process.stderr.isTTY && program.log === "text";
+    // Not process.stderr, which makes a pipe non-blocking for every process that shares it.
+    const live = isatty(2) && program.log === "text";
     ends.push(
       live
         ? await showStatus(tunnels, { named, redact })

@@ -1,6 +1,10 @@
-/** The one way to stderr. */
+/** The only way to stderr. Nothing here blocks: when nobody reads stderr, lines are dropped and counted. */
 
-import { writeSync } from "node:fs";
+import { LineWriter } from "./line-writer.ts";
+import { writeAll } from "./write-all.ts";
+
+/** How long the program waits for stderr to be read before it ends. */
+const FLUSH_MS = 1000;
 
 /** What is kept on the terminal's last lines. */
 export interface Footer {
@@ -22,23 +26,40 @@ export function sayAs(form: (line: string) => string): void {
   format = form;
 }
 
-/** Writes one line to stderr at once: what is said last must not be lost in a buffer when the process ends. */
+const stderr = new LineWriter(
+  (text) => writeAll(2, text),
+  (lines) => `${format(`${lines} lines are missing here: stderr was not read in time`)}\n`,
+);
+
+/** Writes one line to stderr. */
 export function say(line: string): void {
   writeLine(format(line));
 }
 
 /** Writes one line as it is. */
 export function writeLine(line: string): void {
+  if (stderr.full) return stderr.drop();
   footer?.clear();
-  writeNow(`${line}\n`);
+  stderr.write(`${line}\n`);
   footer?.draw();
 }
 
-/** Writes text at once. */
-export function writeNow(text: string): void {
-  try {
-    writeSync(2, text);
-  } catch {
-    // Nobody reads stderr any more (EPIPE, or a full pipe without a reader): the tunnel goes on.
-  }
+/** Writes text, in order with the lines. */
+export function writeText(text: string): void {
+  stderr.write(text);
+}
+
+/** Whether text is queued. A status that will be out of date when it is read is better not written. */
+export function writePending(): boolean {
+  return stderr.busy;
+}
+
+/** How many lines were dropped. */
+export function droppedLines(): number {
+  return stderr.dropped;
+}
+
+/** Settles when all lines are written, at the latest after FLUSH_MS. Await it before the process ends. */
+export function flushStderr(): Promise<void> {
+  return stderr.flushed(FLUSH_MS);
 }

@@ -4,7 +4,7 @@ import { Writable } from "node:stream";
 import { redactText } from "../observe/redact.ts";
 import type { Observable, TunnelStats, Tunnels } from "../observe/stats.ts";
 import { beginning, statusLine, statusLines } from "../observe/stats-lines.ts";
-import { keepBelow, writeNow } from "./say.ts";
+import { keepBelow, writePending, writeText } from "./say.ts";
 
 const LIVE_MS = 1000;
 const PLAIN_MS = 5000;
@@ -51,6 +51,7 @@ export async function showStatus(tunnels: Tunnels, options: LiveStatusOptions): 
   let text = "";
   const footer = { clear: () => draw.clear(), draw: () => draw(text) };
   const refresh = () => {
+    if (writePending()) return;
     const shown = [...looks.take()].flatMap(([name, now, before]) => {
       const lines = statusLines(now, before).map((line) => `  ${line}`);
       return options.named ? [name, ...lines] : lines;
@@ -68,7 +69,7 @@ export async function showStatus(tunnels: Tunnels, options: LiveStatusOptions): 
   };
 }
 
-/** stderr without a buffer, so that lines and what is drawn keep their order. */
+/** stderr, in one queue with the lines, so that lines and what is drawn keep their order. */
 class Terminal extends Writable {
   readonly isTTY = true;
 
@@ -81,7 +82,7 @@ class Terminal extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    writeNow(chunk.toString());
+    writeText(chunk.toString());
     done();
   }
 }

@@ -1,24 +1,25 @@
 #!/usr/bin/env bun
 /** The program: reads its arguments, does what they ask for, and ends with the right status. */
 
-import { writeSync } from "node:fs";
 import packageJson from "../../package.json" with { type: "json" };
 import { readConfigFile } from "../config/config-file.ts";
+import { errorCode } from "../net/network.ts";
 import { parseArguments } from "./arguments.ts";
 import { summary } from "./check.ts";
-import { EXIT_CLEAN, EXIT_WRONG_USAGE } from "./exit-status.ts";
+import { EXIT_CANNOT_RUN, EXIT_CLEAN, EXIT_WRONG_USAGE } from "./exit-status.ts";
 import { longHelp, shortHelp } from "./help.ts";
 import { type Run, run } from "./run.ts";
-import { say } from "./say.ts";
+import { flushStderr, say } from "./say.ts";
+import { writeAll } from "./write-all.ts";
 
 /** Runs the program and returns its exit status. */
 async function main(argv: string[]): Promise<number> {
   const request = parseArguments(argv, process.env);
   switch (request.kind) {
     case "help":
-      return print(request.long ? longHelp() : shortHelp());
+      return await print(request.long ? longHelp() : shortHelp());
     case "version":
-      return print(`udptunnel ${packageJson.version}\n`);
+      return await print(`udptunnel ${packageJson.version}\n`);
     case "wrong":
       return refuse([...request.problems, "udptunnel -h shows how it is used"]);
     case "run": {
@@ -38,12 +39,20 @@ async function main(argv: string[]): Promise<number> {
 
 async function runOrCheck(what: Run): Promise<number> {
   return what.program.check
-    ? print(what.plans.map((plan) => `${summary(plan)}\n`).join(""))
+    ? await print(what.plans.map((plan) => `${summary(plan)}\n`).join(""))
     : await run(what);
 }
 
-function print(text: string): number {
-  writeSync(1, text);
+/** Writes what was asked for to stdout. Whoever closes it early, as `head` does, has had enough. */
+async function print(text: string): Promise<number> {
+  try {
+    await writeAll(1, text);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EPIPE") return EXIT_CLEAN;
+    say(`cannot write to stdout: ${code}`);
+    return EXIT_CANNOT_RUN;
+  }
   return EXIT_CLEAN;
 }
 
@@ -52,4 +61,9 @@ function refuse(problems: readonly string[]): number {
   return EXIT_WRONG_USAGE;
 }
 
-process.exit(await main(process.argv.slice(2)));
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} finally {
+  await flushStderr();
+}
+process.exit();

@@ -3,6 +3,7 @@ import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } f
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
+const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const STACK = /\n\s+at |node_modules|\.ts:\d/;
 
 /** Runs the program to its end. */
@@ -68,6 +69,27 @@ describe("a program that cannot run says why in one line", () => {
     });
   });
 });
+
+test.each(["--help", "-h", "--version", "--check -s 5000 localhost/4000"])(
+  "a stdout that is full or closed early: no stack (%s)",
+  async (line) => {
+    const args = line.split(" ");
+    const into = (stdout: string) => ["sh", "-c", `exec "$0" "$@" ${stdout}`, process.execPath, ENTRY];
+    const full = new Program(args, into(">/dev/full"));
+    expect(await full.exited()).toBe(1);
+    expect(full.lines).toEqual(["udptunnel: cannot write to stdout: ENOSPC"]);
+    // The reader is gone before the program starts.
+    const closed = new Program(args, [
+      "bash",
+      "-c",
+      'exec > >(:); wait $!; exec "$0" "$@"',
+      process.execPath,
+      ENTRY,
+    ]);
+    expect(await closed.exited()).toBe(0);
+    expect(closed.errors).toBe("");
+  },
+);
 
 test.each(["peer closes", "peer resets"])(
   "--once ends with 0 and without a word when the %s",

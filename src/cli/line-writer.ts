@@ -1,0 +1,75 @@
+/**
+ * A bounded queue of lines in front of a reader that may be slow or gone. When the queue is full, lines are dropped and
+ * counted, and one line in their place says how many.
+ */
+
+/** Characters the queue may hold. The write in progress holds as many at most. */
+export const QUEUE_MAX = 1 << 18;
+
+export class LineWriter {
+  readonly #write: (text: string) => Promise<void>;
+  readonly #notice: (lines: number) => string;
+  #queue = "";
+  #writing: Promise<void> | undefined;
+  #dropped = 0;
+  /** Dropped lines that no notice has reported yet. */
+  #unreported = 0;
+
+  /**
+   * @param write settles when the text is written, rejects when it cannot be.
+   * @param notice returns the line that reports this many dropped lines.
+   */
+  constructor(write: (text: string) => Promise<void>, notice: (lines: number) => string) {
+    this.#write = write;
+    this.#notice = notice;
+  }
+
+  /** Lines dropped because the queue was full or the write failed. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Whether a write is in progress. */
+  get busy(): boolean {
+    return this.#writing !== undefined;
+  }
+
+  /** Whether there is no room for another line. */
+  get full(): boolean {
+    return this.#queue.length >= QUEUE_MAX;
+  }
+
+  /** Queues text. The caller asks {@link full} first, once for all parts of a text that must stay together. */
+  write(text: string): void {
+    this.#queue += text;
+    this.#writing ??= this.#writeQueue();
+  }
+
+  /** Counts lines that are not queued. */
+  drop(lines = 1): void {
+    this.#dropped += lines;
+    this.#unreported += lines;
+  }
+
+  /** Settles when everything is written, at the latest after `timeoutMs`. */
+  async flushed(timeoutMs: number): Promise<void> {
+    await Promise.race([this.#writing, Bun.sleep(timeoutMs)]);
+  }
+
+  async #writeQueue(): Promise<void> {
+    while (this.#queue !== "") {
+      const lines = this.#queue;
+      const unreported = this.#unreported;
+      this.#queue = "";
+      this.#unreported = 0;
+      try {
+        // Lines are dropped only while the queue is full: all lines in it are older.
+        await this.#write(unreported > 0 ? lines + this.#notice(unreported) : lines);
+      } catch {
+        this.#unreported += unreported;
+        this.drop(lines.split("\n").length - 1);
+      }
+    }
+    this.#writing = undefined;
+  }
+}

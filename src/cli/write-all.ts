@@ -1,0 +1,32 @@
+/** Writes to a descriptor without blocking the event loop, whatever it leads to: a pipe, a terminal, a file. */
+
+import { write } from "node:fs";
+import { errorCode } from "../net/network.ts";
+
+/** Until the next attempt, when the descriptor is full and some process has made it non-blocking. */
+const RETRY_MS = 20;
+
+/**
+ * Writes all of `text`. The write runs in Bun's thread pool, which has two threads at least: a pipe that nobody reads
+ * blocks one of them and nothing else. O_NONBLOCK is no way out, as every process that shares the pipe or the terminal
+ * would get it too.
+ *
+ * @throws the system's error: EPIPE, ENOSPC, EIO.
+ */
+export async function writeAll(fd: number, text: string): Promise<void> {
+  let rest: Uint8Array = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(await writeSome(fd, rest));
+    } catch (error) {
+      if (errorCode(error) !== "EAGAIN") throw error;
+      await Bun.sleep(RETRY_MS);
+    }
+  }
+}
+
+function writeSome(fd: number, bytes: Uint8Array): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  write(fd, bytes, 0, bytes.length, null, (error, written) => (error ? reject(error) : resolve(written)));
+  return promise;
+}

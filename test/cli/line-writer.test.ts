@@ -1,0 +1,90 @@
+import { expect, test } from "bun:test";
+import { LineWriter, QUEUE_MAX } from "../../src/cli/line-writer.ts";
+
+/** A reader that takes a text only when it is let. */
+class Reader {
+  readonly texts: string[] = [];
+  readonly #pending: PromiseWithResolvers<void>[] = [];
+
+  readonly write = (text: string): Promise<void> => {
+    this.texts.push(text);
+    const pending = Promise.withResolvers<void>();
+    this.#pending.push(pending);
+    return pending.promise;
+  };
+
+  async take(): Promise<void> {
+    this.#pending.shift()?.resolve();
+    await Bun.sleep(0);
+  }
+
+  async refuse(): Promise<void> {
+    this.#pending.shift()?.reject(new Error("EPIPE"));
+    await Bun.sleep(0);
+  }
+}
+
+const notice = (lines: number) => `${lines} missing\n`;
+
+test("one write at a time; what comes meanwhile goes out together, in order", async () => {
+  const reader = new Reader();
+  const writer = new LineWriter(reader.write, notice);
+  for (const line of ["a", "b", "c"]) writer.write(`${line}\n`);
+  expect(reader.texts).toEqual(["a\n"]);
+  await reader.take();
+  expect(reader.texts).toEqual(["a\n", "b\nc\n"]);
+  expect(writer.busy).toBe(true);
+  await reader.take();
+  expect(writer.busy).toBe(false);
+});
+
+test("a reader that does not read costs lines, not memory; a line in their place says how many", async () => {
+  const reader = new Reader();
+  const writer = new LineWriter(reader.write, notice);
+  const line = `${"x".repeat(99)}\n`;
+  let written = 0;
+  for (let count = 0; count < 10_000; count++) {
+    if (writer.full) writer.drop();
+    else {
+      writer.write(line);
+      written++;
+    }
+  }
+  expect(written).toBeLessThan(QUEUE_MAX / line.length + 3);
+  expect(writer.dropped).toBe(10_000 - written);
+  await reader.take();
+  writer.write("later\n");
+  await reader.take();
+  const [first, second = "", third] = reader.texts;
+  expect(first).toBe(line);
+  expect(second).toBe(line.repeat(written - 1) + notice(writer.dropped));
+  expect(third).toBe("later\n");
+});
+
+test("what cannot be written is counted, and told once something can be", async () => {
+  const reader = new Reader();
+  const writer = new LineWriter(reader.write, notice);
+  writer.write("a\n");
+  await reader.refuse();
+  writer.write("b\n");
+  await reader.refuse();
+  expect(reader.texts).toEqual(["a\n", `b\n${notice(1)}`]);
+  expect(writer.dropped).toBe(2);
+  writer.write("c\n");
+  await reader.take();
+  writer.write("d\n");
+  expect(reader.texts.slice(2)).toEqual([`c\n${notice(2)}`, "d\n"]);
+});
+
+test("flushed: with a reader when it has read, without one all the same", async () => {
+  const reader = new Reader();
+  const writer = new LineWriter(reader.write, notice);
+  await writer.flushed(60_000);
+  writer.write("a\n");
+  await writer.flushed(1);
+  expect(writer.busy).toBe(true);
+  const flushed = writer.flushed(60_000);
+  await reader.take();
+  await flushed;
+  expect(writer.busy).toBe(false);
+});
