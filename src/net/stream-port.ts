@@ -19,6 +19,8 @@ export interface StreamReceiver {
 
 /** A stream's state in the kernel. */
 export interface StreamGauge {
+  /** Bytes taken from us and not acknowledged, sent or not. 0 means that the peer has everything. */
+  readonly unackedBytes: number;
   /** Bytes under way: sent, not delivered and not known to be lost. */
   readonly inFlightBytes: number;
   /** Bytes sent and not delivered, be they under way or lost. */

@@ -56,8 +56,11 @@ export class SendWindow {
     const { bytesPerMs } = this.#rate;
     const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);
     const room = Math.min(unsentMax - gauge.unsentBytes, this.#inFlightRoom(gauge, bytesPerMs));
+    if (room >= Math.min(gauge.mssBytes, WORTHWHILE_BYTES)) return room;
+    // Nothing is left to be acknowledged, so no acknowledgement would ever make room: figures that say otherwise are wrong.
+    if (gauge.unackedBytes === 0) return room > 0 ? room : WORTHWHILE_BYTES;
     // Less than a segment's worth at a time would fill the path with headers (RFC 1122, 4.2.3.4).
-    return room < Math.min(gauge.mssBytes, WORTHWHILE_BYTES) && gauge.inFlightBytes > 0 ? 0 : room;
+    return gauge.inFlightBytes > 0 ? 0 : room;
   }
 
   #inFlightRoom(gauge: StreamGauge, bytesPerMs: number): number {

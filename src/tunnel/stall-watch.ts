@@ -39,7 +39,7 @@ export class StallWatch {
   /** The stream has been looked at. */
   onGauge(gauge: StreamGauge | undefined): void {
     // All that was sent has arrived, though something is there to be sent: the peer is there and has no room.
-    this.#windowWasClosed = gauge !== undefined && gauge.outstandingBytes <= 0 && gauge.unsentBytes > 0;
+    this.#windowWasClosed = gauge !== undefined && gauge.unsentBytes > 0 && gauge.outstandingBytes <= 0;
   }
 
   /** The stream is full. */

@@ -12,6 +12,7 @@ test("a scrape shows each tunnel as it is now", async () => {
   scene.wire.streamFaults = {
     ...scene.wire.streamFaults,
     gauge: () => ({
+      unackedBytes: 0,
       inFlightBytes: 0,
       outstandingBytes: 0,
       unsentBytes: 0,

@@ -4,6 +4,7 @@ import { CLIENT, Scene, SERVER, TCP_PORT } from "../support/memory-tunnels.ts";
 
 /** What the kernel says of a stream; only what matters here differs between tests. */
 const gauge = (retransmits: number) => ({
+  unackedBytes: 10,
   inFlightBytes: 10,
   outstandingBytes: 30,
   unsentBytes: 20,

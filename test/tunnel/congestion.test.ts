@@ -29,6 +29,7 @@ class Bottleneck {
       return taken;
     };
     stream.faults.gauge = (): StreamGauge => ({
+      unackedBytes: this.waitingBytes,
       inFlightBytes: this.waitingBytes,
       outstandingBytes: this.waitingBytes,
       unsentBytes: 0,

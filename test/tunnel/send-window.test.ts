@@ -7,6 +7,7 @@ const MSS = 1448;
 
 function gauge(values: Partial<StreamGauge>): StreamGauge {
   const quiet = {
+    unackedBytes: (values.inFlightBytes ?? 0) + (values.unsentBytes ?? 0),
     inFlightBytes: 0,
     outstandingBytes: 0,
     unsentBytes: 0,
@@ -141,6 +142,16 @@ describe("the send window", () => {
   test("does not bound what is in flight when asked not to", () => {
     const window = watched(2500, 75, 50, new SendWindow(undefined, false));
     expect(window.room(gauge({ inFlightBytes: 1e9, rttMs: 75, minRttMs: 50 }), 1000)).toBeGreaterThan(0);
+  });
+
+  test("has room when nothing is unacknowledged, whatever the other figures have drifted to", () => {
+    const drifted = { inFlightBytes: 1e9, outstandingBytes: 1e9, unackedBytes: 0, deliveredBytes: 2_500_000 };
+    for (const unsentBytesMax of [undefined, 4096]) {
+      const window = watched(2500, 75, 50, new SendWindow(unsentBytesMax, true));
+      for (const wrong of [{}, { unsentBytes: 1e9 }, { mssBytes: 0 }, { mssBytes: 65_483 }]) {
+        expect(window.room(gauge({ ...drifted, rttMs: 75, minRttMs: 50, ...wrong }), 1000)).toBe(MSS);
+      }
+    }
   });
 
   test("knows nothing of the path of a new stream", () => {

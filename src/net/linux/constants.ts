@@ -64,8 +64,8 @@ export const TCP_NOTSENT_LOWAT = 25;
 export const SOL_UDP = 17;
 export const UDP_SEGMENT = 103;
 
-// linux/sockios.h
-export const SIOCOUTQNSD = 0x894b;
+// linux/sockios.h: TIOCOUTQ of asm-generic/ioctls.h
+export const SIOCOUTQ = 0x5411;
 
 // asm-generic/fcntl.h and linux/fcntl.h; fcntl(2)
 export const F_DUPFD_CLOEXEC = 1030;

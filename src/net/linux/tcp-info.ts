@@ -1,11 +1,10 @@
 /** What the kernel knows about a TCP connection: TCP_INFO of tcp(7), about 0.5 us a call. */
 
-import { IPPROTO_TCP, SIOCOUTQNSD, TCP_INFO } from "./constants.ts";
+import { IPPROTO_TCP, SIOCOUTQ, TCP_INFO } from "./constants.ts";
 import { type Libc, memory } from "./libc.ts";
 
 // Where the fields of struct tcp_info begin (linux/tcp.h). It only ever grew at its end.
 const SND_MSS = 16;
-const UNACKED = 24;
 const SACKED = 28;
 const LOST = 32;
 const RETRANS = 36;
@@ -14,10 +13,7 @@ const TOTAL_RETRANS = 100;
 const BYTES_ACKED = 120;
 const NOTSENT_BYTES = 144;
 const MIN_RTT = 148;
-const DELIVERY_RATE = 160;
-const BYTES_SENT = 200;
-const BYTES_RETRANS = 208;
-const READ_BYTES = 216;
+const READ_BYTES = 152;
 
 /**
  * Reads one connection at a time: {@link read}, then the fields. A field is undefined where the kernel is too old to
@@ -45,11 +41,6 @@ export class TcpInfo {
     return failed ? this.#libc.errno() : undefined;
   }
 
-  /** Segments sent and not acknowledged. */
-  get unacked(): number | undefined {
-    return this.#u32(UNACKED);
-  }
-
   /** Bytes of payload in a full segment. */
   get sndMss(): number | undefined {
     return this.#u32(SND_MSS);
@@ -71,37 +62,22 @@ export class TcpInfo {
   }
 
   /**
-   * The kernel's estimate of the rate at which the peer acknowledges data, in bytes a second (Linux 4.9); 0 while
-   * unknown. While the application sends less than it could, a sample only counts when it is higher than the last.
-   */
-  get deliveryRateBytesPerS(): number | undefined {
-    return this.#u64(DELIVERY_RATE);
-  }
-
-  /**
    * Bytes of payload that have reached the peer: all it has acknowledged in order (Linux 4.1), and about as much as it
    * has beyond a gap.
    */
   get deliveredBytes(): number | undefined {
-    const [acked, sacked] = [this.#u64(BYTES_ACKED), this.#segmentBytes(SACKED)];
-    return acked === undefined ? undefined : acked + sacked;
+    const acked = this.#u64(BYTES_ACKED);
+    return acked === undefined ? undefined : acked + this.sackedBytes;
   }
 
-  /**
-   * Bytes of payload that are under way: sent, not delivered, and not known to be lost (Linux 4.19). Exact while nothing
-   * is lost, else within what is missing to full segments.
-   */
-  get inFlightBytes(): number | undefined {
-    const outstanding = this.outstandingBytes;
-    if (outstanding === undefined) return undefined;
-    return Math.max(0, outstanding - this.#segmentBytes(LOST) + this.#segmentBytes(RETRANS));
+  /** Bytes in segments that the peer has acknowledged beyond a gap: at most, as each counts as a full one. */
+  get sackedBytes(): number {
+    return this.#segmentBytes(SACKED);
   }
 
-  /** Bytes of payload that were sent and have not been delivered, be they under way or lost (Linux 4.19). */
-  get outstandingBytes(): number | undefined {
-    const [sent, again, delivered] = [this.#u64(BYTES_SENT), this.#u64(BYTES_RETRANS), this.deliveredBytes];
-    if (sent === undefined || again === undefined || delivered === undefined) return undefined;
-    return sent - again - delivered;
+  /** Bytes in segments that are held for lost and have not been sent again: at most, as above. */
+  get lostBytes(): number {
+    return this.#segmentBytes(LOST) - this.#segmentBytes(RETRANS);
   }
 
   /** Segments sent again, since the connection began. */
@@ -110,12 +86,13 @@ export class TcpInfo {
   }
 
   /**
-   * Bytes written and not sent even once, by SIOCOUTQNSD (linux/sockios.h): cheaper than {@link read}.
+   * Bytes written and not acknowledged, sent or not, by SIOCOUTQ (tcp(7)): the distance between two sequence numbers. Of a
+   * Multipath TCP connection all its paths count, while {@link read} describes the first path alone.
    *
    * @returns undefined when the kernel refuses; `libc.errno()` then says why.
    */
-  unsentBytes(fd: number): number | undefined {
-    return this.#libc.ioctl(fd, SIOCOUTQNSD, this.#queued) === 0
+  unackedBytes(fd: number): number | undefined {
+    return this.#libc.ioctl(fd, SIOCOUTQ, this.#queued) === 0
       ? this.#queuedView.getInt32(0, true)
       : undefined;
   }
