@@ -18,6 +18,7 @@ export const DROP_REASONS = [
   "stream lost", // its TCP connection ended before the whole frame was taken
   "no pair", // RTP mode: the other connection of the pair is not up
   "wrong source", // its sender is not the one expected
+  "wrong port", // per-source mode: the target's host sent it, from another port than was asked
   "own echo", // it was sent by this tunnel's own socket
   "too long", // longer than UDP can carry
   "unreachable", // the kernel has no way to the target

@@ -1,6 +1,6 @@
 /** Events as lines for people. */
 
-import { formatEndpoint } from "../net/endpoint.ts";
+import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
 import type { TunnelEvent } from "./events.ts";
 
@@ -55,6 +55,8 @@ export function describe(event: TunnelEvent): string {
         `dropping datagrams from ${formatEndpoint(event.source)}: only ${event.expected.join(", ")} may send; ` +
         `--from ${event.source.address} lets this one in, --any-source everyone`
       );
+    case "unexpected answer":
+      return unexpectedAnswer(event);
     case "target refuses":
       return (
         `nobody listens on UDP ${formatEndpoint(event.target)} (refused ${event.refusals} times), and nothing has ever come ` +
@@ -133,6 +135,17 @@ function whatToCheck(code: string): string {
 
 function lost(datagrams: number): string {
   return datagrams === 0 ? "" : ` (${datagrams} ${datagrams === 1 ? "datagram" : "datagrams"} lost)`;
+}
+
+function unexpectedAnswer({ target, source }: { target: Endpoint; source: Endpoint }): string {
+  const dropping = `dropping datagrams from ${formatEndpoint(source)} to a session`;
+  return withoutZone(source.address) === withoutZone(target.address)
+    ? `${dropping}: port ${target.port} of that host was asked; --any-port takes answers from its other ports (TFTP)`
+    : `${dropping}: only its target ${formatEndpoint(target)} may answer`;
+}
+
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/, "");
 }
 
 function boundUdp(at: { address: string; port: number }): string {

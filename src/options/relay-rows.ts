@@ -83,6 +83,14 @@ export const RELAY_ROWS = [
     usual: "one TCP connection for each UDP source",
   },
   {
+    name: "any-port",
+    key: "anyPort",
+    kind: "flag",
+    group: "Kinds of traffic",
+    role: "server",
+    help: "With -p, take answers from every port of the target's host, and send a session's further datagrams to the port that answered last (TFTP).",
+  },
+  {
     name: "rtp",
     key: "rtp",
     short: "r",

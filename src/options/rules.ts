@@ -94,7 +94,11 @@ function* rtpProblems({ rtp, listen, connect, target }: Values, nameOf: NameOf):
 }
 
 function* perSourceProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
-  if (!values.perSource) return;
+  if (!values.perSource) {
+    if (!values.anyPort) return;
+    const problem = `needs ${nameOf("perSource")}; give both, or neither`;
+    return void (yield { option: nameOf("anyPort"), problem });
+  }
   for (const key of ["rtp", "udpReceiveOnly", "udpSendOnly", "once"] as const) {
     if (!values[key]) continue;
     yield { option: nameOf(key), problem: `does not go with ${nameOf("perSource")}; leave one of them out` };

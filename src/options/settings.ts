@@ -23,6 +23,7 @@ export interface Settings {
   readonly udpReceiveOnly: boolean;
   readonly anySource: boolean;
   readonly perSource: boolean;
+  readonly anyPort: boolean;
   /** A name or a literal. */
   readonly bind?: string;
   /** The name of an interface, or one of its addresses. */

@@ -102,6 +102,11 @@ export interface ServerOptions extends TunnelOptions {
   readonly clientCa?: string | undefined;
   /** With `perSource`, how many sessions one TCP address may have: 1 to 1,000,000. Default: as `maxSessions`. */
   readonly maxSessionsPerAddress?: number | undefined;
+  /**
+   * With `perSource`, take answers from every port of the target's host, and send a session's further datagrams to the port that
+   * answered last. Default: false.
+   */
+  readonly anyPort?: boolean | undefined;
 }
 
 /** What the client takes: the end that makes the TCP connection. */

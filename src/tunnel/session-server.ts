@@ -1,22 +1,26 @@
 /**
  * Per-source mode at the server: every TCP connection is a session with a UDP socket of its own, opened at its first
- * frame and connected to the target, so that the target sees each source on a port of its own.
+ * frame, so that the target sees each source on a port of its own.
  */
 
-import type { DatagramPort } from "../net/datagram-port.ts";
-import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
+import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
 import { sum } from "../observe/stats.ts";
+import { AddressFilter } from "./address-filter.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
 import { openAtEach, placeOf } from "./own-addresses.ts";
 import { SendWatch } from "./send-watch.ts";
 import { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
+import { SessionSocket, type SessionSocketOptions } from "./session-socket.ts";
 import { SessionTable } from "./session-table.ts";
 import type { Trace } from "./tunnel.ts";
+
+/** What the sockets of all sessions share. */
+type SessionUdp = Pick<SessionSocketOptions, "target" | "answering" | "events" | "sendWatch">;
 
 /** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
 const HALF_CLOSED_IDLE_MS = 10_000;
@@ -27,13 +31,11 @@ export class SessionServer implements SessionKeeper {
   readonly serves = true;
   readonly #context: SessionContext;
   readonly #events: EventSource;
-  readonly #target: Endpoint;
   readonly #trace: Trace | undefined;
   readonly #doorkeeper: ServerDoorkeeper;
   readonly #perAddress = new Map<string, number>();
   readonly #listeners: readonly StreamListener[];
-  /** All sessions have the same target. */
-  readonly #sendWatch: SendWatch;
+  readonly #udp: SessionUdp;
   #stopped = false;
 
   /** @throws NetError when the TCP port cannot be bound. */
@@ -48,11 +50,12 @@ export class SessionServer implements SessionKeeper {
     const { network, settings } = context;
     this.#context = context;
     this.#events = events;
-    this.#target = target;
     this.#trace = trace;
     this.#doorkeeper = new ServerDoorkeeper(context.counters, events, settings.allow);
     this.sessions = new SessionTable(sessionsMax);
-    this.#sendWatch = new SendWatch(network.clock, events, () => target);
+    const answering = new AddressFilter([]);
+    answering.allowOnly([target.address]);
+    this.#udp = { target, answering, events, sendWatch: new SendWatch(network.clock, events, () => target) };
     const listen = (address: string | undefined, port: number) =>
       network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
     this.#listeners = openAtEach(addresses, port, listen, events);
@@ -80,7 +83,7 @@ export class SessionServer implements SessionKeeper {
   }
 
   sendFailure(): string | undefined {
-    return this.#sendWatch.failure;
+    return this.#udp.sendWatch.failure;
   }
 
   kernelDrops(): number | undefined {
@@ -101,7 +104,7 @@ export class SessionServer implements SessionKeeper {
     if (evict !== undefined) this.end(evict, "evicted");
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#context.counters.connects++;
-    const session = new ServerSession(this.#context, stream, this.#target, this.#sendWatch, this.#trace);
+    const session = new ServerSession(this.#context, stream, this.#udp, this.#trace);
     this.sessions.add(session);
     this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
     session.start((reason, code) => this.end(session, reason, code));
@@ -122,31 +125,23 @@ class ServerSession implements Session {
   readonly #context: SessionContext;
   readonly #stream: StreamPort;
   readonly #link: Link;
-  readonly #target: Endpoint;
-  readonly #sendWatch: SendWatch;
+  readonly #udp: SessionUdp;
   readonly #trace: Trace | undefined;
-  #port: DatagramPort | undefined;
+  #socket: SessionSocket | undefined;
   #halfClosed = false;
   #gone = false;
 
-  constructor(
-    context: SessionContext,
-    stream: StreamPort,
-    target: Endpoint,
-    sendWatch: SendWatch,
-    trace: Trace | undefined,
-  ) {
+  constructor(context: SessionContext, stream: StreamPort, udp: SessionUdp, trace: Trace | undefined) {
     this.#context = context;
     this.#stream = stream;
     this.remote = stream.remote;
     this.address = unmapped(stream.remote.address);
-    this.#target = target;
-    this.#sendWatch = sendWatch;
+    this.#udp = udp;
     this.#trace = trace;
     this.#link = sessionLink(context, {
-      openSender: () => this.#openPort(),
+      openSender: () => this.#openSocket(),
       trace: trace && ((from, bytes) => trace("inbound", from.remote, bytes)),
-      sendWatch,
+      sendWatch: udp.sendWatch,
     });
   }
 
@@ -167,7 +162,7 @@ class ServerSession implements Session {
     this.#link.attach(this.#stream, (end: StreamEnd) => {
       if (end.by === "peer") {
         this.#halfClosed = true;
-        if (this.#port === undefined) onEnd("closed by peer", undefined);
+        if (this.#socket === undefined) onEnd("closed by peer", undefined);
         return;
       }
       this.#gone = end.by === "error";
@@ -182,7 +177,7 @@ class ServerSession implements Session {
   }
 
   kernelDrops(): number | undefined {
-    return this.#port?.kernelDrops();
+    return this.#socket?.kernelDrops();
   }
 
   shrink(): void {
@@ -193,34 +188,25 @@ class ServerSession implements Session {
     const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
     this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
-    this.#port?.close();
+    this.#socket?.close();
     if (!this.#gone) this.#context.farewells.bid(this.#stream, late);
   }
 
-  #openPort(): void {
+  #openSocket(): void {
     const { network, counters, settings } = this.#context;
-    const target = this.#target;
-    const family = familyOf(target.address);
-    const any = family === 6 ? "::" : "0.0.0.0";
+    const trace = this.#trace;
     try {
-      this.#port = network.openDatagramPort(
-        { bind: { address: settings.bind ?? any, port: 0 }, connect: target, oneTarget: true },
-        {
-          onDatagram: (payload, port, address) => {
-            this.#trace?.("outbound", { address, port }, payload.length);
-            this.#link.onDatagram(payload);
-          },
-          onError: (code) => {
-            if (code === "ECONNREFUSED") counters.refusals++;
-            else counters.socketErrors++;
-            this.#sendWatch.onRefused(code, 0);
-          },
-        },
-      );
+      this.#socket = new SessionSocket({
+        ...this.#udp,
+        network,
+        counters,
+        settings,
+        link: this.#link,
+        trace: trace && ((source, bytes) => trace("outbound", source, bytes)),
+      });
     } catch (error) {
       // Counted by the link as `not sent`; the next frame tries again.
-      return this.#sendWatch.onRefused(errorCode(error), 1);
+      this.#udp.sendWatch.onRefused(errorCode(error), 1);
     }
-    this.#link.sendTo(this.#port.sender(target, this.#link.sendReport), family);
   }
 }

@@ -15,6 +15,7 @@ describe("options that do not go together", () => {
     [{ perSource: true, rtp: true }, [/^rtp: does not go with perSource/]],
     [{ perSource: true, udpReceiveOnly: true }, [/^udpReceiveOnly: does not go with perSource/]],
     [{ perSource: true, udpSendOnly: true }, [/^udpSendOnly: does not go with perSource/]],
+    [{ anyPort: true }, [/^anyPort: needs perSource/]],
     [{ perSource: true, once: true }, [/^once: does not go with perSource/]],
     [{ perSource: true, target: "224.2.0.1/5000" }, [/^target: "224.2.0.1" is a multicast group/]],
     [{ perSource: true, target: "ff02::1%lo/5000" }, [/^target: "ff02::1%lo" is a multicast group/]],

@@ -40,6 +40,7 @@ const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   udpReceiveOnly: false,
   anySource: false,
   perSource: false,
+  anyPort: false,
   source: [],
   from: [],
   allow: [],
