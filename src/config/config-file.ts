@@ -1,6 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { readRegularFile } from "../net/regular-file.ts";
 import type { NamedOption } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
+
+/** A tunnel takes some 100 bytes. */
+const FILE_BYTES_MAX = 4 << 20;
 
 /**
  * Reads a configuration file, and finds every problem at once: each is one line with the file's name, the line and the key. There
@@ -17,10 +20,9 @@ export async function readConfigFile(
   const { formatProblem, readConfigInSteps } = await import("./read-config.ts");
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = new TextDecoder().decode(readRegularFile(file, FILE_BYTES_MAX).bytes);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : error;
-    return { plans: [], problems: [`${file}: cannot be read: ${code}`] };
+    return { plans: [], problems: [`${file}: ${(error as Error).message}`] };
   }
   const steps = readConfigInSteps(text, shared);
   for (;;) {

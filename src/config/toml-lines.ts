@@ -118,8 +118,11 @@ function problemOf({ index, message }: ParseError, text: string): TomlReading {
     const problem = missing ? "a value is missing after =" : "a value cannot be read; put text in quotes";
     return { line: lineAt(before), problem };
   }
+  const problem = `cannot be read as TOML: ${message}`;
+  // The parser points at what follows, perhaps on a later line, when something is missing.
+  if (/^Expected|on the same line/.test(message)) return { line: lineAt(before), problem };
   const at = /unterminated string/i.test(message) ? (openingOf(text, index) ?? index) : index;
-  return { line: lineAt(text.slice(0, at)), problem: `cannot be read as TOML: ${message}` };
+  return { line: lineAt(text.slice(0, at)), problem };
 }
 
 /** Where the string of several lines begins that has no end: the parser reports the end of the text. */

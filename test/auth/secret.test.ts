@@ -78,13 +78,15 @@ describe("options", () => {
       expect.stringMatching(/^secretFile: the secret in ".*" has 15 bytes; give at least 16/),
     ]);
     expect(problemsOf(() => server({ secretFile: "/dev/zero" }))).toEqual([
-      'secretFile: the secret in "/dev/zero" is longer than 4096 bytes; give a shorter one',
+      'secretFile: "/dev/zero": it is a device; give the path of a regular file',
     ]);
     expect(problemsOf(() => server({ secretFile: join(folder, "none") }))).toEqual([
-      expect.stringMatching(/^secretFile: cannot read ".*none": ENOENT$/),
+      expect.stringMatching(
+        /^secretFile: ".*none": there is no such file; give the path of one that exists \(ENOENT\)$/,
+      ),
     ]);
     expect(problemsOf(() => server({ secretFile: folder }))).toEqual([
-      expect.stringMatching(/^secretFile: cannot read ".*": EISDIR$/),
+      expect.stringMatching(/^secretFile: ".*": it is a directory; give the path of a file$/),
     ]);
     expect(problemsOf(() => server({ secret: "short-and-sweet" })).join()).not.toContain("sweet");
     expect(problemsOf(() => server({ secret: 12_345 }))).toEqual([
@@ -110,7 +112,7 @@ describe("options", () => {
     );
   });
 
-  test("a file that others may read is warned of once; a pipe has nobody else", async () => {
+  test("a file that others may read is warned of once", async () => {
     const scene = new Scene();
     const file = fileWith(TEXT, 0o640);
     const { warnings } = await scene.server({ secretFile: file });

@@ -177,6 +177,6 @@ test("a certificate that is not there is ERR_TLS, and the option and the file ar
   const failed = await listenChannels({ listen: 0, tls: true, cert, key }, () => {}).catch((error) => error);
   expect(failed).toMatchObject({ code: "ERR_TLS", cause: { code: "ENOENT" } });
   expect(failed.message).toBe(
-    "--cert: /nowhere/server.crt: there is no such file; give the path of one in PEM (ENOENT)",
+    "certificate file /nowhere/server.crt: there is no such file; give the path of one that exists (ENOENT)",
   );
 });

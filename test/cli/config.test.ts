@@ -160,7 +160,7 @@ describe("SIGHUP", () => {
       unused,
       expect.stringContaining(`udptunnel: ${path}:2: `),
       unused,
-      `udptunnel: ${path}: cannot be read: ENOENT`,
+      `udptunnel: ${path}: there is no such file; give the path of one that exists (ENOENT)`,
       unused,
     ]);
     using app = await UdpApp.open(here);
@@ -244,7 +244,7 @@ describe("--check starts nothing", () => {
     const { status, lines } = await run(["--config", missing]);
     expect({ status, lines }).toEqual({
       status: 2,
-      lines: [`udptunnel: ${missing}: cannot be read: ENOENT`],
+      lines: [`udptunnel: ${missing}: there is no such file; give the path of one that exists (ENOENT)`],
     });
   });
 });

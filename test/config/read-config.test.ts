@@ -188,6 +188,7 @@ describe("what is no TOML is reported with its line, and not quoted", () => {
     ['a = """x"""\nb = "never', unread(2, "Unterminated string constant")],
     ["a = 1\r\na = 2\r\n", unread(2, "Defining a key multiple times is invalid")],
     ["[tunnel.a]\n[tunnel.b]\n[tunnel.a]\n", unread(3, "Defining a key multiple times is invalid")],
+    ["a = 1\njunk\n\nb = 2\n", unread(2, "The key, equals sign, and value must be on the same line")],
     ["[tunnel.a", unread(1, "Unterminated table-key")],
     [
       `a = ${"{b=".repeat(20_000)}1${"}".repeat(20_000)}`,

@@ -55,7 +55,7 @@ testTls("what cannot be used is told, and changes nothing", async () => {
     [() => copyFileSync(stranger.key, key), /is not the private key of the certificate in/],
     [() => writeFileSync(key, "no key"), /holds no private key in PEM/],
     [() => writeFileSync(cert, "half a certif"), /holds no certificate in PEM/],
-    [() => rmSync(cert), /^--cert: .*\.crt: there is no such file/],
+    [() => rmSync(cert), /^certificate file .*\.crt: there is no such file/],
   ];
   for (const [spoil, message] of spoilings) {
     spoil();
@@ -98,7 +98,7 @@ const STARTS: readonly (readonly [
   [
     "a key file that is not there",
     ({ key }) => rmSync(key),
-    /--key: .*\.key: there is no such file; give the path of one in PEM \(ENOENT\)$/,
+    /private key file .*\.key: there is no such file; give the path of one that exists \(ENOENT\)$/,
     1,
   ],
   [
@@ -149,7 +149,7 @@ testNeeding(
   await using program = new Program(["--tls", "--cert", cert, "--key", key, ...ends], unprivileged);
   expect(await program.exited()).toBe(1);
   expect(program.lines).toEqual([
-    `udptunnel: --key: ${key}: it may not be read; let the user that udptunnel runs as read it, and the folders above it (EACCES)`,
+    `udptunnel: private key file ${key}: it may not be read; let the user that udptunnel runs as read it, and the directories above it (EACCES)`,
   ]);
 });
 

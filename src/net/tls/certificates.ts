@@ -4,9 +4,9 @@
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import { errorCode, NetError } from "../network.ts";
+import { readRegularFile } from "../regular-file.ts";
 import type { HandshakeTerms } from "../secure-stream-port.ts";
 import { readPin } from "./pin.ts";
 
@@ -106,8 +106,8 @@ export class Certificates {
   #read(): Pick<TlsOptions, "cert" | "key" | "ca"> {
     const { role, cert, key, clientCa } = this.#traits;
     const ca = role === "server" ? clientCa : this.#traits.ca;
-    const option = role === "server" ? "--client-ca" : "--ca";
-    const authorities = ca === undefined ? this.#systemAuthorities() : readAuthorities(ca, option);
+    const what = role === "server" ? "client authorities file" : "authorities file";
+    const authorities = ca === undefined ? this.#systemAuthorities() : readAuthorities(ca, what);
     return {
       ...(cert !== undefined && key !== undefined && this.#readPair(cert, key)),
       ...(authorities !== undefined && { ca: authorities }),
@@ -122,9 +122,9 @@ export class Certificates {
   }
 
   #readPair(certFile: string, keyFile: string): { cert: string; key: string } {
-    const cert = readFile(certFile, "--cert");
+    const { text: cert } = readFile(certFile, "certificate file");
     const [certificate] = parseCertificates(cert, certFile);
-    const key = readFile(keyFile, "--key");
+    const { text: key, mode } = readFile(keyFile, "private key file");
     if (!certificate?.checkPrivateKey(parseKey(key, keyFile))) {
       throw new NetError(
         "TLS_KEY_MISMATCH",
@@ -135,7 +135,6 @@ export class Certificates {
     if (Date.parse(validTo) < Date.now()) this.#warn(`${certFile}: the certificate expired on ${validTo}`);
     if (Date.parse(validFrom) > Date.now())
       this.#warn(`${certFile}: the certificate is not valid before ${validFrom}`);
-    const mode = statSync(keyFile).mode & 0o777;
     if (mode & 0o077) {
       this.#warn(
         `${keyFile}: others than its owner may use the private key (mode ${mode.toString(8)}); chmod 600 ends that`,
@@ -145,26 +144,21 @@ export class Certificates {
   }
 }
 
-/** What to do about the errors that are met most. */
-const REMEDIES: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file; give the path of one in PEM",
-  EACCES: "it may not be read; let the user that udptunnel runs as read it, and the folders above it",
-  EISDIR: "it is a folder; give the path of a file in PEM",
-};
+/** A bundle of all the authorities that there are has some 300 kB. */
+const FILE_BYTES_MAX = 4 << 20;
 
-/** @param option names the file to whoever must give another. */
-function readFile(file: string, option: string): string {
+/** @param what the file is for: messages are for people who know it by different options. */
+function readFile(file: string, what: string): { readonly text: string; readonly mode: number } {
   try {
-    return readFileSync(file, "utf8");
+    const { bytes, mode } = readRegularFile(file, FILE_BYTES_MAX);
+    return { text: new TextDecoder().decode(bytes), mode };
   } catch (error) {
-    const code = errorCode(error);
-    const why = REMEDIES[code] ?? "it cannot be read";
-    throw new NetError(code, `${option}: ${file}: ${why} (${code})`, error);
+    throw new NetError(errorCode(error), `${what} ${file}: ${(error as Error).message}`, error);
   }
 }
 
-function readAuthorities(file: string, option: string): string {
-  const text = readFile(file, option);
+function readAuthorities(file: string, what: string): string {
+  const { text } = readFile(file, what);
   parseCertificates(text, file);
   return text;
 }

@@ -1,0 +1,68 @@
+/** Files that a user names: certificates, keys, secrets, configurations. Reading one never waits, and is bounded. */
+
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
+import { errorCode, NetError } from "./network.ts";
+
+/** What a file holds. */
+export interface FileContent {
+  /** The caller's own. */
+  readonly bytes: Uint8Array;
+  /** The permission bits, as in `chmod` (POSIX, sys/stat.h). */
+  readonly mode: number;
+}
+
+/** A pipe is opened at once though nobody writes to it, and a terminal does not become the process's own (open(2)). */
+const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+/**
+ * Reads a regular file.
+ *
+ * @param bytesMax a longer one is refused, and not read to its end.
+ * @throws NetError with the system's code; EISDIR for a directory, EINVAL for a pipe, a device or a socket, EFBIG for a file that is
+ * too large. The message says what is wrong with the file, and what to give instead; it does not name the file.
+ */
+export function readRegularFile(file: string, bytesMax: number): FileContent {
+  let fd: number | undefined;
+  try {
+    fd = openSync(file, FLAGS);
+    const status = fstatSync(fd);
+    refuseOthers(status);
+    return { bytes: readUpTo(fd, bytesMax), mode: status.mode & 0o777 };
+  } catch (error) {
+    if (error instanceof NetError) throw error;
+    const code = errorCode(error);
+    throw new NetError(code, `${REMEDIES[code] ?? "it cannot be read"} (${code})`, error);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** What to do about the errors that are met most. ENXIO: the file is a socket (open(2)). */
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file; give the path of one that exists",
+  EACCES: "it may not be read; let the user that udptunnel runs as read it, and the directories above it",
+  ENXIO: "it is a socket; give the path of a regular file",
+};
+
+function refuseOthers(status: Stats): void {
+  if (status.isFile()) return;
+  if (status.isDirectory()) throw new NetError("EISDIR", "it is a directory; give the path of a file");
+  if (status.isFIFO()) {
+    const advice = "write its content to a regular file, and give the path of that";
+    throw new NetError("EINVAL", `it is a pipe, as <(...) and often /dev/stdin are; ${advice}`);
+  }
+  throw new NetError("EINVAL", "it is a device; give the path of a regular file");
+}
+
+/** The size that a file says it has proves nothing: it can grow, and those in /proc say 0. */
+function readUpTo(fd: number, bytesMax: number): Uint8Array {
+  const buffer = new Uint8Array(bytesMax + 1);
+  let length = 0;
+  while (length < buffer.length) {
+    const more = readSync(fd, buffer, length, buffer.length - length, null);
+    if (more === 0) return buffer.subarray(0, length);
+    length += more;
+  }
+  buffer.fill(0); // it can hold a secret
+  throw new NetError("EFBIG", `it is larger than ${bytesMax} bytes; give the path of the file that is meant`);
+}
