@@ -4,9 +4,13 @@ const { UDPTUNNEL_METRICS = "" } = process.env;
 const [, host = "", port] = /^(?:(.*)[/:])?(\d+)$/.exec(UDPTUNNEL_METRICS) ?? [];
 const bare = host.replace(/^\[(.*)\]$/, "$1");
 const anywhere = bare === "" || bare === "0.0.0.0" || bare === "::";
-const at = anywhere ? "127.0.0.1" : bare.includes(":") ? `[${bare}]` : bare;
+// A container may have no IPv4.
+const places = anywhere ? ["127.0.0.1", "[::1]"] : [bare.includes(":") ? `[${bare}]` : bare];
 
-const response = await fetch(`http://${at}:${port}/healthz`).catch(() => undefined);
-process.exitCode = response?.ok ? 0 : 1;
+process.exitCode = 1;
+for (const place of places) {
+  const response = await fetch(`http://${place}:${port}/healthz`).catch(() => undefined);
+  if (response?.ok) process.exitCode = 0;
+}
 
 export {};

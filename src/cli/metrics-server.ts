@@ -1,14 +1,23 @@
-/** `--metrics`: HTTP for monitoring. It tells what the counters say and changes nothing. */
+/** `--metrics`: HTTP for monitoring. It reports what the counters hold and changes nothing. */
 
+import type { IncomingMessage, ServerResponse } from "node:http";
 import packageJson from "../../package.json" with { type: "json" };
 import { TunnelError } from "../errors.ts";
+import { resolve } from "../net/bun-network.ts";
+import { systemClock } from "../net/clock.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
-import type { Metrics } from "../observe/metrics.ts";
+import { LoopLateness } from "../observe/loop-lateness.ts";
+import type { Metrics, ProcessFigures } from "../observe/metrics.ts";
 import { redact } from "../observe/redact.ts";
 import { isHealthy, type TunnelStats, type Tunnels } from "../observe/stats.ts";
+import { isAllowedHost } from "./host-header.ts";
+import { HttpListener } from "./http-listener.ts";
+import { droppedLines } from "./say.ts";
 
-const LOOPBACK = "127.0.0.1";
+const LOOPBACK = ["127.0.0.1", "::1"];
+/** The error where the host lacks an address or a whole family; Bun 1.4.5 has no code for the latter. */
+const LACKS = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "UNKNOWN"]);
 
 export interface MetricsServerOptions {
   /** The address or the name to listen on; loopback, when missing. */
@@ -18,64 +27,138 @@ export interface MetricsServerOptions {
   readonly redact: boolean;
 }
 
+interface Answer {
+  readonly status?: number;
+  readonly type?: string;
+  readonly text: string;
+}
+
 /**
  * Serves `/metrics`, `/healthz` and `/stats`. A health check succeeds while every tunnel does its work.
  *
- * @throws TunnelError ERR_LISTEN when the port cannot be had.
+ * @returns stops it.
+ * @throws TunnelError ERR_RESOLVE; ERR_LISTEN when the port cannot be had.
  */
-export function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): Bun.Server<undefined> {
-  const hostname = options.host ?? LOOPBACK;
-  const { port } = options;
-  let metrics: Promise<Metrics> | undefined;
-  const allStats = () => [...tunnels()].map(([name, tunnel]) => [name, tunnel.stats()] as const);
+export async function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): Promise<() => void> {
+  const lateness = new LoopLateness(systemClock);
+  const pages = new Pages(tunnels, options.redact, { lateness: lateness.histogram, droppedLines });
+  const listener = new HttpListener((request, response) => {
+    const { headers, socket } = request;
+    if (isAllowedHost(headers.host, socket.localAddress, options.host)) void pages.serve(request, response);
+    else
+      send(response, { status: 403, text: "this Host is not allowed: ask for localhost or the address\n" });
+  });
+  const stop = () => {
+    lateness.stop();
+    listener.close();
+  };
   try {
-    return Bun.serve({
-      hostname,
-      port,
-      reusePort: false,
-      routes: {
-        "/metrics": {
-          GET: async () => {
-            metrics ??= loadMetrics(tunnels);
-            const { contentType, ...rest } = await scrape(await metrics);
-            return new Response(rest.text, { headers: { "Content-Type": contentType } });
-          },
-        },
-        "/healthz": {
-          GET: () => {
-            const all = allStats();
-            const healthy = all.length > 0 && all.every(([, stats]) => isHealthy(stats));
-            const text = all.map(([name, stats]) => `${name}: ${healthOf(stats)}\n`).join("");
-            return new Response(text, { status: healthy ? 200 : 503 });
-          },
-        },
-        "/stats": {
-          GET: () => {
-            const all = Object.fromEntries(allStats());
-            return Response.json({ tunnels: options.redact ? redact(all) : all });
-          },
-        },
-      },
-      fetch: () => new Response("not found\n", { status: 404 }),
-      error: () => new Response("internal error\n", { status: 500 }),
-    });
+    await listenOnEach(listener, await addressesOf(options.host), options.port);
   } catch (error) {
-    const code = errorCode(error);
-    const at = formatEndpoint({ address: hostname, port });
-    throw new TunnelError("ERR_LISTEN", `cannot serve metrics on ${at}: ${code}`, { cause: error });
+    stop();
+    throw error;
   }
+  return stop;
+}
+
+async function addressesOf(host: string | undefined): Promise<string[]> {
+  if (host === undefined) return LOOPBACK;
+  const found = await resolve(host, undefined).catch((error) => {
+    throw new TunnelError("ERR_RESOLVE", (error as Error).message, { cause: error });
+  });
+  return [...new Set(found)];
+}
+
+/** Listens on all of them that this host has. @throws TunnelError when it has none, or one is taken. */
+async function listenOnEach(
+  listener: HttpListener,
+  addresses: readonly string[],
+  port: number,
+): Promise<void> {
+  let lacking: TunnelError | undefined;
+  let bound = 0;
+  for (const address of addresses) {
+    try {
+      await listener.listen(address, port);
+      bound++;
+    } catch (error) {
+      const code = errorCode(error);
+      const message = `cannot serve metrics on ${formatEndpoint({ address, port })}: ${code}`;
+      const failure = new TunnelError("ERR_LISTEN", message, { cause: error });
+      if (!LACKS.has(code)) throw failure;
+      lacking ??= failure;
+    }
+  }
+  if (bound === 0 && lacking !== undefined) throw lacking;
+}
+
+/** What is answered at each path. */
+class Pages {
+  readonly #tunnels: Tunnels;
+  readonly #redact: boolean;
+  readonly #figures: ProcessFigures;
+  #metrics: Promise<Metrics> | undefined;
+  readonly #paths: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
+    "/metrics": () => this.#scrape(),
+    "/healthz": () => this.#health(),
+    "/stats": () => this.#stats(),
+  };
+
+  constructor(tunnels: Tunnels, redactAddresses: boolean, figures: ProcessFigures) {
+    this.#tunnels = tunnels;
+    this.#redact = redactAddresses;
+    this.#figures = figures;
+  }
+
+  async serve({ method, url = "" }: IncomingMessage, response: ServerResponse): Promise<void> {
+    const reading = method === "GET" || method === "HEAD";
+    const path = url.replace(/\?.*$/, "");
+    const page = reading && Object.hasOwn(this.#paths, path) ? this.#paths[path] : undefined;
+    try {
+      send(response, (await page?.()) ?? { status: 404, text: "not found\n" });
+    } catch {
+      send(response, { status: 500, text: "internal error\n" });
+    }
+  }
+
+  async #scrape(): Promise<Answer> {
+    this.#metrics ??= this.#loadMetrics();
+    const metrics = await this.#metrics;
+    return { text: await metrics.text(), type: metrics.contentType };
+  }
+
+  /** prom-client is loaded by the first scrape: no start of a tunnel waits for it. */
+  async #loadMetrics(): Promise<Metrics> {
+    const { Metrics } = await import("../observe/metrics.ts");
+    return new Metrics(this.#tunnels, packageJson.version, this.#figures);
+  }
+
+  #health(): Answer {
+    const all = this.#all();
+    const healthy = all.length > 0 && all.every(([, stats]) => isHealthy(stats));
+    const text = all.map(([name, stats]) => `${name}: ${healthOf(stats)}\n`).join("");
+    return { text, status: healthy ? 200 : 503 };
+  }
+
+  #stats(): Answer {
+    const all = Object.fromEntries(this.#all());
+    const tunnels = this.#redact ? redact(all) : all;
+    return { text: JSON.stringify({ tunnels }), type: "application/json" };
+  }
+
+  #all(): (readonly [name: string, stats: TunnelStats])[] {
+    return [...this.#tunnels()].map(([name, tunnel]) => [name, tunnel.stats()] as const);
+  }
+}
+
+function send(
+  response: ServerResponse,
+  { status = 200, type = "text/plain; charset=utf-8", text }: Answer,
+): void {
+  response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(text) });
+  response.end(text);
 }
 
 function healthOf({ state, sendFailure }: TunnelStats): string {
   return sendFailure === undefined ? state : `${state}, cannot send to UDP (${sendFailure})`;
-}
-
-/** prom-client is loaded by the first scrape: no start of a tunnel waits for it. */
-async function loadMetrics(tunnels: Tunnels): Promise<Metrics> {
-  const { Metrics } = await import("../observe/metrics.ts");
-  return new Metrics(tunnels, packageJson.version);
-}
-
-async function scrape(metrics: Metrics): Promise<{ text: string; contentType: string }> {
-  return { text: await metrics.text(), contentType: metrics.contentType };
 }

@@ -23,8 +23,7 @@ export async function openOverview(
   const ends: (() => void)[] = [];
   if (metrics?.port !== undefined) {
     const { serveMetrics } = await import("./metrics-server.ts");
-    const server = serveMetrics(tunnels, { host: metrics.host, port: metrics.port, redact });
-    ends.push(() => void server.stop(true));
+    ends.push(await serveMetrics(tunnels, { host: metrics.host, port: metrics.port, redact }));
   }
   if (program.status) {
     const { reportStatus, showStatus } = await import("./status.ts");

@@ -1,22 +1,30 @@
-/** How long frames waited before the kernel began to take them. */
+/** Delays in buckets, such as how long frames waited before the kernel began to take them. */
 
 /** Upper bounds of the buckets in milliseconds; the last bucket is open. */
 export const DELAY_BOUNDS_MS = [0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
 
 export class DelayHistogram {
-  /** Frames in each bucket, not added up; one more than there are bounds. */
-  readonly counts = new Float64Array(DELAY_BOUNDS_MS.length + 1);
-  /** All waits together, in milliseconds. */
+  readonly boundsMs: readonly number[];
+  /** Delays in each bucket, not added up; one more than there are bounds. */
+  readonly counts: Float64Array;
+  /** All delays together, in milliseconds. */
   sumMs = 0;
+
+  /** @param boundsMs upper bounds of the buckets; one more bucket is open. */
+  constructor(boundsMs: readonly number[] = DELAY_BOUNDS_MS) {
+    this.boundsMs = boundsMs;
+    this.counts = new Float64Array(boundsMs.length + 1);
+  }
 
   record(delayMs: number): void {
     this.sumMs += delayMs;
+    const { boundsMs } = this;
     let bucket = 0;
-    while (bucket < DELAY_BOUNDS_MS.length && delayMs > (DELAY_BOUNDS_MS[bucket] as number)) bucket++;
+    while (bucket < boundsMs.length && delayMs > (boundsMs[bucket] as number)) bucket++;
     this.counts[bucket] = (this.counts[bucket] as number) + 1;
   }
 
-  /** Frames recorded. */
+  /** Delays recorded. */
   get count(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }

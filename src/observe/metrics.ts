@@ -3,16 +3,25 @@
  */
 
 import { Counter, Gauge, type Histogram, Registry } from "prom-client";
+import type { DelayHistogram } from "./delay-histogram.ts";
 import { COUNTERS, type Definition, GAUGES, type Sample } from "./metric-table.ts";
-import type { TunnelStats, Tunnels } from "./stats.ts";
+import type { DelayStats, TunnelStats, Tunnels } from "./stats.ts";
 
 const MS_PER_S = 1000;
 
-const DELAY = {
-  name: "udptunnel_queue_delay_seconds",
-  help: "How long frames waited for TCP.",
-  type: "histogram",
+const DELAY = { name: "udptunnel_queue_delay_seconds", help: "How long frames waited for TCP." };
+const LATENESS = {
+  name: "udptunnel_event_loop_lateness_seconds",
+  help: "How late a timer ran that is set every 100 ms.",
 };
+
+/** What concerns the process, not one tunnel. */
+export interface ProcessFigures {
+  /** How late the event loop was. */
+  readonly lateness: DelayHistogram;
+  /** How many log lines were dropped. */
+  readonly droppedLines: () => number;
+}
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -20,7 +29,7 @@ export class Metrics {
   #snapshots: ReadonlyMap<string, TunnelStats> = new Map();
 
   /** @param version what `udptunnel_build_info` says. */
-  constructor(tunnels: Tunnels, version: string) {
+  constructor(tunnels: Tunnels, version: string, { lateness, droppedLines }: ProcessFigures) {
     this.#tunnels = tunnels;
     const registers = [this.#registry];
     for (const [Kind, definitions] of [
@@ -32,9 +41,21 @@ export class Metrics {
         Object.assign(metric, { collect: () => this.#fill(metric, of) });
       }
     }
-    // prom-client's own histograms count for themselves; of a metric the registry needs no more than this.
-    const delay = { name: DELAY.name, get: async () => ({ ...DELAY, values: this.#delays() }) };
-    this.#registry.registerMetric(delay as unknown as Histogram);
+    this.#addHistogram(DELAY, () =>
+      [...this.#snapshots].flatMap(([tunnel, { delay }]) => samplesOf(DELAY.name, delay, { tunnel })),
+    );
+    this.#addHistogram(LATENESS, () => samplesOf(LATENESS.name, lateness, {}));
+    const dropped = new Counter({
+      name: "udptunnel_log_lines_dropped_total",
+      help: "Log lines dropped because stderr was not read in time.",
+      registers,
+    });
+    Object.assign(dropped, {
+      collect() {
+        dropped.reset();
+        dropped.inc(droppedLines());
+      },
+    });
     new Gauge({
       name: "udptunnel_build_info",
       help: "What runs; always 1.",
@@ -56,8 +77,13 @@ export class Metrics {
     return await this.#registry.metrics();
   }
 
-  #delays() {
-    return [...this.#snapshots].flatMap(([tunnel, { delay }]) => samplesOf(tunnel, delay));
+  /** prom-client's own histograms count for themselves; of a metric the registry needs no more than this. */
+  #addHistogram(about: { name: string; help: string }, values: () => HistogramSample[]): void {
+    const metric = {
+      name: about.name,
+      get: async () => ({ ...about, type: "histogram", values: values() }),
+    };
+    this.#registry.registerMetric(metric as unknown as Histogram);
   }
 
   #fill(metric: Counter | Gauge, of: Definition["of"]): void {
@@ -71,19 +97,25 @@ export class Metrics {
   }
 }
 
+interface HistogramSample {
+  readonly metricName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
 /** The buckets added up, as Prometheus wants them. */
-function samplesOf(tunnel: string, { boundsMs, counts, sumMs }: TunnelStats["delay"]) {
+function samplesOf(
+  name: string,
+  { boundsMs, counts, sumMs }: Pick<DelayStats, "boundsMs" | "sumMs"> & { counts: Iterable<number> },
+  labels: HistogramSample["labels"],
+): HistogramSample[] {
   let upTo = 0;
-  const buckets = counts.map((count, index) => {
+  const buckets = [...counts].map((count, index) => {
     upTo += count;
     const bound = boundsMs[index];
     const le = bound === undefined ? "+Inf" : String(bound / MS_PER_S);
-    return { metricName: `${DELAY.name}_bucket`, labels: { tunnel, le }, value: upTo };
+    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: upTo };
   });
-  const rest = (suffix: string, value: number) => ({
-    metricName: DELAY.name + suffix,
-    labels: { tunnel },
-    value,
-  });
+  const rest = (suffix: string, value: number) => ({ metricName: name + suffix, labels, value });
   return [...buckets, rest("_sum", sumMs / MS_PER_S), rest("_count", upTo)];
 }

@@ -192,7 +192,7 @@ export const LIMIT_ROWS = [
     argument: "[ADDR/]PORT",
     group: "Program",
     cliOnly: true,
-    help: "Serve Prometheus metrics at /metrics, health at /healthz and JSON at /stats, by HTTP, on loopback unless an address is given.",
+    help: "Serve Prometheus metrics at /metrics, health at /healthz and JSON at /stats, by HTTP, on loopback (127.0.0.1 and ::1) unless an address is given.",
   },
   {
     name: "status",

@@ -126,6 +126,24 @@ describe("--metrics", () => {
     expect((await fetch(`http://${TUNNEL_HOST}:${port}/metrics`, { method: "POST" })).status).toBe(404);
   });
 
+  test("on loopback, IPv4 and IPv6: a foreign Host is refused at every path", async () => {
+    const port = freeTcpPort();
+    const { program } = await server("-v", "--metrics", `${port}`);
+    await using _ = program;
+    await program.says("listening on TCP");
+    for (const host of [TUNNEL_HOST, "[::1]"])
+      for (const path of ["metrics", "healthz", "stats"]) {
+        const url = `http://${host}:${port}/${path}`;
+        expect((await fetch(url)).status).toBe(200);
+        expect((await fetch(url, { headers: { Host: `localhost:${port}` } })).status).toBe(200);
+        const foreign = await fetch(url, { headers: { Host: `rebound.example:${port}` } });
+        expect([foreign.status, await foreign.text()]).toEqual([
+          403,
+          "this Host is not allowed: ask for localhost or the address\n",
+        ]);
+      }
+  });
+
   test("a client is healthy only while it is connected", async () => {
     const [port, tcp, udp] = [freeTcpPort(), freeTcpPort(), await freeUdpPort()];
     const args = ["-c", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];

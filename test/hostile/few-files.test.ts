@@ -4,6 +4,7 @@
  */
 
 import { expect, test } from "bun:test";
+import { CONNECTIONS_MAX } from "../../src/cli/http-listener.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
@@ -11,6 +12,7 @@ import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
 import { Visitors } from "./visitors.ts";
 
 const FILES = 128;
+const LIMITED = ["sh", "-c", `ulimit -n ${FILES} && exec "$0" "$@"`, process.execPath];
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const SECRET = { UDPTUNNEL_SECRET: "known-to-both-ends" };
 /** 0xFFFF: a frame that never ends, if frames are what is read. A thousand of these kept would be 64 MB. */
@@ -27,9 +29,8 @@ test.each([
   "a server %s that may open few files survives 1,000 connections without spinning",
   async (_mode, flags, secret) => {
     const [tcp, udp] = [freeTcpPort(), await freeUdpPort()];
-    const limited = ["sh", "-c", `ulimit -n ${FILES} && exec "$0" "$@"`, process.execPath, ENTRY];
     const ends = ["-s", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
-    await using server = new Program([...flags, ...ends, "-v"], limited, secret);
+    await using server = new Program([...flags, ...ends, "-v"], [...LIMITED, ENTRY], secret);
     await server.says("listening on TCP");
     const { pid } = server.child;
     const files = openFiles(pid);
@@ -67,3 +68,21 @@ test.each([
     await client.says("connected");
   },
 );
+
+test("400 silent connections to --metrics take no file that a tunnel needs", async () => {
+  const [metrics, tcp, udp] = [freeTcpPort(), freeTcpPort(), await freeUdpPort()];
+  const ends = ["-s", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
+  await using server = new Program(["-v", "--metrics", `${metrics}`, ...ends], [...LIMITED, ENTRY]);
+  await server.says("listening on TCP");
+  const { pid } = server.child;
+  const files = openFiles(pid);
+  await using visitors = new Visitors(metrics);
+  await visitors.grow(400);
+  await until("the silent ones to make room", () => visitors.closed === 400 - CONNECTIONS_MAX);
+  expect(openFiles(pid)).toBeLessThanOrEqual(files + CONNECTIONS_MAX + 1);
+  const args = ["-c", `${TUNNEL_HOST}/${tcp}`, "--bind", "127.0.0.4", `${APP_HOST}/${udp}`, "-v"];
+  await using client = new Program(args);
+  await client.says("connected");
+  await server.says("connected");
+  expect((await fetch(`http://${TUNNEL_HOST}:${metrics}/healthz`)).status).toBe(200);
+});

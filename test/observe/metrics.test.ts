@@ -1,8 +1,13 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { VirtualClock } from "../../src/net/memory/virtual-clock.ts";
+import { DelayHistogram } from "../../src/observe/delay-histogram.ts";
+import { LoopLateness, SAMPLE_MS } from "../../src/observe/loop-lateness.ts";
 import { COUNTERS, GAUGES } from "../../src/observe/metric-table.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
 import { CLIENT, Scene } from "../support/memory-tunnels.ts";
+
+const FIGURES = { lateness: new DelayHistogram(), droppedLines: () => 0 };
 
 const linesOf = (text: string, name: string) =>
   text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
@@ -25,7 +30,7 @@ test("a scrape shows each tunnel as it is now", async () => {
   };
   const { server, client, clientApp } = await scene.pair();
   const tunnels = new Map([["a", client.tunnel]]);
-  const metrics = new Metrics(() => tunnels, "1.2.3");
+  const metrics = new Metrics(() => tunnels, "1.2.3", FIGURES);
   for (const text of ["one", "three"]) clientApp.send(CLIENT, text);
   scene.wire.inject({ address: "10.0.9.1", port: 1 }, { address: CLIENT, port: 5000 }, Uint8Array.of(1));
   await scene.clock.settle();
@@ -68,7 +73,7 @@ test("a scrape shows each tunnel as it is now", async () => {
 test("every reason for which a connection is not proved is there from the start", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server({ secret: "known-to-both-ends" });
-  const metrics = new Metrics(() => new Map([["a", tunnel]]), "0");
+  const metrics = new Metrics(() => new Map([["a", tunnel]]), "0", FIGURES);
   (await scene.connect("10.0.9.1")).stream.write(Uint8Array.of(0, 1, 7));
   await scene.clock.settle();
   const lines = linesOf(await metrics.text(), "udptunnel_connections_unproved_total");
@@ -83,7 +88,7 @@ test("the delay's buckets add up, and end with all", async () => {
   const { client } = await scene.pair();
   const { delay } = client.tunnel.counters;
   for (const ms of [0.0625, 0.25, 0.25, 700, 5000]) delay.record(ms);
-  const text = await new Metrics(() => new Map([["a", client.tunnel]]), "0").text();
+  const text = await new Metrics(() => new Map([["a", client.tunnel]]), "0", FIGURES).text();
   const buckets = linesOf(text, "udptunnel_queue_delay_seconds_bucket").map((line) =>
     line.replace(/^.*le=/, ""),
   );
@@ -100,8 +105,48 @@ test("the delay's buckets add up, and end with all", async () => {
   await scene.end();
 });
 
+test("the event loop's lateness is sampled every 100 ms, and a loop held up for long has all its samples", async () => {
+  const clock = new VirtualClock();
+  let heldUpMs = 0;
+  const lateness = new LoopLateness({
+    now: () => clock.now() + heldUpMs,
+    after: (delayMs, run) => clock.after(delayMs, run),
+    endOfTurn() {},
+  });
+  await clock.advance(3 * SAMPLE_MS);
+  heldUpMs = 3; // from here on, so one sample is late
+  await clock.advance(SAMPLE_MS);
+  await clock.advance(2 * SAMPLE_MS);
+  heldUpMs += 250;
+  await clock.advance(SAMPLE_MS);
+  lateness.stop();
+  expect(clock.pending).toBe(0);
+  const figures = { lateness: lateness.histogram, droppedLines: () => 7 };
+  const text = await new Metrics(() => new Map(), "0", figures).text();
+  const buckets = linesOf(text, "udptunnel_event_loop_lateness_seconds_bucket").map((line) =>
+    line.replace(/^.*{/, ""),
+  );
+  expect(buckets).toEqual([
+    'le="0.001"} 5',
+    'le="0.002"} 5',
+    'le="0.005"} 6',
+    'le="0.01"} 6',
+    'le="0.02"} 6',
+    'le="0.05"} 7',
+    'le="0.1"} 7',
+    'le="0.2"} 8',
+    'le="0.5"} 9',
+    'le="1"} 9',
+    'le="+Inf"} 9',
+  ]);
+  expect(linesOf(text, "udptunnel_event_loop_lateness_seconds_count")).toEqual([
+    "udptunnel_event_loop_lateness_seconds_count 9",
+  ]);
+  expect(linesOf(text, "udptunnel_log_lines_dropped_total")).toEqual(["udptunnel_log_lines_dropped_total 7"]);
+});
+
 test("registries share nothing: two in one process do not meet", async () => {
-  const texts = await Promise.all([1, 2].map(() => new Metrics(() => new Map(), "0").text()));
+  const texts = await Promise.all([1, 2].map(() => new Metrics(() => new Map(), "0", FIGURES).text()));
   expect(texts[0]).toBe(texts[1] as string);
 });
 
@@ -117,6 +162,11 @@ test("docs/operating.md has a row for every metric, with its type and labels, an
   const defined = kinds.flatMap(([type, definitions]) =>
     definitions.map(({ name, labels = [] }) => `${name} ${type} ${labels.join(", ")}`.trim()),
   );
-  const others = ["udptunnel_queue_delay_seconds histogram", "udptunnel_build_info gauge version, bun"];
+  const others = [
+    "udptunnel_queue_delay_seconds histogram",
+    "udptunnel_event_loop_lateness_seconds histogram",
+    "udptunnel_log_lines_dropped_total counter",
+    "udptunnel_build_info gauge version, bun",
+  ];
   expect(rows.toSorted()).toEqual([...defined, ...others].toSorted());
 });

@@ -1,0 +1,31 @@
+/**
+ * Protects what listens on loopback from web pages: by DNS rebinding a page's own name comes to mean 127.0.0.1, and the
+ * visitor's browser then reads the answer for it. The Host header still has the page's name.
+ */
+
+import { isIP } from "node:net";
+import { isLoopback } from "../net/endpoint.ts";
+
+/** The host and, perhaps, a port (RFC 9110, section 7.2). */
+const HOST = /^(\[[^\]]*\]|[^:@/\s]*)(?::\d*)?$/;
+
+/**
+ * Whether a request may be answered. At another address than loopback any host is allowed: the names of this host are
+ * unknown here. So is a missing header: browsers always send one, and probes in HTTP/1.0 do not.
+ *
+ * @param header the Host header.
+ * @param localAddress the address the connection came to.
+ * @param given the host the user told the program to listen on.
+ */
+export function isAllowedHost(
+  header: string | undefined,
+  localAddress: string | undefined,
+  given: string | undefined,
+): boolean {
+  if (header === undefined || localAddress === undefined || !isLoopback(localAddress)) return true;
+  const host = HOST.exec(header)?.[1]
+    ?.toLowerCase()
+    .replace(/^\[(.*)\]$/, "$1");
+  if (host === undefined) return false;
+  return host === "localhost" || host === given?.toLowerCase() || (isIP(host) !== 0 && isLoopback(host));
+}
