@@ -1,5 +1,6 @@
 /** The only way to stderr. Nothing here blocks: when nobody reads stderr, lines are dropped and counted. */
 
+import { printable } from "../options/reading.ts";
 import { LineWriter } from "./line-writer.ts";
 import { writeAll } from "./write-all.ts";
 
@@ -36,11 +37,11 @@ export function say(line: string): void {
   writeLine(format(line));
 }
 
-/** Writes one line as it is. */
+/** Writes one line, in which text from outside cannot control the terminal. */
 export function writeLine(line: string): void {
   if (stderr.full) return stderr.drop();
   footer?.clear();
-  stderr.write(`${line}\n`);
+  stderr.write(`${printable(line)}\n`);
   footer?.draw();
 }
 

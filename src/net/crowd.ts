@@ -4,7 +4,7 @@
  * likely to give one.
  */
 
-import ipaddr from "ipaddr.js";
+import { parseAddress } from "./address-range.ts";
 import { familyOf, unmapped } from "./endpoint.ts";
 
 /** How many there may be, and how many of one origin. */
@@ -86,5 +86,5 @@ export class Crowd<Member> {
 function originOf(address: string): string {
   const plain = unmapped(address);
   if (familyOf(plain) === 4) return plain;
-  return ipaddr.parse(plain).toByteArray().slice(0, 8).join(".");
+  return parseAddress(plain).toByteArray().slice(0, 8).join(".");
 }

@@ -2,18 +2,10 @@
 
 import { networkInterfaces } from "node:os";
 import type { MulticastMembership, MulticastSending, NetworkInterface } from "./datagram-port.ts";
-import { type Family, familyOf, unmapped } from "./endpoint.ts";
+import { type Family, familyOf } from "./endpoint.ts";
 import { NetError } from "./network.ts";
 
 type Socket = Bun.udp.BaseUDPSocket;
-
-/** Whether an address literal is a multicast group: 224.0.0.0/4 (RFC 5771) or ff00::/8 (RFC 4291, 2.7). */
-export function isMulticast(address: string): boolean {
-  const plain = unmapped(address);
-  if (familyOf(plain) === 6) return /^ff/i.test(plain);
-  const first = Number.parseInt(plain, 10);
-  return first >= 224 && first <= 239;
-}
 
 /** The local interface of this name, or with this address; undefined when there is none. */
 export function findInterface(nameOrAddress: string): NetworkInterface | undefined {

@@ -5,7 +5,7 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
-import ipaddr from "ipaddr.js";
+import { isMulticast as isGroup, isLinkLocal as isLinkLocalAddress } from "../net/address-range.ts";
 import { quoted, type Reading, read, wrong } from "./reading.ts";
 
 /** Which parts a place for an address has beside host and port. */
@@ -134,7 +134,7 @@ export function isLiteral(text: string): boolean {
 }
 
 function isIPv6Literal(text: string): boolean {
-  const [, address = "", zone] = /^([^%]*)(%[^\s%/[\]]+)?$/.exec(text) ?? [];
+  const [, address = "", zone] = /^([^%]*)(%[^\s%/[\]\p{C}]+)?$/u.exec(text) ?? [];
   return isIPv6(address) && (zone === undefined || zone.length > 1);
 }
 
@@ -148,15 +148,10 @@ function isHostName(text: string): boolean {
 
 /** Whether a host is a multicast group; a name may turn out to be one, which only its look-up can tell. */
 export function isMulticast(host: string): boolean {
-  return isLiteral(host) && rangeOf(host) === "multicast";
+  return isLiteral(host) && isGroup(host);
 }
 
 /** Whether a host is a link-local IPv6 address, which means something on one interface only. */
 export function isLinkLocal(host: string): boolean {
-  return isIPv6Literal(host) && rangeOf(host) === "linkLocal";
-}
-
-/** The zone is left out: ipaddr.js throws at one with a hyphen, which interfaces have (`br-lan`). */
-function rangeOf(literal: string): string {
-  return ipaddr.process(literal.replace(/%.*$/, "")).range();
+  return isIPv6Literal(host) && isLinkLocalAddress(host);
 }

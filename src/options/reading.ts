@@ -11,8 +11,31 @@ export function wrong(problem: string): { readonly problem: string } {
   return { problem };
 }
 
-/** What somebody wrote, as a message shows it: text in quotes with what cannot be printed escaped, the rest as JSON. */
+/** What of one value a message shows. */
+const SHOWN_CHARS_MAX = 200;
+
+/** What somebody wrote, as a message shows it: text in quotes with what cannot be printed escaped, the rest as JSON, both cut when long. */
 export function quoted(input: unknown): string {
   if (typeof input === "number" || typeof input === "bigint") return String(input);
-  return JSON.stringify(input) ?? String(input);
+  if (typeof input === "string" && input.length > SHOWN_CHARS_MAX)
+    return `${quoted(input.slice(0, SHOWN_CHARS_MAX))}... (${input.length} characters)`;
+  const text = JSON.stringify(input) ?? String(input);
+  const shown = typeof input === "string" ? text : text.slice(0, SHOWN_CHARS_MAX);
+  return printable(shown.length < text.length ? `${shown}...` : shown);
 }
+
+/**
+ * Text of a single line that a terminal shows as it is: characters that control it, that change the direction of writing or that
+ * cannot be seen are escaped. The escapes are JSON's, so that a line of JSON keeps its meaning.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
+/** Controls, formats (direction, width), surrogates alone, and breaks of lines and paragraphs. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;

@@ -1,5 +1,6 @@
 /** The shared secret: bytes that can be used and never seen. */
 
+import { isUtf8 } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
 import { type Reading, read, wrong } from "./reading.ts";
@@ -12,8 +13,11 @@ export const SECRET_BYTES_MIN = 16;
 /** The longest, so that a wrong file (a disk, a log) is noticed rather than read. */
 export const SECRET_BYTES_MAX = 4096;
 
+/** Made of the random bytes of the system; a line of text, so that it fits in a variable, too. */
+const ADVICE = "openssl rand -base64 32 makes a good one";
+
 const REDACTED = "[secret]";
-const [LF, CR] = [0x0a, 0x0d];
+const [LF, CR, SPACE] = [0x0a, 0x0d, 0x20];
 
 /** A file that others than its owner may read or write. */
 export interface ExposedFile {
@@ -35,13 +39,15 @@ export class Secret {
 
   /**
    * The secret in these bytes, copied, less one line break (LF or CR LF) at the end, which editors and `echo` add; text
-   * counts as UTF-8. A problem when it is shorter than {@link SECRET_BYTES_MIN} or longer than {@link SECRET_BYTES_MAX}.
+   * counts as UTF-8. A problem when it is shorter than {@link SECRET_BYTES_MIN}, where white space at the ends of text does not count,
+   * or longer than {@link SECRET_BYTES_MAX}.
    */
   static read(given: Uint8Array | string, exposed?: ExposedFile): Reading<Secret> {
     const bytes = withoutLineBreak(typeof given === "string" ? new TextEncoder().encode(given) : given);
-    if (bytes.length < SECRET_BYTES_MIN) {
-      const advice = "head -c 32 /dev/urandom | base64 makes a good one";
-      return wrong(`has ${bytes.length} bytes; give at least ${SECRET_BYTES_MIN} (${advice})`);
+    const length = lengthThatCounts(bytes);
+    if (length < SECRET_BYTES_MIN) {
+      const beside = length < bytes.length ? " beside white space at its ends" : "";
+      return wrong(`has ${length} bytes${beside}; give at least ${SECRET_BYTES_MIN} (${ADVICE})`);
     }
     if (bytes.length > SECRET_BYTES_MAX) {
       return wrong(`is longer than ${SECRET_BYTES_MAX} bytes; give a shorter one`);
@@ -77,4 +83,14 @@ export class Secret {
 function withoutLineBreak(bytes: Uint8Array): Uint8Array {
   if (bytes.at(-1) !== LF) return bytes;
   return bytes.subarray(0, bytes.at(-2) === CR ? -2 : -1);
+}
+
+/**
+ * How many bytes make it hard to guess: those of text without white space and control characters at its ends. Other bytes count all:
+ * one in ten random keys of 16 bytes begins or ends with such a byte.
+ */
+function lengthThatCounts(bytes: Uint8Array): number {
+  if (!isUtf8(bytes)) return bytes.length;
+  const first = bytes.findIndex((byte) => byte > SPACE);
+  return first < 0 ? 0 : bytes.findLastIndex((byte) => byte > SPACE) + 1 - first;
 }

@@ -1,9 +1,9 @@
 /** The UDP side of a link in peer mode: which datagrams may enter the tunnel. */
 
+import { isMulticast } from "../net/address-range.ts";
 import type { DatagramPort, DatagramReceiver } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
 import { LocalAddresses } from "../net/local-addresses.ts";
-import { isMulticast } from "../net/multicast.ts";
 import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";

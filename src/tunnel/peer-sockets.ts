@@ -7,9 +7,9 @@
  *   one-way     only the socket that is needed
  */
 
+import { isMulticast } from "../net/address-range.ts";
 import type { DatagramPort, DatagramReceiver, NetworkInterface } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
-import { isMulticast } from "../net/multicast.ts";
 import { NetError, type Network } from "../net/network.ts";
 import type { Settings } from "../options/settings.ts";
 

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { parseArguments } from "../../src/cli/arguments.ts";
 import { startClient, startServer } from "../../src/index.ts";
 import { SECRET_BYTES_MAX, type Secret } from "../../src/options/secret.ts";
 import { client, problemsOf, server } from "../options/given.ts";
@@ -45,6 +46,31 @@ describe("what a secret is", () => {
     secretOf("x".repeat(SECRET_BYTES_MAX));
     expect(() => secretOf(`${"x".repeat(15)}\n`)).toThrow("has 15 bytes; give at least 16");
     expect(() => secretOf("x".repeat(SECRET_BYTES_MAX + 1))).toThrow("is longer than 4096 bytes");
+  });
+
+  test("white space and control characters at the ends do not make text longer", () => {
+    const weak = [
+      " ".repeat(16),
+      "\n".repeat(17),
+      "\t\r\n ".repeat(9),
+      "\0".repeat(16),
+      `  ${"x".repeat(15)}  `,
+    ];
+    const fifteen = /^has (0|15) bytes( beside white space at its ends)?; give at least 16 \(openssl rand/;
+    for (const text of weak) {
+      expect(() => secretOf(text)).toThrow(fifteen);
+      expect(() => secretOf(new TextEncoder().encode(text))).toThrow(fifteen);
+      expect(problemsOf(() => server({ secret: text }))).toHaveLength(1);
+      expect(problemsOf(() => server({ secretFile: fileWith(text) }))).toHaveLength(1);
+      const { kind } = parseArguments(["-s", "5000", "h/4000"], { UDPTUNNEL_SECRET: text });
+      expect(kind).toBe("wrong");
+    }
+    expect(secretOf(` ${"x".repeat(16)} `).sign()).not.toEqual(secretOf("x".repeat(16)).sign());
+  });
+
+  test("every byte of a random key counts", () => {
+    secretOf(new Uint8Array([0x20, ...Array(14).fill(0xfe), 0x0a, 0x20]));
+    secretOf(new Uint8Array(16).fill(0xff, 1));
   });
 
   test("it does not show, however it is printed", () => {

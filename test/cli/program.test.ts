@@ -31,6 +31,14 @@ describe("a program that cannot run says why in one line", () => {
     expect(lines.every((line) => line.startsWith("udptunnel: "))).toBe(true);
   });
 
+  test("what is wrong with them controls no terminal", async () => {
+    const { lines } = await run("-s", "5000", "--\u001b[2J\u009b31m\n", "host/5000");
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toBe(
+      "udptunnel: --\\u001b[2J\\u009b31m\\u000a: is no option; --help shows all there are",
+    );
+  });
+
   test("a TCP port in use: 1", async () => {
     const { tcp, udp } = await ports();
     using listener = Bun.listen({ hostname: TUNNEL_HOST, port: tcp, socket: { data() {} } });

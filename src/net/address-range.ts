@@ -1,0 +1,18 @@
+/** What kind of address a literal is. ipaddr.js decides, since one address can be written in many ways. */
+
+import ipaddr from "ipaddr.js";
+
+/** The parsed literal, of which a zone is no part: ipaddr.js throws at one with a hyphen, as in `br-lan`. */
+export function parseAddress(literal: string): ipaddr.IPv4 | ipaddr.IPv6 {
+  return ipaddr.process(literal.replace(/%.*$/s, ""));
+}
+
+/** Whether a literal is a multicast group: 224.0.0.0/4 (RFC 5771) or ff00::/8 (RFC 4291, 2.7). */
+export function isMulticast(literal: string): boolean {
+  return parseAddress(literal).range() === "multicast";
+}
+
+/** Whether a literal is link-local, so that it means something on one interface only. */
+export function isLinkLocal(literal: string): boolean {
+  return parseAddress(literal).range() === "linkLocal";
+}
