@@ -87,13 +87,13 @@ export class AuthenticatedNetwork implements Network {
   }
 
   listen(...[at, onStream, ...others]: Parameters<Network["listen"]>): StreamListener {
-    const onUnproved = (stream: StreamPort) => this.#waiting.enter(stream, onStream);
-    const listener = this.#network.listen(at, onUnproved, ...others);
+    const waiting = this.#waiting.forListener(onStream);
+    const listener = this.#network.listen(at, waiting.enter, ...others);
     return {
       local: listener.local,
       close: () => {
         listener.close();
-        this.#waiting.close();
+        waiting.close();
       },
     };
   }

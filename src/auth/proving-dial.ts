@@ -30,14 +30,16 @@ export function proveOn(
   const fail = (error: unknown) => {
     if (!cancelled) reject(error);
   };
-  dial.stream.then((stream) => {
-    answered = true;
-    giveUp = prove(stream, clock, newHandshake(stream), {
-      onProved: () => resolve(stream),
-      onFailed: (why, code) => fail(new NetError(code, `${formatEndpoint(to)} ${why}`)),
-    });
-    if (cancelled) giveUp();
-  }, fail);
+  dial.stream
+    .then((stream) => {
+      answered = true;
+      giveUp = prove(stream, clock, newHandshake(stream), {
+        onProved: () => resolve(stream),
+        onFailed: (why, code) => fail(new NetError(code, `${formatEndpoint(to)} ${why}`)),
+      });
+      if (cancelled) giveUp();
+    })
+    .catch(fail);
   return {
     stream: promise,
     get answered() {

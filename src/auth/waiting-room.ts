@@ -28,10 +28,17 @@ export interface WaitingRoomOptions {
   readonly onUnproved: (remote: Endpoint, reason: UnprovedReason) => void;
 }
 
+/** What one listener brings: the limits are those of all listeners together, its end is its own. */
+export interface ListenersConnections {
+  /** Asks a new connection for its proof. */
+  enter(stream: StreamPort): void;
+  /** Closes every connection of this listener that waits. */
+  close(): void;
+}
+
 export class WaitingRoom {
   readonly #options: WaitingRoomOptions;
   readonly #waiting: Crowd<Newcomer>;
-  #closed = false;
 
   constructor(options: WaitingRoomOptions) {
     this.#options = options;
@@ -44,25 +51,39 @@ export class WaitingRoom {
     return this.#waiting.size;
   }
 
-  /** Asks a new connection for its proof. @param onProved called with the stream when it has given it. */
-  enter(stream: StreamPort, onProved: (stream: StreamPort) => void): void {
+  /** For the connections of one listener. @param onProved called with each stream that has given its proof. */
+  forListener(onProved: (stream: StreamPort) => void): ListenersConnections {
+    const own = new Set<Newcomer>();
+    let closed = false;
+    return {
+      enter: (stream) => {
+        const newcomer = this.#enter(stream, onProved, own);
+        if (closed)
+          newcomer.dismiss(); // in answer to what was told of whoever made room
+        else newcomer.start();
+      },
+      close: () => {
+        closed = true;
+        for (const newcomer of [...own]) newcomer.dismiss();
+      },
+    };
+  }
+
+  /** @param siblings those of the same listener that wait; the new one is among them while it waits. */
+  #enter(stream: StreamPort, onProved: (stream: StreamPort) => void, siblings: Set<Newcomer>): Newcomer {
     const { clock, newHandshake, onUnproved } = this.#options;
     const { remote } = stream;
     const newcomer: Newcomer = new Newcomer(stream, newHandshake(stream), clock, {
       onProved,
       onUnproved: (reason) => onUnproved(remote, reason),
-      onGone: () => this.#waiting.leave(newcomer),
+      onGone: () => {
+        siblings.delete(newcomer);
+        this.#waiting.leave(newcomer);
+      },
     });
+    siblings.add(newcomer);
     this.#waiting.enter(newcomer, remote.address);
-    if (this.#closed)
-      newcomer.dismiss(); // in answer to what was told of whoever made room
-    else newcomer.start();
-  }
-
-  /** Closes every connection that waits. */
-  close(): void {
-    this.#closed = true;
-    for (const newcomer of this.#waiting.members) newcomer.dismiss();
+    return newcomer;
   }
 }
 

@@ -160,7 +160,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
 
   /** @internal Closes it for this reason. */
   end(reason: DisconnectReason): Promise<void> {
-    this.#closing ??= this.#finish(reason);
+    this.#closing ??= this.#finish().finally(() => this.#settleClosed({ reason }));
     return this.#closing;
   }
 
@@ -183,7 +183,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     this.#inbox.end();
   }
 
-  async #finish(reason: DisconnectReason): Promise<void> {
+  async #finish(): Promise<void> {
     const { clock } = this.#context;
     const deadline = clock.now() + CLOSE_MS;
     this.#inbox.close();
@@ -193,6 +193,5 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     const late = this.#link.detach();
     this.#link.dropHeld("closing");
     await retire(this.#stream, late, clock, Math.max(1, deadline - clock.now()));
-    this.#settleClosed({ reason });
   }
 }

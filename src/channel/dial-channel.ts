@@ -1,7 +1,7 @@
 /** Making a datagram channel to a server. */
 
 import { formatEndpoint } from "../net/endpoint.ts";
-import { NetError, type Network } from "../net/network.ts";
+import { NetError, type Network, networkFailure } from "../net/network.ts";
 import type { DialTarget, StreamPort } from "../net/stream-port.ts";
 import type { EventListener } from "../observe/events.ts";
 import {
@@ -56,7 +56,8 @@ export async function dialChannel(
     }
     const made = (stream: StreamPort) => new DatagramChannel(stream, { clock: network.clock, settings });
     const channel = await connect(network, server, signal, made).catch((error: unknown) => {
-      failure = error;
+      signal?.throwIfAborted();
+      failure = networkFailure(error);
     });
     signal?.throwIfAborted();
     if (channel === undefined) continue;
@@ -75,7 +76,7 @@ async function* addresses(
     try {
       for (const address of await network.resolve(host, family)) yield { address, port, host };
     } catch (error) {
-      yield error as NetError;
+      yield networkFailure(error);
     }
   }
 }
@@ -103,9 +104,11 @@ function connect(
       signal?.removeEventListener("abort", aborted);
     };
     signal?.addEventListener("abort", aborted, { once: true });
-    dial.stream.then((stream) => {
-      settled();
-      resolve(made(stream));
-    }, giveUp);
+    dial.stream
+      .then((stream) => {
+        settled();
+        resolve(made(stream));
+      })
+      .catch(giveUp);
   });
 }

@@ -157,7 +157,7 @@ class ListeningServer implements ChannelServer {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close().finally(this.#settleClosed);
     return this.#closing;
   }
 
@@ -211,6 +211,5 @@ class ListeningServer implements ChannelServer {
     const gone = [...this.#alive].map((channel) => channel.closed);
     for (const channel of [...this.channels]) this.#end(channel, "closing");
     await Promise.all(gone);
-    this.#settleClosed();
   }
 }

@@ -84,6 +84,16 @@ export class NetError extends Error {
   }
 }
 
+/**
+ * An error that was caught, if it is a failure of the network.
+ *
+ * @throws what it was given when that is anything else: a defect of this program must not pass for a failure of the network.
+ */
+export function networkFailure(error: unknown): NetError {
+  if (error instanceof NetError) return error;
+  throw error;
+}
+
 /** The operating system's word for an error, "UNKNOWN" when it has none. */
 export function errorCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;

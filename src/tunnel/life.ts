@@ -1,5 +1,7 @@
 /** How a tunnel ends: once, by `close` or by itself, well or with an error. */
 
+import { raise } from "../observe/call-out.ts";
+
 export class Life {
   /** Settles when the tunnel is over. */
   readonly over: Promise<void>;
@@ -25,13 +27,27 @@ export class Life {
     return this.#ended ? "closed" : "closing";
   }
 
-  /** Ends the tunnel. @param failure what `over` rejects with. @returns settles when everything is let go; never rejects. */
+  /**
+   * Ends the tunnel.
+   *
+   * @param failure what `over` rejects with.
+   * @returns settles when everything is let go; never rejects. What `finish` rejects with is a defect: `over` rejects
+   *   with it unless there is a failure, and it is raised as an uncaught exception.
+   */
   end(failure?: Error): Promise<void> {
-    this.#ending ??= this.#finish().then(() => {
-      this.#ended = true;
-      if (failure === undefined) this.#resolve();
-      else this.#reject(failure);
-    });
+    this.#ending ??= this.#finish().then(
+      () => this.#settle(failure),
+      (defect) => {
+        this.#settle(failure ?? defect);
+        raise(defect);
+      },
+    );
     return this.#ending;
+  }
+
+  #settle(failure: Error | undefined): void {
+    this.#ended = true;
+    if (failure === undefined) this.#resolve();
+    else this.#reject(failure);
   }
 }

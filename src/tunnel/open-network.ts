@@ -3,7 +3,7 @@
 import { TunnelError } from "../errors.ts";
 import { openBunNetwork, resolve } from "../net/bun-network.ts";
 import { systemClock } from "../net/clock.ts";
-import type { Network } from "../net/network.ts";
+import { type Network, networkFailure } from "../net/network.ts";
 import type { SocketTraits } from "../net/socket-traits.ts";
 import type { Certificates, TlsTraits } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
@@ -61,6 +61,6 @@ async function openCertificates(
     return new Certificates(settings, (message) => events.report({ type: "certificate warning", message }));
   } catch (error) {
     // Not ERR_PERMISSION when a file may not be read: the message says which one, and what to do.
-    throw new TunnelError("ERR_TLS", (error as Error).message, { cause: error });
+    throw new TunnelError("ERR_TLS", networkFailure(error).message, { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 /** This host's own addresses: every address that a name has, and a socket at each of them. */
 
 import type { Endpoint, Family } from "../net/endpoint.ts";
-import { errorCode, type NetError, type Network } from "../net/network.ts";
+import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
 import { failAs } from "./fail-as.ts";
 
@@ -63,7 +63,7 @@ export function openAtEach<Socket extends Bound, Address extends string | undefi
         opened.push(openAt(address, port, opened[0]?.local.port, open));
       } catch (error) {
         if (!LACKS.has(errorCode(error))) throw error;
-        lacking.push({ address, error: error as NetError });
+        lacking.push({ address, error: networkFailure(error) });
       }
     }
     const [first] = lacking;

@@ -43,6 +43,8 @@ export class PeerDatagrams implements DatagramReceiver {
   readonly #sockets: PeerSockets;
   /** The addresses our own datagrams can come from. */
   readonly #ownAddresses: LocalAddresses;
+  /** Refusals of this socket's own target; in RTP mode the tunnel has two. */
+  #refusals = 0;
   #heard = false;
   #stopped = false;
 
@@ -101,9 +103,9 @@ export class PeerDatagrams implements DatagramReceiver {
       return;
     }
     this.#counters.refusals++;
-    const { refusals } = this.#counters;
-    if (refusals === SUSPICIOUS_REFUSALS && !this.#heard) {
-      this.#events.report({ type: "target refuses", target: this.#options.target, refusals });
+    this.#refusals++;
+    if (this.#refusals === SUSPICIOUS_REFUSALS && !this.#heard) {
+      this.#events.report({ type: "target refuses", target: this.#options.target, refusals: this.#refusals });
     }
   }
 

@@ -5,7 +5,7 @@
 
 import { FrameQueue } from "../framing/frame-queue.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
-import { errorCode } from "../net/network.ts";
+import { networkFailure } from "../net/network.ts";
 import { sum } from "../observe/stats.ts";
 import { isGuarded } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
@@ -149,8 +149,9 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
       this.#targetAddresses = await this.network.resolve(target.host, family);
       for (const datagrams of this.#datagrams) datagrams.allowSources(this.#targetAddresses);
     } catch (error) {
+      const { code } = networkFailure(error);
       const kept = this.#targetAddresses;
-      this.events.report({ type: "name lookup failed", name: target.host, code: errorCode(error), kept });
+      this.events.report({ type: "name lookup failed", name: target.host, code, kept });
     }
   }
 

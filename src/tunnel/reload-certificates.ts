@@ -1,6 +1,6 @@
 /** Reading certificates again while a tunnel runs. */
 
-import { NetError, type Network } from "../net/network.ts";
+import { type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
 
 /** Reads them again, and tells how that went: what cannot be used changes nothing. */
@@ -10,7 +10,6 @@ export function reloadCertificates(network: Network, events: EventSource): void 
     network.reloadCertificates();
     events.report({ type: "certificates reloaded" });
   } catch (error) {
-    if (!(error instanceof NetError)) throw error;
-    events.report({ type: "certificates kept", message: error.message });
+    events.report({ type: "certificates kept", message: networkFailure(error).message });
   }
 }

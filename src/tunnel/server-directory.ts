@@ -1,7 +1,7 @@
 /** The servers a client was given, and the addresses their names have. */
 
 import type { Family } from "../net/endpoint.ts";
-import { errorCode, type Network } from "../net/network.ts";
+import { type Network, networkFailure } from "../net/network.ts";
 import type { DialTarget } from "../net/stream-port.ts";
 import type { EventSource } from "../observe/events.ts";
 
@@ -65,9 +65,10 @@ export class ServerDirectory {
       this.#lastGood.set(host, addresses);
       return addresses;
     } catch (error) {
+      const { code } = networkFailure(error);
       const kept = this.#lastGood.get(host);
       if (kept === undefined) throw error;
-      this.#events.report({ type: "name lookup failed", name: host, code: errorCode(error), kept });
+      this.#events.report({ type: "name lookup failed", name: host, code, kept });
       return kept;
     }
   }

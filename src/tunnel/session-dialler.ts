@@ -3,7 +3,7 @@
  * time. When it does not, one dial at a time finds out when it is back: thousands of sessions make no storm.
  */
 
-import { NetError, type Network } from "../net/network.ts";
+import { NetError, type Network, networkFailure } from "../net/network.ts";
 import type { DialTarget, StreamPort } from "../net/stream-port.ts";
 import type { EventSource } from "../observe/events.ts";
 import { RedialPause } from "./redial-pause.ts";
@@ -112,9 +112,10 @@ export class SessionDialler {
         if (failure === undefined) break;
       }
     } catch (error) {
-      failure = error as NetError;
+      failure = networkFailure(error);
+    } finally {
+      this.#probing = false;
     }
-    this.#probing = false;
     if (this.#stopped) return;
     this.#answered = failure === undefined;
     if (failure === undefined) {
@@ -132,13 +133,16 @@ export class SessionDialler {
     else discard(stream);
   }
 
-  /** @returns undefined when it succeeded. */
+  /** @returns undefined when it succeeded. Rejects with what is no failure of the network. */
   #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
     const dial = this.#network.dial(to);
-    return new Promise((resolve) => {
-      const settle = (failure: NetError | undefined) => {
+    return new Promise((resolve, reject) => {
+      const release = () => {
         timer.cancel();
         this.#cancels.delete(cancel);
+      };
+      const settle = (failure: NetError | undefined) => {
+        release();
         resolve(failure);
       };
       const cancel = () => {
@@ -151,10 +155,17 @@ export class SessionDialler {
         settle(new NetError("ETIMEDOUT", `${this.#directory.name} does not answer`));
       });
       this.#cancels.add(cancel);
-      dial.stream.then((stream) => {
-        onStream(stream);
-        settle(undefined);
-      }, settle);
+      dial.stream
+        .then((stream) => {
+          release();
+          onStream(stream);
+          resolve(undefined);
+        })
+        .catch((error: unknown) => {
+          release();
+          if (error instanceof NetError) resolve(error);
+          else reject(error);
+        });
     });
   }
 

@@ -2,7 +2,7 @@
 
 import { TunnelError } from "../errors.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
-import { NetError } from "../net/network.ts";
+import { NetError, networkFailure } from "../net/network.ts";
 import type { Dial, DialTarget } from "../net/stream-port.ts";
 import type { Association } from "./association.ts";
 import { RedialPause } from "./redial-pause.ts";
@@ -27,7 +27,10 @@ export class StreamClient implements StreamSupply {
     this.#context = context;
     this.#directory = directory;
     this.#policy = new RedialPolicy(() => context.network.random());
-    void this.#run();
+    this.#run().catch((defect) => {
+      context.onOver(defect);
+      throw defect;
+    });
   }
 
   get association(): Association | undefined {
@@ -76,7 +79,7 @@ export class StreamClient implements StreamSupply {
         if (failure === undefined) return undefined;
       }
     } catch (error) {
-      failure = error as NetError;
+      failure = networkFailure(error);
     }
     return failure;
   }
@@ -84,13 +87,14 @@ export class StreamClient implements StreamSupply {
   /** One try: all the streams of a pair at once. Settles when the association has ended, or with why it never was. */
   #serveAddress(first: DialTarget): Promise<NetError | undefined> {
     const { network, events, streams } = this.#context;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       let up = false;
-      const giveUp = (failure: NetError) => {
+      const giveUp = (failure: unknown) => {
         this.#abandonDial = undefined;
         timer.cancel();
         for (const dial of dials) dial.cancel();
-        resolve(failure);
+        if (failure instanceof NetError) resolve(failure);
+        else reject(failure);
         association.end("pair lost");
       };
       const association = this.#context.associate({
@@ -119,7 +123,7 @@ export class StreamClient implements StreamSupply {
       this.#abandonDial = () => giveUp(new NetError("ECANCELED", "the tunnel is being closed"));
       const dials: Dial[] = Array.from({ length: streams }, (_, index) => {
         const dial = network.dial({ ...first, port: first.port + index });
-        dial.stream.then((stream) => association.add(index, stream), giveUp);
+        dial.stream.then((stream) => association.add(index, stream)).catch(giveUp);
         return dial;
       });
     });

@@ -395,3 +395,38 @@ test("a quarter of the open files may wait, and the rest is for those who have p
   };
   expect([64, 1024, 65_536, Infinity].map(guarded)).toEqual([48, 768, 65_280, Infinity]);
 });
+
+test("closing one listener leaves the connections that wait at another alone", async () => {
+  const wire = new MemoryWire();
+  const { clock } = wire;
+  const authentication = {
+    secret: secretOf(secret),
+    counters: new Counters(),
+    events: new EventSource(() => 0),
+  };
+  const server = new AuthenticatedNetwork(new MemoryNetwork(wire, SERVER), authentication);
+  const proved: number[] = [];
+  const listeners = [4000, 4001].map((port) => server.listen({ port }, () => void proved.push(port)));
+  const connections = [4000, 4001].map((port) => {
+    const told = { chunks: [] as Uint8Array[], closed: false };
+    const receiver = {
+      onChunk: (chunk: Uint8Array) => void told.chunks.push(chunk),
+      onDrain() {},
+      onEnd() {},
+      onClose: () => void Object.assign(told, { closed: true }),
+    };
+    const { stream } = new MemoryNetwork(wire, CLIENT).dial({ address: SERVER, port });
+    void stream.then((connected) => connected.receive(receiver));
+    return { told, stream };
+  });
+  await clock.settle();
+  listeners[0]?.close();
+  await clock.settle();
+  expect(connections.map(({ told }) => told.closed)).toEqual([true, false]);
+  const [challenge = new Uint8Array()] = connections[1]?.told.chunks ?? [];
+  (await connections[1]?.stream)?.write(responseTo(challenge));
+  await clock.settle();
+  expect(proved).toEqual([4001]);
+  listeners[1]?.close();
+  expect(clock.pending).toBe(0);
+});

@@ -130,6 +130,23 @@ describe("a target that refuses", () => {
     await scene.end();
   });
 
+  test("is judged by its own refusals, where RTP mode has two", async () => {
+    const scene = new Scene();
+    const { tunnel, warnings } = await scene.server({ rtp: true, allow: CLIENT });
+    const refuse = (port: number, times: number) => {
+      for (let count = 0; count < times; count++) scene.udp(SERVER, port).receiver.onError("ECONNREFUSED");
+    };
+    scene.wire.inject({ address: SERVER_APP, port: 1 }, { address: SERVER, port: UDP_PORT }, utf8("x"));
+    refuse(UDP_PORT, 6);
+    refuse(UDP_PORT + 1, 9);
+    expect(warnings).toEqual([]);
+    refuse(UDP_PORT + 1, 1);
+    const target = { address: SERVER_APP, port: UDP_PORT + 1 };
+    expect(warnings).toEqual([{ type: "target refuses", target, refusals: 10 }]);
+    expect(tunnel.counters.refusals).toBe(16);
+    await scene.end();
+  });
+
   test("is no news when it refuses a few, or has been heard of", async () => {
     for (const { scene, warnings } of [await refused(9, false), await refused(50, true)]) {
       expect(warnings).toEqual([]);

@@ -1,0 +1,91 @@
+/** Puts one defect into a tunnel in a network of memory, and prints what became of it as JSON. */
+
+import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import type { Dial, DialTarget, StreamPort } from "../../src/net/stream-port.ts";
+import { Life } from "../../src/tunnel/life.ts";
+import { SessionScene } from "../sessions/session-scene.ts";
+import { Scene } from "../support/memory-tunnels.ts";
+
+const uncaught: string[] = [];
+const seen = (error: unknown) => void uncaught.push(String(error));
+process.on("uncaughtException", seen);
+process.on("unhandledRejection", seen);
+
+const { dial } = MemoryNetwork.prototype;
+
+/** Has every dial of every host come to this. */
+function dialsBecome(dialled: (original: Dial, to: DialTarget) => Dial): void {
+  MemoryNetwork.prototype.dial = function (to) {
+    return dialled(dial.call(this, to), to);
+  };
+}
+
+const failing = (original: Dial): Dial => ({ ...original, stream: Promise.reject(new TypeError("defect")) });
+
+/** A stream that breaks as soon as somebody uses it. */
+const breaking = (original: Dial): Dial => ({
+  ...original,
+  stream: original.stream.then((stream: StreamPort) =>
+    Object.assign(stream, {
+      receive() {
+        throw new TypeError("defect");
+      },
+    }),
+  ),
+});
+
+const outcome = (promise: Promise<unknown>) => promise.then(() => "settled", String);
+
+const scenarios: Record<string, () => Promise<object>> = {
+  async "a peer-mode client's dial"() {
+    const scene = new Scene();
+    dialsBecome(failing);
+    const { tunnel, events } = await scene.client();
+    const closed = outcome(tunnel.closed);
+    await scene.clock.advance(10_000);
+    return { closed: await closed, events: events.map(({ type }) => type) };
+  },
+
+  async "a dial of a client with sessions"() {
+    const scene = new SessionScene();
+    const { client } = await scene.both();
+    const source = scene.source(6000);
+    dialsBecome(failing);
+    source.send("lost on its way");
+    await scene.clock.settle();
+    const failed = client.events.some(({ type }) => type === "dial failed");
+    MemoryNetwork.prototype.dial = dial;
+    const other = scene.source(6001);
+    other.send("again");
+    await scene.clock.settle();
+    return { failed, answers: other.answers };
+  },
+
+  async "a session's new stream"() {
+    const scene = new SessionScene();
+    await scene.both();
+    scene.source(6000).send("the server answers");
+    await scene.clock.settle();
+    dialsBecome(breaking);
+    for (let port = 7000; port < 7064; port++) scene.source(port).send("hello");
+    await scene.clock.settle();
+    MemoryNetwork.prototype.dial = dial;
+    const other = scene.source(6001);
+    other.send("again");
+    await scene.clock.settle();
+    return { answers: other.answers };
+  },
+
+  async "the end of a tunnel"() {
+    const life = new Life(() => Promise.reject(new TypeError("defect")));
+    const failed = new Life(() => Promise.reject(new TypeError("another")));
+    const over = [outcome(life.over), outcome(failed.over)];
+    const ends = [outcome(life.end()), outcome(failed.end(new Error("the reason")))];
+    return { over: await Promise.all(over), ends: await Promise.all(ends), phase: life.phase };
+  },
+};
+
+const result = await scenarios[process.argv[2] as string]?.();
+await Bun.sleep(0);
+process.stdout.write(JSON.stringify({ ...result, uncaught }));
+process.exit(0);

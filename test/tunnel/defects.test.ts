@@ -1,0 +1,83 @@
+/** Our own defects are seen as such: they do not pass for failures of the network, and nothing waits for them for ever. */
+
+import { expect, test } from "bun:test";
+import { dialChannel, startClient, startServer } from "../../src/index.ts";
+import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
+
+/** What became of a defect: see the program. */
+async function resultOf(scenario: string): Promise<object> {
+  const program = new URL("defects-program.ts", import.meta.url).pathname;
+  const command = [process.execPath, program, scenario];
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit", timeout: 15_000 });
+  return JSON.parse((await child.stdout.text()) || '"nothing was printed"');
+}
+
+const DEFECT = "TypeError: defect";
+
+test("one in a peer-mode client's dial ends the tunnel, and is no failed dial", async () => {
+  expect(await resultOf("a peer-mode client's dial")).toEqual({
+    closed: DEFECT,
+    events: ["listening"],
+    uncaught: [DEFECT],
+  });
+});
+
+test("one in a session's dial is no failed dial, and others dial on", async () => {
+  expect(await resultOf("a dial of a client with sessions")).toEqual({
+    failed: false,
+    answers: ["re again"],
+    uncaught: [DEFECT],
+  });
+});
+
+test("one in taking up a session's stream takes no place of a dial for good", async () => {
+  expect(await resultOf("a session's new stream")).toEqual({
+    answers: ["re again"],
+    uncaught: Array.from({ length: 64 }, () => DEFECT),
+  });
+});
+
+test("one in the end of a tunnel settles it all the same", async () => {
+  expect(await resultOf("the end of a tunnel")).toEqual({
+    over: [DEFECT, "Error: the reason"],
+    ends: ["settled", "settled"],
+    phase: "closed",
+    uncaught: [DEFECT, "TypeError: another"],
+  });
+});
+
+/** A host on which one call fails as no network does. */
+function broken(call: "resolve" | "openDatagramPort" | "listen" | "dial"): MemoryNetwork {
+  const network = new MemoryNetwork(new MemoryWire(), "10.0.0.1");
+  network[call] = () => {
+    throw new TypeError("defect");
+  };
+  return network;
+}
+
+const target = "10.0.1.1/5000";
+
+test.each(["resolve", "openDatagramPort", "listen"] as const)(
+  "one in %s is not told as ERR_...",
+  async (call) => {
+    const start = startServer({ listen: "10.0.0.1/4000", target }, { network: broken(call) });
+    await expect(start).rejects.toThrow(TypeError);
+  },
+);
+
+test("one in a session client's bind is not told as ERR_UDP_BIND", async () => {
+  const options = { connect: "10.0.0.2/4000", target, perSource: true };
+  await expect(startClient(options, { network: broken("openDatagramPort") })).rejects.toThrow(TypeError);
+});
+
+test.each(["resolve", "dial"] as const)("one in a channel's %s is not told as ERR_DIAL", async (call) => {
+  const dialled = dialChannel({ connect: "10.0.0.2/4000" }, { network: broken(call) });
+  await expect(dialled).rejects.toThrow(TypeError);
+});
+
+test("one in taking up a channel's stream rejects the dial", async () => {
+  const network = broken("resolve");
+  network.resolve = async (host) => [host];
+  network.dial = () => ({ stream: Promise.resolve({} as never), cancel() {} });
+  await expect(dialChannel({ connect: "10.0.0.2/4000" }, { network })).rejects.toThrow(TypeError);
+});
