@@ -31,6 +31,9 @@ export class FrameDecoder {
   start = 0;
   /** Bytes of the current payload, 0 to 65,535. */
   length = 0;
+  /** Whole frames that have been pushed and that `next` has not reached yet, and the bytes of their payloads. */
+  frames = 0;
+  framesBytes = 0;
 
   #chunk: Uint8Array = NOTHING;
   #position = 0;
@@ -52,6 +55,7 @@ export class FrameDecoder {
     const left = this.#chunk.length - this.#position;
     this.#chunk = left === 0 ? chunk : joined(this.#chunk.subarray(this.#position), chunk);
     this.#position = 0;
+    this.#count();
   }
 
   /** Moves on to the next whole frame and says whether there is one; false means: push the next chunk. */
@@ -67,6 +71,8 @@ export class FrameDecoder {
         this.start = position + HEADER_BYTES;
         this.length = length;
         this.#position = position + HEADER_BYTES + length;
+        this.frames--;
+        this.framesBytes -= length;
         return true;
       }
     }
@@ -78,6 +84,36 @@ export class FrameDecoder {
   get undecodedBytes(): number {
     const straddling = this.#straddling === undefined ? 0 : HEADER_BYTES + this.#filled;
     return this.#chunk.length - this.#position + straddling + (this.#lengthHighByte >= 0 ? 1 : 0);
+  }
+
+  /** Walks the headers in the chunk, which has just been pushed. */
+  #count(): void {
+    const chunk = this.#chunk;
+    this.frames = 0;
+    this.framesBytes = 0;
+    let position = this.#countStraddling();
+    while (position + HEADER_BYTES <= chunk.length) {
+      const length = ((chunk[position] as number) << 8) | (chunk[position + 1] as number);
+      position += HEADER_BYTES + length;
+      if (position > chunk.length) break;
+      this.frames++;
+      this.framesBytes += length;
+    }
+  }
+
+  /** Returns where the frame after it begins, perhaps beyond the chunk. */
+  #countStraddling(): number {
+    let length = this.#straddling?.length ?? 0;
+    let end = length - this.#filled;
+    if (this.#straddling === undefined) {
+      if (this.#lengthHighByte < 0 || this.#chunk.length === 0) return 0;
+      length = (this.#lengthHighByte << 8) | (this.#chunk[0] as number);
+      end = 1 + length;
+    }
+    if (end > this.#chunk.length) return end;
+    this.frames++;
+    this.framesBytes += length;
+    return end;
   }
 
   #keepTail(): void {
@@ -107,6 +143,8 @@ export class FrameDecoder {
     this.start = 0;
     this.length = payload.length;
     this.#straddling = undefined;
+    this.frames--;
+    this.framesBytes -= payload.length;
     return true;
   }
 

@@ -9,8 +9,8 @@ import type { SystemReport } from "./network.ts";
 import type { StreamGauge } from "./stream-port.ts";
 
 /**
- * Between Bun and one UDP socket. It closes by itself when receiving has taken its share of a turn of the event loop,
- * and opens at the end of the turn.
+ * Between Bun and one UDP socket. It closes by itself when the socket has had its share of the process's time slice, and
+ * opens when the rotation comes to it (`time-slice.ts`).
  */
 export interface ReceiveGate {
   /** The socket's descriptor. While the gate is closed, the one that Bun knows leads elsewhere. */

@@ -4,8 +4,9 @@
  *   onChunk    the decoder finds the frames in what TCP has brought, without copying them
  *   sender     is given where each payload lies, and hands them to the kernel together
  *
- * When the UDP socket is full, or the turn over, the rest of the chunk stays where it is, and TCP is not read until
- * there is room again, or the others have had their turn: Bun hands over 512 KiB at once, and again if there is more.
+ * When the UDP socket is full or the process's time slice is used up, the rest of the chunk stays in the decoder and TCP is
+ * paused: Bun hands over 512 KiB at once, and again if there is more. Datagrams count as received when their chunk
+ * comes. The stream is read again when its rest is delivered, the budget has room, and it is its turn.
  */
 
 import { FrameDecoder } from "../framing/frame-decoder.ts";
@@ -14,18 +15,24 @@ import type { Clock } from "../net/clock.ts";
 import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
+import { type Backlog, type PausedSocket, TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
-import { DeliveryTurn } from "./delivery-turn.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWatch } from "./send-watch.ts";
 
-/** Frames between two looks at the clock. */
-const TURN_LOOK = 64;
+/** A link's quantum of the time slice. A frame counts as one, and each 2 KiB of it as one more. */
+const QUANTUM_FRAMES = 256;
+const FRAME_BYTES_LOG2 = 11;
+/** A chunk this long takes its stream out of the rotation's way even if it holds few frames. */
+const QUANTUM_BYTES = 128 * 1024;
 
 export interface InboundOptions {
   clock: Clock;
   counters: Counters;
   /** How long datagrams may wait for the UDP socket, in milliseconds; Infinity for ever. */
   maxDelayMs: number;
+  /** Memory that undelivered chunks share with others; without, only the chunk's own length is a bound. */
+  chunkBudget?: MemoryBudget | undefined;
   /** Makes the way to UDP when the first frame has come: has `sendTo` called, or not when it cannot be had. */
   openSender?: (() => void) | undefined;
   /** Called with the stream and the length of each datagram that comes out of it, for -vv. */
@@ -34,31 +41,40 @@ export interface InboundOptions {
   sendWatch?: SendWatch | undefined;
 }
 
-export class InboundPath implements SendReport {
+export class InboundPath implements SendReport, Backlog, PausedSocket {
   /** While set, datagrams are dropped for this reason. The stream is still read. */
   barred: DropReason | undefined;
   /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
   streamBytes = 0;
+  /** Bytes of chunks of which some is not delivered yet. */
+  undeliveredBytes = 0;
   readonly #options: InboundOptions;
   readonly #counters: Counters;
+  readonly #slice: TimeSlice;
   #sender: DatagramSender | undefined;
   #payloadBytesMax = UDP4_PAYLOAD_BYTES_MAX;
   #stream: StreamPort | undefined;
   #decoder = new FrameDecoder();
   #chunkAt = 0;
-  readonly #turn: DeliveryTurn;
   #paused = false;
+  /** The stream is gone, and its rest is being delivered. */
+  #gone = false;
   #onDelivered: (() => void) | undefined;
 
   constructor(options: InboundOptions) {
     this.#options = options;
     this.#counters = options.counters;
-    this.#turn = new DeliveryTurn(options.clock, () => this.#goOn());
+    this.#slice = TimeSlice.of(options.clock);
   }
 
-  /** Datagrams that wait for the UDP socket. */
+  /** Datagrams that wait for their turn or for the UDP socket. */
   get held(): number {
-    return this.#sender?.held ?? 0;
+    return this.#decoder.frames + (this.#sender?.held ?? 0);
+  }
+
+  /** Whether memory is left for the stream's next chunk. */
+  get hasRoom(): boolean {
+    return this.#options.chunkBudget?.allowsChunk(this.streamBytes === 0) !== false;
   }
 
   /**
@@ -73,12 +89,22 @@ export class InboundPath implements SendReport {
   }
 
   onChunk(chunk: Uint8Array, now: number): void {
-    this.#decoder.push(chunk);
+    this.#receive(this.#decoder, chunk);
     this.streamBytes += chunk.length;
     this.#chunkAt = now;
-    this.#turn.begin(now);
-    this.#deliver();
-    if (this.#mustWait) this.#pause();
+    this.#changeUndelivered(chunk.length);
+    if (this.#paused) return this.#onLateChunk();
+    this.#slice.begin(now);
+    if (this.#deliver()) {
+      this.#pause();
+      this.#slice.defer(this);
+    } else if (this.#sender?.blocked) this.#pause();
+    else {
+      this.#changeUndelivered(-this.undeliveredBytes);
+      if (chunk.length < QUANTUM_BYTES || !this.#slice.mustYield) return;
+      this.#pause();
+      this.#slice.awaitRead(this);
+    }
   }
 
   /** Goes on with a new stream, which begins on a frame boundary. */
@@ -87,33 +113,44 @@ export class InboundPath implements SendReport {
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
     this.#paused = false;
+    this.#gone = false;
   }
 
-  /** Reads a stream that has just begun only when there is room for what it brings. */
-  pauseIfBlocked(): void {
-    if (this.#mustWait) this.#pause();
-  }
-
-  /** Calls `then` when all that has come is delivered: now, unless some of it has to wait. */
-  afterDelivery(then: () => void): void {
-    if (this.#paused) this.#onDelivered = then;
-    else then();
+  /** Reads a stream that has just begun only when there is room for what it brings, and no other waits. */
+  admit(): void {
+    if (this.#paused || this.#stream === undefined) return;
+    if (this.#sender?.blocked || !this.#slice.admit(this)) this.#pause();
   }
 
   /**
-   * Goes on without a stream. What has come of it is delivered now, and lost only when the UDP socket is full.
+   * Calls `then` when all that has come is delivered: now, unless some of it has to wait.
+   *
+   * @param gone the stream is gone already: a UDP socket that is full is then not waited for.
+   */
+  afterDelivery(then: () => void, gone = false): void {
+    this.#gone ||= gone;
+    const blocked = this.#sender?.blocked === true;
+    if (blocked ? gone : this.#decoder.frames === 0) then();
+    else this.#onDelivered = then;
+  }
+
+  /**
+   * Goes on without a stream. One quantum of what has come of it is delivered now; the rest is lost.
    *
    * @returns counts what the stream still brings while it is being left: nobody relays it.
    */
   close(): (chunk: Uint8Array) => void {
     this.#onDelivered = undefined;
     this.#paused = false;
-    this.#deliver(true);
+    this.#slice.forget(this);
+    this.#deliver();
     this.#stream = undefined;
     this.#dropUndelivered("stream lost");
+    this.#changeUndelivered(-this.undeliveredBytes);
     const decoder = this.#decoder;
+    this.#decoder = new FrameDecoder();
     return (chunk) => {
-      decoder.push(chunk);
+      this.#receive(decoder, chunk);
       this.#dropUndelivered("closing", decoder);
     };
   }
@@ -131,7 +168,9 @@ export class InboundPath implements SendReport {
       this.#dropUndelivered("expired");
     }
     sender.flush();
-    this.#goOn();
+    if (!this.#paused || sender.blocked) return;
+    if (this.#decoder.frames > 0) this.#slice.defer(this);
+    else this.#onAllDelivered();
   }
 
   onSent(datagrams: number, bytes: number, systemCalls: number): void {
@@ -147,8 +186,24 @@ export class InboundPath implements SendReport {
     if (code !== undefined) this.#options.sendWatch?.onRefused(code, datagrams);
   }
 
-  get #mustWait(): boolean {
-    return this.#sender?.blocked === true || this.#turn.over;
+  /** The time slice has come to what is left of the chunk. */
+  handleQuantum(): boolean {
+    if (this.#deliver()) return true;
+    if (!this.#sender?.blocked) this.#onAllDelivered();
+    else if (this.#gone) this.#callDelivered();
+    return false;
+  }
+
+  readAgain(): void {
+    this.#paused = false;
+    this.#stream?.resume();
+  }
+
+  /** With TLS a chunk can come though the stream is paused. */
+  #onLateChunk(): void {
+    if (this.#sender?.blocked) return;
+    this.#slice.forgetSocket(this);
+    this.#slice.defer(this);
   }
 
   #pause(): void {
@@ -156,49 +211,66 @@ export class InboundPath implements SendReport {
     this.#stream?.pause();
   }
 
-  /** Where the chunk was left. */
-  #goOn(): void {
-    if (!this.#paused || this.#sender?.blocked) return;
-    this.#turn.begin(this.#options.clock.now());
-    this.#deliver();
-    if (this.#mustWait) return;
-    this.#paused = false;
-    this.#stream?.resume();
+  #onAllDelivered(): void {
+    this.#changeUndelivered(-this.undeliveredBytes);
+    if (!this.#gone) this.#slice.awaitRead(this);
+    this.#callDelivered();
+  }
+
+  #callDelivered(): void {
     const then = this.#onDelivered;
     this.#onDelivered = undefined;
     then?.();
   }
 
-  /** Sends every whole frame there is, or as many as the UDP socket takes and, unless the stream ends, the turn allows. */
-  #deliver(ending = false): void {
+  #changeUndelivered(bytes: number): void {
+    if (bytes === 0) return;
+    this.undeliveredBytes += bytes;
+    this.#options.chunkBudget?.changeChunks(bytes);
+    if (bytes < 0) this.#slice.begin(); // others may wait for this memory
+  }
+
+  #receive(decoder: FrameDecoder, chunk: Uint8Array): void {
+    const { inbound } = this.#counters;
+    const { frames, framesBytes } = decoder;
+    decoder.push(chunk);
+    inbound.received += decoder.frames - frames;
+    inbound.receivedBytes += decoder.framesBytes - framesBytes;
+  }
+
+  /**
+   * Sends whole frames: a quantum, and more while the time slice allows.
+   *
+   * @returns whether some are left that the UDP socket would take.
+   */
+  #deliver(): boolean {
     const decoder = this.#decoder;
     const { inbound } = this.#counters;
     const { trace, openSender } = this.#options;
-    let untilLook = ending ? Infinity : TURN_LOOK;
+    let quantum = QUANTUM_FRAMES;
     while (!this.#sender?.blocked && decoder.next()) {
       const { length } = decoder;
-      inbound.received++;
-      inbound.receivedBytes += length;
       if (trace && this.#stream) trace(this.#stream, length);
       if (this.#sender === undefined) openSender?.();
       if (this.barred !== undefined) inbound.drop(this.barred);
       else if (this.#sender === undefined) inbound.drop("not sent");
       else if (length > this.#payloadBytesMax) inbound.drop("too long");
       else this.#sender.add(decoder.bytes, decoder.start, length);
-      if (--untilLook > 0) continue;
-      if (this.#turn.over) break;
-      untilLook = TURN_LOOK;
+      quantum -= 1 + (length >> FRAME_BYTES_LOG2);
+      // With no frame left the decoder must be asked once more: it then keeps the tail and lets go of the chunk.
+      if (quantum > 0 || decoder.frames === 0) continue;
+      if (this.#slice.mustYield) break;
+      quantum = QUANTUM_FRAMES;
     }
     this.#sender?.flush();
+    return decoder.frames > 0 && !this.#sender?.blocked;
   }
 
-  /** Whole frames that wait in the decoder: received, and then lost. */
+  /** Drops the whole frames that wait in the decoder. */
   #dropUndelivered(reason: DropReason, decoder = this.#decoder): void {
-    const { inbound } = this.#counters;
+    this.#counters.inbound.drop(reason, decoder.frames);
     while (decoder.next()) {
-      inbound.received++;
-      inbound.receivedBytes += decoder.length;
-      inbound.drop(reason);
+      // to the tail, which may be the beginning of a frame
     }
   }
 }

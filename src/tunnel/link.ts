@@ -80,6 +80,11 @@ export class Link implements StreamReceiver {
     return this.#outbound.queueBytes;
   }
 
+  /** Chunks of TCP of which some is not delivered yet. */
+  get undeliveredBytes(): number {
+    return this.#inbound.undeliveredBytes;
+  }
+
   /** The present stream as the kernel sees it. */
   streamStats(): StreamStats | undefined {
     return this.#stream && this.#watch.look(this.#stream);
@@ -121,7 +126,8 @@ export class Link implements StreamReceiver {
   onClose(code: string | undefined): void {
     // A write that met the timeout has taken its code with it.
     const timedOut = code === "ETIMEDOUT" || code === undefined;
-    this.#onStreamEnd(timedOut && this.#outbound.stalled ? { by: "stall" } : { by: "error", code });
+    const end: StreamEnd = timedOut && this.#outbound.stalled ? { by: "stall" } : { by: "error", code };
+    this.#inbound.afterDelivery(() => this.#onStreamEnd(end), true);
   }
 
   /** Gives the link a stream. @param onEnd called when the stream is of no more use; `detach` is then due. */
@@ -131,7 +137,7 @@ export class Link implements StreamReceiver {
     this.#inbound.open(stream);
     this.#outbound.open(stream);
     stream.receive(this); // what came early comes now: the link may already be without the stream after this
-    this.#inbound.pauseIfBlocked();
+    this.#inbound.admit();
     this.#outbound.flush();
   }
 

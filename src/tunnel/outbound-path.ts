@@ -10,6 +10,7 @@ import type { FrameQueue } from "../framing/frame-queue.ts";
 import { HEADER_BYTES } from "../framing/header.ts";
 import type { Clock, Timer } from "../net/clock.ts";
 import type { StreamPort } from "../net/stream-port.ts";
+import { TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWindow } from "./send-window.ts";
@@ -48,8 +49,8 @@ export class OutboundPath {
   readonly #queue: FrameQueue;
   readonly #stall: StallWatch;
   readonly #standing = new StandingQueue();
+  readonly #slice: TimeSlice;
   #stream: StreamPort | undefined;
-  #flushScheduled = false;
   #retry: Timer | undefined;
   #now = 0;
   #budgetedBytes = 0;
@@ -58,6 +59,7 @@ export class OutboundPath {
   constructor(options: OutboundOptions, onStall: () => void) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#slice = TimeSlice.of(options.clock);
     this.#counters = options.counters;
     this.#queue = options.queue;
     this.#stall = new StallWatch(options.clock, options.deadAfterMs, onStall);
@@ -96,8 +98,10 @@ export class OutboundPath {
     this.#accountForQueue();
     if (this.#stream === undefined) return onWanted?.();
     if (this.#queue.bytes >= FLUSH_BYTES) this.flush();
-    else if (!this.#flushScheduled) this.#scheduleFlush();
+    else this.#slice.atEndOfTick(this.#flushAtEnd);
   }
+
+  readonly #flushAtEnd = (): void => this.flush();
 
   /** Writes what is queued, as far as the stream takes it and the window allows. */
   flush(): void {
@@ -184,14 +188,6 @@ export class OutboundPath {
   #flushLater(): void {
     this.#retry ??= this.#clock.after(WINDOW_RETRY_MS, () => {
       this.#retry = undefined;
-      this.flush();
-    });
-  }
-
-  #scheduleFlush(): void {
-    this.#flushScheduled = true;
-    this.#clock.endOfTurn(() => {
-      this.#flushScheduled = false;
       this.flush();
     });
   }

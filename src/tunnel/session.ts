@@ -36,6 +36,7 @@ export function sessionLink(
     clock: network.clock,
     counters,
     budget,
+    chunkBudget: budget,
     queue: new FrameQueue({ bytesMax, framesMax: FRAMES_MAX, bytesInitial: RING_BYTES_INITIAL }),
     maxDelayMs: maxDelayMs || Infinity,
     window: new SendWindow(settings.unsentBytesMax, settings.inFlight === "auto"),

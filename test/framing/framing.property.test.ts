@@ -74,6 +74,28 @@ describe("any datagrams in any chunks", () => {
     );
   });
 
+  test("the whole frames that wait are known, however much has been taken", () => {
+    const takes = fc.array(fc.nat(4), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(datagrams, chunkLengths, takes, (sent, lengths, takeCounts) => {
+        const decoder = new FrameDecoder();
+        let pushed = 0;
+        let taken = 0;
+        let turn = 0;
+        for (const chunk of cut(streamOf(sent), lengths)) {
+          decoder.push(chunk);
+          pushed += chunk.length;
+          const takeMax = takeCounts[turn++ % takeCounts.length] ?? 0;
+          for (let count = 0; count < takeMax && decoder.next(); count++) taken++;
+          const ends = sent.map((_, index) => streamOf(sent.slice(0, index + 1)).length);
+          const waiting = sent.slice(taken, ends.filter((end) => end <= pushed).length);
+          expect(decoder.frames).toBe(waiting.length);
+          expect(decoder.framesBytes).toBe(waiting.reduce((sum, { length: bytes }) => sum + bytes, 0));
+        }
+      }),
+    );
+  });
+
   test("payloads kept without copying stay what they were", () => {
     fc.assert(
       fc.property(datagrams, chunkLengths, (sent, lengths) => {

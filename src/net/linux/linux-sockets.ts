@@ -8,13 +8,14 @@ import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
 import type { ReceiveGate, SystemSockets } from "../system-sockets.ts";
+import { TimeSlice } from "../time-slice.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { beginDial } from "./dial.ts";
 import { DropFilter } from "./drop-filter.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
-import { LinuxReceiveGate, ReceiveTurn } from "./receive-gate.ts";
+import { LinuxReceiveGate } from "./receive-gate.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
 import { encodeSockaddr } from "./sockaddr.ts";
 import {
@@ -39,7 +40,7 @@ export class LinuxSockets implements SystemSockets {
   readonly #traits: SocketTraits;
   readonly #userTimeoutMs: number;
   readonly #scratch: OffloadScratch;
-  readonly #turn = new ReceiveTurn(systemClock);
+  readonly #slice = TimeSlice.of(systemClock);
   readonly #filter: DropFilter;
   readonly #gauge: LinuxStreamGauge;
   onReportChanged: () => void = () => {};
@@ -105,7 +106,7 @@ export class LinuxSockets implements SystemSockets {
   }
 
   receiveGate(fd: number): ReceiveGate {
-    return new LinuxReceiveGate(this.#libc, fd, this.#turn, this.#filter);
+    return new LinuxReceiveGate(this.#libc, fd, this.#slice, this.#filter);
   }
 
   transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined {

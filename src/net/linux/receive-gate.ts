@@ -2,44 +2,59 @@
  * Keeps a flood from starving the rest. Bun 1.4.5 reads a UDP socket until it is empty, however long that takes: no
  * timer and no other socket gets its turn before.
  *
- * When receiving has taken its share of a turn, an empty socket is put in the place of the descriptor Bun reads: its
+ * When a socket has had its share of the process's time slice, an empty socket is put in the place of the descriptor Bun reads: its
  * loop finds nothing more and ends. The real socket goes on receiving under another number. The kernel's poll follows
  * the open file and not the number (epoll(7), question 6), so that Bun hears of it again once it is back in its place.
  *
  * Only while Bun waits for room to send must the socket stay where it is, for at the end of its loop Bun tells the poll
  * to wait for that no more, and the real socket would never hear of it: the loop would spin. Then a filter drops what
- * arrives until the turn is over. What is queued is still delivered.
+ * arrives until the socket is read again. What is queued is still delivered.
  */
 
-import type { Clock } from "../clock.ts";
 import type { ReceiveGate } from "../system-sockets.ts";
+import type { PausedSocket, TimeSlice } from "../time-slice.ts";
 import { AF_INET, F_DUPFD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./constants.ts";
 import type { DropFilter } from "./drop-filter.ts";
 import type { Libc } from "./libc.ts";
 
-/** What receiving may cost in one turn of the event loop, looked at every so many datagrams. */
-const TURN_US = 3000;
-const TURN_LOOK = 32;
+/** A socket's quantum of the time slice, in datagrams. */
+const QUANTUM = 32;
 
-export class LinuxReceiveGate implements ReceiveGate {
+export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
   fd: number;
+  /** What is not read waits in the kernel. */
+  readonly hasRoom = true;
   readonly #libc: Libc;
   /** The number Bun knows. */
   readonly #bunFd: number;
-  readonly #turn: ReceiveTurn;
+  readonly #slice: TimeSlice;
   readonly #filter: DropFilter;
   #filtered = false;
+  /** Datagrams in the present tick of the time slice. */
+  #datagrams = 0;
+  #tick = -1;
 
-  constructor(libc: Libc, bunFd: number, turn: ReceiveTurn, filter: DropFilter) {
+  constructor(libc: Libc, bunFd: number, slice: TimeSlice, filter: DropFilter) {
     this.#libc = libc;
     this.#bunFd = bunFd;
-    this.#turn = turn;
+    this.#slice = slice;
     this.#filter = filter;
     this.fd = bunFd;
   }
 
   onDatagram(awaitsRoom: boolean): void {
-    this.#turn.count(this, awaitsRoom);
+    if (this.#tick !== this.#slice.tick) {
+      this.#tick = this.#slice.tick;
+      this.#datagrams = 0;
+      this.#slice.begin();
+    }
+    if (++this.#datagrams % QUANTUM !== 0 || !this.#slice.mustYield) return;
+    this.close(awaitsRoom);
+    this.#slice.awaitRead(this);
+  }
+
+  readAgain(): void {
+    this.open();
   }
 
   /** From now on Bun finds nothing to read, or soon. With no descriptor to spare, the gate stays open. */
@@ -50,6 +65,7 @@ export class LinuxReceiveGate implements ReceiveGate {
   }
 
   open(): void {
+    this.#slice.forgetSocket(this);
     if (this.#filtered) {
       this.#filtered = false;
       this.#filter.detach(this.#bunFd);
@@ -78,36 +94,4 @@ export class LinuxReceiveGate implements ReceiveGate {
     this.#libc.dup3(fd, this.#bunFd, SOCK_CLOEXEC);
     this.#libc.close(fd);
   }
-}
-
-/**
- * What a tunnel's UDP sockets have received since the event loop last looked at everything. It is processor time that
- * counts: a process that was held up has only more to catch up with.
- */
-export class ReceiveTurn {
-  readonly #clock: Clock;
-  #datagrams = 0;
-  #beganUs = 0;
-  readonly #toOpen: LinuxReceiveGate[] = [];
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** One more datagram, from the socket behind `gate`. */
-  count(gate: LinuxReceiveGate, awaitsRoom: boolean): void {
-    if (this.#datagrams++ === 0) this.#clock.endOfTurn(this.#end);
-    if (this.#datagrams % TURN_LOOK !== 0) return;
-    const { user, system } = process.cpuUsage();
-    if (this.#datagrams === TURN_LOOK) this.#beganUs = user + system;
-    else if (user + system - this.#beganUs >= TURN_US) {
-      gate.close(awaitsRoom);
-      this.#toOpen.push(gate);
-    }
-  }
-
-  readonly #end = (): void => {
-    this.#datagrams = 0;
-    while (this.#toOpen.length > 0) this.#toOpen.pop()?.open();
-  };
 }

@@ -1,4 +1,4 @@
-/** What one stream brings at once may be more than its turn of the event loop has time for. */
+/** What one stream brings at once may be more than one tick of the event loop has time for. */
 
 import { expect, test } from "bun:test";
 import type { DatagramSender } from "../../src/net/datagram-port.ts";
@@ -55,16 +55,35 @@ test("the rest of a long chunk waits for the next turn, and the stream with it",
   expect(done).toEqual(["pause", "resume"]);
 });
 
-test("what still waits for its turn when the stream ends is delivered before", () => {
+test("a chunk counts as received when it comes, and what waits of it as held", () => {
   const { path, clock, sent, counters, endTurn } = slowPath();
   path.onChunk(CHUNK, clock.now());
-  expect(sent.length).toBeLessThan(FRAMES);
-  path.close();
-  expect(sent.length).toBe(FRAMES);
-  endTurn();
-  expect(sent.length).toBe(FRAMES);
+  expect(counters.inbound).toMatchObject({ received: FRAMES, receivedBytes: FRAMES });
+  expect(path.held).toBe(FRAMES - sent.length);
+  expect(path.undeliveredBytes).toBe(CHUNK.length);
+  while (sent.length < FRAMES) endTurn();
   expect(counters.inbound.received).toBe(FRAMES);
-  expect(counters.inbound.droppedTotal).toBe(0);
+  expect([path.held, path.undeliveredBytes]).toEqual([0, 0]);
+});
+
+test("when the stream is lost, what still waits of it is delivered first, in the same rotation", () => {
+  const { path, clock, sent, counters, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  path.afterDelivery(() => path.close(), true);
+  expect(sent.length).toBeLessThan(FRAMES);
+  for (let turn = 0; turn < 20; turn++) endTurn();
+  expect(sent.length).toBe(FRAMES);
+  expect(counters.inbound).toMatchObject({ received: FRAMES, droppedTotal: 0 });
+});
+
+test("a stream that is taken away has one quantum delivered; the rest is lost, and counted", () => {
+  const { path, clock, sent, counters } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  const before = sent.length;
+  path.close();
+  expect(sent.length - before).toBe(256);
+  expect(counters.inbound.dropped["stream lost"]).toBe(FRAMES - sent.length);
+  expect([path.held, path.undeliveredBytes]).toEqual([0, 0]);
 });
 
 test("the end of the stream waits for what came before it", () => {
@@ -73,5 +92,14 @@ test("the end of the stream waits for what came before it", () => {
   path.onChunk(CHUNK, clock.now());
   path.afterDelivery(() => done.push(`after ${sent.length}`));
   for (let turn = 0; turn < 20; turn++) endTurn();
-  expect(done).toEqual(["at once", "pause", "resume", `after ${FRAMES}`]);
+  expect(done).toEqual(["at once", "pause", `after ${FRAMES}`, "resume"]);
+});
+
+test("a chunk that comes though the stream is paused is delivered too", () => {
+  const { path, clock, sent, done, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  path.onChunk(CHUNK, clock.now()); // as TLS may
+  for (let turn = 0; turn < 40; turn++) endTurn();
+  expect(sent.length).toBe(2 * FRAMES);
+  expect(done).toEqual(["pause", "resume"]);
 });

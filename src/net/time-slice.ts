@@ -1,0 +1,163 @@
+/**
+ * The time slice: how much of one tick of the event loop the whole process spends on what its sockets have brought, TCP
+ * and UDP, of all tunnels and channels together. It is dealt out in rotation, so that no session starves another:
+ *
+ *   1. A socket has brought something: its owner calls `begin`, handles one quantum, and goes on while `mustYield` is false.
+ *   2. At the end of the tick first comes what `atEndOfTick` asked for: queued data is written to TCP.
+ *   3. What is left of a chunk waits in `defer`. Each backlog then handles a quantum, in rotation, until the slice is used
+ *      up.
+ *   4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few are read again, in
+ *      the order in which they came: Bun reads up to 512 KiB from each before anything of ours is asked.
+ *
+ * What brings less than a quantum is never made to wait.
+ */
+
+import type { Clock } from "./clock.ts";
+
+/** What received data may take of one tick, in milliseconds. A quiet session's round trip takes about two ticks. */
+const SLICE_MS = 0.5;
+/** Paused sockets that are read again at the end of one tick; as many new ones may be read beside them. */
+const READS_PER_TICK = 4;
+
+/** What is left of a chunk when its owner has to yield. */
+export interface Backlog {
+  /** Handles one quantum of it. @returns whether some is left that can be handled now: it then goes to the end of the queue. */
+  handleQuantum(): boolean;
+}
+
+/** A paused socket. */
+export interface PausedSocket {
+  /** Whether there is memory for what it brings. When there is room again, {@link TimeSlice.begin} must be called. */
+  readonly hasRoom: boolean;
+  /** Reads it again: it may bring one chunk, or one quantum of datagrams, in the next tick. */
+  readAgain(): void;
+}
+
+const slices = new WeakMap<Clock, TimeSlice>();
+
+export class TimeSlice {
+  /** Grows by 1 with each tick in which anything came: for whoever counts what it handles in one tick. */
+  tick = 0;
+  readonly #clock: Clock;
+  readonly #ends = new Set<() => void>();
+  readonly #backlogs = new Set<Backlog>();
+  readonly #paused = new Set<PausedSocket>();
+  readonly #new = new Set<PausedSocket>();
+  #beganAt: number | undefined;
+  /** Whether several are served in this tick, so that each may have a quantum only. */
+  #contended = false;
+  #newInTick = 0;
+
+  private constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The one slice of everything that runs by this clock: in production, of the process. */
+  static of(clock: Clock): TimeSlice {
+    const slice = slices.get(clock) ?? new TimeSlice(clock);
+    slices.set(clock, slice);
+    return slice;
+  }
+
+  /** To be called when something has come: begins the tick's slice, unless it has begun. */
+  begin(now: number = this.#clock.now()): void {
+    if (this.#beganAt !== undefined) return;
+    this.#beganAt = now;
+    this.#clock.endOfTurn(this.#endTick);
+  }
+
+  /** Whether whoever has had a quantum must let the others go on. */
+  get mustYield(): boolean {
+    return this.#contended || this.#usedUp;
+  }
+
+  /** Calls `run` once at the end of the tick, before any backlog. Asking again with the same function changes nothing. */
+  atEndOfTick(run: () => void): void {
+    this.#ends.add(run);
+    this.begin();
+  }
+
+  /** Queues what is left of a chunk. */
+  defer(backlog: Backlog): void {
+    this.#backlogs.add(backlog);
+    this.begin();
+  }
+
+  /** Queues a socket that has been paused. */
+  awaitRead(socket: PausedSocket): void {
+    this.#paused.add(socket);
+    this.begin();
+  }
+
+  /** Whether a new socket may be read at once. If not, it must be paused, and is queued before those that were read before. */
+  admit(socket: PausedSocket): boolean {
+    this.begin();
+    const waiting = this.#backlogs.size + this.#paused.size + this.#new.size;
+    if (waiting === 0 && this.#newInTick++ < READS_PER_TICK && socket.hasRoom) return true;
+    this.#new.add(socket);
+    return false;
+  }
+
+  /** Takes out of every queue what is gone. */
+  forget(member: Backlog & PausedSocket): void {
+    this.#backlogs.delete(member);
+    this.forgetSocket(member);
+  }
+
+  /** Takes a socket out of the queues. */
+  forgetSocket(socket: PausedSocket): void {
+    this.#paused.delete(socket);
+    this.#new.delete(socket);
+  }
+
+  get #usedUp(): boolean {
+    return this.#beganAt !== undefined && this.#clock.now() - this.#beganAt >= SLICE_MS;
+  }
+
+  readonly #endTick = (): void => {
+    let reads = 0;
+    try {
+      this.#runEnds();
+      this.#handleBacklogs();
+      reads = this.#readAgain(this.#new) + this.#readAgain(this.#paused);
+    } finally {
+      this.#beganAt = undefined;
+      this.#newInTick = 0;
+      this.tick++;
+      const served = this.#backlogs.size + reads;
+      this.#contended = served > 1;
+      if (served + this.#ends.size > 0) this.begin();
+    }
+  };
+
+  /** When one throws, the others follow in the next tick. */
+  #runEnds(): void {
+    for (const run of this.#ends) {
+      this.#ends.delete(run);
+      run();
+    }
+  }
+
+  /** At least one quantum, whatever the rest of the tick has taken. */
+  #handleBacklogs(): void {
+    // A set is walked in the order of insertion; what is added meanwhile comes last.
+    for (const backlog of this.#backlogs) {
+      this.#backlogs.delete(backlog);
+      if (backlog.handleQuantum()) this.#backlogs.add(backlog);
+      if (this.#usedUp) return;
+    }
+  }
+
+  /** Those for which there is no memory keep their place. */
+  #readAgain(sockets: Set<PausedSocket>): number {
+    let reads = 0;
+    for (const socket of sockets) {
+      if (reads === READS_PER_TICK) break;
+      if (!socket.hasRoom) continue;
+      sockets.delete(socket);
+      socket.readAgain();
+      reads++;
+    }
+    return reads;
+  }
+}
