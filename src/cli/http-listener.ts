@@ -8,7 +8,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { Crowd } from "../net/crowd.ts";
 
 /** Connections at once, over all addresses. The sessions' budget of descriptors leaves room for them. */
-export const CONNECTIONS_MAX = 16;
+export const CONNECTIONS_MAX = 8;
 /** For a request and its response. Prometheus gives a scrape as long, unless it is configured. */
 const CONNECTION_MS = 10_000;
 

@@ -32,7 +32,11 @@ export function listenBun(
 ): StreamListener {
   const onOpen = (socket: Socket) => onStream(new BunStreamPort(socket, system));
   const listener = listenAnywhere(at, ipv6Only, (place) => {
-    const options = { ...place, ...COMMON, socket: { ...handlers, open: guarded(doorkeeper, onOpen) } };
+    const options = {
+      ...place,
+      ...COMMON,
+      socket: { ...handlers, open: guarded(doorkeeper, system, onOpen) },
+    };
     return Bun.listen<BunStreamPort | undefined>(options);
   });
   prepare(listener, system);
@@ -56,7 +60,7 @@ export function listenBunSecurely(
   const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, doorkeeper);
   const onOpen = (socket: SecureSocket) => handshakes.begin(socket);
   const listen = (place: object) => {
-    const socket = { ...secureHandlers, open: guarded(doorkeeper, onOpen) };
+    const socket = { ...secureHandlers, open: guarded(doorkeeper, system, onOpen) };
     const options = { ...place, ...COMMON, tls: certificates.forServer, socket };
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
   };
@@ -129,12 +133,15 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
  */
 function guarded<Data>(
   doorkeeper: Doorkeeper,
+  system: SystemSockets | undefined,
   onOpen: (socket: Bun.Socket<Data>) => void,
 ): (socket: Bun.Socket<Data>) => void {
   return (socket) => {
     const { remoteAddress: address, remotePort: port } = socket;
-    if (address !== undefined && doorkeeper.allows(unmapped(address))) return onOpen(socket);
+    const allowed = address !== undefined && doorkeeper.allows(unmapped(address));
+    if (allowed && system?.mayAccept(fdOf(socket)) !== false) return onOpen(socket);
     socket.terminate();
-    if (address !== undefined) doorkeeper.onRefused({ address, port });
+    if (address !== undefined)
+      doorkeeper.onRefused({ address, port }, allowed ? "fd limit" : "address not allowed");
   };
 }

@@ -97,8 +97,8 @@ export interface Dial {
 export interface Doorkeeper {
   /** Whether an address may connect: a literal, IPv4 not wrapped in IPv6. Asked before anything is said to it. */
   allows(address: string): boolean;
-  /** Its address may not connect. */
-  onRefused(remote: Endpoint): void;
+  /** Its address may not connect, or too few descriptors are left. */
+  onRefused(remote: Endpoint, reason: "address not allowed" | "fd limit"): void;
   /** Its handshake failed. */
   onFailure(remote: Endpoint, failure: { readonly code: string; readonly message: string }): void;
 }

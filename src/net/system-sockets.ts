@@ -35,7 +35,7 @@ export interface SystemSockets {
    * Sets up a UDP socket before its first packet: buffers, mark, traffic class, what is told with each datagram.
    *
    * @param oneTarget whether ICMP refusals shall be reported.
-   * @throws NetError EPERM when the mark needs a privilege.
+   * @throws NetError EPERM when the mark needs a privilege, EMFILE when too few descriptors are left.
    */
   prepareDatagramSocket(fd: number, oneTarget: boolean): void;
   /** Whether a UDP socket is connected by {@link connectDatagramSocket}, once it is prepared, as its mark chooses its route. */
@@ -52,6 +52,8 @@ export interface SystemSockets {
   prepareListener(fd: number): void;
   /** Another descriptor of the same listener, with the same queue of connections; undefined when there is none to be had. */
   duplicate(fd: number): number | undefined;
+  /** Whether enough descriptors are left for an accepted connection with this one to stay. */
+  mayAccept(fd: number): boolean;
   /** Sets up a TCP connection: how soon a dead peer is noticed. */
   prepareStream(fd: number): void;
   /** Begins to connect a TCP socket that can still be given up; its descriptor, or the errno name. */

@@ -2,7 +2,7 @@
 
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
-import type { TunnelEvent } from "./events.ts";
+import type { RefusalReason, TunnelEvent } from "./events.ts";
 
 /** What happened, in one line. */
 export function describe(event: TunnelEvent): string {
@@ -21,7 +21,7 @@ export function describe(event: TunnelEvent): string {
     case "dial failed":
       return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
     case "connection refused":
-      return `refused a connection from ${formatEndpoint(event.remote)}: ${event.reason}`;
+      return `refused a connection from ${formatEndpoint(event.remote)}: ${refusal(event.reason)}`;
     case "handshake failed":
       return `refused a connection from ${formatEndpoint(event.remote)}: ${event.message}`;
     case "session opened":
@@ -167,4 +167,8 @@ function sockets({
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function refusal(reason: RefusalReason): string {
+  return reason === "fd limit" ? "fd limit: too few descriptors are left (ulimit -n)" : reason;
 }

@@ -26,6 +26,7 @@ export type RefusalReason =
   | "too many sessions"
   | "too many sessions of this address"
   | "address not allowed"
+  | "fd limit" // too few of the process's descriptors are left (ulimit -n)
   | UnprovedReason
   | "closing";
 
@@ -121,8 +122,12 @@ const WARNINGS = new Set<EventType>([
   "certificates kept",
 ]);
 
-/** The code of a connection that TLS ended: each is news once, since it is more often a mistake of ours than the network's. */
-function tlsCodeOf(event: TunnelEvent): string | undefined {
+/**
+ * What is a warning once, by a kind of its own: the code of a connection that TLS ended, since it is more often a mistake of
+ * ours than the network's, and a limit of this host.
+ */
+function kindOf(event: TunnelEvent): string | undefined {
+  if (event.type === "connection refused" && event.reason === "fd limit") return event.reason;
   return "code" in event && isTlsCode(event.code) ? event.code : undefined;
 }
 
@@ -152,19 +157,19 @@ export class EventSource {
   /** Reports an event. */
   report(event: TunnelEvent): void {
     const { type } = event;
-    const tlsCode = tlsCodeOf(event);
-    const recurs = OF_DATAGRAMS.has(type) || LASTING.has(type) || tlsCode !== undefined;
-    const level = this.#levelOf(type, tlsCode);
+    const kind = kindOf(event);
+    const recurs = OF_DATAGRAMS.has(type) || LASTING.has(type) || kind !== undefined;
+    const level = this.#levelOf(type, kind);
     if (!recurs) return this.#tell(event, level, 0);
-    const repeats = this.#repeats.admit(tlsCode ?? type, this.#now());
+    const repeats = this.#repeats.admit(kind ?? type, this.#now());
     if (repeats !== undefined) this.#tell(event, level, repeats);
     else if (!OF_DATAGRAMS.has(type)) this.#tell(event, LASTING.has(type) ? "debug" : "info", 0);
   }
 
-  /** A failed dial, and what TLS ended, is news the first time; then whoever watches sees that it goes on. */
-  #levelOf(type: EventType, tlsCode: string | undefined): EventLevel {
-    if (type === "dial failed" || tlsCode !== undefined)
-      return this.#repeats.knows(tlsCode ?? type) ? "info" : "warning";
+  /** A failed dial, and what has a kind of its own, is news the first time; then whoever watches sees that it goes on. */
+  #levelOf(type: EventType, kind: string | undefined): EventLevel {
+    if (type === "dial failed" || kind !== undefined)
+      return this.#repeats.knows(kind ?? type) ? "info" : "warning";
     return WARNINGS.has(type) ? "warning" : "info";
   }
 

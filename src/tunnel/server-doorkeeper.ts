@@ -24,8 +24,8 @@ export class ServerDoorkeeper implements Doorkeeper {
     return this.#allowed?.allows(address) !== false;
   }
 
-  onRefused(remote: Endpoint): void {
-    this.#refuse(remote, "address not allowed");
+  onRefused(remote: Endpoint, reason: RefusalReason): void {
+    this.#refuse(remote, reason);
   }
 
   onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {

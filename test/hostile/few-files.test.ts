@@ -4,8 +4,12 @@
  */
 
 import { expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { CONNECTIONS_MAX } from "../../src/cli/http-listener.ts";
-import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
+import { Certificates } from "../support/certificates.ts";
+import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
 import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
@@ -85,4 +89,44 @@ test("400 silent connections to --metrics take no file that a tunnel needs", asy
   await client.says("connected");
   await server.says("connected");
   expect((await fetch(`http://${TUNNEL_HOST}:${metrics}/healthz`)).status).toBe(200);
+});
+
+test("several tunnels of one process, each with sessions and one with TLS, leave files free together", async () => {
+  using certificates = new Certificates();
+  const { cert, key } = certificates.selfSigned({ name: TUNNEL_HOST });
+  const udp = await freeUdpPort();
+  const ports = Array.from({ length: 4 }, freeTcpPort);
+  const tables = ports.map((port, index) =>
+    [
+      `[tunnel.t${index}]`,
+      `server = "${TUNNEL_HOST}/${port}"`,
+      `target = "${APP_HOST}/${udp}"`,
+      "per-source = true",
+      index === 0 ? `tls = true\ncert = "${cert}"\nkey = "${key}"` : "",
+    ].join("\n"),
+  );
+  const file = join(tmpdir(), `udptunnel-${process.pid}-few-files.toml`);
+  writeFileSync(file, tables.join("\n"));
+  await using server = new Program(["-v", "--config", file], [...LIMITED, ENTRY]);
+  for (const index of ports.keys()) await server.says(`t${index}: listening on TCP`);
+  rmSync(file);
+  const { pid } = server.child;
+  let most = 0;
+  {
+    const crowds = ports.map((port) => new Visitors(port));
+    for (let round = 0; round < 4; round++)
+      for (const crowd of crowds) {
+        await crowd.grow(20);
+        most = Math.max(most, openFiles(pid));
+      }
+    await server.says(": fd limit");
+    await Promise.all(crowds.map((crowd) => crowd.leave()));
+  }
+  expect(most).toBeLessThanOrEqual(FILES - 12);
+  for (const port of ports.slice(1)) {
+    using app = await UdpApp.open(udp);
+    using peer = await connectRaw(port);
+    peer.socket.write(Uint8Array.of(0, 2, 0x68, 0x69));
+    await app.hears("hi");
+  }
 });

@@ -51,6 +51,17 @@ describe("levels", () => {
     ]);
   });
 
+  test("a connection refused at a limit of this host is a warning once, others are info", () => {
+    const { told, clock, events } = source();
+    events.report({ type: "connection refused", remote: at, reason: "address not allowed" });
+    for (const now of [0, 100, 60_000]) {
+      clock.now = now;
+      events.report({ type: "connection refused", remote: at, reason: "fd limit" });
+    }
+    const levels = told.map((line) => line.slice("connection refused: ".length));
+    expect(levels).toEqual(["info 0", "warning 0", "debug 0", "info 1"]);
+  });
+
   test("changes of state are told every time", () => {
     const { told, events } = source();
     for (let count = 0; count < 3; count++) events.report({ type: "connected", local: at, remote: at });

@@ -26,13 +26,15 @@ export interface DialRequest {
   readonly userTimeoutMs?: number;
   /** See `setTrafficClass`. */
   readonly tos?: number;
+  /** Whether the socket may stay that has this descriptor. Without it, each may. */
+  readonly mayOpen?: (fd: number) => boolean;
 }
 
 /**
  * Opens a socket and begins to connect it.
  *
  * @returns the descriptor, which is now the caller's, or the errno name of what failed at once: EADDRNOTAVAIL for a
- * `from` that is not this host's, ENETUNREACH without a route, EPERM for a mark, EINVAL for what is no address.
+ * `from` that is not this host's, ENETUNREACH without a route, EPERM for a mark, EINVAL for what is no address, EMFILE.
  */
 export function beginDial(libc: Libc, request: DialRequest): { fd: number } | { error: string } {
   const family = familyOf(unmapped(request.to.address));
@@ -48,8 +50,9 @@ export function beginDial(libc: Libc, request: DialRequest): { fd: number } | { 
 }
 
 function prepare(libc: Libc, fd: number, request: DialRequest): string | undefined {
-  const { to, from, markValue, userTimeoutMs, tos } = request;
+  const { to, from, markValue, userTimeoutMs, tos, mayOpen } = request;
   return (
+    (mayOpen?.(fd) === false ? "EMFILE" : undefined) ??
     (markValue === undefined ? undefined : setMark(libc, fd, markValue)) ??
     (userTimeoutMs === undefined ? undefined : setUserTimeout(libc, fd, userTimeoutMs)) ??
     (tos === undefined ? undefined : setTrafficClass(libc, fd, tos)) ??

@@ -10,6 +10,7 @@ import type { StreamGauge } from "../stream-port.ts";
 import type { ReceiveGate, SystemSockets } from "../system-sockets.ts";
 import { TimeSlice } from "../time-slice.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
+import { DescriptorReserve } from "./descriptor-reserve.ts";
 import { beginDial } from "./dial.ts";
 import { DropFilter } from "./drop-filter.ts";
 import { type Libc, openLibc } from "./libc.ts";
@@ -43,6 +44,7 @@ export class LinuxSockets implements SystemSockets {
   readonly #slice = TimeSlice.of(systemClock);
   readonly #filter: DropFilter;
   readonly #gauge: LinuxStreamGauge;
+  readonly #reserve = new DescriptorReserve(this.descriptorLimit() ?? Infinity);
   onReportChanged: () => void = () => {};
   #receiveBufferBytes = Infinity;
 
@@ -77,6 +79,11 @@ export class LinuxSockets implements SystemSockets {
 
   prepareDatagramSocket(fd: number, oneTarget: boolean): void {
     const { socketBufferBytes } = this.#traits;
+    if (!this.#reserve.mayOpen(fd))
+      throw new NetError(
+        "EMFILE",
+        "cannot open a UDP socket: EMFILE (too few descriptors are left, see ulimit -n)",
+      );
     this.#setMark(fd);
     if (!oneTarget) setReceiveErrors(this.#libc, fd, false);
     clearReceiveDetails(this.#libc, fd);
@@ -126,6 +133,10 @@ export class LinuxSockets implements SystemSockets {
     return copy < 0 ? undefined : copy;
   }
 
+  mayAccept(fd: number): boolean {
+    return this.#reserve.mayAccept(fd);
+  }
+
   prepareStream(fd: number): void {
     setUserTimeout(this.#libc, fd, this.#userTimeoutMs);
     setKeepalive(this.#libc, fd, keepaliveWithin(this.#userTimeoutMs));
@@ -139,6 +150,7 @@ export class LinuxSockets implements SystemSockets {
     return beginDial(this.#libc, {
       to,
       userTimeoutMs: this.#userTimeoutMs,
+      mayOpen: (fd) => this.#reserve.mayOpen(fd),
       ...(from !== undefined && { from }),
       ...(mark !== undefined && { markValue: mark }),
       ...(tos !== undefined && { tos }),

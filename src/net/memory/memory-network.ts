@@ -152,7 +152,7 @@ export class MemoryNetwork implements Network {
       else {
         pair[1].receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
         pair[1].terminate();
-        doorkeeper.onRefused(client);
+        doorkeeper.onRefused(client, "address not allowed");
       }
       return pair[0];
     });
