@@ -59,6 +59,10 @@ export class AuthenticatedNetwork implements Network {
     return this.#network.openDatagramPort(options, receiver);
   }
 
+  broadcastNetworks(address: string): readonly string[] {
+    return this.#network.broadcastNetworks(address);
+  }
+
   findInterface(nameOrAddress: string): ReturnType<Network["findInterface"]> {
     return this.#network.findInterface(nameOrAddress);
   }

@@ -134,6 +134,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
       if (options.connect && this.#connected === "by us")
         this.#system.connectDatagramSocket(this.#gate.fd, options.connect, familyOf(address));
     }
+    if (options.broadcast) this.#socket.setBroadcast(true);
     if (options.join) join(this.#socket, address, options.join);
     if (options.multicast) {
       prepareSending(this.#socket, familyOf(address), options.multicast, () =>

@@ -2,6 +2,7 @@
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { broadcastNetworks } from "./broadcast.ts";
 import { BunDatagramPort } from "./bun-datagram-port.ts";
 import { dialBun } from "./bun-dial.ts";
 import { listenBun, listenBunSecurely } from "./bun-listen.ts";
@@ -33,6 +34,7 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     resolve,
     openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
     findInterface,
+    broadcastNetworks: (address) => broadcastNetworks(address),
     localAddresses,
     sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit() {

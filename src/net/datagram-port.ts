@@ -32,6 +32,8 @@ export interface DatagramPortOptions {
   readonly shared?: boolean;
   /** One target only: ICMP refusals are reported. Else they are switched off, as they would cost others a datagram. */
   readonly oneTarget?: boolean;
+  /** Allows it to send to broadcast addresses. */
+  readonly broadcast?: boolean;
   /** Receives what is sent to a multicast group; `bind` is then the group's address. */
   readonly join?: MulticastMembership;
   /** How the socket sends to multicast groups. */

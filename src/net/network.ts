@@ -42,6 +42,11 @@ export interface Network {
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
   /** Every address of this host, as literals without zones. Asks the operating system: never for each datagram. */
   localAddresses(): readonly string[];
+  /**
+   * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none when it is no
+   * broadcast address.
+   */
+  broadcastNetworks(address: string): readonly string[];
   /** The address this host would send from to reach `target`; undefined when there is no route. */
   sourceAddressTo(target: Endpoint): string | undefined;
   /**

@@ -1,6 +1,6 @@
 /** Events as lines for people. */
 
-import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { formatEndpoint } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
 import type { RefusalReason, TunnelEvent } from "./events.ts";
 
@@ -137,15 +137,15 @@ function lost(datagrams: number): string {
   return datagrams === 0 ? "" : ` (${datagrams} ${datagrams === 1 ? "datagram" : "datagrams"} lost)`;
 }
 
-function unexpectedAnswer({ target, source }: { target: Endpoint; source: Endpoint }): string {
+function unexpectedAnswer({
+  reason,
+  target,
+  source,
+}: Extract<TunnelEvent, { type: "unexpected answer" }>): string {
   const dropping = `dropping datagrams from ${formatEndpoint(source)} to a session`;
-  return withoutZone(source.address) === withoutZone(target.address)
-    ? `${dropping}: port ${target.port} of that host was asked; --any-port takes answers from its other ports (TFTP)`
+  return reason === "wrong port"
+    ? `${dropping}: port ${target.port} of its target was asked; --any-port takes answers from other ports (TFTP)`
     : `${dropping}: only its target ${formatEndpoint(target)} may answer`;
-}
-
-function withoutZone(address: string): string {
-  return address.replace(/%.*$/, "");
 }
 
 function boundUdp(at: { address: string; port: number }): string {

@@ -58,7 +58,7 @@ export type TunnelEvent =
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
   /** Per-source mode: the target's host answered from another port, or another host sent to a session's socket. */
-  | { type: "unexpected answer"; target: Endpoint; source: Endpoint }
+  | { type: "unexpected answer"; reason: "wrong port" | "wrong source"; target: Endpoint; source: Endpoint }
   /** The kernel refuses to send. `lost`: datagrams since it began. */
   | { type: "sending failed"; target: Endpoint; code: string; lost: number }
   | { type: "sending recovered"; target: Endpoint; lost: number }

@@ -45,6 +45,7 @@ export class PeerDatagrams implements DatagramReceiver {
   readonly #ownAddresses: LocalAddresses;
   /** Refusals of this socket's own target; in RTP mode the tunnel has two. */
   #refusals = 0;
+  readonly #broadcast: boolean;
   #heard = false;
   #stopped = false;
 
@@ -57,14 +58,17 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#events = options.events;
     this.#trace = trace;
     const everyone = settings.anySource || isMulticast(target.address);
-    this.#sources = everyone ? undefined : new AddressFilter(settings.from);
+    const networks = network.broadcastNetworks(target.address);
+    this.#broadcast = networks.length > 0;
+    // A broadcast address never sends: the hosts that it reaches do.
+    this.#sources = everyone ? undefined : new AddressFilter([...settings.from, ...networks]);
     this.allowSources(options.sources);
-    this.#sockets = openPeerSockets(network, settings, target, this, {
+    this.#sockets = openPeerSockets(network, settings, target, this.#broadcast, this, {
       onDatagram: (payload) => counters.outbound.refuse(payload, "send only"),
       onError: (code) => this.onError(code),
     });
     const { send, ownAddress } = this.#sockets;
-    // To a group the system chooses the source address: any of this host's.
+    // To a group or a broadcast address the system chooses the source address: any of this host's.
     const own = ownAddress === undefined ? () => network.localAddresses() : () => [ownAddress];
     this.#ownAddresses = new LocalAddresses(own, network.clock);
     if (send !== undefined) link.sendTo(send.sender(target, link.sendReport), familyOf(target.address));
@@ -130,7 +134,9 @@ export class PeerDatagrams implements DatagramReceiver {
   }
 
   #refuseEcho(payload: Uint8Array, port: number, address: string): void {
-    if (!this.#options.settings.loop && this.#events.isDue("own echo"))
+    // The kernel hands broadcasts to their sender, too.
+    const expected = this.#options.settings.loop || this.#broadcast;
+    if (!expected && this.#events.isDue("own echo"))
       this.#events.report({ type: "own echo", source: { address, port } });
     this.#counters.outbound.refuse(payload, "own echo");
   }

@@ -4,6 +4,7 @@
  *   unicast     one socket, bound to the target's port, receives and sends, as media programs expect
  *   multicast   one socket bound to the group receives; a second one on a passing port sends, so that what comes
  *               back of our own can be told apart
+ *   broadcast   as unicast, and the system chooses the address that is sent from
  *   one-way     only the socket that is needed
  */
 
@@ -30,6 +31,7 @@ export interface PeerSockets {
 /**
  * Opens them.
  *
+ * @param broadcast whether the target is a broadcast address.
  * @param receiver told of what may be relayed.
  * @param deaf told of what reaches a socket that only sends.
  * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
@@ -38,24 +40,27 @@ export function openPeerSockets(
   network: Network,
   settings: Settings,
   target: Endpoint,
+  broadcast: boolean,
   receiver: DatagramReceiver,
   deaf: DatagramReceiver,
 ): PeerSockets {
-  const open = isMulticast(target.address) ? openMulticast : openUnicast;
-  return open(network, settings, target, receiver, deaf);
+  if (isMulticast(target.address)) return openMulticast(network, settings, target, receiver, deaf);
+  return openUnicast(network, settings, target, broadcast, receiver, deaf);
 }
 
 function openUnicast(
   network: Network,
   { bind, udpSendOnly, udpReceiveOnly }: Settings,
   target: Endpoint,
+  broadcast: boolean,
   receiver: DatagramReceiver,
   deaf: DatagramReceiver,
 ): PeerSockets {
   const address = bind ?? anyAddress(target);
   if (udpSendOnly) {
-    // Connected, so that nobody but the target can reach the socket.
-    const options = { bind: { address, port: 0 }, connect: target, oneTarget: true };
+    // Connected, so that nobody but the target can reach the socket; the kernel connects none to a broadcast address.
+    const connect = broadcast ? {} : { connect: target };
+    const options = { bind: { address, port: 0 }, ...connect, oneTarget: true, broadcast };
     return {
       receive: undefined,
       send: network.openDatagramPort(options, deaf),
@@ -63,9 +68,9 @@ function openUnicast(
       ownPort: 0,
     };
   }
-  const options = { bind: { address, port: target.port }, shared: true, oneTarget: true };
+  const options = { bind: { address, port: target.port }, shared: true, oneTarget: true, broadcast };
   const port = network.openDatagramPort(options, receiver);
-  const ownAddress = bind ?? network.sourceAddressTo(target);
+  const ownAddress = bind ?? (broadcast ? undefined : network.sourceAddressTo(target));
   return { receive: port, send: udpReceiveOnly ? undefined : port, ownAddress, ownPort: target.port };
 }
 

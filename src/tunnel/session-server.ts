@@ -20,7 +20,7 @@ import { SessionTable } from "./session-table.ts";
 import type { Trace } from "./tunnel.ts";
 
 /** What the sockets of all sessions share. */
-type SessionUdp = Pick<SessionSocketOptions, "target" | "answering" | "events" | "sendWatch">;
+type SessionUdp = Pick<SessionSocketOptions, "target" | "broadcast" | "answering" | "events" | "sendWatch">;
 
 /** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
 const HALF_CLOSED_IDLE_MS = 10_000;
@@ -53,9 +53,16 @@ export class SessionServer implements SessionKeeper {
     this.#trace = trace;
     this.#doorkeeper = new ServerDoorkeeper(context.counters, events, settings.allow);
     this.sessions = new SessionTable(sessionsMax);
-    const answering = new AddressFilter([]);
+    const networks = network.broadcastNetworks(target.address);
+    const answering = new AddressFilter(networks);
     answering.allowOnly([target.address]);
-    this.#udp = { target, answering, events, sendWatch: new SendWatch(network.clock, events, () => target) };
+    this.#udp = {
+      target,
+      broadcast: networks.length > 0,
+      answering,
+      events,
+      sendWatch: new SendWatch(network.clock, events, () => target),
+    };
     const listen = (address: string | undefined, port: number) =>
       network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
     this.#listeners = openAtEach(addresses, port, listen, events);

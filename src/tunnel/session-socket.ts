@@ -24,6 +24,8 @@ export interface SessionSocketOptions {
   readonly sendWatch: SendWatch;
   readonly link: Link;
   readonly target: Endpoint;
+  /** Whether the target is a broadcast address. */
+  readonly broadcast: boolean;
   /** The addresses answers may come from. */
   readonly answering: AddressFilter;
   /** Called with each datagram that arrives, for -vv. */
@@ -39,22 +41,23 @@ export class SessionSocket implements DatagramReceiver {
 
   /** @throws NetError when it cannot be bound. */
   constructor(options: SessionSocketOptions) {
-    const { network, settings, target } = options;
+    const { network, settings, target, broadcast } = options;
     this.#options = options;
     const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
     const bind = { address: settings.bind ?? any, port: 0 };
-    this.#port = network.openDatagramPort({ bind, oneTarget: true }, this);
+    this.#port = network.openDatagramPort({ bind, oneTarget: true, broadcast }, this);
     this.#toPort = target.port;
     this.#sender = this.#sendTo(target.port);
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
-    const { answering, link, settings, trace } = this.#options;
+    const { answering, broadcast, link, settings, trace } = this.#options;
     trace?.({ address, port }, payload.length);
-    const fromTarget = answering.allows(address);
-    if (!fromTarget || (port !== this.#toPort && !settings.anyPort))
-      return this.#refuse(payload, fromTarget, port, address);
-    if (port !== this.#toPort) this.#follow(port);
+    if (!answering.allows(address)) return this.#refuse(payload, "wrong source", port, address);
+    if (port !== this.#toPort) {
+      if (!settings.anyPort) return this.#refuse(payload, "wrong port", port, address);
+      if (!broadcast) this.#follow(port);
+    }
     link.onDatagram(payload);
   }
 
@@ -89,10 +92,15 @@ export class SessionSocket implements DatagramReceiver {
     return sender;
   }
 
-  #refuse(payload: Uint8Array, fromTarget: boolean, port: number, address: string): void {
+  #refuse(payload: Uint8Array, reason: "wrong port" | "wrong source", port: number, address: string): void {
     const { counters, events, target } = this.#options;
-    if (events.isDue("unexpected answer"))
-      events.report({ type: "unexpected answer", target, source: { address: unmapped(address), port } });
-    counters.outbound.refuse(payload, fromTarget ? "wrong port" : "wrong source");
+    counters.outbound.refuse(payload, reason);
+    if (!events.isDue("unexpected answer")) return;
+    events.report({
+      type: "unexpected answer",
+      reason,
+      target,
+      source: { address: unmapped(address), port },
+    });
   }
 }

@@ -49,7 +49,9 @@ describe("an answer from another port of the target", () => {
     await answer("re more", TARGET);
     expect(source.answers).toEqual(["re request", "re more"]);
     expect(server.tunnel.counters.outbound.dropped["wrong port"]).toBe(3);
-    expect(unexpected(server)).toEqual([{ type: "unexpected answer", target: TARGET, source: from }]);
+    expect(unexpected(server)).toEqual([
+      { type: "unexpected answer", reason: "wrong port", target: TARGET, source: from },
+    ]);
     expect(server.warnings).toContainEqual(unexpected(server)[0] as TunnelEvent);
     await scene.end();
   });
@@ -114,7 +116,9 @@ test.each([false, true])(
     for (let count = 0; count < 3; count++) await answer("psst", stranger);
     expect(source.answers).toEqual(["re request"]);
     expect(server.tunnel.counters.outbound.dropped["wrong source"]).toBe(3);
-    expect(unexpected(server)).toEqual([{ type: "unexpected answer", target: TARGET, source: stranger }]);
+    expect(unexpected(server)).toEqual([
+      { type: "unexpected answer", reason: "wrong source", target: TARGET, source: stranger },
+    ]);
     await scene.end();
   },
 );
@@ -172,7 +176,7 @@ describe("real programs", () => {
     asker.tell("file");
     const line = await programs.server.said(/dropping datagrams/);
     const from = `127.0.0.1:${target.ports[0]}`;
-    expect(line).toContain(`from ${from} to a session: port ${target.port} of that host was asked`);
+    expect(line).toContain(`from ${from} to a session: port ${target.port} of its target was asked`);
     expect(asker.answers).toEqual([]);
   });
 });

@@ -26,6 +26,8 @@ export class MemoryWire {
   readonly names = new Map<string, string[]>();
   /** Every name looked up, in order. */
   readonly lookups: string[] = [];
+  /** Broadcast addresses, with the networks they reach. */
+  readonly broadcasts = new Map<string, readonly string[]>();
   /** Addresses that no host has: nothing can be bound to them. */
   readonly lacking = new Set<string>();
   readonly listeners = new Map<string, (client: Endpoint) => StreamPort>();
@@ -91,6 +93,10 @@ export class MemoryNetwork implements Network {
     const port = new MemoryDatagramPort(local, receiver, deliver, () => ports.delete(key));
     ports.set(key, port);
     return port;
+  }
+
+  broadcastNetworks(address: string): readonly string[] {
+    return this.#wire.broadcasts.get(address) ?? [];
   }
 
   findInterface(nameOrAddress: string): NetworkInterface | undefined {

@@ -1,0 +1,25 @@
+/** Broadcast addresses of IPv4: the kernel sends to them only on a socket that is marked for it (socket(7), SO_BROADCAST). */
+
+import { networkInterfaces } from "node:os";
+import ipaddr from "ipaddr.js";
+
+/** Every network the host is on (RFC 919). */
+const LIMITED = "255.255.255.255";
+/** Longer prefixes leave no room for a broadcast address (RFC 3021). */
+const PREFIX_MAX = 30;
+
+/**
+ * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none when it is no
+ * broadcast address.
+ */
+export function broadcastNetworks(address: string, interfaces = networkInterfaces()): string[] {
+  const found: string[] = [];
+  for (const { family, cidr } of Object.values(interfaces).flatMap((addresses = []) => addresses)) {
+    if (family !== "IPv4" || cidr === null) continue;
+    const [, prefix] = ipaddr.IPv4.parseCIDR(cidr);
+    if (prefix > PREFIX_MAX) continue;
+    if (address === LIMITED || ipaddr.IPv4.broadcastAddressFromCIDR(cidr).toString() === address)
+      found.push(cidr);
+  }
+  return found;
+}
