@@ -13,7 +13,8 @@ const MEASUREMENTS = 5;
 export class PathRate {
   readonly #measurements = new Float64Array(MEASUREMENTS);
   #index = 0;
-  #since = -Infinity;
+  #watchedAt = -Infinity;
+  #since = 0;
   #deliveredBytes = 0;
   #fed = false;
 
@@ -28,11 +29,16 @@ export class PathRate {
 
   /** @param deliveredBytes all that has reached the peer up to now. */
   observe(deliveredBytes: number, rttMs: number, now: number): void {
-    const elapsedMs = now - this.#since;
     const measureMs = Math.max(MEASURE_MS, rttMs);
-    if (elapsedMs < measureMs) return;
+    const unwatchedMs = now - this.#watchedAt;
+    this.#watchedAt = now;
     // Nobody looked for long: that says nothing of what the path could carry.
-    if (elapsedMs < measureMs * 2) this.#record((deliveredBytes - this.#deliveredBytes) / elapsedMs);
+    if (unwatchedMs < measureMs * 2) {
+      const elapsedMs = now - this.#since;
+      // While nothing arrives the path is interrupted, which says nothing either.
+      if (elapsedMs < measureMs || deliveredBytes === this.#deliveredBytes) return;
+      this.#record((deliveredBytes - this.#deliveredBytes) / elapsedMs);
+    }
     this.#since = now;
     this.#deliveredBytes = deliveredBytes;
     this.#fed = true;

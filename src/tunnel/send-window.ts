@@ -69,6 +69,9 @@ export class SendWindow {
     if (rttMs > minRttMs + queueMs && bytesPerMs > 0) this.#pathWasFull = true;
     if (!this.#pathWasFull || !this.#boundInFlight) return Infinity;
     const path = Math.max(SEGMENTS_MIN * mssBytes, bytesPerMs * (minRttMs + queueMs));
-    return path - inFlightBytes - unsentBytes;
+    const room = path - inFlightBytes - unsentBytes;
+    // Rounded up to a segment: where only a few fit, rounding down would take away all that the rate could grow by, so that
+    // a rate once measured too low would stay so for good (seen: 2 % of a path of 20 Mbit/s).
+    return room > 0 ? Math.max(room, Math.min(mssBytes, WORTHWHILE_BYTES)) : room;
   }
 }

@@ -4,6 +4,7 @@ import { PathRate } from "../../src/tunnel/path-rate.ts";
 import { SendWindow } from "../../src/tunnel/send-window.ts";
 
 const MSS = 1448;
+const FRAME_BYTES = 1202;
 
 function gauge(values: Partial<StreamGauge>): StreamGauge {
   const quiet = {
@@ -82,6 +83,14 @@ describe("what a path carries", () => {
     rate.observe(400 * 250 + 1, 5, 5000);
     expect(rate.bytesPerMs).toBe(250);
   });
+
+  test("is not judged by an interruption, however long", () => {
+    const rate = new PathRate();
+    for (let now = 0; now <= 400; now += 10) rate.observe(now * 250, 5, now);
+    for (let now = 410; now <= 2000; now += 10) rate.observe(400 * 250, 5, now);
+    rate.observe(440 * 250, 5, 2010);
+    expect(rate.bytesPerMs).toBe(250);
+  });
 });
 
 describe("the send window", () => {
@@ -129,6 +138,26 @@ describe("the send window", () => {
   test("has room for two segments on the slowest path", () => {
     const window = watched(1, 60, 1);
     expect(window.room(gauge({ inFlightBytes: 0, rttMs: 60 }), 1000)).toBe(2 * MSS);
+  });
+
+  test.each([50, 200])("fills a path of %d ms again that seemed to carry next to nothing", (minRttMs) => {
+    const window = watched(1, minRttMs + 60, minRttMs);
+    const underWay: { arrivesAt: number; bytes: number }[] = [];
+    let deliveredBytes = 1000;
+    let inFlightBytes = 0;
+    for (let now = 1002; now < 30_000; now += 2) {
+      while (underWay[0] && underWay[0].arrivesAt <= now) {
+        const { bytes } = underWay.shift() as { bytes: number };
+        deliveredBytes += bytes;
+        inFlightBytes -= bytes;
+      }
+      const room = window.room(gauge({ rttMs: minRttMs + 1, minRttMs, deliveredBytes, inFlightBytes }), now);
+      if (room <= 0) continue;
+      const bytes = Math.max(1, Math.floor(room / FRAME_BYTES)) * FRAME_BYTES; // as the queue hands them out
+      underWay.push({ arrivesAt: now + minRttMs + 2, bytes });
+      inFlightBytes += bytes;
+    }
+    expect(inFlightBytes).toBeGreaterThan(100 * MSS);
   });
 
   test("does not write less than a segment while something is in flight, and huge segments do not count", () => {
