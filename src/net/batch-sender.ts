@@ -7,15 +7,12 @@
  *    socket's buffer is full (only Bun's own `send` arms Bun's `drain`: wait for it), or the kernel says why not.
  */
 
-import { BATCH_DATAGRAMS_MAX, type DatagramBatch, type Transmitter } from "./datagram-batch.ts";
+import { BATCH_DATAGRAMS_MAX, DatagramBatch, type Transmitter } from "./datagram-batch.ts";
 import type { DatagramSender, SendDropReason, SendReport } from "./datagram-port.ts";
 import { errorCode } from "./network.ts";
 
 /** What a sender needs of the socket it shares with others. */
 export interface SenderSocket {
-  /** Lends an empty batch, or takes one back. */
-  takeBatch(): DatagramBatch;
-  returnBatch(batch: DatagramBatch): void;
   /** Calls `sender.resume` at the socket's next `drain`. */
   awaitDrain(sender: BatchSender): void;
   /** A refusal by ICMP showed itself. */
@@ -55,7 +52,7 @@ export class BatchSender implements DatagramSender {
   }
 
   add(bytes: Uint8Array, start: number, length: number): void {
-    this.#batch ??= this.#socket.takeBatch();
+    this.#batch ??= DatagramBatch.take();
     this.#batch.add(bytes, start, length);
     if (this.#batch.count === BATCH_DATAGRAMS_MAX) this.flush();
   }
@@ -123,9 +120,8 @@ export class BatchSender implements DatagramSender {
   }
 
   #release(batch: DatagramBatch): void {
-    batch.clear();
     this.#batch = undefined;
-    this.#socket.returnBatch(batch);
+    DatagramBatch.giveBack(batch);
   }
 }
 

@@ -1,7 +1,7 @@
 /** A UDP socket on `Bun.udpSocket`. */
 
 import { BatchSender, type SenderSocket } from "./batch-sender.ts";
-import { DatagramBatch, type Transmitter } from "./datagram-batch.ts";
+import type { DatagramBatch, Transmitter } from "./datagram-batch.ts";
 import type {
   DatagramPort,
   DatagramPortOptions,
@@ -29,7 +29,6 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #system: SystemSockets | undefined;
   readonly #gate: ReceiveGate | undefined;
   readonly #ipv6Only: boolean;
-  readonly #batches: DatagramBatch[] = [];
   #awaitingDrain: BatchSender[] = [];
   /** Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it). */
   #awaitsRoom = true;
@@ -78,14 +77,6 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   close(): void {
     this.#closed = true;
     this.#bunSocket().close();
-  }
-
-  takeBatch(): DatagramBatch {
-    return this.#batches.pop() ?? new DatagramBatch();
-  }
-
-  returnBatch(batch: DatagramBatch): void {
-    this.#batches.push(batch);
   }
 
   awaitDrain(sender: BatchSender): void {

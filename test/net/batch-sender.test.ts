@@ -20,8 +20,6 @@ class FakeKernel {
 
   constructor() {
     const socket = {
-      takeBatch: () => new DatagramBatch(),
-      returnBatch() {},
       awaitDrain: (sender: BatchSender) => void this.waiting.push(sender),
       onRefused: () => void this.refused++,
     };
@@ -42,7 +40,10 @@ class FakeKernel {
   sentInCalls = 0;
   systemCalls = 0;
 
+  readonly batches = new Set<DatagramBatch>();
+
   transmit(batch: DatagramBatch): number {
+    this.batches.add(batch);
     this.calls.push(`transmit ${batch.count - batch.from}`);
     this.systemCalls++;
     for (let index = batch.from; index < batch.count; index++) {
@@ -236,4 +237,21 @@ describe("a full buffer", () => {
     kernel.sender.drop("closing");
     expect(kernel.dropped).toEqual([]);
   });
+});
+
+test("senders that were blocked leave only a few batches behind", () => {
+  const blocked = Array.from({ length: 50 }, () => {
+    const kernel = new FakeKernel();
+    kernel.answers = ["EAGAIN", "EAGAIN"];
+    kernel.add("x");
+    kernel.sender.flush();
+    return kernel;
+  });
+  expect(blocked.map(({ sender }) => sender.held)).toEqual(blocked.map(() => 1));
+  const used = new Set(blocked.flatMap(({ batches }) => [...batches]));
+  expect(used.size).toBe(50);
+  for (const { sender } of blocked) sender.drop("closing");
+  const taken = Array.from({ length: 50 }, () => DatagramBatch.take());
+  expect(taken.filter((batch) => used.has(batch)).length).toBeLessThanOrEqual(4);
+  expect(taken.every(({ count, bytes }) => count === 0 && bytes.length === 0)).toBe(true);
 });

@@ -1,7 +1,7 @@
 /** A UDP socket made of a map, with the faults a test asks for. */
 
 import { BatchSender, type SenderSocket } from "../batch-sender.ts";
-import { DatagramBatch, type Transmitter } from "../datagram-batch.ts";
+import type { DatagramBatch, Transmitter } from "../datagram-batch.ts";
 import type { DatagramPort, DatagramReceiver, DatagramSender, SendReport } from "../datagram-port.ts";
 import type { Endpoint } from "../endpoint.ts";
 
@@ -70,12 +70,6 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
     this.#closed = true;
     this.#onClose();
   }
-
-  takeBatch(): DatagramBatch {
-    return new DatagramBatch();
-  }
-
-  returnBatch(): void {}
 
   awaitDrain(sender: BatchSender): void {
     this.#blocked.push(sender);
