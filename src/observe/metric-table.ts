@@ -145,6 +145,11 @@ export const GAUGES: readonly Definition[] = [
   },
   { name: "udptunnel_queue_bytes", help: "What waits for TCP.", of: ({ queueBytes }) => queueBytes },
   {
+    name: "udptunnel_undelivered_bytes",
+    help: "Chunks from TCP of which some waits for the time slice or for UDP.",
+    of: ({ undeliveredBytes }) => undeliveredBytes,
+  },
+  {
     name: "udptunnel_tcp_rtt_seconds",
     help: "Round trip time, the longest of the streams that are up.",
     of: overStreams("rttMs", Math.max),

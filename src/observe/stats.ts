@@ -38,6 +38,8 @@ export interface Gauges {
   readonly sessions: number;
   /** What waits for TCP, headers included. */
   readonly queueBytes: number;
+  /** Chunks from TCP of which some waits for the time slice or for UDP. */
+  readonly undeliveredBytes: number;
   /** Of the UDP sockets there are now; undefined when the system does not say. */
   readonly kernelDrops: number | undefined;
   /** See {@link TunnelStats}. */
@@ -85,6 +87,8 @@ export interface TunnelStats {
   readonly delay: DelayStats;
   /** What waits for TCP, headers included. */
   readonly queueBytes: number;
+  /** Chunks from TCP of which some waits for the time slice or for UDP; its whole datagrams are in `inbound.held`. */
+  readonly undeliveredBytes: number;
   /** Writes to TCP: frames per write is `outbound.sent / writes`. */
   readonly writes: number;
   /** System calls that sent to UDP: datagrams per send is `inbound.sent / sends`. */
@@ -124,7 +128,8 @@ export function statsOf(
   held: { outbound: number; inbound: number },
   gauges: Gauges,
 ): TunnelStats {
-  const { state, uptimeMs, sessions, queueBytes, kernelDrops, sendFailure, streams } = gauges;
+  const { state, uptimeMs, sessions, queueBytes, undeliveredBytes, kernelDrops, sendFailure, streams } =
+    gauges;
   const { writes, sends, connects, refusedConnections, refusals, socketErrors, delay } = counters;
   return {
     state,
@@ -133,6 +138,7 @@ export function statsOf(
     inbound: directionStats(counters.inbound, held.inbound),
     delay: { boundsMs: DELAY_BOUNDS_MS, counts: [...delay.counts], sumMs: delay.sumMs },
     queueBytes,
+    undeliveredBytes,
     writes,
     sends,
     sessions,

@@ -44,6 +44,8 @@ export interface InboundOptions {
 export class InboundPath implements SendReport, Backlog, PausedSocket {
   /** While set, datagrams are dropped for this reason. The stream is still read. */
   barred: DropReason | undefined;
+  /** The tunnel is closing: what the stream brings from now on is dropped as `closing`. */
+  stopped = false;
   /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
   streamBytes = 0;
   /** Bytes of chunks of which some is not delivered yet. */
@@ -89,8 +91,10 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   }
 
   onChunk(chunk: Uint8Array, now: number): void {
+    const waiting = this.#decoder.frames;
     this.#receive(this.#decoder, chunk);
     this.streamBytes += chunk.length;
+    if (this.stopped && waiting === 0) return this.#dropUndelivered("closing");
     this.#chunkAt = now;
     this.#changeUndelivered(chunk.length);
     if (this.#paused) return this.#onLateChunk();

@@ -103,6 +103,12 @@ export class Link implements StreamReceiver {
     this.#outbound.flush();
   }
 
+  /** Takes nothing more in, in either direction, and drops what comes as `closing`. What is queued is still written. */
+  stop(): void {
+    this.#outbound.stopped = true;
+    this.#inbound.stopped = true;
+  }
+
   /** Takes a datagram that may be relayed. @param payload copied before return. */
   onDatagram(payload: Uint8Array): void {
     this.activeAt = this.#clock.now();

@@ -43,6 +43,8 @@ export interface OutboundOptions {
 export class OutboundPath {
   /** While set, nothing is written, and datagrams are dropped for this reason. */
   barred: DropReason | undefined;
+  /** The tunnel is closing: datagrams are dropped as `closing`, and what is queued is still written. */
+  stopped = false;
   readonly #options: OutboundOptions;
   readonly #clock: Clock;
   readonly #counters: Counters;
@@ -84,6 +86,7 @@ export class OutboundPath {
   push(payload: Uint8Array, now: number): void {
     const { budget, agesWithoutStream, onWanted } = this.#options;
     const { outbound } = this.#counters;
+    if (this.stopped) return outbound.refuse(payload, "closing");
     if (this.barred !== undefined) {
       outbound.refuse(payload, this.barred);
       return onWanted?.();

@@ -158,6 +158,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
   protected async finish(deadline: number): Promise<void> {
     for (const datagrams of this.#datagrams) datagrams.stop();
+    for (const link of this.links) link.stop();
     this.#supply?.stop();
     const { clock } = this.network;
     const writing = () => this.#supply?.association?.complete === true && this.held.outbound > 0;

@@ -72,6 +72,7 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
       uptimeMs: this.network.clock.now() - this.#startedAt,
       sessions: this.sessions,
       queueBytes: links.reduce((bytes, link) => bytes + link.queueBytes, 0),
+      undeliveredBytes: links.reduce((bytes, link) => bytes + link.undeliveredBytes, 0),
       kernelDrops: this.kernelDrops(),
       sendFailure: this.sendFailure(),
       streams,

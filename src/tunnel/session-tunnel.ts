@@ -116,6 +116,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     const end = this.#end;
     if (end === undefined) return;
     end.stop();
+    for (const { link } of end.sessions) link.stop();
     const writing = () => [...end.sessions].some((session) => session.writing);
     await written(this.network.clock, writing, deadline);
     for (const session of [...end.sessions]) end.end(session, "closing");

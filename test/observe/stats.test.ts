@@ -27,6 +27,7 @@ test("a snapshot holds everything, can be JSON, and does not change any more", a
     outbound: { received: 2, receivedBytes: 8, sent: 2, sentBytes: 12, held: 0 },
     inbound: { received: 0, sent: 0 },
     queueBytes: 0,
+    undeliveredBytes: 0,
     writes: 1,
     sends: 0,
     sessions: 0,
