@@ -35,17 +35,22 @@ export class VirtualClock implements Clock {
   async settle(): Promise<void> {
     for (;;) {
       await new Promise<void>((resolve) => setImmediate(resolve)); // promises in between run to their end
-      const turn = this.#turn;
-      this.#turn = [];
       const due = this.#timers.filter((timer) => timer.at <= this.#now);
-      if (turn.length === 0 && due.length === 0) return;
-      for (const run of turn) run();
+      if (this.#turn.length === 0 && due.length === 0) return;
+      this.endTurn();
       const next = due.sort((a, b) => a.at - b.at || a.order - b.order)[0];
       if (next !== undefined) {
         this.#timers = this.#timers.filter((timer) => timer !== next);
         next.run();
       }
     }
+  }
+
+  /** Calls what waits for the end of this turn, and nothing that is asked for meanwhile. */
+  endTurn(): void {
+    const turn = this.#turn;
+    this.#turn = [];
+    for (const run of turn) run();
   }
 
   /** Moves on by this many milliseconds, stopping at each timer on the way. */
