@@ -21,6 +21,7 @@ export type {
   EventLevel,
   EventListener,
   RefusalReason,
+  TargetSwitchReason,
   TunnelEvent,
 } from "./observe/events.ts";
 export type { DelayStats, DirectionStats, StreamStats, TunnelState, TunnelStats } from "./observe/stats.ts";

@@ -12,6 +12,16 @@ export function familyOf(address: string): Family {
   return address.includes(":") ? 6 : 4;
 }
 
+/** Whether two address literals belong to one protocol. */
+export function sameFamily(one: string, other: string): boolean {
+  return familyOf(unmapped(one)) === familyOf(unmapped(other));
+}
+
+/** What stands for every address of this host. */
+export function anyAddress(family: Family): string {
+  return family === 6 ? "::" : "0.0.0.0";
+}
+
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
 /** The plain IPv4 form of a v4-mapped IPv6 address (RFC 4291, 2.5.5.2); any other address unchanged. */

@@ -22,6 +22,7 @@ export const DROP_REASONS = [
   "own echo", // it was sent by this tunnel's own socket
   "too long", // longer than UDP can carry
   "unreachable", // the kernel has no way to the target
+  "no socket", // per-source mode: no UDP socket to the target could be had
   "send error", // the kernel refused it for another reason
   "not sent", // receive-only: nothing may be sent to UDP
   "send only", // send-only: nothing may come from UDP

@@ -2,7 +2,7 @@
 
 import { formatEndpoint } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
-import type { RefusalReason, TunnelEvent } from "./events.ts";
+import type { RefusalReason, TargetSwitchReason, TunnelEvent } from "./events.ts";
 
 /** What happened, in one line. */
 export function describe(event: TunnelEvent): string {
@@ -62,6 +62,13 @@ export function describe(event: TunnelEvent): string {
         `nobody listens on UDP ${formatEndpoint(event.target)} (refused ${event.refusals} times), and nothing has ever come ` +
         "from there: is the address mistyped? Going on, in case it starts later"
       );
+    case "target moved":
+      return (
+        `${event.name} is now ${event.addresses.join(", ")} (was ${event.before.join(", ")}); ` +
+        `datagrams go to ${event.using}`
+      );
+    case "target switched":
+      return `UDP ${formatEndpoint(event.from)} ${SWITCH_REASONS[event.reason]}; trying ${formatEndpoint(event.to)}`;
     case "address left out":
       return `${event.message}: this host lacks the address; going on with the others of that name`;
     case "sending failed":
@@ -147,6 +154,12 @@ function unexpectedAnswer({
     ? `${dropping}: port ${target.port} of its target was asked; --any-port takes answers from other ports (TFTP)`
     : `${dropping}: only its target ${formatEndpoint(target)} may answer`;
 }
+
+const SWITCH_REASONS: Readonly<Record<TargetSwitchReason, string>> = {
+  refused: "refuses datagrams",
+  silent: "does not answer",
+  unusable: "cannot be sent to from this host",
+};
 
 function boundUdp(at: { address: string; port: number }): string {
   return `relaying UDP on ${formatEndpoint(at)}`;

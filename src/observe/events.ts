@@ -19,6 +19,12 @@ export type DisconnectReason =
   | "half a pair" // RTP mode: its other half did not come
   | "closing"; // this tunnel is being closed
 
+/** Why another address of the target's name is used. */
+export type TargetSwitchReason =
+  | "refused" // by ICMP: nobody listens there, or there is no way
+  | "silent" // nothing has ever come from there, though datagrams went out
+  | "unusable"; // no socket can be had to it: see the host's addresses and routes
+
 /** Why an incoming connection was turned away. */
 export type RefusalReason =
   | "another peer is being served"
@@ -63,6 +69,15 @@ export type TunnelEvent =
   | { type: "sending failed"; target: Endpoint; code: string; lost: number }
   | { type: "sending recovered"; target: Endpoint; lost: number }
   | { type: "open to all"; tcp: readonly Endpoint[] }
+  /** The target's name has other addresses than before; `using` is where datagrams go now. */
+  | {
+      type: "target moved";
+      name: string;
+      addresses: readonly string[];
+      before: readonly string[];
+      using: string;
+    }
+  | { type: "target switched"; from: Endpoint; to: Endpoint; reason: TargetSwitchReason }
   | { type: "address left out"; address: string; code: string; message: string }
   | { type: "wrong secret"; remote: Endpoint }
   | { type: "secret exposed"; file: string; mode: number }
@@ -107,6 +122,7 @@ const LASTING = new Set<EventType>([
   "peer lacks sessions",
   "clients compete",
   "name lookup failed",
+  "target switched",
 ]);
 const WARNINGS = new Set<EventType>([
   ...OF_DATAGRAMS,

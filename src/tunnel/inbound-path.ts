@@ -80,14 +80,19 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   }
 
   /**
-   * Where datagrams go. Without a sender they are read and dropped as `not sent`.
+   * Where datagrams go. Without a sender they are read and dropped as `not sent`, or one is asked for by `openSender`.
+   * What the former sender holds is lost with its address.
    *
    * @param family what UDP they are sent by; undefined when by none, so that whatever a header can announce may pass.
    */
-  sendTo(sender: DatagramSender, family: Family | undefined): void {
+  sendTo(sender: DatagramSender | undefined, family: Family | undefined): void {
+    const before = this.#sender;
+    const wasBlocked = before?.blocked === true;
+    if (wasBlocked) before.drop("unreachable");
     this.#sender = sender;
     const udpBytesMax = family === 6 ? UDP6_PAYLOAD_BYTES_MAX : UDP4_PAYLOAD_BYTES_MAX;
     this.#payloadBytesMax = family === undefined ? PAYLOAD_BYTES_MAX : udpBytesMax;
+    if (wasBlocked) this.#goOn();
   }
 
   onChunk(chunk: Uint8Array, now: number): void {
@@ -172,9 +177,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
       this.#dropUndelivered("expired");
     }
     sender.flush();
-    if (!this.#paused || sender.blocked) return;
-    if (this.#decoder.frames > 0) this.#slice.defer(this);
-    else this.#onAllDelivered();
+    this.#goOn();
   }
 
   onSent(datagrams: number, bytes: number, systemCalls: number): void {
@@ -208,6 +211,13 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     if (this.#sender?.blocked) return;
     this.#slice.forgetSocket(this);
     this.#slice.defer(this);
+  }
+
+  /** Where the chunk was left. */
+  #goOn(): void {
+    if (!this.#paused || this.#sender?.blocked) return;
+    if (this.#decoder.frames > 0) this.#slice.defer(this);
+    else this.#onAllDelivered();
   }
 
   #pause(): void {
@@ -257,7 +267,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
       if (trace && this.#stream) trace(this.#stream, length);
       if (this.#sender === undefined) openSender?.();
       if (this.barred !== undefined) inbound.drop(this.barred);
-      else if (this.#sender === undefined) inbound.drop("not sent");
+      else if (this.#sender === undefined) inbound.drop(openSender === undefined ? "not sent" : "no socket");
       else if (length > this.#payloadBytesMax) inbound.drop("too long");
       else this.#sender.add(decoder.bytes, decoder.start, length);
       quantum -= 1 + (length >> FRAME_BYTES_LOG2);

@@ -57,7 +57,7 @@ export class Link implements StreamReceiver {
   }
 
   /** See `InboundPath.sendTo`. */
-  sendTo(sender: DatagramSender, family: Family | undefined): void {
+  sendTo(sender: DatagramSender | undefined, family: Family | undefined): void {
     this.#inbound.sendTo(sender, family);
   }
 

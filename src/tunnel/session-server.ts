@@ -4,7 +4,6 @@
  */
 
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
-import { errorCode } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
 import { sum } from "../observe/stats.ts";
@@ -15,12 +14,10 @@ import { openAtEach, placeOf } from "./own-addresses.ts";
 import { SendWatch } from "./send-watch.ts";
 import { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
-import { SessionSocket, type SessionSocketOptions } from "./session-socket.ts";
 import { SessionTable } from "./session-table.ts";
+import { SessionTarget, type SessionTargetContext } from "./session-target.ts";
+import type { Target } from "./target.ts";
 import type { Trace } from "./tunnel.ts";
-
-/** What the sockets of all sessions share. */
-type SessionUdp = Pick<SessionSocketOptions, "target" | "broadcast" | "answering" | "events" | "sendWatch">;
 
 /** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
 const HALF_CLOSED_IDLE_MS = 10_000;
@@ -29,43 +26,43 @@ export class SessionServer implements SessionKeeper {
   readonly sessions: SessionTable<ServerSession>;
   readonly udp: readonly Endpoint[] = [];
   readonly serves = true;
-  readonly #context: SessionContext;
+  readonly #context: SessionTargetContext;
   readonly #events: EventSource;
-  readonly #trace: Trace | undefined;
   readonly #doorkeeper: ServerDoorkeeper;
   readonly #perAddress = new Map<string, number>();
   readonly #listeners: readonly StreamListener[];
-  readonly #udp: SessionUdp;
   #stopped = false;
 
-  /** @throws NetError when the TCP port cannot be bound. */
+  /**
+   * @param target stopped when the server is closed.
+   * @throws NetError when the TCP port cannot be bound.
+   */
   constructor(
     context: SessionContext,
     events: EventSource,
-    target: Endpoint,
+    target: Target,
     { addresses, port }: { addresses: readonly (string | undefined)[]; port: number },
     sessionsMax: number,
     trace: Trace | undefined,
   ) {
-    const { network, settings } = context;
-    this.#context = context;
-    this.#events = events;
-    this.#trace = trace;
-    this.#doorkeeper = new ServerDoorkeeper(context.counters, events, settings.allow);
-    this.sessions = new SessionTable(sessionsMax);
+    const { network, settings, counters, budget, farewells } = context;
+    const sendWatch = new SendWatch(network.clock, events, () => target.endpoint);
     const networks = network.broadcastNetworks(target.address);
     const answering = new AddressFilter(networks);
-    answering.allowOnly([target.address]);
-    this.#udp = {
-      target,
-      broadcast: networks.length > 0,
-      answering,
-      events,
-      sendWatch: new SendWatch(network.clock, events, () => target),
-    };
+    answering.allowOnly(target.addresses);
+    const shared = { network, settings, counters, budget, farewells };
+    const broadcast = networks.length > 0;
+    this.#context = { ...shared, events, target, broadcast, answering, sendWatch, trace };
+    this.#events = events;
+    this.#doorkeeper = new ServerDoorkeeper(counters, events, settings.allow);
+    this.sessions = new SessionTable(sessionsMax);
     const listen = (address: string | undefined, port: number) =>
       network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
     this.#listeners = openAtEach(addresses, port, listen, events);
+    target.onChange(() => {
+      answering.allowOnly(target.addresses);
+      for (const session of this.sessions) session.retarget();
+    });
   }
 
   get listening(): readonly Endpoint[] {
@@ -90,14 +87,16 @@ export class SessionServer implements SessionKeeper {
   }
 
   sendFailure(): string | undefined {
-    return this.#udp.sendWatch.failure;
+    return this.#context.sendWatch.failure;
   }
 
   kernelDrops(): number | undefined {
     return sum(...[...this.sessions].map((session) => session.kernelDrops()));
   }
 
-  close(): void {}
+  close(): void {
+    this.#context.target.stop();
+  }
 
   #offer(stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
@@ -111,7 +110,8 @@ export class SessionServer implements SessionKeeper {
     if (evict !== undefined) this.end(evict, "evicted");
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#context.counters.connects++;
-    const session = new ServerSession(this.#context, stream, this.#udp, this.#trace);
+    if (this.sessions.size === 0) this.#context.target.refresh();
+    const session = new ServerSession(this.#context, stream);
     this.sessions.add(session);
     this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
     session.start((reason, code) => this.end(session, reason, code));
@@ -129,26 +129,24 @@ export class SessionServer implements SessionKeeper {
 class ServerSession implements Session {
   readonly remote: Endpoint;
   readonly address: string;
-  readonly #context: SessionContext;
+  readonly #context: SessionTargetContext;
   readonly #stream: StreamPort;
   readonly #link: Link;
-  readonly #udp: SessionUdp;
-  readonly #trace: Trace | undefined;
-  #socket: SessionSocket | undefined;
+  readonly #udp: SessionTarget;
   #halfClosed = false;
   #gone = false;
 
-  constructor(context: SessionContext, stream: StreamPort, udp: SessionUdp, trace: Trace | undefined) {
+  constructor(context: SessionTargetContext, stream: StreamPort) {
+    const { trace, sendWatch } = context;
     this.#context = context;
     this.#stream = stream;
     this.remote = stream.remote;
     this.address = unmapped(stream.remote.address);
-    this.#udp = udp;
-    this.#trace = trace;
+    this.#udp = new SessionTarget(context, () => this.#link);
     this.#link = sessionLink(context, {
-      openSender: () => this.#openSocket(),
+      openSender: () => this.#udp.open(),
       trace: trace && ((from, bytes) => trace("inbound", from.remote, bytes)),
-      sendWatch: udp.sendWatch,
+      sendWatch,
     });
   }
 
@@ -169,7 +167,7 @@ class ServerSession implements Session {
     this.#link.attach(this.#stream, (end: StreamEnd) => {
       if (end.by === "peer") {
         this.#halfClosed = true;
-        if (this.#socket === undefined) onEnd("closed by peer", undefined);
+        if (!this.#udp.isOpen) onEnd("closed by peer", undefined);
         return;
       }
       this.#gone = end.by === "error";
@@ -184,7 +182,12 @@ class ServerSession implements Session {
   }
 
   kernelDrops(): number | undefined {
-    return this.#socket?.kernelDrops();
+    return this.#udp.kernelDrops();
+  }
+
+  /** The target has another address. */
+  retarget(): void {
+    this.#udp.retarget();
   }
 
   shrink(): void {
@@ -194,26 +197,7 @@ class ServerSession implements Session {
   end(reason: DisconnectReason): void {
     const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
-    this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
-    this.#socket?.close();
+    this.#udp.close();
     if (!this.#gone) this.#context.farewells.bid(this.#stream, late);
-  }
-
-  #openSocket(): void {
-    const { network, counters, settings } = this.#context;
-    const trace = this.#trace;
-    try {
-      this.#socket = new SessionSocket({
-        ...this.#udp,
-        network,
-        counters,
-        settings,
-        link: this.#link,
-        trace: trace && ((source, bytes) => trace("outbound", source, bytes)),
-      });
-    } catch (error) {
-      // Counted by the link as `not sent`; the next frame tries again.
-      this.#udp.sendWatch.onRefused(errorCode(error), 1);
-    }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The UDP socket of a session at the server: sends to the target, and takes its answers.
+ * The UDP socket of a session at the server: sends to one address of the target, and takes its answers.
  *
  * It is not connected. The kernel would drop an answer from any other place than the target without a word, and TFTP
  * servers, for one, answer from a port of their own for each transfer (RFC 1350, 4). Sending costs some 0.3 us more for each
@@ -13,12 +13,14 @@ import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import type { AddressFilter } from "./address-filter.ts";
+import type { FirstDatagrams } from "./first-datagrams.ts";
 import type { Link } from "./link.ts";
 import type { SendWatch } from "./send-watch.ts";
+import { isRefusal, reportingRefusals } from "./target.ts";
 
 export interface SessionSocketOptions {
   readonly network: Network;
-  readonly settings: Pick<Settings, "bind" | "anyPort">;
+  readonly settings: Pick<Settings, "anyPort">;
   readonly counters: Counters;
   readonly events: EventSource;
   readonly sendWatch: SendWatch;
@@ -26,10 +28,18 @@ export interface SessionSocketOptions {
   readonly target: Endpoint;
   /** Whether the target is a broadcast address. */
   readonly broadcast: boolean;
+  /** The local address. */
+  readonly bind: string;
   /** The addresses answers may come from. */
   readonly answering: AddressFilter;
   /** Called with each datagram that arrives, for -vv. */
   readonly trace: ((source: Endpoint, bytes: number) => void) | undefined;
+  /** Keeps the first datagrams, while there is another address they could be sent to. */
+  readonly first: FirstDatagrams | undefined;
+  /** Called with each answer. */
+  readonly onAnswer: () => void;
+  /** Called when the target's own port refuses, or cannot be reached; missing when there is no other address anyway. */
+  readonly onRefused: (() => void) | undefined;
 }
 
 export class SessionSocket implements DatagramReceiver {
@@ -41,34 +51,45 @@ export class SessionSocket implements DatagramReceiver {
 
   /** @throws NetError when it cannot be bound. */
   constructor(options: SessionSocketOptions) {
-    const { network, settings, target, broadcast } = options;
+    const { network, bind, target, broadcast } = options;
     this.#options = options;
-    const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
-    const bind = { address: settings.bind ?? any, port: 0 };
-    this.#port = network.openDatagramPort({ bind, oneTarget: true, broadcast }, this);
+    const at = { address: bind, port: 0 };
+    this.#port = network.openDatagramPort({ bind: at, oneTarget: true, broadcast }, this);
     this.#toPort = target.port;
     this.#sender = this.#sendTo(target.port);
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
-    const { answering, broadcast, link, settings, trace } = this.#options;
+    const { answering, broadcast, link, settings, trace, onAnswer } = this.#options;
     trace?.({ address, port }, payload.length);
     if (!answering.allows(address)) return this.#refuse(payload, "wrong source", port, address);
     if (port !== this.#toPort) {
       if (!settings.anyPort) return this.#refuse(payload, "wrong port", port, address);
       if (!broadcast) this.#follow(port);
     }
+    onAnswer();
     link.onDatagram(payload);
   }
 
   onError(code: string): void {
-    const { counters, sendWatch, network, target } = this.#options;
+    const { counters, sendWatch, network, target, onRefused } = this.#options;
     if (code === "ECONNREFUSED") counters.refusals++;
     else counters.socketErrors++;
     sendWatch.onRefused(code, 0);
-    if (code !== "ECONNREFUSED" || this.#toPort === target.port) return;
+    if (!isRefusal(code)) return;
+    if (this.#toPort === target.port) return onRefused?.();
     // A batch may be half sent: its sender stays until it is over.
     network.clock.endOfTurn(() => this.#follow(target.port));
+  }
+
+  /** Gives the link its sender again. */
+  resume(): void {
+    this.#sender = this.#sendTo(this.#toPort);
+  }
+
+  /** Sends what another address has refused. See `FirstDatagrams.sendAgain`. */
+  sendAgain(first: FirstDatagrams, timesMax: number): void {
+    first.sendAgain((report) => this.#port.sender(this.#options.target, report), timesMax);
   }
 
   kernelDrops(): number | undefined {
@@ -85,9 +106,11 @@ export class SessionSocket implements DatagramReceiver {
   }
 
   #sendTo(port: number): DatagramSender {
-    const { link, target } = this.#options;
+    const { link, target, first, onRefused } = this.#options;
     this.#toPort = port;
-    const sender = this.#port.sender({ ...target, port }, link.sendReport);
+    const report = onRefused ? reportingRefusals(link.sendReport, onRefused) : link.sendReport;
+    const plain = this.#port.sender({ ...target, port }, report);
+    const sender = first?.through(plain) ?? plain;
     link.sendTo(sender, familyOf(target.address));
     return sender;
   }

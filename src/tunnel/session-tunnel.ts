@@ -13,6 +13,7 @@ import { RunningTunnel } from "./running-tunnel.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
+import { Target } from "./target.ts";
 
 /** How often idle sessions are looked for, at most. */
 const SWEEP_MS = 1000;
@@ -77,12 +78,27 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   }
 
   async #server(): Promise<(max: number) => SessionKeeper> {
-    const { target, family, listen } = this.settings;
+    const { target, family, listen, bind } = this.settings;
     const addresses = await listeningAddresses(this.network, listen?.address, family);
-    const [address] = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
-    const endpoint = { address: address as string, port: target.port };
+    const from = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
+    const { inbound, outbound } = this.counters;
+    const found = await Target.find({
+      network: this.network,
+      events: this.events,
+      ...target,
+      family,
+      from,
+      traffic: () => ({ sent: inbound.sent, heard: outbound.received }),
+    }).catch(failAs("ERR_RESOLVE"));
     const places = { addresses, port: listen?.port ?? 0 };
-    return (max) => new SessionServer(this, this.events, endpoint, places, max, this.trace);
+    return (max) => {
+      try {
+        return new SessionServer(this, this.events, found, places, max, this.trace);
+      } catch (error) {
+        found.stop();
+        throw error;
+      }
+    };
   }
 
   /** What the limit of open files allows: Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that. */

@@ -30,6 +30,12 @@ export class MemoryWire {
   readonly broadcasts = new Map<string, readonly string[]>();
   /** Addresses that no host has: nothing can be bound to them. */
   readonly lacking = new Set<string>();
+  /** Why a UDP socket cannot be made as asked, if it cannot. */
+  socketFault: (options: DatagramPortOptions) => string | undefined = () => undefined;
+  /** Addresses to which no host has a route. */
+  readonly unroutable = new Set<string>();
+  /** Addresses from which nothing comes back, no refusal either. */
+  readonly blackHoles = new Set<string>();
   readonly listeners = new Map<string, (client: Endpoint) => StreamPort>();
   readonly datagramPorts = new Map<string, MemoryDatagramPort>();
   /** Every connection made, as [dialling end, accepting end]. */
@@ -83,10 +89,13 @@ export class MemoryNetwork implements Network {
     const local = { address, port: bind.port || this.#nextPort++ };
     const key = formatEndpoint(local);
     this.#mayBind(bind.address, `bind UDP ${formatEndpoint(bind)}`);
+    const fault = this.#wire.socketFault(options);
+    if (fault !== undefined) throw new NetError(fault, `cannot bind UDP ${formatEndpoint(bind)}: ${fault}`);
     const ports = this.#wire.datagramPorts;
     if (ports.has(key)) throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
     const deliver = (from: Endpoint, to: Endpoint, payload: Uint8Array) => {
       this.clock.endOfTurn(() => {
+        if (this.#wire.blackHoles.has(to.address)) return;
         if (!this.#wire.inject(from, to, payload)) receiver.onError("ECONNREFUSED");
       });
     };
@@ -107,8 +116,8 @@ export class MemoryNetwork implements Network {
     return [this.#address];
   }
 
-  sourceAddressTo(): string {
-    return this.#address;
+  sourceAddressTo(target: Endpoint): string | undefined {
+    return this.#wire.unroutable.has(target.address) ? undefined : this.#address;
   }
 
   watchSystem(): void {}

@@ -1,0 +1,107 @@
+/**
+ * The first datagrams sent to an address that has not answered yet. A refusal shows itself only after the kernel has taken
+ * them; they are kept, few and for a moment, to be sent again to the target's next address.
+ */
+
+import type { Clock } from "../net/clock.ts";
+import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
+
+const KEPT_DATAGRAMS_MAX = 4;
+const KEPT_BYTES_MAX = 4096;
+/** What was sent longer ago is not sent again: nobody waits for it any more. */
+const KEPT_MS = 1000;
+
+/** They were counted when they were sent for the first time. */
+const UNCOUNTED: SendReport = { onSent() {}, onSendDropped() {}, onSendReady() {} };
+
+export class FirstDatagrams {
+  readonly #clock: Clock;
+  #kept: { payload: Uint8Array; at: number }[] = [];
+  #bytes = 0;
+  #resent = 0;
+  /** Whether more of them may be kept. */
+  #open = true;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Keeps what goes through this sender, while it is among the first. */
+  through(sender: DatagramSender): DatagramSender {
+    return new KeepingSender(sender, this);
+  }
+
+  /** @param bytes copied before return. */
+  keep(bytes: Uint8Array, start: number, length: number): void {
+    if (!this.#open) return;
+    if (this.#kept.length >= KEPT_DATAGRAMS_MAX || this.#bytes + length > KEPT_BYTES_MAX) {
+      this.#open = false;
+      return;
+    }
+    this.#kept.push({ payload: bytes.slice(start, start + length), at: this.#clock.now() });
+    this.#bytes += length;
+  }
+
+  /** Somebody answers: nothing will have to be sent again. */
+  end(): void {
+    this.#clear();
+    this.#open = false;
+  }
+
+  /**
+   * The address has refused them: sends them to the next.
+   *
+   * @param sender makes a sender to the next address.
+   * @param timesMax how often one datagram is sent again: once for each other address.
+   */
+  sendAgain(sender: (report: SendReport) => DatagramSender, timesMax: number): void {
+    const after = this.#clock.now() - KEPT_MS;
+    const kept = this.#kept.filter(({ at }) => at >= after);
+    this.#resent++;
+    if (kept.length > 0) {
+      const again = sender(UNCOUNTED);
+      for (const { payload } of kept) if (!again.blocked) again.add(payload, 0, payload.length);
+      again.flush();
+      again.drop("unreachable");
+    }
+    if (this.#resent >= timesMax) this.#clear();
+    this.#open = true;
+  }
+
+  #clear(): void {
+    this.#kept = [];
+    this.#bytes = 0;
+    this.#resent = 0;
+  }
+}
+
+class KeepingSender implements DatagramSender {
+  readonly #sender: DatagramSender;
+  readonly #first: FirstDatagrams;
+
+  constructor(sender: DatagramSender, first: FirstDatagrams) {
+    this.#sender = sender;
+    this.#first = first;
+  }
+
+  get blocked(): boolean {
+    return this.#sender.blocked;
+  }
+
+  get held(): number {
+    return this.#sender.held;
+  }
+
+  add(bytes: Uint8Array, start: number, length: number): void {
+    this.#first.keep(bytes, start, length);
+    this.#sender.add(bytes, start, length);
+  }
+
+  flush(): void {
+    this.#sender.flush();
+  }
+
+  drop(reason: SendDropReason): void {
+    this.#sender.drop(reason);
+  }
+}
