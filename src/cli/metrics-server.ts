@@ -122,7 +122,10 @@ class Pages {
   }
 
   async #scrape(): Promise<Answer> {
-    this.#metrics ??= this.#loadMetrics();
+    this.#metrics ??= this.#loadMetrics().catch((error) => {
+      this.#metrics = undefined; // the next scrape tries again
+      throw error;
+    });
     const metrics = await this.#metrics;
     return { text: await metrics.text(), type: metrics.contentType };
   }

@@ -46,7 +46,10 @@ export class ProgramLog {
   }
 
   #load(): Promise<typeof import("@logtape/logtape")> {
-    this.#loading ??= this.#configure();
+    this.#loading ??= this.#configure().catch((error) => {
+      this.#loading = undefined;
+      throw error;
+    });
     return this.#loading;
   }
 

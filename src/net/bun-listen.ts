@@ -39,10 +39,13 @@ export function listenBun(
     };
     return Bun.listen<BunStreamPort | undefined>(options);
   });
-  prepare(listener, system);
+  const unwatch = prepare(listener, system);
   return {
     local: { address: listener.hostname, port: listener.port },
-    close: () => listener.stop(),
+    close: () => {
+      unwatch?.();
+      listener.stop();
+    },
   };
 }
 
@@ -65,7 +68,7 @@ export function listenBunSecurely(
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
   };
   let listener = listenAnywhere(at, ipv6Only, listen);
-  prepare(listener, system);
+  const unwatch = prepare(listener, system);
   const local = { address: listener.hostname, port: listener.port };
   const forget = certificates.onReload(() => {
     const old = listener;
@@ -79,16 +82,18 @@ export function listenBunSecurely(
     local,
     close: () => {
       forget();
+      unwatch?.();
       listener.stop();
       handshakes.stop();
     },
   };
 }
 
-/** A mark, say, may need a privilege: then there is no listener. @throws NetError. */
-function prepare(listener: { stop(): void }, system: SystemSockets | undefined): void {
+/** A mark, say, may need a privilege: then there is no listener. @returns what {@link SystemSockets.watchDescriptors} does. @throws NetError. */
+function prepare(listener: { stop(): void }, system: SystemSockets | undefined): (() => void) | undefined {
   try {
     system?.prepareListener(fdOf(listener));
+    return system?.watchDescriptors();
   } catch (error) {
     listener.stop();
     throw error;

@@ -50,6 +50,8 @@ export interface SystemSockets {
   transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
+  /** Looks after the process's descriptors while something listens. @returns ends it. */
+  watchDescriptors(): () => void;
   /** Another descriptor of the same listener, with the same queue of connections; undefined when there is none to be had. */
   duplicate(fd: number): number | undefined;
   /** Whether enough descriptors are left for an accepted connection with this one to stay. */

@@ -16,6 +16,8 @@ type LogTape = Pick<typeof import("@logtape/logtape"), "getLogger">;
 type Logger = Pick<ReturnType<LogTape["getLogger"]>, "emit">;
 type Entry = Omit<Parameters<Logger["emit"]>[0], "category">;
 
+/** Records kept until LogTape is loaded. */
+const WAITING_MAX = 10_000;
 const ORDER: readonly Level[] = ["trace", "debug", "info", "warning", "error"];
 
 export interface EventLogOptions {
@@ -71,8 +73,11 @@ export class EventLog {
   #emit(level: Level, text: string, properties: Record<string, unknown>): void {
     const entry = { level, message: [text], rawMessage: text, timestamp: Date.now(), properties };
     if (this.#logger !== undefined) return this.#logger.emit(entry);
-    this.#waiting.push(entry);
-    this.#loading ??= this.#load();
+    if (this.#waiting.length < WAITING_MAX) this.#waiting.push(entry);
+    this.#loading ??= this.#load().catch(() => {
+      // For want of descriptors, for example. The next record tries again.
+      this.#loading = undefined;
+    });
   }
 
   async #load(): Promise<void> {

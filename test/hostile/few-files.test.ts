@@ -130,3 +130,22 @@ test("several tunnels of one process, each with sessions and one with TLS, leave
     await app.hears("hi");
   }
 });
+
+test("a service that fills the table by itself: connections are closed, not left to spin, and served again later", async () => {
+  const script = new URL("full-table-program.ts", import.meta.url).pathname;
+  await using service = new Program([], [...LIMITED, script]);
+  await until("the table to be full", () => service.output.includes("full"));
+  const port = Number(/port (\d+)/.exec(service.output)?.[1]);
+  await using visitors = new Visitors(port);
+  await visitors.grow(50);
+  await until("all to be closed", () => visitors.closed === 50);
+  service.child.kill("SIGUSR2");
+  await until("the files to be closed", () => service.output.includes("free"));
+  await until("a connection that stays", () => openFiles(service.child.pid) < FILES / 2);
+  // The look at the table that finds room again comes within a second.
+  for (;;) {
+    const [visitor] = await visitors.grow(1);
+    await Bun.sleep(50);
+    if (visitor?.closed() === false) break;
+  }
+}, 20_000);

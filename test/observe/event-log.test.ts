@@ -54,6 +54,22 @@ test("records keep their order while LogTape is loaded, and say what was held ba
   expect(records[2]?.properties).toMatchObject({ repeats: 41 });
 });
 
+test("a LogTape that cannot be loaded ends nothing; the next record tries again, and none is lost", async () => {
+  const records = collect();
+  let loads = 0;
+  const load = async () => {
+    if (++loads === 1) throw new Error("EMFILE");
+    return await import("@logtape/logtape");
+  };
+  const log = new EventLog({ name: "a", load });
+  log.say("info", "one");
+  await log.flushed();
+  expect(records).toEqual([]);
+  log.say("info", "two");
+  await log.flushed();
+  expect(records.map(({ message }) => message[0])).toEqual(["one", "two"]);
+});
+
 test("events below the lowest level do not even load LogTape; what is said does", async () => {
   let loads = 0;
   const load = () => {

@@ -32,6 +32,7 @@ import {
   setTrafficClass,
   setUserTimeout,
 } from "./socket-options.ts";
+import { spareDescriptor } from "./spare-descriptor.ts";
 
 /** The part of the time to notice a dead peer that the kernel gets; the rest is for noticing that it noticed. */
 const KERNEL_SHARE = 0.8;
@@ -133,8 +134,12 @@ export class LinuxSockets implements SystemSockets {
     return copy < 0 ? undefined : copy;
   }
 
+  watchDescriptors(): () => void {
+    return spareDescriptor(this.#libc).listening();
+  }
+
   mayAccept(fd: number): boolean {
-    return this.#reserve.mayAccept(fd);
+    return this.#reserve.mayAccept(fd) && !spareDescriptor(this.#libc).givenAway;
   }
 
   prepareStream(fd: number): void {
