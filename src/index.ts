@@ -27,6 +27,7 @@ export type {
 export type { DelayStats, DirectionStats, StreamStats, TunnelState, TunnelStats } from "./observe/stats.ts";
 export type { DialChannelOptions, ListenChannelsOptions } from "./options/channel-options.ts";
 export type {
+  BindAddress,
   ClientOptions,
   ConnectAddress,
   ListenAddress,

@@ -9,7 +9,7 @@ import { quoted } from "../options/reading.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
 import type { OptionSpec, Role } from "../options/spec.ts";
 import { OPTIONS, type ProgramOptions } from "../options/table.ts";
-import { typedName } from "./help.ts";
+import { typedName, typedNameOf } from "./help.ts";
 
 /** What the arguments ask for. */
 export type Arguments =
@@ -41,7 +41,7 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
   addEnvironment(given, env);
   const dialect: Dialect = {
     values: "written",
-    nameOf: (key) => given.typed.get(key) ?? NAMES.get(key) ?? key,
+    nameOf: (key) => given.typed.get(key) ?? typedNameOf(key),
   };
   const program = readProgramOptions(given.program, dialect);
   const tunnel =
@@ -70,11 +70,6 @@ const FLAGGED = OPTIONS.filter((spec) => !spec.operand && !spec.environmentOnly)
 const FLAGLESS = OPTIONS.filter((spec) => spec.environmentOnly);
 const NAMES_MEANT = [...FLAGLESS, ...FLAGGED].map(({ name }) => name);
 const BY_NAME: ReadonlyMap<string, OptionSpec> = new Map(FLAGGED.map((spec) => [spec.name, spec]));
-
-/** What a key is called when nobody typed it. */
-const NAMES: ReadonlyMap<string, string> = new Map(
-  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : typedName(spec)]),
-);
 
 const takesValue = (spec: OptionSpec) => spec.kind !== "flag" && spec.kind !== "count";
 

@@ -57,6 +57,15 @@ export function typedName({ name, environmentOnly }: OptionSpec): string {
   return environmentOnly ? variableOf(name) : `--${name}`;
 }
 
+/** What an option with this key of the library is typed as. */
+export function typedNameOf(key: string): string {
+  return TYPED_NAMES.get(key) ?? key;
+}
+
+const TYPED_NAMES: ReadonlyMap<string, string> = new Map(
+  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : typedName(spec)]),
+);
+
 /** The text in lines of at most `columns`, broken at spaces. */
 function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];

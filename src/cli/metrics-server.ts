@@ -69,6 +69,12 @@ async function addressesOf(host: string | undefined): Promise<string[]> {
   return [...new Set(found)];
 }
 
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program has that port: give another one with --metrics",
+  EADDRNOTAVAIL: "this host has no such address: give one of its own with --metrics",
+  EACCES: "ports below 1024 need a privilege: give a higher one with --metrics",
+};
+
 /** Listens on all of them that this host has. @throws TunnelError when it has none, or one is taken. */
 async function listenOnEach(
   listener: HttpListener,
@@ -83,7 +89,8 @@ async function listenOnEach(
       bound++;
     } catch (error) {
       const code = errorCode(error);
-      const message = `cannot serve metrics on ${formatEndpoint({ address, port })}: ${code}`;
+      const advice = ADVICE[code] === undefined ? "" : `; ${ADVICE[code]}`;
+      const message = `cannot serve metrics on ${formatEndpoint({ address, port })}: ${code}${advice}`;
       const failure = new TunnelError("ERR_LISTEN", message, { cause: error });
       if (!LACKS.has(code)) throw failure;
       lacking ??= failure;

@@ -1,10 +1,13 @@
 /** Runs tunnels in this process until all have ended, and tells what they tell. */
 
+import { nameInFile } from "../config/named-options.ts";
 import type { TunnelPlan } from "../config/plan.ts";
 import { TunnelError } from "../errors.ts";
 import { summaryLine } from "../observe/stats-lines.ts";
 import type { ProgramOptions } from "../options/table.ts";
+import { startTunnel } from "../tunnel/start.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
+import { typedNameOf } from "./help.ts";
 import { openOverview } from "./overview.ts";
 import { ProgramLog } from "./program-log.ts";
 import { type Config, reload } from "./reload.ts";
@@ -25,7 +28,10 @@ export interface Run {
 export async function run({ plans, program, config }: Run): Promise<number> {
   const named = config !== undefined;
   const log = new ProgramLog(program, named);
-  const set = new TunnelSet(talk(log, program));
+  const nameOf = named ? nameInFile : typedNameOf;
+  const set = new TunnelSet(talk(log, program), (settings, extras) =>
+    startTunnel(settings, { ...extras, nameOf }),
+  );
   const close = await overview(set, program, log, named);
   if (close === undefined) return EXIT_CANNOT_RUN;
   const tellServiceManager = await openServiceManager();

@@ -43,19 +43,20 @@ interface Place {
   readonly place: string;
 }
 
-function placesOf({ listen, target, rtp, perSource, bind, udpSendOnly }: Settings): Place[] {
+function placesOf({ listen, target, rtp, perSource, bind, bindPort, udpSendOnly }: Settings): Place[] {
   const ports = (port: number) => (rtp ? [port, port + 1] : [port]);
   const tcp = listen === undefined ? [] : ports(listen.port);
   const places = tcp.map((port) => ({
     option: "server" as const,
     place: `TCP ${at(listen?.address, port)}`,
   }));
-  const isShared = isMulticast(target.host) || target.port === 0;
+  const port = bindPort ?? target.port;
+  const isShared = isMulticast(target.host) || port === 0;
   const listensOnUdp = perSource ? listen === undefined : !udpSendOnly;
   if (isShared || !listensOnUdp) return places;
   const any = isIPv6(target.host) ? "::" : undefined;
-  const address = perSource ? target.host : (bind ?? any);
-  const udp = ports(target.port).map((port) => ({
+  const address = bind ?? (perSource ? target.host : any);
+  const udp = ports(port).map((port) => ({
     option: "target" as const,
     place: `UDP ${at(address, port)}`,
   }));

@@ -10,10 +10,9 @@ import type { Dialect } from "../options/dialect.ts";
 import { quoted } from "../options/reading.ts";
 import { readSettings } from "../options/settings.ts";
 import type { Role } from "../options/spec.ts";
-import { OPTIONS } from "../options/table.ts";
 import { collisions } from "./collisions.ts";
 import { variableOf } from "./environment.ts";
-import { meanings, type NamedOption, nearestName, specOf } from "./named-options.ts";
+import { meanings, type NamedOption, nameInFile, nearestName, specOf } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
 import { isTable, readToml } from "./toml-lines.ts";
 
@@ -139,10 +138,8 @@ function unknown(option: string): string {
 
 function dialectOf(options: readonly NamedOption[]): Dialect {
   const names = new Map(options.map(({ spec, name }) => [spec.key, name]));
-  return { values: "written", nameOf: (key) => names.get(key) ?? NAMES.get(key) ?? key };
+  return { values: "written", nameOf: (key) => names.get(key) ?? nameInFile(key) };
 }
-
-const NAMES: ReadonlyMap<string, string> = new Map(OPTIONS.map(({ key, name }) => [key, name]));
 
 function roleOf(options: readonly NamedOption[]): Role | undefined {
   const ends = options.map(({ spec }) => spec.key).filter((key) => key === "listen" || key === "connect");

@@ -114,7 +114,11 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
       ) as Socket;
     } catch (error) {
       const code = errorCode(error);
-      throw new NetError(code, `cannot bind UDP ${formatEndpoint(options.bind)}: ${code}`, error);
+      const { bind, connect } = options;
+      const ofConnect = (error as { syscall?: unknown }).syscall === "connect";
+      const what =
+        connect && ofConnect ? `reach UDP ${formatEndpoint(connect)}` : `bind UDP ${formatEndpoint(bind)}`;
+      throw new NetError(code, `cannot ${what}: ${code}`, error);
     }
   }
 

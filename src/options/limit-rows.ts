@@ -1,3 +1,4 @@
+import { SESSIONS } from "./scope.ts";
 import type { OptionSpec } from "./spec.ts";
 
 const KIB = 1024;
@@ -26,6 +27,7 @@ export const LIMIT_ROWS = [
   {
     name: "idle",
     key: "idleTimeoutMs",
+    scope: { kinds: SESSIONS },
     kind: "duration",
     argument: "SECONDS",
     unit: SECONDS,
@@ -39,6 +41,7 @@ export const LIMIT_ROWS = [
   {
     name: "max-sessions",
     key: "maxSessions",
+    scope: { kinds: SESSIONS },
     kind: "integer",
     argument: "N",
     default: 8192,
@@ -50,6 +53,7 @@ export const LIMIT_ROWS = [
   {
     name: "max-sessions-per-address",
     key: "maxSessionsPerAddress",
+    scope: { kinds: ["session server"] },
     kind: "integer",
     argument: "N",
     defaultText: "as --max-sessions",

@@ -5,6 +5,8 @@ import { nearest } from "./nearest.ts";
 import { quoted } from "./reading.ts";
 import { ruleProblems } from "./rules.ts";
 import { schemaOf } from "./schema.ts";
+import { scopeProblems } from "./scope.ts";
+import type { Settings } from "./settings.ts";
 import type { OptionSpec, Role } from "./spec.ts";
 import { OPTIONS, type OptionKey, type OptionValues, type ProgramOptions } from "./table.ts";
 
@@ -36,6 +38,7 @@ export function readOptions(
   set = TUNNEL,
 ): { readonly values?: OptionValues; readonly problems: readonly OptionProblem[] } {
   const problems = unknownKeys(input, set);
+  const present: OptionSpec[] = [];
   const values: Record<string, unknown> = {};
   for (const [key, spec] of BY_KEY) {
     if (!takes(set, key)) continue;
@@ -45,6 +48,7 @@ export function readOptions(
     const { value, wrongs } = readValue(spec, given, dialect);
     wrongs.forEach(complain);
     if (value !== undefined) values[key] = value;
+    if (value !== undefined && isGiven(given)) present.push(spec);
     if (given !== undefined && role !== undefined && (spec.role ?? role) !== role) {
       complain(`is for the ${spec.role} only; leave it out`);
     } else if (isMissing(spec, given, role, set)) {
@@ -52,8 +56,28 @@ export function readOptions(
     }
   }
   problems.push(...ruleProblems(values as Partial<OptionValues>, dialect.nameOf, role));
+  if (set === TUNNEL) problems.push(...scopeProblems(present, values, dialect.nameOf, role));
   // The type of the values follows from the same rows as the schemas that made them.
   return problems.length > 0 ? { problems } : { problems, values: values as OptionValues };
+}
+
+/**
+ * What a look-up decides: options that have an effect on groups only, or on other addresses only, and were given with a host name.
+ *
+ * @param address what the name of the target stands for. The problems name options by their keys.
+ */
+export function problemsAfterLookup(settings: Settings, address: string): OptionProblem[] {
+  const values = { ...settings, target: { ...settings.target, host: address } };
+  const present = OPTIONS.filter(
+    ({ key, scope, kind }) =>
+      scope && kind !== "integer" && kind !== "duration" && isGiven(settings[key as keyof Settings]),
+  );
+  return [...scopeProblems(present, values as unknown as Partial<OptionValues>, (key) => key, settings.role)];
+}
+
+/** A flag that is off and an empty list are as good as missing. */
+function isGiven(given: unknown): boolean {
+  return given !== undefined && given !== false && !(Array.isArray(given) && given.length === 0);
 }
 
 function takes({ keys }: OptionSet, key: string): boolean {

@@ -1,3 +1,4 @@
+import { PEER, UNICAST } from "./scope.ts";
 import type { OptionSpec } from "./spec.ts";
 
 /** The rows that say what is relayed between which addresses, and who may take part. */
@@ -40,10 +41,11 @@ export const RELAY_ROWS = [
   {
     name: "bind",
     key: "bind",
-    kind: "host",
-    argument: "ADDR",
+    kind: "endpoint",
+    form: { portOptional: true, portZero: true },
+    argument: "ADDR[/PORT]",
     group: "Ends of the tunnel",
-    help: "The local UDP address. Default: any address of the target's family.",
+    help: "The local UDP address. Default: any address of the target's family; for a client with -p, the UDP address. A port, for a client with -p only, is the one to listen on in place of UDP-port.",
     usual: "receive UDP on this local address only",
   },
   {
@@ -85,6 +87,7 @@ export const RELAY_ROWS = [
   {
     name: "any-port",
     key: "anyPort",
+    scope: { kinds: ["session server"] },
     kind: "flag",
     group: "Kinds of traffic",
     role: "server",
@@ -93,6 +96,7 @@ export const RELAY_ROWS = [
   {
     name: "rtp",
     key: "rtp",
+    scope: { kinds: PEER },
     short: "r",
     kind: "flag",
     group: "Kinds of traffic",
@@ -102,6 +106,7 @@ export const RELAY_ROWS = [
   {
     name: "once",
     key: "once",
+    scope: { kinds: PEER },
     kind: "flag",
     group: "Kinds of traffic",
     help: "End when the TCP connection ends, and when it cannot be made, as the original program does.",
@@ -110,6 +115,7 @@ export const RELAY_ROWS = [
   {
     name: "udp-send-only",
     key: "udpSendOnly",
+    scope: { kinds: PEER },
     short: "S",
     kind: "flag",
     group: "Kinds of traffic",
@@ -118,6 +124,7 @@ export const RELAY_ROWS = [
   {
     name: "udp-receive-only",
     key: "udpReceiveOnly",
+    scope: { kinds: PEER },
     short: "R",
     kind: "flag",
     group: "Kinds of traffic",
@@ -126,6 +133,7 @@ export const RELAY_ROWS = [
   {
     name: "interface",
     key: "interface",
+    scope: { kinds: ["multicast", "link-local"] },
     kind: "text",
     argument: "NAME|ADDR",
     group: "Multicast",
@@ -134,6 +142,7 @@ export const RELAY_ROWS = [
   {
     name: "source",
     key: "source",
+    scope: { kinds: ["multicast"], notWith: "udpSendOnly" },
     kind: "address",
     argument: "ADDR",
     group: "Multicast",
@@ -143,6 +152,7 @@ export const RELAY_ROWS = [
   {
     name: "loop",
     key: "loop",
+    scope: { kinds: ["multicast"], notWith: "udpReceiveOnly" },
     kind: "flag",
     group: "Multicast",
     help: "Let members of the group on this host take part.",
@@ -150,6 +160,7 @@ export const RELAY_ROWS = [
   {
     name: "any-source",
     key: "anySource",
+    scope: { kinds: UNICAST, notWith: "udpSendOnly" },
     kind: "flag",
     group: "Who may take part",
     help: "Relay datagrams from any UDP source, not from the target's address alone.",
@@ -158,6 +169,7 @@ export const RELAY_ROWS = [
   {
     name: "from",
     key: "from",
+    scope: { kinds: [...UNICAST, "session client"], notWith: "udpSendOnly" },
     kind: "network",
     argument: "ADDR[/PREFIX]",
     group: "Who may take part",

@@ -2,7 +2,7 @@
 
 import type { OptionProblem } from "../errors.ts";
 import { familyOf, unmapped } from "../net/endpoint.ts";
-import { type HostPort, isLinkLocal, isLiteral, isMulticast } from "./address.ts";
+import { type HostPort, isLiteral, isMulticast } from "./address.ts";
 import type { Role } from "./spec.ts";
 import type { OptionKey, OptionValues } from "./table.ts";
 
@@ -19,8 +19,9 @@ const RULES: readonly Rule[] = [
   portProblems,
   oneWayProblems,
   rtpProblems,
-  perSourceProblems,
-  multicastProblems,
+  groupProblems,
+  bindProblems,
+  interfaceProblems,
   sourceProblems,
   secretProblems,
   requireAuthProblems,
@@ -93,31 +94,31 @@ function* rtpProblems({ rtp, listen, connect, target }: Values, nameOf: NameOf):
   }
 }
 
-function* perSourceProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
-  if (!values.perSource) {
-    if (!values.anyPort) return;
-    const problem = `needs ${nameOf("perSource")}; give both, or neither`;
-    return void (yield { option: nameOf("anyPort"), problem });
-  }
-  for (const key of ["rtp", "udpReceiveOnly", "udpSendOnly", "once"] as const) {
-    if (!values[key]) continue;
-    yield { option: nameOf(key), problem: `does not go with ${nameOf("perSource")}; leave one of them out` };
-  }
-  const { host = "" } = values.target ?? {};
-  if (isMulticast(host)) {
-    const problem = `"${host}" is a multicast group, which does not go with ${nameOf("perSource")}; give a unicast address`;
-    yield { option: nameOf("target"), problem };
-  }
+/** A name may stand for a group; only its look-up can tell, so names pass here. */
+function* groupProblems({ perSource, target }: Values, nameOf: NameOf): Generator<OptionProblem> {
+  const { host = "" } = target ?? {};
+  if (!perSource || !isMulticast(host)) return;
+  const problem = `"${host}" is a multicast group, which does not go with ${nameOf("perSource")}; give a unicast address`;
+  yield { option: nameOf("target"), problem };
 }
 
-/** A name may stand for a group; only its look-up can tell, so names pass here. */
-function* multicastProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
-  const { host } = values.target ?? {};
-  if (host === undefined || !isLiteral(host) || isMulticast(host)) return;
-  const problem = `is for multicast, and ${nameOf("target")} "${host}" is no group; leave it out, or give a multicast address`;
-  if (values.source !== undefined && values.source.length > 0) yield { option: nameOf("source"), problem };
-  if (values.loop) yield { option: nameOf("loop"), problem };
-  if (values.interface !== undefined && !isLinkLocal(host)) yield { option: nameOf("interface"), problem };
+/** The port is that on which a client with `perSource` listens: in every other tunnel the target decides which port is used. */
+function* bindProblems(
+  { bind, perSource }: Values,
+  nameOf: NameOf,
+  role: Role | undefined,
+): Generator<OptionProblem> {
+  if (bind?.port === undefined || (perSource && role !== "server")) return;
+  const problem = `port ${bind.port} has an effect at a client with ${nameOf("perSource")} only; give the address alone`;
+  yield { option: nameOf("bind"), problem };
+}
+
+/** A zone names the interface, too. */
+function* interfaceProblems({ interface: wanted, target }: Values, nameOf: NameOf): Generator<OptionProblem> {
+  const zone = /%(.*)$/.exec(target?.host ?? "")?.[1];
+  if (wanted === undefined || zone === undefined) return;
+  const problem = `is a second interface beside "%${zone}" in ${nameOf("target")}; give one of them`;
+  yield { option: nameOf("interface"), problem };
 }
 
 function* sourceProblems({ anySource, from }: Values, nameOf: NameOf): Generator<OptionProblem> {
@@ -133,7 +134,7 @@ function* familyProblems(values: Values, nameOf: NameOf): Generator<OptionProble
     ...hostsOf("listen", [values.listen]),
     ...tcp,
     ...udp,
-    ...texts("bind", bind),
+    ...hostsOf("bind", [bind]),
     ...texts("tcpBind", tcpBind),
   ];
   for (const [key, host] of family === undefined ? [] : named) {
@@ -143,7 +144,7 @@ function* familyProblems(values: Values, nameOf: NameOf): Generator<OptionProble
   }
   if (family !== undefined) return;
   yield* mismatches(
-    [...texts("bind", bind), ...(values.source ?? []).flatMap((source) => texts("source", source))],
+    [...hostsOf("bind", [bind]), ...(values.source ?? []).flatMap((source) => texts("source", source))],
     udp,
     nameOf,
   );

@@ -26,6 +26,8 @@ export interface Settings {
   readonly anyPort: boolean;
   /** A name or a literal. */
   readonly bind?: string;
+  /** For a client with `perSource`: the port to listen on in place of the target's; 0 lets the system choose. */
+  readonly bindPort?: number;
   /** The name of an interface, or one of its addresses. */
   readonly interface?: string;
   /** A name or a literal. */
@@ -112,13 +114,18 @@ export function readSettings(
 }
 
 /** What was checked already is not checked again: the forms of the three addresses make sure of hosts and ports. */
-function settingsOf({ listen, connect, target, secretFile, ...rest }: OptionValues, role: Role): Settings {
+function settingsOf(
+  { listen, connect, target, bind, secretFile, ...rest }: OptionValues,
+  role: Role,
+): Settings {
   const { host = "", port = 0, ttl } = target ?? {};
   return {
     maxSessionsPerAddress: rest.maxSessions,
     ...rest,
     ...(secretFile === undefined ? {} : { secret: secretFile }),
     role,
+    ...(bind?.host !== undefined && { bind: bind.host }),
+    ...(bind?.port !== undefined && { bindPort: bind.port }),
     target: { host, port, ...(ttl === undefined ? {} : { ttl }) },
     connect: connect.map((server) => ({ host: server.host ?? "", port: server.port ?? port })),
     ...(listen === undefined ? {} : { listen: listeningPlace(listen.host, listen.port ?? 0) }),

@@ -5,6 +5,20 @@ import type { HostPortForm } from "./address.ts";
 /** The two ends of a tunnel: who waits for the TCP connection, and who makes it. */
 export type Role = "server" | "client";
 
+/**
+ * What a tunnel is, as far as options depend on it: in peer mode by what the UDP address is (`link-local`: of IPv6), with
+ * `perSource` by its end.
+ */
+export type TunnelKind = "unicast" | "link-local" | "multicast" | "session client" | "session server";
+
+/** Where an option has an effect. */
+export interface Scope {
+  /** The kinds of tunnels; all, when missing. */
+  readonly kinds?: readonly TunnelKind[];
+  /** The option beside which it has none. */
+  readonly notWith?: "udpSendOnly" | "udpReceiveOnly";
+}
+
 interface CommonSpec {
   /** The long name, without its hyphens; a configuration file uses it too. */
   readonly name: string;
@@ -20,6 +34,8 @@ interface CommonSpec {
   readonly help: string;
   /** The only end that takes it; both, when missing. */
   readonly role?: Role;
+  /** Where it has an effect; everywhere, when missing. Elsewhere it is refused. */
+  readonly scope?: Scope;
   /** It may be given more than once, and the library takes an array. */
   readonly repeatable?: true;
   /** It concerns the process and not one tunnel: the command line and the environment have it. */

@@ -12,6 +12,9 @@ export type TargetAddress =
   | string
   | { readonly host: string; readonly port: number; readonly ttl?: number | undefined };
 
+/** A local UDP address: text as `ADDR[/PORT]`, or its parts. */
+export type BindAddress = string | { readonly host: string; readonly port?: number | undefined };
+
 /** What both ends of a tunnel take. Addresses are names or literals, IPv6 without brackets and perhaps with a zone. */
 export interface TunnelOptions {
   /**
@@ -19,8 +22,11 @@ export interface TunnelOptions {
    * instead, and port 0 lets the system choose.
    */
   readonly target: TargetAddress;
-  /** The local UDP address. Default: any of the target's family. */
-  readonly bind?: string | undefined;
+  /**
+   * The local UDP address: text as `ADDR[/PORT]`, or its parts. Default: any of the target's family; for a client with `perSource`,
+   * `target`. A port is for such a client only: it listens there in place of the target's.
+   */
+  readonly bind?: BindAddress | undefined;
   /** Use addresses of this family only. Default: both. */
   readonly family?: 4 | 6 | undefined;
   /**

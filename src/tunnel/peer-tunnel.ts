@@ -14,6 +14,7 @@ import { failAs } from "./fail-as.ts";
 import { Link } from "./link.ts";
 import { listeningAddresses, ownAddresses } from "./own-addresses.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
+import { refuseUnfit, withZone } from "./peer-target.ts";
 import { RunningTunnel } from "./running-tunnel.ts";
 import { SendWatch } from "./send-watch.ts";
 import { SendWindow } from "./send-window.ts";
@@ -46,11 +47,13 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     const boundTo = (found: string) => own?.find((address) => familyOf(address) === familyOf(found));
     const reachable = addresses.find((found) => own === undefined || boundTo(found) !== undefined);
     const address = reachable ?? (addresses[0] as string);
+    refuseUnfit(this.settings, address);
     const from = boundTo(address) ?? own?.[0];
     this.#targetAddresses = addresses;
     try {
+      const to = withZone(this.network, this.settings, address);
       for (let index = 0; index < this.streams; index++) {
-        this.#openLink({ address, port: target.port + index }, addresses, from);
+        this.#openLink({ address: to, port: target.port + index }, addresses, from);
       }
     } catch (error) {
       this.#closeDatagrams();

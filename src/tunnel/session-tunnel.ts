@@ -72,9 +72,9 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   }
 
   async #client(): Promise<(max: number) => SessionKeeper> {
-    const { target, family } = this.settings;
-    const addresses = await ownAddresses(this.network, target.host, family);
-    return (max) => new SessionClient(this, this.events, { addresses, port: target.port }, max, this.trace);
+    const { target, family, bind = target.host, bindPort: port = target.port } = this.settings;
+    const addresses = await ownAddresses(this.network, bind, family);
+    return (max) => new SessionClient(this, this.events, { addresses, port }, max, this.trace);
   }
 
   async #server(): Promise<(max: number) => SessionKeeper> {

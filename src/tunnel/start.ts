@@ -9,6 +9,7 @@ import { closeOnAbort } from "./close-on-abort.ts";
 import { openNetwork } from "./open-network.ts";
 import { PeerTunnel } from "./peer-tunnel.ts";
 import { SessionTunnel } from "./session-tunnel.ts";
+import { explained, type NameOf } from "./start-advice.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 
 /** Who ends the tunnel, who is told of it, and by which network. */
@@ -27,6 +28,8 @@ export interface StartExtras {
 
 interface LoggedExtras extends StartExtras {
   log?: EventLog | undefined;
+  /** How messages name options: by the library's keys, unless given. */
+  nameOf?: NameOf | undefined;
 }
 
 /** A library logs whatever happens; the process decides what becomes of it. */
@@ -67,7 +70,9 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(settings, network, counters, events, trace);
   events.addListener((event, level) => tunnel.tell(event, level));
-  await tunnel.open();
+  await tunnel.open().catch((error) => {
+    throw explained(error, settings, extras.nameOf ?? ((key) => key));
+  });
   network.watchSystem((report) => events.report({ type: "sockets", ...report }));
   if (signal?.aborted) await tunnel.close();
   signal?.throwIfAborted();

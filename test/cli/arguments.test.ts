@@ -172,8 +172,8 @@ describe("numbers are in the command line's units", () => {
   test.each([
     ["--dead-after 2.001", { deadAfterMs: 2001 }],
     ["--dead-after 3600", { deadAfterMs: 3_600_000 }],
-    ["--idle 0", { idleTimeoutMs: 0 }],
-    ["--idle 0.5", { idleTimeoutMs: 500 }],
+    ["-p --idle 0", { idleTimeoutMs: 0 }],
+    ["-p --idle 0.5", { idleTimeoutMs: 500 }],
     ["--max-delay 0", { maxDelayMs: 0 }],
     ["--queue 131072", { queueBytesMax: 131_072 }],
     ["--queue 128KiB", { queueBytesMax: 131_072 }],
@@ -193,6 +193,7 @@ describe("numbers are in the command line's units", () => {
 
 /** A value that each kind of option takes, and not its default. */
 function sampleOf(spec: OptionSpec): string | undefined {
+  if (spec.key === "bind") return "192.0.2.1";
   switch (spec.kind) {
     case "flag":
     case "count":
@@ -214,7 +215,8 @@ function sampleOf(spec: OptionSpec): string | undefined {
 }
 
 /** What an option needs beside it. */
-function companyOf({ group, name, role = "server" }: OptionSpec): string[] {
+function companyOf({ group, name, role = "server", scope }: OptionSpec): string[] {
+  if (scope?.kinds?.every((kind) => kind.startsWith("session"))) return ["--per-source"];
   if (group !== "Encryption") return [];
   const pair = role === "server" ? ["--cert=a", "--key=b"] : [];
   return ["--tls", ...pair].filter((given) => !given.startsWith(`--${name}`));

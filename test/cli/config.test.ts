@@ -70,7 +70,9 @@ describe("several tunnels in one process", () => {
     expect(await run(["--config", file])).toEqual({
       status: 1,
       output: "",
-      lines: [`udptunnel: second: cannot listen on TCP ${TUNNEL_HOST}:${tcp}: EADDRINUSE`],
+      lines: [
+        `udptunnel: second: cannot listen on TCP ${TUNNEL_HOST}:${tcp}: EADDRINUSE; another program has that port: give another one with server, or end that program`,
+      ],
     });
   });
 
@@ -181,7 +183,7 @@ describe("SIGHUP", () => {
     program.child.kill("SIGHUP");
     await program.says("was read again");
     expect(program.lines).toContain(
-      `udptunnel: it: cannot listen on TCP ${TUNNEL_HOST}:${taken}: EADDRINUSE`,
+      `udptunnel: it: cannot listen on TCP ${TUNNEL_HOST}:${taken}: EADDRINUSE; another program has that port: give another one with server, or end that program`,
     );
     const listening = program.lines.filter((line) =>
       line.includes(`it: listening on TCP ${TUNNEL_HOST}:${tcp}`),

@@ -47,7 +47,7 @@ test("the manual page's options are written between its markers, and stale ones 
   expect(lines).not.toContain("stale text");
   expect(lines.filter((line) => line === ".TP")).toHaveLength(OPTIONS.length);
   expect(lines).toContain("\\fB\\-p, \\-\\-per\\-source\\fR");
-  expect(lines).toContain("\\fB\\-\\-bind\\fR \\fIADDR\\fR");
+  expect(lines).toContain("\\fB\\-\\-bind\\fR \\fIADDR[/PORT]\\fR");
 });
 
 test("a file without markers is left alone", async () => {

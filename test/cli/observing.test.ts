@@ -58,7 +58,7 @@ describe("--log json", () => {
       const program = new Program(["--log", "json", ...all]);
       expect(await program.exited()).toBe(1);
       expect(program.lines).toHaveLength(1);
-      expect(JSON.parse(program.errors).message).toEndWith("EADDRINUSE");
+      expect(JSON.parse(program.errors).message).toContain("EADDRINUSE; another program has that port");
     }
   });
 });
@@ -88,7 +88,7 @@ describe("--metrics", () => {
     const { program } = await server("-v", "--metrics", `${taken.port}`);
     expect(await program.exited()).toBe(1);
     expect(program.lines).toEqual([
-      `udptunnel: cannot serve metrics on ${TUNNEL_HOST}:${taken.port}: EADDRINUSE`,
+      `udptunnel: cannot serve metrics on ${TUNNEL_HOST}:${taken.port}: EADDRINUSE; another program has that port: give another one with --metrics`,
     ]);
   });
 

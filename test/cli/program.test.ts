@@ -6,6 +6,10 @@ import { until } from "../support/until.ts";
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const STACK = /\n\s+at |node_modules|\.ts:\d/;
 
+const WAYS_OUT =
+  "another program has that port, perhaps the one whose datagrams are to be carried: give --per-source on both ends, " +
+  "or another local address with --bind (127.0.0.2, say) if that program uses one address only";
+
 /** Runs the program to its end. */
 async function run(...args: string[]) {
   const program = new Program(args);
@@ -47,7 +51,9 @@ describe("a program that cannot run says why in one line", () => {
     expect({ status, output, lines }).toEqual({
       status: 1,
       output: "",
-      lines: [`udptunnel: cannot listen on TCP ${TUNNEL_HOST}:${tcp}: EADDRINUSE`],
+      lines: [
+        `udptunnel: cannot listen on TCP ${TUNNEL_HOST}:${tcp}: EADDRINUSE; another program has that port: give another one with --server, or end that program`,
+      ],
     });
   });
 
@@ -58,7 +64,7 @@ describe("a program that cannot run says why in one line", () => {
     holder.close();
     expect({ status, lines }).toEqual({
       status: 1,
-      lines: [`udptunnel: cannot bind UDP ${TUNNEL_HOST}:${udp}: EADDRINUSE`],
+      lines: [`udptunnel: cannot bind UDP ${TUNNEL_HOST}:${udp}: EADDRINUSE; ${WAYS_OUT}`],
     });
   });
 

@@ -8,17 +8,23 @@ import { client, type Loose, problemsOf, server } from "./given.ts";
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 const sameKeys: Same<keyof ServerOptions | keyof ClientOptions, OptionKey> = true;
-const sameSettings: Same<Exclude<keyof Settings, "role">, Exclude<OptionKey, "secretFile">> = true;
-type Plain = Omit<OptionValues, "secretFile" | "listen" | "connect" | "target" | "maxSessionsPerAddress">;
+const sameSettings: Same<
+  Exclude<keyof Settings, "role" | "bindPort">,
+  Exclude<OptionKey, "secretFile">
+> = true;
+type Plain = Omit<
+  OptionValues,
+  "secretFile" | "bind" | "listen" | "connect" | "target" | "maxSessionsPerAddress"
+>;
 const sameTypes: Same<
-  Omit<Settings, "role" | "listen" | "connect" | "target" | "maxSessionsPerAddress">,
+  Omit<Settings, "role" | "bind" | "bindPort" | "listen" | "connect" | "target" | "maxSessionsPerAddress">,
   Plain
 > = true;
 
 /** The options that a library takes as they are kept; addresses, lists and names of traffic classes have further forms. */
 type Scalar = Exclude<
   OptionKey,
-  "listen" | "connect" | "target" | "source" | "from" | "allow" | "tos" | "secret" | "secretFile"
+  "listen" | "connect" | "target" | "bind" | "source" | "from" | "allow" | "tos" | "secret" | "secretFile"
 >;
 type Given = Required<ServerOptions & ClientOptions>;
 const sameInputs: Same<
@@ -87,8 +93,8 @@ test("undefined is the same as nothing", () => {
 });
 
 test("sessions per address follow max sessions unless given", () => {
-  expect(server({ maxSessions: 7 }).maxSessionsPerAddress).toBe(7);
-  expect(server({ maxSessions: 7, maxSessionsPerAddress: 3 }).maxSessionsPerAddress).toBe(3);
+  expect(server({ perSource: true, maxSessions: 7 }).maxSessionsPerAddress).toBe(7);
+  expect(server({ perSource: true, maxSessions: 7, maxSessionsPerAddress: 3 }).maxSessionsPerAddress).toBe(3);
 });
 
 test("port 0 is the system's choice where nobody else must know it", () => {
@@ -110,9 +116,15 @@ test("port 0 is the system's choice where nobody else must know it", () => {
 
 const NUMBERS = OPTIONS.filter((spec): spec is NumberSpec => "min" in spec);
 
+/** What an option needs beside it. */
+const companyOf = ({ scope }: NumberSpec) => ({
+  perSource: scope?.kinds?.every((kind) => kind.startsWith("session")) === true,
+});
+
 describe("each number's bounds", () => {
   test.each(NUMBERS.map((spec) => [spec.key, spec] as const))("%s", (key, spec) => {
-    const at = (value: unknown) => () => (server({ [key]: value }) as unknown as Loose)[key];
+    const at = (value: unknown) => () =>
+      (server({ ...companyOf(spec), [key]: value }) as unknown as Loose)[key];
     expect(at(spec.min)()).toBe(spec.min);
     expect(at(spec.max)()).toBe(spec.max);
     if (spec.default !== undefined) expect(at(undefined)()).toBe(spec.default);
@@ -170,9 +182,9 @@ describe("values of the wrong type", () => {
     [{ family: 5 }, "family: 5 is not a family of addresses; give 4 or 6"],
     [{ offload: "on" }, 'offload: "on" is not one of its words; give auto or off'],
     [{ inFlight: 1 }, "inFlight: 1 is not one of its words; give auto or kernel"],
-    [{ bind: 5 }, "bind: 5 is not text; give ADDR"],
-    [{ bind: "" }, "bind: its value is missing; give ADDR"],
-    [{ bind: "a b" }, 'bind: "a b" is not an address; give a host name, an IPv4 address or an IPv6 address'],
+    [{ bind: 5 }, "bind: 5 is not text; give ADDR[/PORT]"],
+    [{ bind: "" }, "bind: its value is missing; give ADDR[/PORT]"],
+    [{ bind: "a!b" }, 'bind: "a!b" is not an address; give a host name, an IPv4 address or an IPv6 address'],
     [
       { source: ["host"], target: "ff02::1/5000" },
       'source: "host" is not an address; give an IPv4 or IPv6 address, not a name',

@@ -1,0 +1,66 @@
+/** Where an option has an effect. Each row of the table declares it; elsewhere the option is refused rather than ignored. */
+
+import type { OptionProblem } from "../errors.ts";
+import { isLinkLocal, isLiteral, isMulticast } from "./address.ts";
+import type { OptionSpec, Role, TunnelKind } from "./spec.ts";
+import type { OptionKey, OptionValues } from "./table.ts";
+
+type Values = Partial<OptionValues>;
+type NameOf = (key: OptionKey) => string;
+
+/** Peer mode with one host at the UDP side. */
+export const UNICAST = ["unicast", "link-local"] as const satisfies readonly TunnelKind[];
+/** Peer mode. */
+export const PEER = [...UNICAST, "multicast"] as const satisfies readonly TunnelKind[];
+/** Per-source mode. */
+export const SESSIONS = ["session client", "session server"] as const satisfies readonly TunnelKind[];
+
+/** What a tunnel with these values can be: only its look-up tells whether a name is a group. */
+export function kindsOf({ perSource, target }: Values, role: Role | undefined): readonly TunnelKind[] {
+  if (perSource) return role === undefined ? SESSIONS : [`session ${role}`];
+  const host = target?.host;
+  if (host === undefined || !isLiteral(host)) return PEER;
+  if (isMulticast(host)) return ["multicast"];
+  return [isLinkLocal(host) ? "link-local" : "unicast"];
+}
+
+/** Every option that was given and has no effect. */
+export function* scopeProblems(
+  given: readonly OptionSpec[],
+  values: Values,
+  nameOf: NameOf,
+  role: Role | undefined,
+): Generator<OptionProblem> {
+  const kinds = kindsOf(values, role);
+  for (const { key, scope, role: only = role } of given) {
+    // Another rule reports an option that is for the other end only.
+    if (scope === undefined || only !== role) continue;
+    const option = nameOf(key as OptionKey);
+    const { notWith, kinds: effective = kinds } = scope;
+    if (!kinds.some((kind) => effective.includes(kind))) {
+      yield { option, problem: whyNot(effective, kinds, values, nameOf) };
+    } else if (notWith !== undefined && values[notWith] === true) {
+      yield { option, problem: `has no effect with ${nameOf(notWith)}; leave one of them out` };
+    }
+  }
+}
+
+function whyNot(
+  effective: readonly TunnelKind[],
+  kinds: readonly TunnelKind[],
+  { target }: Values,
+  nameOf: NameOf,
+): string {
+  const perSource = nameOf("perSource");
+  const isOfSessions = (kind: TunnelKind) => SESSIONS.some((other) => other === kind);
+  if (kinds.every(isOfSessions)) {
+    return effective.some(isOfSessions)
+      ? `has no effect at this end with ${perSource}; leave it out`
+      : `does not go with ${perSource}; leave one of them out`;
+  }
+  if (effective.every(isOfSessions)) return `needs ${perSource}; give both, or neither`;
+  const where = `${nameOf("target")} "${target?.host}"`;
+  return effective.includes("multicast")
+    ? `is for multicast, and ${where} is no group; leave it out, or give a multicast address`
+    : `has no effect on multicast, and ${where} is a group; leave it out`;
+}

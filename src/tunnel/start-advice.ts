@@ -1,0 +1,63 @@
+/** What to do when a tunnel cannot start: the system's error code alone helps few people. */
+
+import { OptionsError, TunnelError } from "../errors.ts";
+import { errorCode } from "../net/network.ts";
+import { isMulticast } from "../options/address.ts";
+import type { Settings } from "../options/settings.ts";
+
+/** What the giver of the options calls the option with this key. */
+export type NameOf = (key: string) => string;
+
+/** The error that a start has failed with, in the words of the options' giver and with advice where there is any. */
+export function explained(error: unknown, settings: Settings, nameOf: NameOf): unknown {
+  if (error instanceof OptionsError) {
+    return new OptionsError(error.problems.map((each) => ({ ...each, option: nameOf(each.option) })));
+  }
+  if (!(error instanceof TunnelError)) return error;
+  const advice = adviceFor(error, settings, nameOf);
+  if (advice === undefined) return error;
+  return new TunnelError(error.code, `${error.message}; ${advice}`, { cause: error.cause });
+}
+
+function adviceFor({ code, cause }: TunnelError, settings: Settings, nameOf: NameOf): string | undefined {
+  const ofListener = code === "ERR_LISTEN";
+  if (!ofListener && code !== "ERR_UDP_BIND" && code !== "ERR_PERMISSION") return undefined;
+  switch (errorCode(cause)) {
+    case "EADDRINUSE":
+      return ofListener
+        ? `another program has that port: give another one with ${nameOf("listen")}, or end that program`
+        : portInUse(settings, nameOf);
+    case "EADDRNOTAVAIL":
+      return `this host has no such address: give one of its own with ${nameOf(ofListener ? "listen" : "bind")}`;
+    case "EACCES":
+      return isPrivileged(settings)
+        ? "ports below 1024 need a privilege: give a higher one, or run with CAP_NET_BIND_SERVICE"
+        : undefined;
+    case "ENETUNREACH":
+    case "EHOSTUNREACH":
+      return "this host has no route to that address";
+    default:
+      return undefined;
+  }
+}
+
+function portInUse(settings: Settings, nameOf: NameOf): string {
+  const { perSource, rtp, once, udpReceiveOnly, target } = settings;
+  const bind = nameOf("bind");
+  if (perSource)
+    return `another program has that port: give another one, or another local address with ${bind}`;
+  if (isMulticast(target.host))
+    return "another program has that port, and does not share it: end that program";
+  const apart = `another local address with ${bind} (127.0.0.2, say) if that program uses one address only`;
+  const who = "another program has that port, perhaps the one whose datagrams are to be carried";
+  const keepsPeerMode = rtp || once || udpReceiveOnly;
+  return keepsPeerMode
+    ? `${who}: give ${apart}`
+    : `${who}: give ${nameOf("perSource")} on both ends, or ${apart}`;
+}
+
+function isPrivileged({ listen, target, bindPort }: Settings): boolean {
+  return [listen?.port, bindPort ?? target.port].some(
+    (port) => port !== undefined && port > 0 && port < 1024,
+  );
+}

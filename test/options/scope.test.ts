@@ -1,0 +1,142 @@
+/** Each option in each mode is honoured or refused, as its row declares. */
+
+import { describe, expect, test } from "bun:test";
+import { type ListenChannelsOptions, readChannelOptions } from "../../src/options/channel-options.ts";
+import { problemsAfterLookup } from "../../src/options/read-options.ts";
+import type { OptionSpec, Role, TunnelKind } from "../../src/options/spec.ts";
+import { OPTIONS } from "../../src/options/table.ts";
+import { client, type Loose, problemsOf, server } from "./given.ts";
+
+interface Mode {
+  readonly kind: TunnelKind;
+  readonly role: Role;
+  readonly options: Loose;
+}
+
+const TARGETS = { unicast: "192.0.2.9/5000", "link-local": "fe80::9/5000", multicast: "224.2.0.1/5000" };
+const ROLES: readonly Role[] = ["server", "client"];
+const WAYS: readonly Loose[] = [
+  {},
+  { udpSendOnly: true },
+  { udpReceiveOnly: true },
+  { rtp: true },
+  { once: true },
+];
+
+const MODES: readonly Mode[] = ROLES.flatMap((role) => [
+  ...(["unicast", "link-local", "multicast"] as const).flatMap((kind) =>
+    WAYS.map((way) => ({ kind, role, options: { target: TARGETS[kind], ...way } })),
+  ),
+  {
+    kind: `session ${role}` as const,
+    role,
+    options: { target: TARGETS.unicast, perSource: true },
+  },
+]);
+
+/** A value that is right in itself and not the default, and what it needs beside it. */
+function sampleOf(spec: OptionSpec, { kind, role }: Mode): Loose {
+  const literal = kind === "link-local" ? "fe80::2" : "192.0.2.1";
+  const tls = { tls: true, ...(role === "server" && { cert: "a", key: "b" }) };
+  switch (spec.key) {
+    case "family":
+      return { family: kind === "link-local" ? 6 : 4 };
+    case "requireAuth":
+      return { requireAuth: true, secret: "0123456789abcdef" };
+    case "cert":
+    case "key":
+      return { tls: true, cert: "a", key: "b" };
+    case "secret":
+      return { secret: "0123456789abcdef" };
+    case "pin":
+      return { ...tls, pin: `sha256:${"0".repeat(64)}` };
+  }
+  if (spec.group === "Encryption") return { ...tls, [spec.key]: spec.kind === "flag" ? true : "x" };
+  if (spec.kind === "flag") return { [spec.key]: true };
+  if (spec.kind === "choice") return { [spec.key]: spec.choices.find((word) => word !== spec.default) };
+  if ("min" in spec) return { [spec.key]: spec.max };
+  return { [spec.key]: literal };
+}
+
+/** Of the combinations that other rules refuse whatever the mode is. */
+const APART = ["listen", "connect", "target", "perSource", "secretFile"];
+const ROWS = OPTIONS.filter(({ cliOnly, key }) => !cliOnly && !APART.includes(key));
+const ONE_WAY = ["udpSendOnly", "udpReceiveOnly"];
+
+describe.each(ROWS.map((spec) => [spec.name, spec] as const))("%s", (_name, spec) => {
+  test("is honoured in the modes that its row declares, and refused in the others", () => {
+    for (const mode of MODES) {
+      if (ONE_WAY.includes(spec.key) && ONE_WAY.some((key) => mode.options[key])) continue;
+      const read = mode.role === "server" ? server : client;
+      const sample = sampleOf(spec, mode);
+      const problems = problemsOf(() => read({ ...mode.options, ...sample }));
+      const { kinds = [mode.kind], notWith } = spec.scope ?? {};
+      const effective =
+        (spec.role ?? mode.role) === mode.role &&
+        kinds.includes(mode.kind) &&
+        !(notWith !== undefined && mode.options[notWith]);
+      const where = JSON.stringify({ ...mode, sample });
+      if (effective) {
+        expect([where, problems]).toEqual([where, []]);
+        const settings = read({ ...mode.options, ...sample }) as unknown as Loose;
+        expect(settings[spec.key]).toBeDefined();
+      } else {
+        expect(
+          problems.filter((problem) => problem.startsWith(`${spec.key}: `)),
+          where,
+        ).toHaveLength(1);
+      }
+    }
+  });
+
+  test("is taken by channels or refused", () => {
+    for (const role of ROLES) {
+      const ends = role === "server" ? { listen: 5000 } : { connect: "192.0.2.9/5000" };
+      const sample = sampleOf(spec, { kind: `session ${role}`, role, options: {} });
+      const given = { ...ends, ...sample };
+      let settings: Loose = {};
+      const problems = problemsOf(() => {
+        settings = readChannelOptions(given as ListenChannelsOptions, role) as unknown as Loose;
+      });
+      if (problems.length === 0) expect(settings[spec.key]).toEqual(expectedOf(settings, spec, sample));
+      else expect(problems.some((problem) => problem.startsWith(`${spec.key}: `))).toBe(true);
+    }
+  });
+});
+
+/** Values that are kept in another form than they are given are compared with themselves. */
+function expectedOf(settings: Loose, { key, kind }: OptionSpec, sample: Loose): unknown {
+  return kind === "secret" || kind === "network" ? settings[key] : sample[key];
+}
+
+test("a port of --bind is for a client that gives every source a connection", () => {
+  const bound = client({ perSource: true, bind: "127.0.0.2/6000" });
+  expect([bound.bind, bound.bindPort]).toEqual(["127.0.0.2", 6000]);
+  expect(client({ perSource: true, bind: { host: "::1", port: 0 }, target: "::1/5" }).bindPort).toBe(0);
+  for (const read of [() => client({ bind: "a/6" }), () => server({ bind: "a/6", perSource: true })]) {
+    expect(problemsOf(read)).toEqual([
+      "bind: port 6 has an effect at a client with perSource only; give the address alone",
+    ]);
+  }
+});
+
+test("of a name only the look-up tells whether it is a group", () => {
+  const problems = (options: Loose, address: string) =>
+    problemsAfterLookup(server({ target: "name.example/5000", ...options }), address).map(
+      ({ option }) => option,
+    );
+  expect(problems({ interface: "lo", source: "192.0.2.1", loop: true }, "224.2.0.1")).toEqual([]);
+  expect(problems({ interface: "lo", source: "192.0.2.1", loop: true }, "192.0.2.1")).toEqual([
+    "interface",
+    "source",
+    "loop",
+  ]);
+  expect(problems({ anySource: true }, "224.2.0.1")).toEqual(["anySource"]);
+  expect(problems({ from: "192.0.2.1", rtp: true, once: true }, "192.0.2.1")).toEqual([]);
+});
+
+test("one interface is enough", () => {
+  expect(problemsOf(() => server({ target: "fe80::1%eth0/5000", interface: "eth1" }))).toEqual([
+    'interface: is a second interface beside "%eth0" in target; give one of them',
+  ]);
+});

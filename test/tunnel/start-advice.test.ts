@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import { TunnelError } from "../../src/errors.ts";
+import { startServer } from "../../src/index.ts";
+import { NetError } from "../../src/net/network.ts";
+import type { Settings } from "../../src/options/settings.ts";
+import { explained } from "../../src/tunnel/start-advice.ts";
+import { client, type Loose, server } from "../options/given.ts";
+
+/** The advice for an error of the system, with options named as on a command line. */
+function adviceFor(
+  code: "ERR_UDP_BIND" | "ERR_LISTEN" | "ERR_PERMISSION",
+  errno: string,
+  settings: Settings,
+): string {
+  const error = new TunnelError(code, "it failed", { cause: new NetError(errno, "it failed") });
+  const { message, cause } = explained(error, settings, (key) => `--${key}`) as TunnelError;
+  expect(cause).toBe(error.cause);
+  return message.replace("it failed", "");
+}
+
+describe("a UDP port that is taken", () => {
+  const inUse = (settings: Settings) => adviceFor("ERR_UDP_BIND", "EADDRINUSE", settings);
+
+  test("in peer mode is perhaps the application's: each source its connection, or another address", () => {
+    expect(inUse(server({ target: "localhost/4000" }))).toBe(
+      "; another program has that port, perhaps the one whose datagrams are to be carried: give --perSource on both ends, " +
+        "or another local address with --bind (127.0.0.2, say) if that program uses one address only",
+    );
+  });
+
+  test("names no way that the other options rule out", () => {
+    const ways: [options: Loose, expected: boolean][] = [
+      [{ rtp: true, target: "h/4" }, false],
+      [{ once: true }, false],
+      [{ udpReceiveOnly: true }, false],
+      [{}, true],
+    ];
+    for (const [options, expected] of ways) {
+      expect(inUse(server(options)).includes("--perSource")).toBe(expected);
+      expect(inUse(server(options))).toContain("--bind");
+    }
+    expect(inUse(server({ target: "224.2.0.1/4000" }))).not.toContain("--bind");
+    expect(inUse(client({ perSource: true }))).toBe(
+      "; another program has that port: give another one, or another local address with --bind",
+    );
+  });
+});
+
+test("other errors that are met often", () => {
+  const plain = server({});
+  expect(adviceFor("ERR_LISTEN", "EADDRINUSE", plain)).toContain("give another one with --listen");
+  expect(adviceFor("ERR_LISTEN", "EADDRNOTAVAIL", plain)).toContain("give one of its own with --listen");
+  expect(adviceFor("ERR_UDP_BIND", "EADDRNOTAVAIL", plain)).toContain("give one of its own with --bind");
+  expect(adviceFor("ERR_UDP_BIND", "ENETUNREACH", plain)).toContain("no route");
+  expect(adviceFor("ERR_PERMISSION", "EACCES", server({ listen: 80 }))).toContain("below 1024");
+  expect(adviceFor("ERR_PERMISSION", "EACCES", plain)).toBe("");
+  expect(adviceFor("ERR_LISTEN", "EINVAL", plain)).toBe("");
+});
+
+test("the library's messages name its own options", async () => {
+  const holder = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
+  const target = `127.0.0.1/${holder.port}`;
+  const failed = startServer({ listen: "127.0.0.1/0", target, bind: "127.0.0.1" });
+  await expect(failed).rejects.toThrow(/EADDRINUSE; .*give perSource on both ends, or .* with bind /);
+  holder.close();
+});
+
+test("a target that cannot be reached is not called an address that cannot be bound", async () => {
+  // 127.0.0.1 has no route to another host (ip(7)).
+  const options = { listen: "127.0.0.1/0", target: "192.0.2.1/9", bind: "127.0.0.1", udpSendOnly: true };
+  await expect(startServer(options)).rejects.toThrow(/^cannot reach UDP 192\.0\.2\.1:9: /);
+});
+
+test("an option that the look-up finds out of place is named as it was given", async () => {
+  const options = { listen: "127.0.0.1/0", target: "localhost/9", loop: true };
+  await expect(startServer(options)).rejects.toMatchObject({
+    code: "ERR_OPTIONS",
+    problems: [{ option: "loop", problem: expect.stringContaining("is no group") }],
+  });
+});
