@@ -85,6 +85,11 @@ export class BunStreamPort implements StreamPort {
     this.#socket.resume();
   }
 
+  probeOften(often: boolean): void {
+    if (this.#system !== undefined) this.#system.probeOften(fdOf(this.#socket), often);
+    else this.#socket.setKeepAlive(true, often ? KEEPALIVE_OFTEN_MS : KEEPALIVE_MS);
+  }
+
   shutdown(): void {
     // Not `end` nor `close`: while the peer is still sending those lose what the kernel had already taken.
     this.#socket.shutdown();
@@ -97,6 +102,7 @@ export class BunStreamPort implements StreamPort {
 
 /** Where only Bun's own calls serve: after this silence ten probes follow, a second apart (a dead peer: 15 s). */
 const KEEPALIVE_MS = 5000;
+const KEEPALIVE_OFTEN_MS = 1000;
 
 /** What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up. */
 const GONE: Endpoint = { address: "::", port: 0 };

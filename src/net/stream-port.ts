@@ -36,6 +36,8 @@ export interface StreamGauge {
   readonly deliveredBytes: number;
   /** Segments sent again since the stream began. */
   readonly retransmits: number;
+  /** How long ago the peer's kernel last acknowledged anything, in milliseconds; undefined when that is not known. */
+  readonly lastAckMs?: number | undefined;
 }
 
 /** A TCP connection that is up. */
@@ -71,6 +73,11 @@ export interface StreamPort {
   /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
   pause(): void;
   resume(): void;
+  /**
+   * Has the kernel probe the peer's after a second of silence and then every second (keepalive), or as seldom as before.
+   * A peer that has forgotten the connection answers with a reset.
+   */
+  probeOften(often: boolean): void;
   /** Sends FIN after everything `write` took. Reading goes on. */
   shutdown(): void;
   /** Ends the stream at once with a reset. `onClose` is called before this returns. */

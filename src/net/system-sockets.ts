@@ -58,6 +58,8 @@ export interface SystemSockets {
   mayAccept(fd: number): boolean;
   /** Sets up a TCP connection: how soon a dead peer is noticed. */
   prepareStream(fd: number): void;
+  /** Has a TCP connection's silent peer probed every second, or as {@link prepareStream} has set it up. */
+  probeOften(fd: number, often: boolean): void;
   /** Begins to connect a TCP socket that can still be given up; its descriptor, or the errno name. */
   beginDial(to: Endpoint): { fd: number } | { error: string };
   /** How many files this process may have open; undefined when the system does not say. */

@@ -1,7 +1,7 @@
 /**
  * Whom a peer-mode server serves: one peer, the first. The same address may replace its own connection (a restarted
- * client whose old connection has not been noticed to be dead), but not over and over: then two clients share the
- * address and would push each other out without end. Pure: `now` is an argument.
+ * client whose old connection has not been noticed to be dead) once it is known to be a peer, but not over and over: then
+ * two clients share the address and would push each other out without end. Pure: `now` is an argument.
  */
 
 const REPLACEMENTS_MAX = 3;
@@ -10,7 +10,7 @@ const KEEP_MS = 10_000;
 /** Half a pair that waits this long for its other half makes room for another address. */
 const HALF_PAIR_MS = 10_000;
 
-export type Verdict = "serve" | "fill" | "replace" | "refuse other" | "refuse storm";
+export type Verdict = "serve" | "fill" | "wait" | "replace" | "refuse other" | "refuse storm";
 
 /** The peer being served, as far as the decision needs it. */
 export interface Incumbent {
@@ -28,13 +28,15 @@ export class Admission {
   /**
    * What to do with a new connection.
    *
-   * @returns serve it as a new peer; fill the missing half of the pair; replace the incumbent; or refuse it, because
-   *   another address is served or because this address has replaced its connection too often (`first` marks the
-   *   moment to warn).
+   * @param proved whether it is known to be a peer: it has authenticated itself, or has sent a frame.
+   * @returns serve it as a new peer; fill the missing half of the pair; let it wait until it is known to be a peer;
+   *   replace the incumbent; or refuse it, because another address is served or because this address has replaced its
+   *   connection too often (`first` marks the moment to warn).
    */
   decide(
     address: string,
     incumbent: Incumbent | undefined,
+    proved: boolean,
     now: number,
   ): { verdict: Verdict; first?: boolean } {
     if (incumbent === undefined) return { verdict: "serve" };
@@ -44,6 +46,7 @@ export class Admission {
     }
     if (!incumbent.occupied) return { verdict: "fill" };
     if (now < this.#keepUntil) return { verdict: "refuse storm" };
+    if (!proved && incumbent.complete) return { verdict: "wait" };
     this.#replacedAt = this.#replacedAt.filter((at) => now - at < REPLACEMENTS_WITHIN_MS);
     if (this.#replacedAt.length >= REPLACEMENTS_MAX) {
       this.#keepUntil = now + KEEP_MS;

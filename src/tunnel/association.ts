@@ -51,6 +51,17 @@ export class Association {
     return this.#streams[index] !== undefined;
   }
 
+  /** Has the kernel ask the peer's for a sign of life every second, or as seldom as usual. */
+  probeOften(often: boolean): void {
+    for (const stream of this.#streams) stream?.probeOften(often);
+  }
+
+  /** For how long the peer's system has acknowledged nothing on one of the streams; undefined when that is not known. */
+  get silentMs(): number | undefined {
+    const silences = this.#streams.map((stream) => stream?.gauge()?.lastAckMs);
+    return silences.reduce((most, ms) => (ms === undefined ? most : Math.max(ms, most ?? 0)), undefined);
+  }
+
   /** Gives link `index` its stream. To be called in the turn in which the stream came up. */
   add(index: number, stream: StreamPort): void {
     if (this.#ended) return stream.terminate();

@@ -7,6 +7,7 @@ import { FrameQueue } from "../framing/frame-queue.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
 import { networkFailure } from "../net/network.ts";
 import { sum } from "../observe/stats.ts";
+import { authenticates } from "../options/rules.ts";
 import { isGuarded } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { written } from "./closing.ts";
@@ -29,6 +30,7 @@ const QUEUE_FRAMES_MAX = 65_536;
 export class PeerTunnel extends RunningTunnel implements SupplyContext {
   readonly streams = this.settings.rtp ? 2 : 1;
   readonly endsWithStream = this.settings.once;
+  readonly authenticates = authenticates(this.settings);
   protected readonly links: Link[] = [];
   readonly sessions = 0;
   readonly #datagrams: PeerDatagrams[] = [];

@@ -5,6 +5,7 @@ import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import { Admission, type Incumbent } from "./admission.ts";
 import type { Association } from "./association.ts";
 import { openAtEach, placeOf } from "./own-addresses.ts";
+import { PendingReplacements } from "./pending-replacements.ts";
 import type { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 
@@ -13,7 +14,9 @@ export class StreamServer implements StreamSupply {
   readonly #doorkeeper: ServerDoorkeeper;
   readonly #listeners: StreamListener[] = [];
   readonly #admission = new Admission();
+  readonly #pending: PendingReplacements;
   #current: { association: Association; address: string; since: number } | undefined;
+  #probing = false;
   #stopped = false;
 
   /**
@@ -27,6 +30,15 @@ export class StreamServer implements StreamSupply {
   ) {
     this.#context = context;
     this.#doorkeeper = doorkeeper;
+    this.#pending = new PendingReplacements(context.network.clock, {
+      silentMs: () => this.#current?.association.silentMs,
+      onReplacement: (index, stream, sentFrame) =>
+        sentFrame ? this.#admit(index, stream, true) : this.#replace(index, stream),
+      onRefused: (stream) => {
+        doorkeeper.turnAway(stream, this.#stopped ? "closing" : "another peer is being served");
+        this.#probe();
+      },
+    });
     try {
       for (let index = 0; index < context.streams; index++) {
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
@@ -54,22 +66,71 @@ export class StreamServer implements StreamSupply {
   stop(): void {
     this.#stopped = true;
     for (const listener of this.#listeners) listener.close();
+    this.#pending.clear();
   }
 
+  /** A connection has come. */
   #offer(index: number, stream: StreamPort): void {
+    if (this.#stopped) return this.#doorkeeper.turnAway(stream, "closing");
+    this.#admit(index, stream, this.#context.authenticates);
+  }
+
+  /** @param proved whether it is known to be a peer, and no probe of some kind. */
+  #admit(index: number, stream: StreamPort, proved: boolean): void {
     const address = unmapped(stream.remote.address);
     const now = this.#context.network.clock.now();
-    if (this.#stopped) return this.#doorkeeper.turnAway(stream, "closing");
-    const { verdict, first } = this.#admission.decide(address, this.#incumbent(index), now);
+    const { verdict, first } = this.#admission.decide(address, this.#incumbent(index), proved, now);
     if (first) this.#context.events.report({ type: "clients compete", address });
-    if (verdict === "refuse other") return this.#doorkeeper.turnAway(stream, "another peer is being served");
-    if (verdict === "refuse storm") return this.#doorkeeper.turnAway(stream, "too many replacements");
-    if (verdict === "replace") {
-      this.#current?.association.end(this.#current.address === address ? "replaced" : "half a pair");
+    switch (verdict) {
+      case "refuse other":
+        return this.#doorkeeper.turnAway(stream, "another peer is being served");
+      case "refuse storm":
+        return this.#doorkeeper.turnAway(stream, "too many replacements");
+      case "wait":
+        this.#pending.add(index, stream);
+        return this.#probe();
+      case "fill":
+        return this.#add(index, stream);
+      case "replace":
+        this.#replace(index, stream);
+        return;
+      case "serve":
+        this.#serve(index, stream);
     }
-    if (verdict !== "fill") this.#current = { association: this.#associate(stream), address, since: now };
+  }
+
+  #replace(index: number, stream: StreamPort): void {
+    const former = this.#current;
+    this.#current = undefined; // what waits is not served in its place
+    const same = former?.address === unmapped(stream.remote.address);
+    former?.association.end(same ? "replaced" : "half a pair");
+    this.#serve(index, stream);
+  }
+
+  /** Serves a new peer, with the other half of its pair if that waits. */
+  #serve(index: number, stream: StreamPort): void {
+    const address = unmapped(stream.remote.address);
+    const since = this.#context.network.clock.now();
+    this.#current = { association: this.#associate(stream), address, since };
+    this.#add(index, stream);
+    for (let other = 0; other < this.#context.streams; other++) {
+      if (this.#current?.association.has(other) !== false) continue;
+      const half = this.#pending.take(other);
+      if (half !== undefined) this.#add(other, half.stream);
+    }
+    this.#probe();
+  }
+
+  #add(index: number, stream: StreamPort): void {
     this.#current?.association.add(index, stream);
     if (this.#context.endsWithStream && this.#current?.association.complete) this.stop();
+  }
+
+  /** While somebody waits to replace the served peer, that is asked every second whether it is still there. */
+  #probe(): void {
+    const often = this.#pending.size > 0;
+    if (often || this.#probing) this.#current?.association.probeOften(often);
+    this.#probing = often;
   }
 
   #incumbent(index: number): Incumbent | undefined {
@@ -84,11 +145,19 @@ export class StreamServer implements StreamSupply {
       onUp: ([stream = first]) =>
         events.report({ type: "connected", local: stream.local, remote: stream.remote }),
       onEnded: (reason, code) => {
-        if (this.#current?.association === association) this.#current = undefined;
+        const served = this.#current?.association === association;
+        if (served) this.#current = undefined;
         events.report({ type: "disconnected", remote: first.remote, reason, code });
         if (endsWithStream) this.#context.onOver();
+        if (served) this.#serveNext();
       },
     });
     return association;
+  }
+
+  /** The served connection has ended: of those that wait to replace it the newest is served. */
+  #serveNext(): void {
+    const next = this.#stopped ? undefined : this.#pending.take();
+    if (next !== undefined) this.#serve(next.index, next.stream);
   }
 }

@@ -208,3 +208,26 @@ test("both ends on one host with the same UDP address: the echo is dropped, with
   expect(received.toSorted()).toEqual([0, 4]); // the system gives one socket all: two datagrams and their two echoes
   expect([...warnings, ...there.warnings].map(({ type }) => type)).toEqual(["own echo"]);
 });
+
+test("a probe from the peer's address changes nothing; a newcomer from there is served at its first whole frame", async () => {
+  const { tunnel, udp, tcp } = await server();
+  using app = await UdpApp.open(udp);
+  using peer = await connectRaw(tcp);
+  await until("the peer", () => tunnel.counters.connects === 1);
+  for (let probes = 1; probes <= 5; probes++) {
+    const probe = await connectRaw(tcp);
+    probe.socket.shutdown();
+    await until("the end of the probe", () => tunnel.counters.refusedConnections === probes);
+  }
+  app.send("to the peer");
+  await until("a datagram", () => decoded(peer.read).length === 1);
+  using newcomer = await connectRaw(tcp);
+  const frames = new Uint8Array([...encodeFrame(Buffer.from("one")), ...encodeFrame(Buffer.from("two"))]);
+  newcomer.socket.write(frames, 0, 3);
+  await until("what it has sent", () => newcomer.socket.write(frames, 3, frames.length - 3) > 0);
+  await app.hears("one");
+  await app.hears("two");
+  app.send("to the newcomer");
+  await until("a datagram", () => decoded(newcomer.read).length === 1);
+  expect([tunnel.counters.connects, decoded(peer.read).length]).toEqual([2, 1]);
+});

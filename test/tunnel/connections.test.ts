@@ -13,17 +13,26 @@ import {
 
 const OTHER = "10.0.0.3";
 
+/** Connects as a peer that has something to say. */
+async function connectAndSend(scene: Scene, from: string) {
+  const connection = await scene.connect(from);
+  connection.stream.write(encodeFrame(utf8("hello")));
+  await scene.clock.settle();
+  return connection;
+}
+
 describe("whom the server serves", () => {
-  test("a connection from the same address replaces the first, which is left in peace", async () => {
+  test("a connection from the same address that sends a frame replaces the first, which is left in peace", async () => {
     const scene = new Scene();
     const { tunnel, events } = await scene.server();
     const app = new App(scene.wire, SERVER_APP);
     const first = await scene.connect(CLIENT);
     app.send(SERVER, "to the first");
     await scene.clock.settle();
-    const second = await scene.connect(CLIENT);
+    const second = await connectAndSend(scene, CLIENT);
     app.send(SERVER, "to the second");
     await scene.clock.settle();
+    expect(app.texts).toEqual(["hello"]);
     expect(first.told).toMatchObject({
       ended: true,
       closed: false,
@@ -41,12 +50,12 @@ describe("whom the server serves", () => {
     const scene = new Scene();
     const { tunnel, warnings } = await scene.server({ allow: CLIENT });
     const connections = [];
-    for (let turn = 0; turn < 6; turn++) connections.push(await scene.connect(CLIENT));
+    for (let turn = 0; turn < 6; turn++) connections.push(await connectAndSend(scene, CLIENT));
     expect(connections.map(({ told }) => told.closed)).toEqual([false, false, false, false, true, true]);
     expect(warnings).toEqual([{ type: "clients compete", address: CLIENT }]);
     expect(tunnel.counters.refusedConnections).toBe(2);
     await scene.clock.advance(10_000);
-    const last = await scene.connect(CLIENT);
+    const last = await connectAndSend(scene, CLIENT);
     expect(last.told.closed).toBe(false);
     expect(connections[3]?.told.ended).toBe(true);
     await scene.end();
@@ -219,7 +228,7 @@ test("closing waits for those who are still being taken leave of, and leaves no 
   const scene = new Scene();
   const { tunnel } = await scene.server();
   await scene.connect(CLIENT); // never answers the FIN
-  const second = await scene.connect(CLIENT);
+  const second = await connectAndSend(scene, CLIENT);
   second.stream.terminate();
   await scene.clock.advance(400);
   let closed = false;

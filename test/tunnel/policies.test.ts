@@ -14,32 +14,39 @@ describe("admission", () => {
   });
 
   test("serves whoever comes first", () => {
-    expect(new Admission().decide("192.0.2.1", undefined, 0)).toEqual({ verdict: "serve" });
+    expect(new Admission().decide("192.0.2.1", undefined, true, 0)).toEqual({ verdict: "serve" });
   });
 
   test("lets an address replace its own connection", () => {
-    expect(new Admission().decide("192.0.2.1", incumbent(), 5)).toEqual({ verdict: "replace" });
+    expect(new Admission().decide("192.0.2.1", incumbent(), true, 5)).toEqual({ verdict: "replace" });
+  });
+
+  test("lets one wait that is not known to be a peer, but for half a pair, which is not served yet", () => {
+    const half = incumbent({ complete: false });
+    expect(new Admission().decide("192.0.2.1", incumbent(), false, 5)).toEqual({ verdict: "wait" });
+    expect(new Admission().decide("192.0.2.1", half, false, 5)).toEqual({ verdict: "replace" });
+    expect(new Admission().decide("192.0.2.1", undefined, false, 5)).toEqual({ verdict: "serve" });
   });
 
   test("refuses another address for as long as the first is complete", () => {
     const admission = new Admission();
-    expect(admission.decide("192.0.2.2", incumbent(), 1e9)).toEqual({ verdict: "refuse other" });
+    expect(admission.decide("192.0.2.2", incumbent(), true, 1e9)).toEqual({ verdict: "refuse other" });
   });
 
   test("fills the missing half of a pair", () => {
     const half = incumbent({ complete: false, occupied: false });
-    expect(new Admission().decide("192.0.2.1", half, 5)).toEqual({ verdict: "fill" });
+    expect(new Admission().decide("192.0.2.1", half, true, 5)).toEqual({ verdict: "fill" });
   });
 
   test("gives half a pair up to another address after 10 s", () => {
     const half = incumbent({ complete: false });
-    expect(new Admission().decide("192.0.2.2", half, 9999).verdict).toBe("refuse other");
-    expect(new Admission().decide("192.0.2.2", half, 10_000).verdict).toBe("replace");
+    expect(new Admission().decide("192.0.2.2", half, true, 9999).verdict).toBe("refuse other");
+    expect(new Admission().decide("192.0.2.2", half, true, 10_000).verdict).toBe("replace");
   });
 
   test("keeps the incumbent for 10 s after 3 replacements in 10 s, and says so once", () => {
     const admission = new Admission();
-    const decide = (now: number) => admission.decide("192.0.2.1", incumbent(), now);
+    const decide = (now: number) => admission.decide("192.0.2.1", incumbent(), true, now);
     for (const now of [0, 4000, 9998]) expect(decide(now)).toEqual({ verdict: "replace" });
     expect(decide(9999)).toEqual({ verdict: "refuse storm", first: true });
     expect(decide(10_000)).toEqual({ verdict: "refuse storm" });
@@ -50,7 +57,7 @@ describe("admission", () => {
   test("forgets replacements that are 10 s old", () => {
     const admission = new Admission();
     for (let now = 0; now < 100_000; now += 3334)
-      expect(admission.decide("192.0.2.1", incumbent(), now).verdict).toBe("replace");
+      expect(admission.decide("192.0.2.1", incumbent(), true, now).verdict).toBe("replace");
   });
 });
 

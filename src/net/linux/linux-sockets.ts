@@ -148,6 +148,11 @@ export class LinuxSockets implements SystemSockets {
     this.#setTrafficClass(fd);
   }
 
+  probeOften(fd: number, often: boolean): void {
+    const usual = keepaliveWithin(this.#userTimeoutMs);
+    setKeepalive(this.#libc, fd, often ? { ...usual, idleS: 1, intervalS: 1 } : usual);
+  }
+
   beginDial(to: Endpoint): { fd: number } | { error: string } {
     const { tcpBind, mark, tos } = this.#traits;
     const family = familyOf(unmapped(to.address));

@@ -36,6 +36,10 @@ export class LinuxStreamGauge implements StreamGauge {
     return true;
   }
 
+  get lastAckMs(): number | undefined {
+    return this.#info.lastAckRecvMs;
+  }
+
   /**
    * By SIOCOUTQ, which cannot drift, and exact however small the segments are. Not bytes_sent - bytes_retrans -
    * bytes_acked: when a queueing discipline of this host drops a segment, bytes_sent counts it again, so that the

@@ -8,6 +8,7 @@ const SND_MSS = 16;
 const SACKED = 28;
 const LOST = 32;
 const RETRANS = 36;
+const LAST_ACK_RECV = 56;
 const RTT = 68;
 const TOTAL_RETRANS = 100;
 const BYTES_ACKED = 120;
@@ -44,6 +45,11 @@ export class TcpInfo {
   /** Bytes of payload in a full segment. */
   get sndMss(): number | undefined {
     return this.#u32(SND_MSS);
+  }
+
+  /** Milliseconds since the peer last acknowledged anything. */
+  get lastAckRecvMs(): number | undefined {
+    return this.#u32(LAST_ACK_RECV);
   }
 
   /** The smoothed round trip time in microseconds. */

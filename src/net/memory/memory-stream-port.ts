@@ -21,6 +21,8 @@ export class MemoryStreamPort implements StreamPort {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly faults: StreamFaults;
+  /** What {@link probeOften} was last told. */
+  probedOften = false;
   readonly #endOfTurn: (run: () => void) => void;
   #peer: MemoryStreamPort | undefined;
   #receiver: StreamReceiver | undefined;
@@ -88,6 +90,12 @@ export class MemoryStreamPort implements StreamPort {
   }
 
   exportKeyingMaterial(): undefined {}
+
+  probeOften(often: boolean): void {
+    this.probedOften = often;
+    const forgotten = this.#peer !== undefined && this.#peer.#closed && !this.faults.blackHole;
+    if (often && forgotten) this.#endOfTurn(() => this.fail("ECONNRESET")); // the answer to a probe
+  }
 
   pause(): void {
     this.#paused = true;

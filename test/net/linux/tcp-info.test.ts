@@ -36,6 +36,7 @@ describe.skipIf(noLibc)("TcpInfo", () => {
     expect(info.rttUs).toBeGreaterThan(0);
     expect(info.rttUs).toBeLessThan(1e6);
     expect(info.minRttUs).toBeGreaterThan(0);
+    expect(info.lastAckRecvMs).toBeLessThan(20_000);
     expect([info.notsentBytes, info.retransmits]).toEqual([0, 0]);
     expect(info.unackedBytes(fdOf(client))).toBe(0);
     close();
