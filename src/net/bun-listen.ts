@@ -126,9 +126,24 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
   try {
     return listen(place);
   } catch (error) {
-    const code = errorCode(error);
+    const code = codeOf(error, place.hostname);
     const where = formatEndpoint({ address: place.hostname, port: place.port });
     throw new NetError(code, `cannot listen on TCP ${where}: ${code}`, error);
+  }
+}
+
+/**
+ * Bun 1.4.5 names no errno when it cannot make the socket at all, because there is no IPv6 (EAFNOSUPPORT) or no descriptor
+ * (EMFILE). For a UDP socket at the same address it does.
+ */
+function codeOf(error: unknown, address: string): string {
+  const code = errorCode(error);
+  if (code !== "UNKNOWN") return code;
+  try {
+    (Bun.peek(Bun.udpSocket({ hostname: address })) as Bun.udp.Socket<"buffer">).close();
+    return code;
+  } catch (udpError) {
+    return errorCode(udpError);
   }
 }
 

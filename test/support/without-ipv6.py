@@ -1,0 +1,36 @@
+"""Runs a command as on a kernel without IPv6: a seccomp filter answers socket(AF_INET6, ...) with EAFNOSUPPORT."""
+
+import ctypes
+import errno
+import os
+import socket
+import sys
+
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+LOAD, IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # linux/filter.h
+ALLOW, ERRNO = 0x7FFF0000, 0x00050000  # linux/seccomp.h
+NUMBER, FIRST_ARGUMENT = 0, 16  # places in struct seccomp_data
+SYS_SOCKET = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
+
+
+class Instruction(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint)]
+
+
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.POINTER(Instruction))]
+
+
+instructions = [
+    Instruction(LOAD, 0, 0, NUMBER),
+    Instruction(IF_EQUAL, 0, 3, SYS_SOCKET),
+    Instruction(LOAD, 0, 0, FIRST_ARGUMENT),
+    Instruction(IF_EQUAL, 0, 1, socket.AF_INET6),
+    Instruction(RETURN, 0, 0, ERRNO | errno.EAFNOSUPPORT),
+    Instruction(RETURN, 0, 0, ALLOW),
+]
+program = Program(len(instructions), (Instruction * len(instructions))(*instructions))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program)):
+    sys.exit(f"no seccomp: {os.strerror(ctypes.get_errno())}")
+os.execvp(sys.argv[1], sys.argv[1:])
