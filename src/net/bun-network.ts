@@ -33,7 +33,11 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
     random: Math.random,
     resolve,
     openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
-    findInterface,
+    findInterface(nameOrAddress) {
+      const found = findInterface(nameOrAddress);
+      const index = found && system?.interfaceIndex(found.name);
+      return found && index !== undefined ? { ...found, id: String(index) } : found;
+    },
     broadcastNetworks: (address) => broadcastNetworks(address),
     localAddresses,
     sourceAddressTo: (target) => sourceAddressTo(target, system),

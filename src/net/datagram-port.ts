@@ -60,6 +60,8 @@ export interface MulticastSending {
 /** A local network interface. */
 export interface NetworkInterface {
   readonly name: string;
+  /** Another one of the same name has another, where the system tells them apart. */
+  readonly id: string;
   /** Its first IPv4 address, if it has one: IPv4 multicast names an interface by it. */
   readonly address4: string | undefined;
 }

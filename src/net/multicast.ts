@@ -11,7 +11,8 @@ type Socket = Bun.udp.BaseUDPSocket;
 export function findInterface(nameOrAddress: string): NetworkInterface | undefined {
   for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
     if (name !== nameOrAddress && !addresses.some(({ address }) => address === nameOrAddress)) continue;
-    return { name, address4: addresses.find(({ family }) => family === "IPv4")?.address };
+    const id = addresses[0]?.mac ?? "";
+    return { name, id, address4: addresses.find(({ family }) => family === "IPv4")?.address };
   }
   return undefined;
 }

@@ -62,6 +62,8 @@ export interface SystemSockets {
   probeOften(fd: number, often: boolean): void;
   /** Begins to connect a TCP socket that can still be given up; its descriptor, or the errno name. */
   beginDial(to: Endpoint): { fd: number } | { error: string };
+  /** The index of a network interface, which no other will have; undefined when there is none of this name. */
+  interfaceIndex(name: string): number | undefined;
   /** How many files this process may have open; undefined when the system does not say. */
   descriptorLimit(): number | undefined;
   /** Datagrams the kernel dropped before we could receive them, for want of room; undefined when it does not say. */

@@ -75,6 +75,10 @@ export function describe(event: TunnelEvent): string {
       return `cannot send to UDP ${formatEndpoint(event.target)}: ${event.code}${lost(event.lost)}${whatToCheck(event.code)}`;
     case "sending recovered":
       return `sending to UDP ${formatEndpoint(event.target)} works again${lost(event.lost)}`;
+    case "interface lost":
+      return `the network interface ${event.interface} is gone, down or without an address; waiting for it to come back`;
+    case "interface restored":
+      return `the network interface ${event.interface} is new or changed; receiving and sending there from now on`;
     case "open to all":
       return (
         `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +

@@ -68,6 +68,10 @@ export type TunnelEvent =
   /** The kernel refuses to send. `lost`: datagrams since it began. */
   | { type: "sending failed"; target: Endpoint; code: string; lost: number }
   | { type: "sending recovered"; target: Endpoint; lost: number }
+  /** The interface of a multicast group or of a link-local target has been removed. */
+  | { type: "interface lost"; interface: string }
+  /** There is one again, or the system has chosen another: the group is joined again, and sent to from there. */
+  | { type: "interface restored"; interface: string }
   | { type: "open to all"; tcp: readonly Endpoint[] }
   /** The target's name has other addresses than before; `using` is where datagrams go now. */
   | {
@@ -127,6 +131,8 @@ const LASTING = new Set<EventType>([
 const WARNINGS = new Set<EventType>([
   ...OF_DATAGRAMS,
   "sending recovered",
+  "interface lost",
+  "interface restored",
   "wrong secret",
   "peer lacks sessions",
   "clients compete",

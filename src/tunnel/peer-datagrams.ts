@@ -40,9 +40,9 @@ export class PeerDatagrams implements DatagramReceiver {
   readonly #trace: PeerDatagramsOptions["trace"];
   /** Who may send; undefined when everyone may. */
   readonly #sources: AddressFilter | undefined;
-  readonly #sockets: PeerSockets;
+  #sockets: PeerSockets;
   /** The addresses our own datagrams can come from. */
-  readonly #ownAddresses: LocalAddresses;
+  #ownAddresses: LocalAddresses;
   /** Refusals of this socket's own target; in RTP mode the tunnel has two. */
   #refusals = 0;
   readonly #broadcast: boolean;
@@ -63,15 +63,24 @@ export class PeerDatagrams implements DatagramReceiver {
     // A broadcast address never sends: the hosts that it reaches do.
     this.#sources = everyone ? undefined : new AddressFilter([...settings.from, ...networks]);
     this.allowSources(options.sources);
-    this.#sockets = openPeerSockets(network, settings, target, this.#broadcast, this, {
-      onDatagram: (payload) => counters.outbound.refuse(payload, "send only"),
-      onError: (code) => this.onError(code),
-    });
-    const { send, ownAddress } = this.#sockets;
-    // To a group or a broadcast address the system chooses the source address: any of this host's.
-    const own = ownAddress === undefined ? () => network.localAddresses() : () => [ownAddress];
-    this.#ownAddresses = new LocalAddresses(own, network.clock);
-    if (send !== undefined) link.sendTo(send.sender(target, link.sendReport), familyOf(target.address));
+    this.#sockets = this.#openSockets();
+    this.#ownAddresses = this.#addressesOf(this.#sockets);
+    this.#send();
+  }
+
+  /**
+   * Opens the sockets anew, since what the kernel was told of a network interface holds no more. The old ones stay if that fails.
+   *
+   * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
+   */
+  reopen(): void {
+    const sockets = this.#openSockets();
+    const before = this.#ports;
+    this.#counters.kernelDrops += this.kernelDrops() ?? 0;
+    this.#sockets = sockets;
+    this.#ownAddresses = this.#addressesOf(sockets);
+    this.#send();
+    for (const port of before) port.close();
   }
 
   /** Where datagrams are sent. */
@@ -126,6 +135,27 @@ export class PeerDatagrams implements DatagramReceiver {
   close(): void {
     this.#counters.kernelDrops += this.kernelDrops() ?? 0;
     for (const port of this.#ports) port.close();
+  }
+
+  #openSockets(): PeerSockets {
+    const { network, settings, target } = this.#options;
+    return openPeerSockets(network, settings, target, this.#broadcast, this, {
+      onDatagram: (payload) => this.#counters.outbound.refuse(payload, "send only"),
+      onError: (code) => this.onError(code),
+    });
+  }
+
+  #addressesOf({ ownAddress }: PeerSockets): LocalAddresses {
+    const { network } = this.#options;
+    // To a group or a broadcast address the system chooses the source address: any of this host's.
+    const own = ownAddress === undefined ? () => network.localAddresses() : () => [ownAddress];
+    return new LocalAddresses(own, network.clock);
+  }
+
+  #send(): void {
+    const { link, target } = this.#options;
+    const { send } = this.#sockets;
+    if (send !== undefined) link.sendTo(send.sender(target, link.sendReport), familyOf(target.address));
   }
 
   get #ports(): Set<DatagramPort> {

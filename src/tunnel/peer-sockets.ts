@@ -13,6 +13,7 @@ import type { DatagramPort, DatagramReceiver, NetworkInterface } from "../net/da
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
 import { NetError, type Network } from "../net/network.ts";
 import type { Settings } from "../options/settings.ts";
+import { interfaceOf } from "./interface-watch.ts";
 
 /** The original's default. */
 const MULTICAST_TTL = 1;
@@ -102,7 +103,7 @@ function openMulticast(
 }
 
 function interfaceFor(network: Network, settings: Settings, group: Endpoint): NetworkInterface | undefined {
-  const wanted = settings.interface ?? /%(.+)$/.exec(group.address)?.[1];
+  const wanted = interfaceOf(settings, group);
   if (wanted === undefined) return undefined;
   const found = network.findInterface(wanted);
   if (found === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);

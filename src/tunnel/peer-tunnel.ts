@@ -12,6 +12,7 @@ import { isGuarded } from "../options/settings.ts";
 import { Association, type AssociationEvents } from "./association.ts";
 import { written } from "./closing.ts";
 import { failAs } from "./fail-as.ts";
+import { InterfaceWatch, interfaceFinder } from "./interface-watch.ts";
 import { Link } from "./link.ts";
 import { listeningAddresses, ownAddresses } from "./own-addresses.ts";
 import { PeerDatagrams } from "./peer-datagrams.ts";
@@ -39,6 +40,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   #targetAddresses: readonly string[] = [];
   /** In RTP mode of both targets, which are on one host. */
   readonly #sendWatch = new SendWatch(this.network.clock, this.events, () => this.#firstTarget);
+  #interfaceWatch: InterfaceWatch | undefined;
   #supply: StreamSupply | undefined;
 
   async open(): Promise<void> {
@@ -75,6 +77,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
       failAs("ERR_LISTEN")(error);
     }
     this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
+    this.#watchInterface();
   }
 
   get tcp(): readonly Endpoint[] {
@@ -110,6 +113,14 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     this.#associations.add(association);
     void association.gone.then(() => this.#associations.delete(association));
     return association;
+  }
+
+  #watchInterface(): void {
+    const find = interfaceFinder(this.network, this.settings, this.#firstTarget);
+    if (find === undefined) return;
+    const { clock } = this.network;
+    const renew = () => this.#datagrams.forEach((datagrams) => void datagrams.reopen());
+    this.#interfaceWatch = new InterfaceWatch({ clock, events: this.events, find, renew });
   }
 
   get #firstTarget(): Endpoint {
@@ -162,6 +173,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
 
   /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
   protected async finish(deadline: number): Promise<void> {
+    this.#interfaceWatch?.stop();
     for (const datagrams of this.#datagrams) datagrams.stop();
     for (const link of this.links) link.stop();
     this.#supply?.stop();

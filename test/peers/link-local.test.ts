@@ -6,6 +6,7 @@ import { Namespaces } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 
 const test = testNeeding("root", "ip", "tcpdump");
+const LAN_HOST = [process.execPath, new URL("lan-host.ts", import.meta.url).pathname];
 const [A, B] = ["fe80::a", "fe80::b"];
 
 let net: Namespaces;
@@ -13,13 +14,17 @@ let net: Namespaces;
 beforeAll(() => {
   if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
   net = new Namespaces();
+  wire();
+});
+afterEach(() => net?.stopPrograms());
+afterAll(() => net?.[Symbol.asyncDispose]());
+
+function wire(): void {
   net.join(
     { host: "a", name: "wire", addresses: [`${A}/64`] },
     { host: "b", name: "wire", addresses: [`${B}/64`] },
   );
-});
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
+}
 
 /** A program of the other host sends to the UDP port of a tunnel's end, whose target it is. */
 function say(host: string, to: string, port: number): void {
@@ -46,5 +51,32 @@ for (const options of [[], ["-S"], ["-6"], ["-p"]]) {
     say("b", A, 6000);
     await packets.said(new RegExp(`${B}\\.6001 > ${A}\\.6001: UDP, length 6`));
     expect([...server.lines, ...client.lines].filter((line) => line.includes("dropping"))).toEqual([]);
+  });
+}
+
+// The ends of the tunnel are on one host, so that their connection outlasts the interface.
+for (const options of [[], ["-S"], ["-p"]]) {
+  test(`datagrams go to a link-local target whose interface is made again (${options.join(" ") || "plain"})`, async () => {
+    const perSource = options.includes("-p") ? ["-p"] : [];
+    const server = net.start("a", [...UDPTUNNEL, "-vv", ...options, "-s", "::1/5000", `${B}%wire/6000`]);
+    await server.said(/listening/);
+    const client = net.start("a", [...UDPTUNNEL, "-v", ...perSource, "-c", "::1/5000", "::1/6001"]);
+    await client.said(perSource.length > 0 ? /relaying/ : /: connected/);
+    /** The same source each time, whose session there is already. */
+    const arrives = async (text: string) => {
+      const sniff = "exec tcpdump -i wire -n -l --immediate-mode udp >&2";
+      const packets = net.start("b", ["sh", "-c", sniff]);
+      await packets.said(/listening on/);
+      const source = net.start("a", [...LAN_HOST, "7777", "::1", "6001", text, "::1"]);
+      const to = `${A}\\.\\d+ > ${B}\\.6000: UDP, length ${text.length}`;
+      await packets.said(new RegExp(to));
+      await source.stop();
+    };
+    await arrives("first");
+    net.ip("a", "link", "delete", "wire");
+    await server.said(/the network interface wire is gone/);
+    wire();
+    await server.said(/the network interface wire is new or changed/);
+    await arrives("second");
   });
 }

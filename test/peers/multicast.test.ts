@@ -35,6 +35,7 @@ const FAMILIES = {
 type Addresses = (typeof FAMILIES)["IPv4"];
 
 let net: Namespaces;
+let joinB: () => void;
 
 beforeAll(() => {
   if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
@@ -50,7 +51,9 @@ beforeAll(() => {
     lan("a", "end-a", "10.77.1.1", "fd77:1::1"),
     lan("a", "member-a", "10.77.1.2", "10.77.1.3", "fd77:1::2", "fd77:1::3"),
   );
-  net.join(lan("b", "end-b", "10.77.2.1", "fd77:2::1"), lan("b", "member-b", "10.77.2.2", "fd77:2::2"));
+  joinB = () =>
+    net.join(lan("b", "end-b", "10.77.2.1", "fd77:2::1"), lan("b", "member-b", "10.77.2.2", "fd77:2::2"));
+  joinB();
   // Left to the system, groups would go the other way.
   for (const end of ["end-a", "end-b"]) net.ip(end, "route", "add", "239.0.0.0/8", "dev", "wan");
 });
@@ -177,6 +180,41 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
     ]);
     expect(await program.exited).toBe(1);
     expect(program.lines).toEqual(["udptunnel: there is no network interface eth77"]);
+  });
+});
+
+describe("an interface that is removed and made again", () => {
+  const at = { ...FAMILIES.IPv6, group: "ff02::77" };
+
+  /** Removes the cable of the members at b, and makes it anew, as a VLAN's or a virtual interface is when it restarts. */
+  async function remake(b: RunningProgram): Promise<void> {
+    net.ip("end-b", "link", "delete", "lan-b");
+    await b.said(/the network interface lan-b is gone/);
+    joinB();
+    await b.said(/the network interface lan-b is new or changed/);
+  }
+
+  async function bothWays(at: Addresses): Promise<void> {
+    const memberA = await listener(at, "member-a", "lan-a");
+    const memberB = await listener(at, "member-b", "lan-b");
+    send("member-a", "lan-a", at.memberA, at.group, "from-a");
+    await memberB.said(/^from-a/);
+    send("member-b", "lan-b", at.memberB, at.group, "from-b");
+    await memberA.said(/^from-b/);
+  }
+
+  for (const [family, at] of Object.entries(FAMILIES)) {
+    test(`joins the group again, and sends to it (${family})`, async () => {
+      const { b } = await groupTunnel(at);
+      await remake(b);
+      await bothWays(at);
+    });
+  }
+
+  test("joins a link-local group again, and sends to it", async () => {
+    const { b } = await tunnel([`ff02::77%lan-a/${PORT}`], [`ff02::77%lan-b/${PORT}`]);
+    await remake(b);
+    await bothWays(at);
   });
 });
 

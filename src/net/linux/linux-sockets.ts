@@ -18,7 +18,7 @@ import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
 import { LinuxReceiveGate } from "./receive-gate.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
-import { encodeSockaddr } from "./sockaddr.ts";
+import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
 import {
   clearReceiveDetails,
   type Keepalive,
@@ -165,6 +165,10 @@ export class LinuxSockets implements SystemSockets {
       ...(mark !== undefined && { markValue: mark }),
       ...(tos !== undefined && { tos }),
     });
+  }
+
+  interfaceIndex(name: string): number | undefined {
+    return interfaceIndex(this.#libc, name);
   }
 
   descriptorLimit(): number | undefined {

@@ -67,7 +67,7 @@ function sockaddrIn6(address: number[], port: number, scope: number): Memory {
 }
 
 /** The index of the interface a zone names, by name or number (RFC 4007, 11.2). */
-function interfaceIndex(libc: Libc, zone: string): number | undefined {
+export function interfaceIndex(libc: Libc, zone: string): number | undefined {
   if (/^\d{1,9}$/.test(zone)) return Number(zone);
   const text = new TextEncoder().encode(zone);
   const name = memory(text.length + 1);

@@ -26,6 +26,8 @@ export class MemoryWire {
   readonly names = new Map<string, string[]>();
   /** Every name looked up, in order. */
   readonly lookups: string[] = [];
+  /** The interface of every host; undefined while it is gone. */
+  interface: Pick<NetworkInterface, "name" | "id"> | undefined = { name: "mem0", id: "1" };
   /** Broadcast addresses, with the networks they reach. */
   readonly broadcasts = new Map<string, readonly string[]>();
   /** Addresses that no host has: nothing can be bound to them. */
@@ -92,14 +94,17 @@ export class MemoryNetwork implements Network {
     const fault = this.#wire.socketFault(options);
     if (fault !== undefined) throw new NetError(fault, `cannot bind UDP ${formatEndpoint(bind)}: ${fault}`);
     const ports = this.#wire.datagramPorts;
-    if (ports.has(key)) throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
+    if (ports.has(key) && !options.shared)
+      throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
     const deliver = (from: Endpoint, to: Endpoint, payload: Uint8Array) => {
       this.clock.endOfTurn(() => {
         if (this.#wire.blackHoles.has(to.address)) return;
         if (!this.#wire.inject(from, to, payload)) receiver.onError("ECONNREFUSED");
       });
     };
-    const port = new MemoryDatagramPort(local, receiver, deliver, () => ports.delete(key));
+    const port: MemoryDatagramPort = new MemoryDatagramPort(local, receiver, deliver, () => {
+      if (ports.get(key) === port) ports.delete(key); // a later one may share the port
+    });
     ports.set(key, port);
     return port;
   }
@@ -109,7 +114,9 @@ export class MemoryNetwork implements Network {
   }
 
   findInterface(nameOrAddress: string): NetworkInterface | undefined {
-    return nameOrAddress === this.#address ? { name: "mem0", address4: this.#address } : undefined;
+    const found = this.#wire.interface;
+    const wanted = nameOrAddress === found?.name || nameOrAddress === this.#address;
+    return found && wanted ? { ...found, address4: this.#address } : undefined;
   }
 
   localAddresses(): string[] {
