@@ -9,6 +9,7 @@ import type { DisconnectReason, EventSource, RefusalReason } from "../observe/ev
 import { sum } from "../observe/stats.ts";
 import { AddressFilter } from "./address-filter.ts";
 import { reasonOf } from "./association.ts";
+import { InterfaceWatch, interfaceFinder } from "./interface-watch.ts";
 import type { Link, StreamEnd } from "./link.ts";
 import { openAtEach, placeOf } from "./own-addresses.ts";
 import { SendWatch } from "./send-watch.ts";
@@ -31,6 +32,7 @@ export class SessionServer implements SessionKeeper {
   readonly #doorkeeper: ServerDoorkeeper;
   readonly #perAddress = new Map<string, number>();
   readonly #listeners: readonly StreamListener[];
+  readonly #interfaceWatch: InterfaceWatch | undefined;
   #stopped = false;
 
   /**
@@ -63,6 +65,9 @@ export class SessionServer implements SessionKeeper {
       answering.allowOnly(target.addresses);
       for (const session of this.sessions) session.retarget();
     });
+    const find = interfaceFinder(network, {}, target.endpoint);
+    const renew = () => [...this.sessions].forEach((session) => void session.renew());
+    this.#interfaceWatch = find && new InterfaceWatch({ clock: network.clock, events, find, renew });
   }
 
   get listening(): readonly Endpoint[] {
@@ -96,6 +101,7 @@ export class SessionServer implements SessionKeeper {
 
   close(): void {
     this.#context.target.stop();
+    this.#interfaceWatch?.stop();
   }
 
   #offer(stream: StreamPort): void {
@@ -188,6 +194,11 @@ class ServerSession implements Session {
   /** The target has another address. */
   retarget(): void {
     this.#udp.retarget();
+  }
+
+  /** The interface to the target is another one. */
+  renew(): void {
+    this.#udp.renew();
   }
 
   shrink(): void {

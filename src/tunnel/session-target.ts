@@ -90,6 +90,13 @@ export class SessionTarget {
     this.#link().sendTo(undefined, undefined);
   }
 
+  /** The interface to the target is another one: the next datagram opens a socket anew. */
+  renew(): void {
+    if (this.#socket === undefined) return;
+    this.#link().sendTo(undefined, undefined);
+    this.#replace(undefined);
+  }
+
   close(): void {
     this.#closed = true;
     this.#replace(undefined);

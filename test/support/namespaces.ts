@@ -20,6 +20,9 @@ export class Namespaces implements AsyncDisposable {
     const peer = ["peer", "name", other.name, "netns", this.#prefix + other.host];
     this.ip(one.host, "link", "add", one.name, "type", "veth", ...peer);
     for (const { host, name, addresses } of [one, other]) {
+      // Else it makes a link-local address of its own, too, and may send from that.
+      if (addresses.some((address) => address.startsWith("fe80:")))
+        this.ip(host, "link", "set", name, "addrgenmode", "none");
       for (const address of addresses) {
         const now = address.includes(":") ? ["nodad"] : [];
         this.ip(host, "address", "add", address, "dev", name, ...now);
