@@ -15,7 +15,11 @@ import { PathRate } from "./path-rate.ts";
 /** The queue in the network that is meant to be: this long, or a share of the least round trip time. */
 const QUEUE_MS = 20;
 const QUEUE_SHARE = 1 / 4;
-/** In flight there is always room for this many segments, else the peer's delayed acknowledgements stop everything. */
+/**
+ * That queue holds this many segments at least: else the peer's delayed acknowledgements stop everything, and a rate that
+ * was once measured as very low could never grow, as less than a segment more is not written (seen: 2 % of a path of 20
+ * Mbit/s, for good).
+ */
 const SEGMENTS_MIN = 2;
 /** Where segments are huge (65,483 bytes on loopback), this much is worth a write all the same. */
 const WORTHWHILE_BYTES = 1448;
@@ -64,14 +68,11 @@ export class SendWindow {
   }
 
   #inFlightRoom(gauge: StreamGauge, bytesPerMs: number): number {
-    const { minRttMs, rttMs, mssBytes, inFlightBytes, unsentBytes } = gauge;
+    const { minRttMs, rttMs, mssBytes, unsentBytes } = gauge;
     const queueMs = Math.max(QUEUE_MS, minRttMs * QUEUE_SHARE);
     if (rttMs > minRttMs + queueMs && bytesPerMs > 0) this.#pathWasFull = true;
     if (!this.#pathWasFull || !this.#boundInFlight) return Infinity;
-    const path = Math.max(SEGMENTS_MIN * mssBytes, bytesPerMs * (minRttMs + queueMs));
-    const room = path - inFlightBytes - unsentBytes;
-    // Rounded up to a segment: where only a few fit, rounding down would take away all that the rate could grow by, so that
-    // a rate once measured too low would stay so for good (seen: 2 % of a path of 20 Mbit/s).
-    return room > 0 ? Math.max(room, Math.min(mssBytes, WORTHWHILE_BYTES)) : room;
+    const queueBytes = Math.max(SEGMENTS_MIN * mssBytes, bytesPerMs * queueMs);
+    return bytesPerMs * minRttMs + queueBytes - gauge.inFlightBytes - unsentBytes;
   }
 }
