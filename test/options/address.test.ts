@@ -90,6 +90,7 @@ const BAD: Bad[] = [
   ["192.0.2.1%eth0/5000", TARGET, "is not an address"],
   ["fe80::1%/5000", TARGET, '"fe80::1%" is not an address'],
   ["[fe80::1%]:5000", TARGET, '"[fe80::1%]" is not an address'],
+  ["fe80::1%\u001b/5000", TARGET, '"fe80::1%\\u001b" is not an address'],
   ["[host]:5000", TARGET, '"[host]" is not an address'],
   ["[192.0.2.1]:5000", TARGET, '"[192.0.2.1]" is not an address'],
   ["[::1:5000", TARGET, '"[::1:5000" is not an address'],
