@@ -22,6 +22,7 @@ import { listeningAddresses, openAtEach, placeOf } from "../tunnel/own-addresses
 import { reloadCertificates } from "../tunnel/reload-certificates.ts";
 import { ServerDoorkeeper } from "../tunnel/server-doorkeeper.ts";
 import { SessionTable } from "../tunnel/session-table.ts";
+import { explained } from "../tunnel/start-advice.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
 
@@ -79,9 +80,17 @@ export async function listenChannels(
   const { listen, family } = opened.settings;
   const addresses = await listeningAddresses(opened.network, listen?.address, family);
   signal?.throwIfAborted();
-  const server = new ListeningServer(opened, addresses, onChannel);
+  const server = openServer(opened, addresses, onChannel);
   closeOnAbort(server, signal);
   return server;
+}
+
+function openServer(...given: ConstructorParameters<typeof ListeningServer>): ListeningServer {
+  try {
+    return new ListeningServer(...given);
+  } catch (error) {
+    throw explained(error, given[0].settings, (key) => key);
+  }
 }
 
 interface Opened {

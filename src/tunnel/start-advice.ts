@@ -8,8 +8,11 @@ import type { Settings } from "../options/settings.ts";
 /** What the giver of the options calls the option with this key. */
 export type NameOf = (key: string) => string;
 
+/** Of a tunnel, or of channels, which have no UDP port. */
+type Given = Partial<Settings>;
+
 /** The error that a start has failed with, in the words of the options' giver and with advice where there is any. */
-export function explained(error: unknown, settings: Settings, nameOf: NameOf): unknown {
+export function explained(error: unknown, settings: Given, nameOf: NameOf): unknown {
   if (error instanceof OptionsError) {
     return new OptionsError(error.problems.map((each) => ({ ...each, option: nameOf(each.option) })));
   }
@@ -19,7 +22,7 @@ export function explained(error: unknown, settings: Settings, nameOf: NameOf): u
   return new TunnelError(error.code, `${error.message}; ${advice}`, { cause: error.cause });
 }
 
-function adviceFor({ code, cause }: TunnelError, settings: Settings, nameOf: NameOf): string | undefined {
+function adviceFor({ code, cause }: TunnelError, settings: Given, nameOf: NameOf): string | undefined {
   const ofListener = code === "ERR_LISTEN";
   if (!ofListener && code !== "ERR_UDP_BIND" && code !== "ERR_PERMISSION") return undefined;
   switch (errorCode(cause)) {
@@ -41,12 +44,12 @@ function adviceFor({ code, cause }: TunnelError, settings: Settings, nameOf: Nam
   }
 }
 
-function portInUse(settings: Settings, nameOf: NameOf): string {
+function portInUse(settings: Given, nameOf: NameOf): string {
   const { perSource, rtp, once, udpReceiveOnly, target } = settings;
   const bind = nameOf("bind");
   if (perSource)
     return `another program has that port: give another one, or another local address with ${bind}`;
-  if (isMulticast(target.host))
+  if (isMulticast(target?.host ?? ""))
     return "another program has that port, and does not share it: end that program";
   const apart = `another local address with ${bind} (127.0.0.2, say) if that program uses one address only`;
   const who = "another program has that port, perhaps the one whose datagrams are to be carried";
@@ -56,8 +59,8 @@ function portInUse(settings: Settings, nameOf: NameOf): string {
     : `${who}: give ${nameOf("perSource")} on both ends, or ${apart}`;
 }
 
-function isPrivileged({ listen, target, bindPort }: Settings): boolean {
-  return [listen?.port, bindPort ?? target.port].some(
+function isPrivileged({ listen, target, bindPort }: Given): boolean {
+  return [listen?.port, bindPort ?? target?.port].some(
     (port) => port !== undefined && port > 0 && port < 1024,
   );
 }

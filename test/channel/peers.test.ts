@@ -41,6 +41,7 @@ test("on loopback, a server that is not there is ERR_DIAL, a port in use ERR_LIS
   const again = listenChannels({ listen: `127.0.0.1/${server.tcp[0]?.port}` }, () => {});
   expect(await again.catch((error: unknown) => error)).toMatchObject({
     code: "ERR_LISTEN",
+    message: expect.stringContaining("give another one with listen"),
     cause: { code: "EADDRINUSE" },
   });
 });

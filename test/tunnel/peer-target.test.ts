@@ -4,7 +4,9 @@ import { server } from "../options/given.ts";
 
 const network = {
   findInterface: (name: string) =>
-    name === "br-lan" || name === "192.0.2.1" ? { name: "br-lan", address4: "192.0.2.1" } : undefined,
+    name === "br-lan" || name === "192.0.2.1"
+      ? { name: "br-lan", id: "1", address4: "192.0.2.1" }
+      : undefined,
 };
 const zoned = (target: string, on?: string) =>
   withZone(network, server({ target: `${target}/5000`, ...(on !== undefined && { interface: on }) }), target);
