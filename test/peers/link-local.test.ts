@@ -80,3 +80,29 @@ for (const options of [[], ["-S"], ["-p"]]) {
     await arrives("second");
   });
 }
+
+test("a session's link-local source is answered again when the interface is made again", async () => {
+  const target = net.start("a", [...LAN_HOST, "7000", "::1", "9", "unheard", "::1"]);
+  await target.said(/^ready/);
+  const server = net.start("a", [...UDPTUNNEL, "-p", "-v", "-s", "::1/5000", "::1/7000"]);
+  await server.said(/listening/);
+  const client = net.start("a", [...UDPTUNNEL, "-p", "-v", "-c", "::1/5000", "::/6001"]);
+  await client.said(/relaying/);
+  const ask = async (what: string) => {
+    const source = net.start("b", [
+      ...LAN_HOST,
+      "7777",
+      `${A}%wire`,
+      "6001",
+      `question ${what}`,
+      `${B}%wire`,
+    ]);
+    await source.said(new RegExp(`answer to question ${what}`));
+    await source.stop();
+  };
+  await ask("first");
+  net.ip("a", "link", "delete", "wire");
+  wire();
+  await ask("second");
+  expect(client.lines.filter((line) => line.includes("session for"))).toHaveLength(1);
+});

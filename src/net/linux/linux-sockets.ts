@@ -13,7 +13,7 @@ import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { DescriptorReserve } from "./descriptor-reserve.ts";
 import { beginDial } from "./dial.ts";
 import { DropFilter } from "./drop-filter.ts";
-import { type Libc, openLibc } from "./libc.ts";
+import { type Libc, type Memory, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
 import { LinuxReceiveGate } from "./receive-gate.ts";
@@ -120,7 +120,17 @@ export class LinuxSockets implements SystemSockets {
   transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined {
     const to = target && encodeSockaddr(this.#libc, target, family);
     if (typeof to === "string") return undefined;
-    return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to }, systemClock.now);
+    const zoned = target !== undefined && to !== undefined && target.address.includes("%");
+    const renew = zoned ? () => this.#renew(to, target, family) : undefined;
+    return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to, renew }, systemClock.now);
+  }
+
+  /** Encodes a target anew, whose zone may name another interface than before. @returns whether it does. */
+  #renew(to: Memory, target: Endpoint, family: Family): boolean {
+    const now = encodeSockaddr(this.#libc, target, family);
+    if (typeof now === "string" || Buffer.compare(now, to) === 0) return false;
+    to.set(now);
+    return true;
   }
 
   prepareListener(fd: number): void {

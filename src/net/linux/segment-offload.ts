@@ -25,6 +25,8 @@ export const PLAIN_MS = 60_000;
 // A segment must fit the path's MTU: EMSGSIZE, before Linux 6.14 EINVAL. Sent plainly it is fragmented and arrives.
 const REFUSALS_OF_A_LENGTH = ["EMSGSIZE", "EINVAL"];
 // No checksum offload on the way out (EIO), or the option is not known.
+// The interface that the zone of a link-local target named is gone.
+const REFUSALS_OF_A_ZONE = ["ENETUNREACH", "ENODEV", "EINVAL"];
 const REFUSALS_OF_OFFLOAD = ["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"];
 
 export interface OffloadTarget {
@@ -32,6 +34,8 @@ export interface OffloadTarget {
   readonly socket: { readonly fd: number };
   /** The target in the socket's family, see `encodeSockaddr`; absent on a connected socket. */
   readonly to?: Memory | undefined;
+  /** Writes into `to` where its zone leads now, the interface being perhaps another one. @returns whether that has changed. */
+  readonly renew?: (() => boolean) | undefined;
 }
 
 /** Sends with segment offload where it can and plainly where it cannot, in order either way. */
@@ -45,16 +49,18 @@ export class OffloadTransmitter implements Transmitter {
   readonly #scratch: OffloadScratch;
   readonly #socket: OffloadTarget["socket"];
   readonly #name: MessageName;
+  readonly #renew: OffloadTarget["renew"];
   readonly #now: () => number;
   #plainFromBytes = Infinity;
   #plainUntil = 0;
 
   /** @param now the current time in milliseconds; any clock that never goes back. */
-  constructor(libc: Libc, scratch: OffloadScratch, { socket, to }: OffloadTarget, now: () => number) {
+  constructor(libc: Libc, scratch: OffloadScratch, { socket, to, renew }: OffloadTarget, now: () => number) {
     this.#libc = libc;
     this.#scratch = scratch;
     this.#socket = socket;
     this.#name = { sockaddr: to, address: to === undefined ? 0 : libc.addressOf(to.buffer) };
+    this.#renew = renew;
     this.#now = now;
   }
 
@@ -63,7 +69,10 @@ export class OffloadTransmitter implements Transmitter {
     this.refusal = "";
     if (this.#plainFromBytes !== Infinity && this.#now() >= this.#plainUntil) this.#plainFromBytes = Infinity;
     let next = batch.from;
-    while (next < batch.count && this.refusal === "") next = this.#sendFrom(batch, next);
+    while (next < batch.count && this.refusal === "") {
+      next = this.#sendFrom(batch, next);
+      if (REFUSALS_OF_A_ZONE.includes(this.refusal) && this.#renew?.()) this.refusal = "";
+    }
     return next - batch.from;
   }
 
