@@ -39,7 +39,11 @@ export function describe(event: TunnelEvent): string {
         "--max-sessions allows more"
       );
     case "peer lacks sessions":
-      return `${event.server} has closed three connections without answering: does its end lack --per-source (-p)?`;
+      return (
+        `${event.server} has closed three connections in a row without answering: its end may lack --per-source (-p), have ` +
+        "no session left (--max-sessions, --max-sessions-per-address), not allow this address (--allow), or want TLS or a " +
+        "secret; or something else listens there. If it is a udptunnel, its log says which"
+      );
     case "few descriptors":
       return (
         `the limit of ${event.limit} open files holds ${event.sessions} sessions, not ${event.wanted}; ` +

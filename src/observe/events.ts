@@ -144,12 +144,16 @@ const WARNINGS = new Set<EventType>([
   "certificates kept",
 ]);
 
+/** The `code` of a failed dial whose connection came up, and ended before anything had come of it. */
+export const HUNG_UP = "HUNG_UP";
+
 /**
  * What is a warning once, by a kind of its own: the code of a connection that TLS ended, since it is more often a mistake of
- * ours than the network's, and a limit of this host.
+ * ours than the network's; a limit of this host; a server that hangs up, which may have refused before.
  */
 function kindOf(event: TunnelEvent): string | undefined {
   if (event.type === "connection refused" && event.reason === "fd limit") return event.reason;
+  if (event.type === "dial failed" && event.code === HUNG_UP) return HUNG_UP;
   return "code" in event && isTlsCode(event.code) ? event.code : undefined;
 }
 
@@ -176,13 +180,17 @@ export class EventSource {
     return this.#repeats.isDue(type, this.#now());
   }
 
-  /** Reports an event. */
-  report(event: TunnelEvent): void {
+  /**
+   * Reports an event.
+   *
+   * @param again it repeats one that led nowhere: only who watches closely is to be told.
+   */
+  report(event: TunnelEvent, again = false): void {
     const { type } = event;
     const kind = kindOf(event);
     const recurs = OF_DATAGRAMS.has(type) || LASTING.has(type) || kind !== undefined;
     const level = this.#levelOf(type, kind);
-    if (!recurs) return this.#tell(event, level, 0);
+    if (!recurs) return this.#tell(event, again ? "debug" : level, 0);
     const repeats = this.#repeats.admit(kind ?? type, this.#now());
     if (repeats !== undefined) this.#tell(event, level, repeats);
     else if (!OF_DATAGRAMS.has(type)) this.#tell(event, LASTING.has(type) ? "debug" : "info", 0);
@@ -209,5 +217,6 @@ export class EventSource {
   /** Makes the next event of this kind news again. */
   forget(type: EventType): void {
     this.#repeats.forget(type);
+    if (type === "dial failed") this.#repeats.forget(HUNG_UP);
   }
 }

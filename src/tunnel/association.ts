@@ -47,6 +47,11 @@ export class Association {
     return this.#ended;
   }
 
+  /** Whether a whole frame has come from the peer. */
+  get heard(): boolean {
+    return this.#links.some((link, index) => this.#streams[index] !== undefined && link.heard);
+  }
+
   has(index: number): boolean {
     return this.#streams[index] !== undefined;
   }

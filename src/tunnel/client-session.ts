@@ -7,6 +7,7 @@ import type { StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason } from "../observe/events.ts";
 import { reasonOf } from "./association.ts";
 import type { Link, StreamEnd } from "./link.ts";
+import { USEFUL_MS } from "./redial-policy.ts";
 import type { SendWatch } from "./send-watch.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";
 import type { StreamSeeker } from "./session-dialler.ts";
@@ -15,15 +16,15 @@ import type { Trace } from "./tunnel.ts";
 /** After a connection that brought nothing, the next dial waits this long, then twice as long, up to the longest. */
 const REDIAL_FIRST_MS = 100;
 const REDIAL_LONGEST_MS = 5000;
-/** A connection that ends without an answer after so short a time was not wanted. */
-const SHORT_LIFE_MS = 10_000;
 
 export interface ClientSessionEvents {
   /** The session needs a stream: `onStream` is to be called with one. */
   onSeek(session: ClientSession): void;
   /** Another datagram waits for a stream that has been asked for. */
   onWaiting(): void;
-  /** A stream has ended. @param unread the peer never answered on it. */
+  /** The peer has answered: the first frame of a stream has come. */
+  onHeard(): void;
+  /** A stream has ended. @param unread the peer never answered on it, and it was short. */
   onStreamEnd(
     session: ClientSession,
     reason: DisconnectReason,
@@ -57,6 +58,7 @@ export class ClientSession implements StreamSeeker, Session {
     this.#events = events;
     this.#link = sessionLink(context, {
       onWanted: () => this.#onWanted(),
+      onHeard: () => events.onHeard(),
       trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
       sendWatch,
     });
@@ -112,7 +114,7 @@ export class ClientSession implements StreamSeeker, Session {
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
     const now = this.#context.network.clock.now();
     // One that lived was read, or was idle; traffic that goes one way never has an answer.
-    const unread = this.#link.streamBytes === 0 && now - this.#attachedAt < SHORT_LIFE_MS;
+    const unread = !this.#link.heard && now - this.#attachedAt < USEFUL_MS;
     if (unread) this.#redialAt = now + this.#redialMs;
     this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
     const late = this.#link.detach();

@@ -37,6 +37,8 @@ export interface InboundOptions {
   openSender?: (() => void) | undefined;
   /** Called with the stream and the length of each datagram that comes out of it, for -vv. */
   trace?: ((stream: StreamPort, bytes: number) => void) | undefined;
+  /** Called when the first whole frame of a stream has come. */
+  onHeard?: (() => void) | undefined;
   /** Notified when the kernel refuses to send, and when it takes datagrams after that. */
   sendWatch?: SendWatch | undefined;
 }
@@ -48,6 +50,8 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   stopped = false;
   /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
   streamBytes = 0;
+  /** Whether a whole frame has come from the present stream; kept after it ended, until the next. */
+  heard = false;
   /** Bytes of chunks of which some is not delivered yet. */
   undeliveredBytes = 0;
   readonly #options: InboundOptions;
@@ -99,6 +103,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     const waiting = this.#decoder.frames;
     this.#receive(this.#decoder, chunk);
     this.streamBytes += chunk.length;
+    if (!this.heard && this.#decoder.frames > 0) this.#onHeard();
     if (this.stopped && waiting === 0) return this.#dropUndelivered("closing");
     this.#chunkAt = now;
     this.#changeUndelivered(chunk.length);
@@ -116,11 +121,17 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     }
   }
 
+  #onHeard(): void {
+    this.heard = true;
+    this.#options.onHeard?.();
+  }
+
   /** Goes on with a new stream, which begins on a frame boundary. */
   open(stream: StreamPort): void {
     this.#stream = stream;
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
+    this.heard = false;
     this.#paused = false;
     this.#gone = false;
   }

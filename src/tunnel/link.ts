@@ -65,9 +65,9 @@ export class Link implements StreamReceiver {
     return this.#stream;
   }
 
-  /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
-  get streamBytes(): number {
-    return this.#inbound.streamBytes;
+  /** Whether a whole frame has come from the present stream; kept after it ended, until the next. */
+  get heard(): boolean {
+    return this.#inbound.heard;
   }
 
   /** Datagrams received and neither sent nor dropped yet. */

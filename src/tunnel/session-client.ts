@@ -84,6 +84,11 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     this.#dialler.hurry();
   }
 
+  onHeard(): void {
+    this.#unread = 0;
+    this.#dialler.onUseful();
+  }
+
   onStreamEnd(
     session: ClientSession,
     reason: DisconnectReason,
@@ -91,11 +96,14 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     unread: boolean,
   ): void {
     const { source } = session;
-    this.#events.report({ type: "session disconnected", source, reason, code });
     this.#unread = unread ? this.#unread + 1 : 0;
+    const again = this.#unread > UNREAD_MAX;
+    this.#events.report({ type: "session disconnected", source, reason, code }, again);
     if (this.#unread === UNREAD_MAX) {
       this.#events.report({ type: "peer lacks sessions", server: this.#directory.name });
     }
+    if (unread) this.#dialler.onHungUp();
+    else this.#dialler.onUseful();
   }
 
   /** Ends a session; its source gets a new one when it sends again. */

@@ -1,8 +1,14 @@
 /**
- * Dials for the sessions of a per-source client. While the server answers, each session gets its dial, so many at a
- * time. When it does not, one dial at a time finds out when it is back: thousands of sessions make no storm.
+ * Dials for the sessions of a per-source client. While the server answers, each session gets its dial, at most
+ * DIALS_MAX at a time. When it does not, one dial at a time finds out when it is back: thousands of sessions make no storm.
+ *
+ * A server can also accept connections and hang up: a balancer without a server behind it, a limit, an end without `-p`.
+ * So a connection found in this way is on trial at first, and the other sessions wait: until the peer's first frame has
+ * come, or for a moment, since traffic may go one way. Only a frame, or a long life, counts as success for the pauses
+ * and the log.
  */
 
+import type { Timer } from "../net/clock.ts";
 import { NetError, type Network, networkFailure } from "../net/network.ts";
 import type { DialTarget, StreamPort } from "../net/stream-port.ts";
 import type { EventSource } from "../observe/events.ts";
@@ -14,6 +20,9 @@ import { discard } from "./session.ts";
 const CONNECT_TIMEOUT_MS = 5000;
 /** Dials under way at once. */
 const DIALS_MAX = 64;
+/** How long the first connection is on trial: twice as long after each that the server hung up, up to the longest. */
+const TRIAL_MS = 300;
+const TRIAL_LONGEST_MS = 5000;
 
 /** Somebody who needs a stream. */
 export interface StreamSeeker {
@@ -34,6 +43,9 @@ export class SessionDialler {
   /** Where the server answered last; undefined while it does not answer. */
   #server: DialTarget | undefined;
   #probing = false;
+  /** While it runs, the server has accepted one connection, and nothing has come of it yet. */
+  #trial: Timer | undefined;
+  #trialMs = TRIAL_MS;
   #pause: RedialPause | undefined;
   #stopped = false;
   #answered = true;
@@ -58,6 +70,26 @@ export class SessionDialler {
     this.#pause?.want();
   }
 
+  /** Something useful has come of a connection. */
+  onUseful(): void {
+    this.#policy.reset();
+    this.#trialMs = TRIAL_MS;
+    this.#events.forget("dial failed");
+    if (this.#trial !== undefined) this.#endTrial();
+  }
+
+  /** The server has accepted a connection and ended it before anything came: others would fare no better now. */
+  onHungUp(): void {
+    if (this.#stopped || this.#pause !== undefined) return;
+    if (this.#trial !== undefined) this.#answered = false;
+    this.#trial?.cancel();
+    this.#trial = undefined;
+    this.#trialMs = Math.min(TRIAL_LONGEST_MS, 2 * this.#trialMs);
+    this.#server = undefined;
+    this.#directory.moveOn();
+    this.#wait();
+  }
+
   /** This seeker wants no stream any more. */
   forget(seeker: StreamSeeker): void {
     this.#waiting.delete(seeker);
@@ -71,11 +103,12 @@ export class SessionDialler {
   stop(): void {
     this.#stopped = true;
     this.#pause?.cancel();
+    this.#trial?.cancel();
     for (const cancel of this.#cancels) cancel();
   }
 
   #proceed(): void {
-    if (this.#stopped || this.#pause !== undefined || this.#probing) return;
+    if (this.#stopped || this.#pause !== undefined || this.#trial !== undefined || this.#probing) return;
     if (this.#server === undefined) {
       if (this.#waiting.size > 0) void this.#probe();
       return;
@@ -104,9 +137,9 @@ export class SessionDialler {
       for (const server of await this.#directory.addresses()) {
         if (this.#stopped) return;
         failure = await this.#connect(server, (stream) => {
-          this.#server = server;
           const [first] = this.#waiting;
           if (first !== undefined) this.#waiting.delete(first);
+          this.#beginTrial(server, first?.seeking === true);
           this.#hand(stream, first);
         });
         if (failure === undefined) break;
@@ -117,14 +150,25 @@ export class SessionDialler {
       this.#probing = false;
     }
     if (this.#stopped) return;
-    this.#answered = failure === undefined;
-    if (failure === undefined) {
-      this.#policy.reset();
-      this.#events.forget("dial failed");
-    } else {
+    if (failure !== undefined) {
+      this.#answered = false;
+      this.#report(failure, this.#wait());
       this.#directory.moveOn();
-      this.#wait(failure);
     }
+    this.#proceed();
+  }
+
+  /** The server has accepted a connection. @param used whether a session takes it, so that something can come of it. */
+  #beginTrial(server: DialTarget, used: boolean): void {
+    this.#server = server;
+    if (used) this.#trial = this.#network.clock.after(this.#trialMs, () => this.#endTrial());
+    else this.#answered = true;
+  }
+
+  #endTrial(): void {
+    this.#trial?.cancel();
+    this.#trial = undefined;
+    this.#answered = true;
     this.#proceed();
   }
 
@@ -169,14 +213,18 @@ export class SessionDialler {
     });
   }
 
-  #wait(failure: NetError): void {
+  /** @returns how long nobody is dialled. */
+  #wait(): number {
     const { clock } = this.#network;
     const { delayMs } = this.#policy.onDown(clock.now());
-    const { code, message } = failure;
-    this.#events.report({ type: "dial failed", to: this.#directory.name, code, message, retryInMs: delayMs });
     this.#pause = new RedialPause(clock, delayMs, () => {
       this.#pause = undefined;
       this.#proceed();
     });
+    return delayMs;
+  }
+
+  #report({ code, message }: NetError, retryInMs: number): void {
+    this.#events.report({ type: "dial failed", to: this.#directory.name, code, message, retryInMs });
   }
 }

@@ -28,7 +28,7 @@ export interface SessionContext {
 /** The link of a session. Its queue grows when it must; what waits for the dial does not age. */
 export function sessionLink(
   context: SessionContext,
-  hooks: Pick<LinkOptions, "onWanted" | "openSender" | "trace" | "sendWatch">,
+  hooks: Pick<LinkOptions, "onWanted" | "onHeard" | "openSender" | "trace" | "sendWatch">,
 ): Link {
   const { settings, network, counters, budget } = context;
   const { queueBytesMax: bytesMax, maxDelayMs } = settings;

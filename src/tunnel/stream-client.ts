@@ -4,9 +4,10 @@ import { TunnelError } from "../errors.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { NetError, networkFailure } from "../net/network.ts";
 import type { Dial, DialTarget } from "../net/stream-port.ts";
+import { HUNG_UP } from "../observe/events.ts";
 import type { Association } from "./association.ts";
 import { RedialPause } from "./redial-pause.ts";
-import { RedialPolicy } from "./redial-policy.ts";
+import { RedialPolicy, USEFUL_MS } from "./redial-policy.ts";
 import type { ServerDirectory } from "./server-directory.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
 
@@ -21,6 +22,8 @@ export class StreamClient implements StreamSupply {
   #association: Association | undefined;
   #abandonDial: (() => void) | undefined;
   #pause: RedialPause | undefined;
+  /** The last connection was up, and ended before anything had come of it. */
+  #hungUp = false;
   #stopped = false;
 
   constructor(context: SupplyContext, directory: ServerDirectory) {
@@ -86,9 +89,9 @@ export class StreamClient implements StreamSupply {
 
   /** One try: all the streams of a pair at once. Settles when the association has ended, or with why it never was. */
   #serveAddress(first: DialTarget): Promise<NetError | undefined> {
-    const { network, events, streams } = this.#context;
+    const { network, events, streams, endsWithStream } = this.#context;
     return new Promise((resolve, reject) => {
-      let up = false;
+      let upAt: number | undefined;
       const giveUp = (failure: unknown) => {
         this.#abandonDial = undefined;
         timer.cancel();
@@ -99,19 +102,22 @@ export class StreamClient implements StreamSupply {
       };
       const association = this.#context.associate({
         onUp: ([stream]) => {
-          up = true;
           timer.cancel();
           this.#abandonDial = undefined;
-          this.#policy.onUp(network.clock.now());
-          events.forget("dial failed");
+          upAt = network.clock.now();
+          this.#policy.onUp(upAt);
           if (stream) events.report({ type: "connected", local: stream.local, remote: first });
         },
         onEnded: (reason, code) => {
           this.#association = undefined;
-          if (!up)
+          if (upAt === undefined)
             return giveUp(new NetError(code ?? "ECONNRESET", `${formatEndpoint(first)} hung up: ${reason}`));
-          events.report({ type: "disconnected", remote: first, reason, code });
-          resolve(undefined);
+          events.report({ type: "disconnected", remote: first, reason, code }, this.#hungUp);
+          const useful = association.heard || network.clock.now() - upAt >= USEFUL_MS;
+          this.#hungUp = !useful;
+          if (useful) events.forget("dial failed");
+          if (useful || endsWithStream) return resolve(undefined);
+          resolve(new NetError(HUNG_UP, hungUp(first, code ?? reason)));
         },
       });
       this.#association = association;
@@ -128,4 +134,12 @@ export class StreamClient implements StreamSupply {
       });
     });
   }
+}
+
+/** What it may mean that a connection ended at once: the server alone knows. */
+function hungUp(server: Endpoint, reason: string): string {
+  return (
+    `${formatEndpoint(server)} accepts the connection and ends it before anything has come (${reason}): it may serve ` +
+    "another client, not allow this address, or want TLS, a secret, -p or -r as it has; or something else listens there"
+  );
 }

@@ -1,6 +1,8 @@
 /** What a client with many sessions does when its server is gone, and when it is back. */
 
 import { describe, expect, test } from "bun:test";
+import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import { SERVER, TCP_PORT } from "../support/memory-tunnels.ts";
 import { SERVER_ENDPOINT, SessionScene } from "./session-scene.ts";
 
 /** A client whose server is gone and whose sources have all sent. */
@@ -155,4 +157,80 @@ test("a second server is tried when the first does not answer", async () => {
   expect(scene.wire.dialled).toEqual(["10.9.9.9:4000", SERVER_ENDPOINT]);
   expect(source.answers).toEqual(["re hello"]);
   await scene.end();
+});
+
+describe("a server that accepts connections and hangs up", () => {
+  /** A client with this many sources that all send ten times a second, for this long. */
+  async function hungUpOn(sources: number, seconds: number, afterMs = 0) {
+    const scene = new SessionScene();
+    const listener = new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => {
+      stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
+      scene.clock.after(afterMs, () => stream.terminate());
+    });
+    const client = await scene.client();
+    const all = Array.from({ length: sources }, (_, n) => scene.source(10_000 + n));
+    const dialsBySecond: number[] = [];
+    for (let second = 0; second < seconds; second++) {
+      const before = scene.dials;
+      for (let turn = 0; turn < 10; turn++) {
+        for (const source of all) source.send("hello");
+        await scene.clock.advance(100);
+      }
+      dialsBySecond.push(scene.dials - before);
+    }
+    return { scene, client, sources: all, listener, dialsBySecond };
+  }
+
+  test("is dialled a few times a second at first, then once, and told of once", async () => {
+    const { scene, client, dialsBySecond } = await hungUpOn(100, 30);
+    expect(dialsBySecond[0]).toBeLessThanOrEqual(5);
+    expect(Math.max(...dialsBySecond.slice(3))).toBeLessThanOrEqual(2);
+    expect(client.warnings).toEqual([{ type: "peer lacks sessions", server: "10.0.0.1/4000" }]);
+    const told = client.events.filter(({ type }) => type === "session disconnected");
+    expect(told.length).toBeGreaterThan(20); // to who watches closely
+    await scene.end();
+  });
+
+  test("is told of once when dials are reset in between, too", async () => {
+    const scene = new SessionScene();
+    new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => stream.terminate());
+    scene.wire.dialFault = () => (scene.dials % 2 === 0 ? "ECONNRESET" : undefined);
+    const { warnings } = await scene.client();
+    const source = scene.source(6000);
+    for (let second = 0; second < 30; second++) {
+      source.send("hello");
+      await scene.clock.advance(1000);
+    }
+    expect(warnings.map(({ type }) => type)).toEqual(["dial failed", "peer lacks sessions"]);
+    await scene.end();
+  });
+
+  test("is found out by one connection, even when it takes a second to hang up", async () => {
+    const { scene, dialsBySecond } = await hungUpOn(100, 30, 1000);
+    expect(Math.max(...dialsBySecond.slice(8))).toBeLessThanOrEqual(2);
+    await scene.end();
+  });
+
+  test("serves every session when it is itself again", async () => {
+    const { scene, sources, listener } = await hungUpOn(100, 10);
+    listener.close();
+    await scene.server();
+    await scene.clock.advance(6000);
+    for (const source of sources) source.send("again");
+    await scene.clock.advance(6000);
+    for (const source of sources) expect(source.answers).toContain("re again");
+    await scene.end();
+  });
+
+  test("a target that does not answer holds the other sessions up for a moment only", async () => {
+    const scene = new SessionScene();
+    await scene.both();
+    scene.target.answers = false;
+    for (let n = 0; n < 10; n++) scene.source(10_000 + n).send("one way");
+    await scene.clock.advance(299);
+    expect(scene.target.texts).toHaveLength(1);
+    await scene.clock.advance(1);
+    expect(scene.target.texts).toHaveLength(10);
+    await scene.end();
+  });
 });

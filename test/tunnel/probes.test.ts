@@ -166,7 +166,9 @@ describe("a peer that has started again", () => {
     const second = await scene.client({ secret: "known-to-both-ends" });
     await scene.clock.settle();
     expect(server.tunnel.counters.connects).toBe(2);
-    expect(first.events.at(-1)).toMatchObject({ type: "disconnected", reason: "closed by peer" });
+    expect(first.events).toContainEqual(
+      expect.objectContaining({ type: "disconnected", reason: "closed by peer" }),
+    );
     expect(second.events.at(-1)?.type).toBe("connected");
     await scene.end();
   });

@@ -1,6 +1,18 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { encodeFrame } from "../../src/framing/index.ts";
 import type { TunnelEvent } from "../../src/index.ts";
-import { App, CLIENT, CLIENT_APP, Scene, SERVER, TCP_PORT, UDP_PORT } from "../support/memory-tunnels.ts";
+import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import {
+  App,
+  CLIENT,
+  CLIENT_APP,
+  Scene,
+  SERVER,
+  SERVER_APP,
+  TCP_PORT,
+  UDP_PORT,
+  utf8,
+} from "../support/memory-tunnels.ts";
 
 const OTHER = "10.0.0.9";
 
@@ -91,7 +103,7 @@ test("when the look-up fails the last good addresses are dialled, with a warning
   await scene.server();
   scene.wire.names.set("server.example", [SERVER]);
   const { warnings } = await scene.client({ connect: `server.example/${TCP_PORT}` });
-  await scene.clock.advance(6000);
+  await scene.clock.advance(15_000);
   scene.wire.names.clear();
   for (const end of scene.stream) end.fail("ECONNRESET");
   await scene.clock.advance(100);
@@ -161,7 +173,10 @@ test("without --once the first failed dial is a warning, later ones are not, unt
   const failures = (told: TunnelEvent[]) => told.filter(({ type }) => type === "dial failed").length;
   expect([failures(events), failures(warnings)]).toEqual([4, 1]);
   const { tunnel: server } = await scene.server();
+  const app = new App(scene.wire, SERVER_APP);
   await scene.clock.advance(1000);
+  app.send(SERVER, "of use");
+  await scene.clock.settle();
   const [closing] = [server.close(), await scene.clock.advance(2000)];
   await closing;
   expect(failures(warnings)).toBe(2);
@@ -206,4 +221,94 @@ test("--once: the server takes one connection and listens no more", async () => 
   await scene.pair({ once: true });
   expect(scene.wire.listeners.size).toBe(0);
   await scene.end();
+});
+
+describe("a server that accepts the connection and hangs up", () => {
+  /** Has every connection end this many milliseconds after it came. @param sending what it sends before. */
+  function hangUpAfter(scene: Scene, ms: number, sending?: Uint8Array): void {
+    new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => {
+      const timer = scene.clock.after(ms, () => stream.shutdown());
+      stream.receive({
+        onChunk() {},
+        onDrain() {},
+        onEnd: () => timer.cancel(),
+        onClose: () => timer.cancel(),
+      });
+      if (sending !== undefined) stream.write(sending);
+    });
+  }
+  const failures = (told: TunnelEvent[]) => told.filter(({ type }) => type === "dial failed");
+
+  test.each([0, 50, 12_000])(
+    "after %p ms is a warning at once, and then for a minute no more",
+    async (ms) => {
+      const scene = new Scene();
+      hangUpAfter(scene, ms);
+      const { warnings, tunnel } = await scene.client();
+      await scene.clock.advance(ms + 50);
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toMatchObject({
+        type: "dial failed",
+        code: "HUNG_UP",
+        message: expect.stringMatching(
+          /^10\.0\.0\.1:4000 accepts the connection and ends it before anything/,
+        ),
+      });
+      await scene.clock.advance(59_000);
+      expect(warnings).toHaveLength(1);
+      expect(tunnel.counters.connects).toBeLessThan(20);
+      await scene.end();
+    },
+  );
+
+  test("with something that is no frame fares no better", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0, utf8("HTTP/1.1 400 Bad Request"));
+    const { warnings } = await scene.client();
+    await scene.clock.advance(30_000);
+    expect(failures(warnings)).toHaveLength(1);
+    await scene.end();
+  });
+
+  test("after a frame has ended a connection that was of use", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0, encodeFrame(utf8("an answer")));
+    const { warnings, tunnel } = await scene.client();
+    await scene.clock.advance(30_000);
+    expect(failures(warnings)).toEqual([]);
+    expect(tunnel.counters.connects).toBeGreaterThan(5);
+    await scene.end();
+  });
+
+  test("is no news before it is of use, though other dials are refused in between", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0);
+    scene.wire.dialFault = () => (scene.wire.dialled.length % 2 === 0 ? "ECONNRESET" : undefined);
+    const { events, warnings } = await scene.client();
+    await scene.clock.advance(30_000);
+    expect(failures(events)).toHaveLength(11);
+    expect(failures(warnings)).toMatchObject([{ code: "HUNG_UP" }, { code: "ECONNRESET" }]);
+    await scene.end();
+  });
+
+  test("with --once ends the tunnel without an error, as it always did", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0);
+    const { tunnel } = await scene.client({ once: true });
+    await scene.clock.advance(1100);
+    await tunnel.closed;
+    expect(scene.wire.dialled).toHaveLength(1);
+    await scene.end();
+  });
+
+  test("is left for the next address of its name, and the next server", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0);
+    const other = await scene.server({ listen: `${OTHER}/${TCP_PORT}`, target: `10.0.1.1/${UDP_PORT + 1}` });
+    scene.wire.names.set("server.example", [SERVER, OTHER]);
+    await scene.client({ connect: `server.example/${TCP_PORT}` });
+    await scene.clock.settle();
+    expect(other.tunnel.counters.connects).toBe(1);
+    await scene.end();
+  });
 });

@@ -52,6 +52,8 @@ describe("who may send", () => {
     scene.wire.names.set("app.example", [CLIENT_APP]);
     const { client, serverApp } = await scene.pair({}, { target: `app.example/${UDP_PORT}` });
     const reconnect = async () => {
+      serverApp.send(SERVER, "of use");
+      await scene.clock.settle();
       for (const end of scene.stream) end.fail("ECONNRESET");
       await scene.clock.advance(5000);
     };

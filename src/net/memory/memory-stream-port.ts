@@ -93,8 +93,9 @@ export class MemoryStreamPort implements StreamPort {
 
   probeOften(often: boolean): void {
     this.probedOften = often;
-    const forgotten = this.#peer !== undefined && this.#peer.#closed && !this.faults.blackHole;
-    if (often && forgotten) this.#endOfTurn(() => this.fail("ECONNRESET")); // the answer to a probe
+    const peer = this.#peer;
+    if (!often || peer === undefined || this.faults.blackHole) return;
+    if (peer.#closed) this.#endOfTurn(() => this.fail("ECONNRESET")); // the answer to a probe
   }
 
   pause(): void {
