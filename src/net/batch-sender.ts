@@ -3,12 +3,12 @@
  *
  * 1. `add` notes where a payload lies. Nothing is copied.
  * 2. `flush` hands the batch to the transmitter, which takes as many as the kernel does.
- * 3. The first datagram not taken is tried alone with Bun's own `send`. It goes (go on with the batch), or the
+ * 3. The first datagram not taken is tried alone, mostly with Bun's own `send`. It goes (go on with the batch), or the
  *    socket's buffer is full (only Bun's own `send` arms Bun's `drain`: wait for it), or the kernel says why not.
  */
 
 import { BATCH_DATAGRAMS_MAX, DatagramBatch, type Transmitter } from "./datagram-batch.ts";
-import type { DatagramSender, SendDropReason, SendReport } from "./datagram-port.ts";
+import type { DatagramSender, LocalAddress, SendDropReason, SendReport } from "./datagram-port.ts";
 import { errorCode } from "./network.ts";
 
 /** What a sender needs of the socket it shares with others. */
@@ -24,16 +24,16 @@ const REFUSED_TRIES = 4;
 
 export class BatchSender implements DatagramSender {
   readonly #socket: SenderSocket;
-  readonly #transmitter: Transmitter;
+  readonly #transmitter: Transmitter & { from?: LocalAddress | undefined };
   readonly #sendOne: (payload: Uint8Array) => boolean;
   readonly #report: SendReport;
   #batch: DatagramBatch | undefined;
   #blocked = false;
 
-  /** @param sendOne sends one datagram through Bun: false when the buffer is full, throws what the kernel says. */
+  /** @param sendOne sends one datagram: false when the buffer is full, throws what the kernel says. */
   constructor(
     socket: SenderSocket,
-    transmitter: Transmitter,
+    transmitter: Transmitter & { from?: LocalAddress | undefined },
     sendOne: (payload: Uint8Array) => boolean,
     report: SendReport,
   ) {
@@ -45,6 +45,14 @@ export class BatchSender implements DatagramSender {
 
   get blocked(): boolean {
     return this.#blocked;
+  }
+
+  get from(): LocalAddress | undefined {
+    return this.#transmitter.from;
+  }
+
+  set from(local: LocalAddress | undefined) {
+    this.#transmitter.from = local;
   }
 
   get held(): number {

@@ -1,7 +1,8 @@
 /** A UDP socket on `Bun.udpSocket`. */
 
 import { BatchSender, type SenderSocket } from "./batch-sender.ts";
-import type { DatagramBatch, Transmitter } from "./datagram-batch.ts";
+import { systemClock, type Timer } from "./clock.ts";
+import type { DatagramBatch, SystemTransmitter, Transmitter } from "./datagram-batch.ts";
 import type {
   DatagramPort,
   DatagramPortOptions,
@@ -12,11 +13,16 @@ import type {
 import { type Endpoint, familyOf, formatEndpoint } from "./endpoint.ts";
 import { join, prepareSending } from "./multicast.ts";
 import { errorCode, NetError } from "./network.ts";
-import type { ReceiveGate, SystemSockets } from "./system-sockets.ts";
+import type { DirectReceive, ReceiveGate, SystemSockets } from "./system-sockets.ts";
 
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
 const REUSE_ADDRESS = 16;
 const IPV6_ONLY = 8;
+
+const ANY_ADDRESS = ["0.0.0.0", "::"];
+
+/** Where Bun does not send, it does not report room to send either: a full buffer is tried again after this. */
+const FULL_RETRY_MS = 1;
 
 type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
 
@@ -28,10 +34,13 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
   readonly #gate: ReceiveGate | undefined;
+  /** The gate, where we read in Bun's place: Bun then does not send either. */
+  readonly #direct: DirectReceive | undefined;
   readonly #ipv6Only: boolean;
   #awaitingDrain: BatchSender[] = [];
   /** Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it). */
   #awaitsRoom = true;
+  #fullRetry: Timer | undefined;
   #closed = false;
 
   /**
@@ -51,23 +60,32 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
     this.#socket = this.#open(options);
     // Bun's sockets have a descriptor, though its types do not say so (a test pins it).
-    this.#gate = system?.receiveGate((this.#socket as unknown as { fd: number }).fd);
+    const { fd } = this.#socket as unknown as { fd: number };
+    if (options.reportLocal && ANY_ADDRESS.includes(this.#socket.address.address))
+      this.#direct = system?.directReceive(fd, receiver);
+    this.#gate = this.#direct ?? system?.receiveGate(fd);
     try {
       this.#prepare(options);
     } catch (error) {
-      this.#socket.close();
+      this.#bunSocket().close();
       throw error;
     }
     this.local = { address: this.#socket.address.address, port: this.#socket.port };
   }
 
+  get reportsLocal(): boolean {
+    return this.#direct !== undefined;
+  }
+
   sender(target: Endpoint, report: SendReport): DatagramSender {
+    const faster = this.#fasterTransmitter(target);
+    if (faster && this.#direct) return new BatchSender(this, faster, (one) => faster.sendOne(one), report);
     const sendOne =
       this.#connected === "by Bun"
         ? (payload: Uint8Array) => (this.#bunSocket() as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
         : (payload: Uint8Array) =>
             (this.#bunSocket() as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
-    return new BatchSender(this, this.#transmitter(target), sendOne, report);
+    return new BatchSender(this, faster ?? this.#portableTransmitter(target), sendOne, report);
   }
 
   kernelDrops(): number | undefined {
@@ -76,12 +94,18 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   close(): void {
     this.#closed = true;
+    this.#fullRetry?.cancel();
     this.#bunSocket().close();
   }
 
   awaitDrain(sender: BatchSender): void {
     this.#awaitsRoom = true;
     this.#awaitingDrain.push(sender);
+    if (this.#direct === undefined) return;
+    this.#fullRetry ??= systemClock.after(FULL_RETRY_MS, () => {
+      this.#fullRetry = undefined;
+      this.#resumeSenders();
+    });
   }
 
   onRefused(): void {
@@ -125,7 +149,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   #prepare(options: DatagramPortOptions): void {
     const { address } = options.bind;
     if (this.#system && this.#gate) {
-      this.#system.prepareDatagramSocket(this.#gate.fd, options.oneTarget ?? false);
+      this.#system.prepareDatagramSocket(this.#gate.fd, options.oneTarget ?? false, this.reportsLocal);
       if (options.connect && this.#connected === "by us")
         this.#system.connectDatagramSocket(this.#gate.fd, options.connect, familyOf(address));
     }
@@ -147,23 +171,37 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   /** Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data` comes here too. */
   #onError(error: unknown): void {
     const code = errorCode(error);
+    if (this.#direct?.onError(code)) return;
     if (code === "UNKNOWN") throw error;
     this.#receiver.onError(code);
   }
 
   #onDrain(): void {
     this.#awaitsRoom = false;
+    this.#direct?.onFirstDrain();
+    this.#resumeSenders();
+  }
+
+  /** Those that wait for room, in turn, until one of them has filled the buffer again: the others then come first. */
+  #resumeSenders(): void {
     const waiting = this.#awaitingDrain;
     if (waiting.length === 0) return;
     this.#awaitingDrain = [];
-    for (const sender of waiting) sender.resume();
+    for (const [index, sender] of waiting.entries()) {
+      sender.resume();
+      if (this.#awaitingDrain.length === 0) continue;
+      this.#awaitingDrain.unshift(...waiting.slice(index + 1));
+      return;
+    }
   }
 
-  #transmitter(target: Endpoint): Transmitter {
+  #fasterTransmitter(target: Endpoint): SystemTransmitter | undefined {
     const to = this.#connected ? undefined : target;
-    const family = familyOf(this.local.address);
-    const faster = this.#gate && this.#system?.transmitter(this.#gate, to, family);
-    return faster ?? new PortableTransmitter(() => this.#bunSocket(), to);
+    return this.#gate && this.#system?.transmitter(this.#gate, to, familyOf(this.local.address));
+  }
+
+  #portableTransmitter(target: Endpoint): Transmitter {
+    return new PortableTransmitter(() => this.#bunSocket(), this.#connected ? undefined : target);
   }
 }
 

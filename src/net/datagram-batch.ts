@@ -1,5 +1,7 @@
 /** Datagrams on their way to one system call: where the bytes of each are, in order. Payloads are not copied. */
 
+import type { LocalAddress } from "./datagram-port.ts";
+
 /** How many datagrams one batch holds. sendmmsg(2) takes at most 1,024 messages and 1,024 buffers a message. */
 export const BATCH_DATAGRAMS_MAX = 1024;
 
@@ -59,4 +61,15 @@ export interface Transmitter {
   readonly refusal: string;
   /** System calls made so far, as far as they are known. */
   readonly systemCalls: number;
+}
+
+/** A transmitter that does not need Bun for anything. */
+export interface SystemTransmitter extends Transmitter {
+  /**
+   * The local address that datagrams leave from; the kernel chooses it while undefined. Becomes undefined when the kernel
+   * refuses it: this host has it no more.
+   */
+  from: LocalAddress | undefined;
+  /** Sends one datagram: false when the socket's buffer is full. @throws NetError what the kernel says. */
+  sendOne(payload: Uint8Array): boolean;
 }

@@ -10,16 +10,26 @@ export interface DatagramReceiver {
   /**
    * One datagram has arrived.
    *
-   * @param payload its bytes, 0 to 65,527. The receiver may keep them.
+   * @param payload its bytes, 0 to 65,527. Borrowed until return.
    * @param port the source's port.
    * @param address the source's address literal; IPv4 in its v4-mapped form on a dual-stack socket.
+   * @param local where it was sent to, on a port that {@link DatagramPort.reportsLocal}; undefined when that is nothing to
+   * answer from, such as a group.
    */
-  onDatagram(payload: Uint8Array, port: number, address: string): void;
+  onDatagram(payload: Uint8Array, port: number, address: string, local?: LocalAddress): void;
   /**
    * The operating system reported an error that belongs to no call: mostly ICMP's answer to a datagram sent earlier,
    * ECONNREFUSED when nobody listens there. The socket lives on.
    */
   onError(code: string): void;
+}
+
+/**
+ * A local address that a datagram was sent to. Mostly one object stands for each, so that comparing objects tells whether it
+ * changed.
+ */
+export interface LocalAddress {
+  readonly address: string;
 }
 
 /** What a UDP socket shall be like. */
@@ -30,6 +40,8 @@ export interface DatagramPortOptions {
   readonly connect?: Endpoint;
   /** Lets other sockets bind the same port on other addresses of this host (SO_REUSEADDR). */
   readonly shared?: boolean;
+  /** Where the socket is bound to all addresses: reports which one each datagram was sent to, if the system can. */
+  readonly reportLocal?: boolean;
   /** One target only: ICMP refusals are reported. Else they are switched off, as they would cost others a datagram. */
   readonly oneTarget?: boolean;
   /** Allows it to send to broadcast addresses. */
@@ -70,6 +82,8 @@ export interface NetworkInterface {
 export interface DatagramPort {
   /** Where it is really bound. */
   readonly local: Endpoint;
+  /** Whether each datagram comes with its local address, and a sender can send {@link DatagramSender.from} it. */
+  readonly reportsLocal: boolean;
   /** A way to send to one target. Senders of one port share its socket. */
   sender(target: Endpoint, report: SendReport): DatagramSender;
   /**
@@ -108,6 +122,8 @@ export interface SendReport {
 export interface DatagramSender {
   /** Whether datagrams wait for the socket. While it is true, `add` must not be called. */
   readonly blocked: boolean;
+  /** The local address that datagrams leave from; the system chooses while undefined. See {@link DatagramPort.reportsLocal}. */
+  from?: LocalAddress | undefined;
   /** Datagrams added and neither sent nor dropped yet. */
   readonly held: number;
   /**

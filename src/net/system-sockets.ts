@@ -3,7 +3,8 @@
  * is taken, and the options that need it are refused.
  */
 
-import type { Transmitter } from "./datagram-batch.ts";
+import type { SystemTransmitter } from "./datagram-batch.ts";
+import type { DatagramReceiver } from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
 import type { SystemReport } from "./network.ts";
 import type { StreamGauge } from "./stream-port.ts";
@@ -26,6 +27,17 @@ export interface ReceiveGate {
   open(): void;
 }
 
+/**
+ * Reads a UDP socket in Bun's place, and so learns the local address of each datagram. Bun must not send on the socket:
+ * only a {@link SystemTransmitter} may. `open` gives the socket back to Bun for good.
+ */
+export interface DirectReceive extends ReceiveGate {
+  /** To be called in Bun's first `drain`: reading begins. What arrives before, Bun reads. */
+  onFirstDrain(): void;
+  /** To be told of every error that Bun reports: whether it only meant that there is something to read, which is done. */
+  onError(code: string): boolean;
+}
+
 export interface SystemSockets {
   /** What it can do and cannot, now. */
   readonly report: SystemReport;
@@ -35,9 +47,10 @@ export interface SystemSockets {
    * Sets up a UDP socket before its first packet: buffers, mark, traffic class, what is told with each datagram.
    *
    * @param oneTarget whether ICMP refusals shall be reported.
+   * @param local whether the kernel shall describe where each datagram was sent to.
    * @throws NetError EPERM when the mark needs a privilege, EMFILE when too few descriptors are left.
    */
-  prepareDatagramSocket(fd: number, oneTarget: boolean): void;
+  prepareDatagramSocket(fd: number, oneTarget: boolean, local: boolean): void;
   /** Whether a UDP socket is connected by {@link connectDatagramSocket}, once it is prepared, as its mark chooses its route. */
   readonly connectsPrepared: boolean;
   /** Connects a UDP socket. @throws NetError ENETUNREACH and the like. */
@@ -46,8 +59,14 @@ export interface SystemSockets {
   setMulticastTtl(fd: number, ttl: number): string | undefined;
   /** A gate that keeps Bun from reading a UDP socket for too long. */
   receiveGate(fd: number): ReceiveGate;
+  /** Reads a UDP socket in Bun's place; undefined when it cannot be done. */
+  directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined;
   /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
-  transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined;
+  transmitter(
+    socket: ReceiveGate,
+    target: Endpoint | undefined,
+    family: Family,
+  ): SystemTransmitter | undefined;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
   /** Looks after the process's descriptors while something listens. @returns ends it. */

@@ -49,6 +49,12 @@ export function describe(event: TunnelEvent): string {
         `the limit of ${event.limit} open files holds ${event.sessions} sessions, not ${event.wanted}; ` +
         "raise it (ulimit -n, LimitNOFILE=) or lower --max-sessions"
       );
+    case "local address unknown":
+      return (
+        `UDP ${formatEndpoint(event.udp)} stands for ${event.addresses.join(", ")}, and this system does not report which of ` +
+        "them a datagram was sent to: an answer may leave from another one, and programs with connected sockets then do " +
+        `not receive it; listen on one address, such as ${event.addresses[0]}/${event.udp.port}`
+      );
     case "own echo":
       return (
         `dropping datagrams that this tunnel itself sent (they come back from ${formatEndpoint(event.source)}): ` +

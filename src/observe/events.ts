@@ -60,6 +60,7 @@ export type TunnelEvent =
   | { type: "session refused"; source: Endpoint; sessions: number }
   | { type: "peer lacks sessions"; server: string }
   | { type: "few descriptors"; sessions: number; wanted: number; limit: number }
+  | { type: "local address unknown"; udp: Endpoint; addresses: readonly string[] }
   | { type: "own echo"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
@@ -140,6 +141,7 @@ const WARNINGS = new Set<EventType>([
   "open to all",
   "secret exposed",
   "few descriptors",
+  "local address unknown",
   "certificate warning",
   "certificates kept",
 ]);

@@ -1,7 +1,7 @@
 /** One UDP source at a per-source client: its link, and the life of its connections, one at a time. */
 
 import type { Timer } from "../net/clock.ts";
-import type { DatagramPort } from "../net/datagram-port.ts";
+import type { DatagramPort, DatagramSender, LocalAddress } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { DisconnectReason } from "../observe/events.ts";
@@ -38,6 +38,7 @@ export class ClientSession implements StreamSeeker, Session {
   readonly #context: SessionContext;
   readonly #events: ClientSessionEvents;
   readonly #link: Link;
+  readonly #sender: DatagramSender;
   #seeking = false;
   #ended = false;
   #redialMs = REDIAL_FIRST_MS;
@@ -62,7 +63,8 @@ export class ClientSession implements StreamSeeker, Session {
       trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
       sendWatch,
     });
-    this.#link.sendTo(port.sender(source, this.#link.sendReport), familyOf(unmapped(source.address)));
+    this.#sender = port.sender(source, this.#link.sendReport);
+    this.#link.sendTo(this.#sender, familyOf(unmapped(source.address)));
   }
 
   get activeAt(): number {
@@ -81,7 +83,9 @@ export class ClientSession implements StreamSeeker, Session {
     return this.#seeking && !this.#ended;
   }
 
-  onDatagram(payload: Uint8Array): void {
+  /** @param local where the source sent it to: what comes back leaves from there. */
+  onDatagram(payload: Uint8Array, local: LocalAddress | undefined): void {
+    if (local !== undefined && local !== this.#sender.from) this.#sender.from = local;
     this.#link.onDatagram(payload);
   }
 

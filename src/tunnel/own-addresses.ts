@@ -1,6 +1,6 @@
 /** This host's own addresses: every address that a name has, and a socket at each of them. */
 
-import type { Endpoint, Family } from "../net/endpoint.ts";
+import { type Endpoint, type Family, familyOf, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
 import { failAs } from "./fail-as.ts";
@@ -34,6 +34,23 @@ export async function listeningAddresses(
 /** Where `Network.listen` is to listen. */
 export function placeOf(address: string | undefined, port: number): { address?: string; port: number } {
   return address === undefined ? { port } : { address, port };
+}
+
+/**
+ * The addresses of this host that a socket bound to all of them stands for, without loopback and link-local ones (RFC 4291,
+ * 2.5.6), which the kernel chooses right; none when `address` is a single one.
+ */
+export function addressesBehind(
+  address: string,
+  network: Pick<Network, "localAddresses">,
+  family: Family | undefined,
+): string[] {
+  if (address !== "0.0.0.0" && address !== "::") return [];
+  const only = address === "::" ? family : 4;
+  return network
+    .localAddresses()
+    .filter((own) => only === undefined || familyOf(own) === only)
+    .filter((own) => !isLoopback(own) && !/^fe[89ab]/i.test(own));
 }
 
 /** Something bound to a local address. */

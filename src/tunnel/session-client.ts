@@ -9,7 +9,7 @@ import type { DisconnectReason, EventSource } from "../observe/events.ts";
 import { sum } from "../observe/stats.ts";
 import { AddressFilter } from "./address-filter.ts";
 import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
-import { openAtEach } from "./own-addresses.ts";
+import { addressesBehind, openAtEach } from "./own-addresses.ts";
 import { SendWatch } from "./send-watch.ts";
 import { ServerDirectory } from "./server-directory.ts";
 import type { SessionContext, SessionKeeper } from "./session.ts";
@@ -130,23 +130,31 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
   }
 
   #listen(address: string, port: number): DatagramPort {
-    const { network, counters } = this.#context;
+    const { network, counters, settings } = this.#context;
     const bySource = new SourceMap<ClientSession>();
     const receiver: DatagramReceiver = {
       // Where a source's session is found or made: the only look-up there is for a datagram.
-      onDatagram: (payload, port, address) => {
+      onDatagram: (payload, port, address, local) => {
         this.#trace?.("outbound", { address, port }, payload.length);
         if (this.#stopped) return counters.outbound.refuse(payload, "closing");
         const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, at);
-        session?.onDatagram(payload);
+        session?.onDatagram(payload, local);
       },
       onError: (code) => {
         if (code === "ECONNREFUSED") counters.refusals++;
         else counters.socketErrors++;
       },
     };
-    const at = { port: network.openDatagramPort({ bind: { address, port } }, receiver), bySource };
+    const options = { bind: { address, port }, reportLocal: true };
+    const at = { port: network.openDatagramPort(options, receiver), bySource };
     this.#ports.push(at);
+    const addresses = at.port.reportsLocal ? [] : addressesBehind(address, network, settings.family);
+    if (addresses.length > 1)
+      this.#events.report({
+        type: "local address unknown",
+        udp: { address, port: at.port.local.port },
+        addresses,
+      });
     return at.port;
   }
 

@@ -48,6 +48,7 @@ export const IPV6_MULTICAST_HOPS = 18;
 export const IPV6_RECVERR = 25;
 export const IPV6_MULTICAST_ALL = 29;
 export const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
 export const IPV6_RECVTCLASS = 66;
 export const IPV6_TCLASS = 67;
 
@@ -66,6 +67,9 @@ export const UDP_SEGMENT = 103;
 
 // linux/sockios.h: TIOCOUTQ of asm-generic/ioctls.h
 export const SIOCOUTQ = 0x5411;
+
+// bits/eventfd.h; eventfd(2)
+export const EFD_CLOEXEC = 0o2000000;
 
 // asm-generic/fcntl.h and linux/fcntl.h; fcntl(2)
 export const F_DUPFD_CLOEXEC = 1030;

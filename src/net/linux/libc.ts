@@ -36,6 +36,11 @@ export interface Libc {
   /** At most 2 GiB at once. */
   send(fd: number, bytes: Memory, count: number, flags: number): number;
   sendmmsg(fd: number, messages: Memory, count: number, flags: number): number;
+  /** At most `count` messages; `timeout` is null. */
+  recvmmsg(fd: number, messages: Memory, count: number, flags: number, timeout: null): number;
+  eventfd(initial: number, flags: number): number;
+  /** Writes the name of an interface, at most 16 bytes with a zero byte at its end; null when there is none. */
+  if_indextoname(index: number, name: Memory): unknown;
   /** 0 when no interface has this name, which ends with a zero byte. */
   if_nametoindex(name: Memory): number;
   /** The name of the error the last failed call met, such as EAGAIN. Ask before any other call. */
@@ -61,6 +66,9 @@ const SYMBOLS = {
   // Really an ssize_t, of which the lower half is enough for a count of bytes that fits one datagram.
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
   sendmmsg: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
+  recvmmsg: { args: ["i32", "ptr", "u32", "i32", "ptr"], returns: "i32" },
+  eventfd: { args: ["u32", "i32"], returns: "i32" },
+  if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
   if_nametoindex: { args: ["ptr"], returns: "u32" },
   __errno_location: { args: [], returns: "ptr" },
 } as const;

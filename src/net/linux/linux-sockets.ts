@@ -2,16 +2,20 @@
 
 import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
-import type { Transmitter } from "../datagram-batch.ts";
+import type { SystemTransmitter } from "../datagram-batch.ts";
+import type { DatagramReceiver } from "../datagram-port.ts";
 import { type Endpoint, type Family, familyOf, formatEndpoint, unmapped } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
-import type { ReceiveGate, SystemSockets } from "../system-sockets.ts";
+import type { DirectReceive, ReceiveGate, SystemSockets } from "../system-sockets.ts";
 import { TimeSlice } from "../time-slice.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
+import { DatagramReader } from "./datagram-reader.ts";
 import { DescriptorReserve } from "./descriptor-reserve.ts";
 import { beginDial } from "./dial.ts";
+import { LinuxDirectReceive } from "./direct-receive.ts";
+import { Doorbell } from "./doorbell.ts";
 import { DropFilter } from "./drop-filter.ts";
 import { type Libc, type Memory, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
@@ -20,13 +24,13 @@ import { LinuxReceiveGate } from "./receive-gate.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
 import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
 import {
-  clearReceiveDetails,
   type Keepalive,
   kernelDrops,
   setKeepalive,
   setMark,
   setMulticastHops,
   setReceiveBuffer,
+  setReceiveDetails,
   setReceiveErrors,
   setSendBuffer,
   setTrafficClass,
@@ -36,6 +40,9 @@ import { spareDescriptor } from "./spare-descriptor.ts";
 
 /** The part of the time to notice a dead peer that the kernel gets; the rest is for noticing that it noticed. */
 const KERNEL_SHARE = 0.8;
+
+/** One for the process, made when the first socket needs it: its memory is in use only while one batch is handled. */
+let reader: DatagramReader | undefined;
 
 export class LinuxSockets implements SystemSockets {
   readonly #libc: Libc;
@@ -78,7 +85,7 @@ export class LinuxSockets implements SystemSockets {
     };
   }
 
-  prepareDatagramSocket(fd: number, oneTarget: boolean): void {
+  prepareDatagramSocket(fd: number, oneTarget: boolean, local: boolean): void {
     const { socketBufferBytes } = this.#traits;
     if (!this.#reserve.mayOpen(fd))
       throw new NetError(
@@ -87,7 +94,7 @@ export class LinuxSockets implements SystemSockets {
       );
     this.#setMark(fd);
     if (!oneTarget) setReceiveErrors(this.#libc, fd, false);
-    clearReceiveDetails(this.#libc, fd);
+    setReceiveDetails(this.#libc, fd, local);
     const granted = setReceiveBuffer(this.#libc, fd, socketBufferBytes);
     if (granted !== undefined && granted < this.#receiveBufferBytes) {
       this.#receiveBufferBytes = granted;
@@ -117,7 +124,18 @@ export class LinuxSockets implements SystemSockets {
     return new LinuxReceiveGate(this.#libc, fd, this.#slice, this.#filter);
   }
 
-  transmitter(socket: ReceiveGate, target: Endpoint | undefined, family: Family): Transmitter | undefined {
+  directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined {
+    const doorbell = Doorbell.create(this.#libc, fd);
+    if (doorbell === undefined) return undefined;
+    reader ??= new DatagramReader(this.#libc);
+    return new LinuxDirectReceive(doorbell, this.receiveGate(fd), reader, receiver);
+  }
+
+  transmitter(
+    socket: ReceiveGate,
+    target: Endpoint | undefined,
+    family: Family,
+  ): SystemTransmitter | undefined {
     const to = target && encodeSockaddr(this.#libc, target, family);
     if (typeof to === "string") return undefined;
     const zoned = target !== undefined && to !== undefined && target.address.includes("%");

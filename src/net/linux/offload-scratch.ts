@@ -5,19 +5,23 @@
  *                                                  32 msg_control  40 msg_controllen  48 msg_flags  56 msg_len
  *     struct iovec (16 bytes, one a datagram)       0 iov_base  8 iov_len
  *     struct cmsghdr (24 bytes, one a message)      0 cmsg_len  8 cmsg_level  12 cmsg_type  16 the segment length
+ *     and behind it one with the local address that the message leaves from, if that is given (local-address-table.ts)
  *
  * Payloads stay where they are: an iovec points at each. What never changes is written once.
  */
 
-import { BATCH_DATAGRAMS_MAX, type DatagramBatch } from "../datagram-batch.ts";
+import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../datagram-batch.ts";
 import { SOL_UDP, UDP_SEGMENT } from "./constants.ts";
 import { type Libc, type Memory, memory } from "./libc.ts";
+import { type LinuxLocalAddress, LOCAL_CONTROL_BYTES_MAX } from "./local-address-table.ts";
 import { groupEnd } from "./segment-groups.ts";
 
 const HEADER_BYTES = 64;
 const IOVEC_BYTES = 16;
-const CONTROL_BYTES = 24; // CMSG_SPACE(sizeof(uint16_t))
-const CONTROL_LENGTH = 18; // CMSG_LEN(sizeof(uint16_t))
+const SEGMENT_BYTES = 24; // CMSG_SPACE(sizeof(uint16_t))
+const SEGMENT_LENGTH = 18; // CMSG_LEN(sizeof(uint16_t))
+/** All control messages of one message. */
+const CONTROL_BYTES = SEGMENT_BYTES + LOCAL_CONTROL_BYTES_MAX;
 
 // Places in a struct mmsghdr, in 32-bit words.
 const NAME = 0;
@@ -37,13 +41,15 @@ export interface MessageName {
 
 /**
  * Scratch memory for all transmitters of a process: each call lays out its messages anew, and the kernel has read
- * them when it returns. 104 kB.
+ * them when it returns. 144 kB.
  */
 export class OffloadScratch {
   /** Why segment offload is off for good, an errno name; undefined while it is in use. */
   offReason: string | undefined;
   /** Called when it is switched off while in use. */
   onOff: () => void = () => {};
+  /** For a datagram that is sent alone. */
+  readonly single = new DatagramBatch();
   /** The messages {@link lay} wrote, one every 64 bytes. */
   readonly messages: Memory = memory(BATCH_DATAGRAMS_MAX * HEADER_BYTES);
 
@@ -52,7 +58,9 @@ export class OffloadScratch {
   readonly #iovecs = memory(BATCH_DATAGRAMS_MAX * IOVEC_BYTES);
   readonly #iovecWords = new Uint32Array(this.#iovecs.buffer);
   readonly #controls = memory(BATCH_DATAGRAMS_MAX * CONTROL_BYTES);
+  readonly #controlWords = new Uint32Array(this.#controls.buffer);
   readonly #segments = new Uint16Array(this.#controls.buffer);
+  readonly #controlsAddress: number;
   readonly #iovecsAddress: number;
   /** The first datagram of each message, and after the last message the batch's end. */
   readonly #firsts = new Int32Array(BATCH_DATAGRAMS_MAX + 1);
@@ -61,13 +69,12 @@ export class OffloadScratch {
     this.#libc = libc;
     this.#iovecsAddress = libc.addressOf(this.#iovecs.buffer);
     const controls = new DataView(this.#controls.buffer);
-    const controlsAddress = libc.addressOf(this.#controls.buffer);
+    this.#controlsAddress = libc.addressOf(this.#controls.buffer);
     for (let message = 0; message < BATCH_DATAGRAMS_MAX; message++) {
       const at = message * CONTROL_BYTES;
-      controls.setUint32(at, CONTROL_LENGTH, true);
+      controls.setUint32(at, SEGMENT_LENGTH, true);
       controls.setUint32(at + 8, SOL_UDP, true);
       controls.setUint32(at + 12, UDP_SEGMENT, true);
-      putAddress(this.#words, message * (HEADER_BYTES / 4) + CONTROL, controlsAddress + at);
     }
   }
 
@@ -75,10 +82,17 @@ export class OffloadScratch {
    * Writes the messages for the datagrams `from` to the end of the batch, as few as can be.
    *
    * @param plainFromBytes datagrams of this many bytes and more go one a message, without a segment header.
+   * @param local the local address they leave from.
    * @returns how many messages it wrote.
    * @throws RangeError when a datagram does not lie within its array: the kernel would send foreign memory.
    */
-  lay(batch: DatagramBatch, from: number, name: MessageName, plainFromBytes: number): number {
+  lay(
+    batch: DatagramBatch,
+    from: number,
+    name: MessageName,
+    plainFromBytes: number,
+    local?: LinuxLocalAddress,
+  ): number {
     const { lengths, count } = batch;
     const nameBytes = name.sockaddr?.length ?? 0;
     let messages = 0;
@@ -90,8 +104,7 @@ export class OffloadScratch {
       this.#words[at + NAME_BYTES] = nameBytes;
       putAddress(this.#words, at + IOVECS, this.#iovecsAddress + first * IOVEC_BYTES);
       this.#words[at + IOVEC_COUNT] = end - first;
-      this.#words[at + CONTROL_SIZE] = end - first > 1 ? CONTROL_BYTES : 0;
-      this.#segments[messages * (CONTROL_BYTES / 2) + 8] = length;
+      this.#control(messages, end - first > 1 ? length : undefined, local?.control);
       this.#firsts[messages] = first;
       first = end;
     }
@@ -107,7 +120,18 @@ export class OffloadScratch {
 
   /** Whether the kernel is to cut this message into segments. */
   isGroup(message: number): boolean {
-    return this.#words[message * (HEADER_BYTES / 4) + CONTROL_SIZE] !== 0;
+    return this.firstOf(message + 1) - this.firstOf(message) > 1;
+  }
+
+  /** Writes a message's control messages. @param segment the length of its datagrams when it is a group. */
+  #control(message: number, segment: number | undefined, local: Uint32Array | undefined): void {
+    const at = message * CONTROL_BYTES;
+    const header = message * (HEADER_BYTES / 4);
+    const skipped = segment === undefined ? SEGMENT_BYTES : 0;
+    if (segment !== undefined) this.#segments[at / 2 + 8] = segment;
+    if (local !== undefined) this.#controlWords.set(local, (at + SEGMENT_BYTES) / 4);
+    putAddress(this.#words, header + CONTROL, this.#controlsAddress + at + skipped);
+    this.#words[header + CONTROL_SIZE] = SEGMENT_BYTES - skipped + (local?.byteLength ?? 0);
   }
 
   /** Points an iovec at each payload. */

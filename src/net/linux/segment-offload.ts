@@ -7,9 +7,11 @@
  *     sendmmsg   and once more from where it stopped, for it hides why it stopped
  */
 
-import { DatagramBatch, type Transmitter } from "../datagram-batch.ts";
+import { DatagramBatch, type SystemTransmitter } from "../datagram-batch.ts";
+import { NetError } from "../network.ts";
 import * as c from "./constants.ts";
 import { type Libc, type Memory, memory } from "./libc.ts";
+import type { LinuxLocalAddress } from "./local-address-table.ts";
 import type { MessageName, OffloadScratch } from "./offload-scratch.ts";
 import { encodeSockaddr, SOCKADDR_IN_BYTES } from "./sockaddr.ts";
 import { getNumber } from "./socket-options.ts";
@@ -28,6 +30,8 @@ const REFUSALS_OF_A_LENGTH = ["EMSGSIZE", "EINVAL"];
 // The interface that the zone of a link-local target named is gone.
 const REFUSALS_OF_A_ZONE = ["ENETUNREACH", "ENODEV", "EINVAL"];
 const REFUSALS_OF_OFFLOAD = ["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"];
+// The local address is not (any more) one of this host's: IPv4 ENETUNREACH, IPv6 EINVAL.
+const REFUSALS_OF_LOCAL = ["ENETUNREACH", "EINVAL"];
 
 export interface OffloadTarget {
   /** A UDP socket, open for as long as `transmit` is called. Its descriptor may change. */
@@ -39,7 +43,8 @@ export interface OffloadTarget {
 }
 
 /** Sends with segment offload where it can and plainly where it cannot, in order either way. */
-export class OffloadTransmitter implements Transmitter {
+export class OffloadTransmitter implements SystemTransmitter {
+  from: LinuxLocalAddress | undefined;
   refusal = "";
   /** Messages the kernel took, each of one datagram or a group. */
   sentMessages = 0;
@@ -76,11 +81,20 @@ export class OffloadTransmitter implements Transmitter {
     return next - batch.from;
   }
 
+  sendOne(payload: Uint8Array): boolean {
+    const batch = this.#scratch.single;
+    batch.clear();
+    batch.add(payload, 0, payload.length);
+    if (this.transmit(batch) === 1) return true;
+    if (this.refusal === "EAGAIN") return false;
+    throw new NetError(this.refusal, `cannot send on UDP: ${this.refusal}`);
+  }
+
   /** Sends until all is taken, a message is refused, or groups must be formed anew; returns what to go on with. */
   #sendFrom(batch: DatagramBatch, from: number): number {
     const scratch = this.#scratch;
     const plainFromBytes = scratch.offReason === undefined ? this.#plainFromBytes : 0;
-    const messages = scratch.lay(batch, from, this.#name, plainFromBytes);
+    const messages = scratch.lay(batch, from, this.#name, plainFromBytes, this.from);
     let taken = 0;
     while (taken < messages) {
       const rest = taken === 0 ? scratch.messages : scratch.messages.subarray(taken * HEADER_BYTES);
@@ -98,11 +112,20 @@ export class OffloadTransmitter implements Transmitter {
       const error = this.#libc.errno();
       if (error === "EINTR") continue;
       const segmentBytes = scratch.isGroup(taken) ? (batch.lengths[scratch.firstOf(taken)] as number) : 0;
-      if (segmentBytes === 0 || !this.#learn(error, segmentBytes)) this.refusal = error;
+      const known = segmentBytes > 0 && this.#learn(error, segmentBytes);
+      if (!known && !this.#forgetLocal(error)) this.refusal = error;
       break;
     }
     this.sentMessages += taken;
     return scratch.firstOf(taken);
+  }
+
+  /** Whether the refusal may have been of the local address; if so, the kernel chooses from now on. */
+  #forgetLocal(error: string): boolean {
+    if (this.from === undefined || !REFUSALS_OF_LOCAL.includes(error)) return false;
+    this.from = undefined;
+    this.#plainFromBytes = Infinity; // it may have been learned from that very refusal
+    return true;
   }
 
   /** Whether the refusal was of the group and not of its datagrams; if so, they are plain from now on. */

@@ -47,6 +47,19 @@ export function decodeSockaddr(bytes: Memory): Endpoint {
   return { address: scope === 0 ? address : `${address}%${scope}`, port };
 }
 
+/**
+ * The literal of an address as inet_ntop(3) spells it.
+ *
+ * @param words its one (IPv4) or four (IPv6) 32-bit words as they lie in memory.
+ */
+export function addressText(words: number[]): string {
+  const bytes = [...new Uint8Array(new Uint32Array(words).buffer)];
+  const [a, b, c = 0, d = 0] = words;
+  const mapped = a === 0 && b === 0 && c === 0xffff0000;
+  if (words.length === 1) return bytes.join(".");
+  return mapped ? `::ffff:${addressText([d])}` : ipaddr.fromByteArray(bytes).toString();
+}
+
 function sockaddrIn(address: number[], port: number): Memory {
   const bytes = memory(SOCKADDR_IN_BYTES);
   const view = new DataView(bytes.buffer);

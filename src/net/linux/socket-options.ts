@@ -15,10 +15,14 @@ export function setReceiveErrors(libc: Libc, fd: number, on: boolean): string | 
   return setForFamily(libc, fd, c.IP_RECVERR, c.IPV6_RECVERR, on ? 1 : 0);
 }
 
-/** Stops the kernel from describing every datagram it delivers (address it was sent to, traffic class). */
-export function clearReceiveDetails(libc: Libc, fd: number): string | undefined {
+/**
+ * Stops the kernel from describing every datagram it delivers (address it was sent to, traffic class).
+ *
+ * @param local whether it still describes the address.
+ */
+export function setReceiveDetails(libc: Libc, fd: number, local: boolean): string | undefined {
   return (
-    setForFamily(libc, fd, c.IP_PKTINFO, c.IPV6_RECVPKTINFO, 0) ??
+    setForFamily(libc, fd, c.IP_PKTINFO, c.IPV6_RECVPKTINFO, local ? 1 : 0) ??
     setForFamily(libc, fd, c.IP_RECVTOS, c.IPV6_RECVTCLASS, 0)
   );
 }

@@ -17,6 +17,8 @@ export interface DatagramFaults {
 
 export class MemoryDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
+  /** Each is bound to one address. */
+  readonly reportsLocal = false;
   readonly faults: DatagramFaults = { room: Infinity, refuse: () => undefined, kernelDrops: undefined };
   readonly receiver: DatagramReceiver;
   readonly #deliver: (from: Endpoint, to: Endpoint, payload: Uint8Array) => void;

@@ -52,7 +52,7 @@ describe.skipIf(noLibc)("socket options", () => {
           ...v6.map((option) => read(fd, c.IPPROTO_IPV6, option)),
         ];
         expect(all()).toContain(1);
-        expect(options.clearReceiveDetails(libc, fd)).toBeUndefined();
+        expect(options.setReceiveDetails(libc, fd, false)).toBeUndefined();
         expect(new Set(all())).toEqual(new Set([0]));
       }));
 

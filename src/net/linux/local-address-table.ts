@@ -1,0 +1,67 @@
+/** The local addresses that datagrams were sent to, each with the control message that makes an answer leave from it. */
+
+import type { LocalAddress } from "../datagram-port.ts";
+import { IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO } from "./constants.ts";
+import { addressText } from "./sockaddr.ts";
+
+/** How many are kept: a peer can choose among all of 127.0.0.0/8. An address that is forgotten is made anew. */
+const ENTRIES_MAX = 64;
+
+export interface LinuxLocalAddress extends LocalAddress {
+  /** A whole control message with its padding, of struct in_pktinfo (ip(7)) or in6_pktinfo (ipv6(7)). */
+  readonly control: Uint32Array;
+}
+
+/** Bytes of a control message for one local address, at most: CMSG_SPACE(sizeof(struct in6_pktinfo)). */
+export const LOCAL_CONTROL_BYTES_MAX = 40;
+
+// In 32-bit words: the header of a control message; the address's place after it.
+const DATA = 4;
+const CONTROL4_BYTES = 28; // CMSG_LEN(sizeof(struct in_pktinfo))
+const CONTROL6_BYTES = 36; // CMSG_LEN(sizeof(struct in6_pktinfo))
+
+export class LocalAddressTable {
+  #entries: LinuxLocalAddress[] = [];
+  #last: LinuxLocalAddress | undefined;
+  /** The control message looked for. */
+  readonly #wanted4 = new Uint32Array([CONTROL4_BYTES, 0, IPPROTO_IP, IP_PKTINFO, 0, 0, 0, 0]);
+  readonly #wanted6 = new Uint32Array([CONTROL6_BYTES, 0, IPPROTO_IPV6, IPV6_PKTINFO, 0, 0, 0, 0, 0, 0]);
+
+  /** The one in a struct in_pktinfo at word `at`: ipi_spec_dst, which for a broadcast is the interface's own. */
+  find4(words: Uint32Array, at: number): LinuxLocalAddress | undefined {
+    const address = words[at + 1] as number;
+    if (address === 0) return undefined;
+    this.#wanted4[DATA + 1] = address;
+    return this.#find(this.#wanted4, DATA + 1, 1);
+  }
+
+  /** The one in a struct in6_pktinfo at word `at`; undefined for a group. */
+  find6(words: Uint32Array, at: number): LinuxLocalAddress | undefined {
+    const wanted = this.#wanted6;
+    const first = words[at] as number;
+    if ((first & 0xff) === 0xff) return undefined;
+    for (let word = 0; word < 4; word++) wanted[DATA + word] = words[at + word] as number;
+    // The interface belongs to a link-local address (fe80::/10); for any other the routing table decides.
+    wanted[DATA + 4] = (first & 0xc0ff) === 0x80fe ? (words[at + 4] as number) : 0;
+    return this.#find(wanted, DATA, 4);
+  }
+
+  #find(wanted: Uint32Array, addressAt: number, addressWords: number): LinuxLocalAddress {
+    if (this.#last !== undefined && equal(this.#last.control, wanted)) return this.#last;
+    let found = this.#entries.find(({ control }) => equal(control, wanted));
+    if (found === undefined) {
+      if (this.#entries.length >= ENTRIES_MAX) this.#entries = [];
+      const address = addressText([...wanted.subarray(addressAt, addressAt + addressWords)]);
+      found = { address, control: wanted.slice() };
+      this.#entries.push(found);
+    }
+    this.#last = found;
+    return found;
+  }
+}
+
+function equal(one: Uint32Array, other: Uint32Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let word = DATA; word < one.length; word++) if (one[word] !== other[word]) return false;
+  return true;
+}

@@ -1,0 +1,269 @@
+/** UDP sockets that report the local address of each datagram, and answer from it. */
+
+import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import fc from "fast-check";
+import { BunDatagramPort } from "../../../src/net/bun-datagram-port.ts";
+import type { DatagramReceiver, LocalAddress, SendReport } from "../../../src/net/datagram-port.ts";
+import type { SystemSockets } from "../../../src/net/system-sockets.ts";
+import { WAYS } from "../../support/system-sockets.ts";
+import { until } from "../../support/until.ts";
+
+const [, linux] = WAYS.find(([name]) => name === "Linux") ?? [];
+const bytes = (text: string) => new TextEncoder().encode(text);
+const openFiles = () => readdirSync("/proc/self/fd").length;
+
+interface Got {
+  readonly text: string;
+  readonly port: number;
+  readonly address: string;
+  readonly local: LocalAddress | undefined;
+}
+
+/** Keeps what is told to it. */
+class Told implements DatagramReceiver, SendReport {
+  readonly got: Got[] = [];
+  readonly errors: string[] = [];
+  readonly dropped: string[] = [];
+  sent = 0;
+  ready = 0;
+  throwAt = -1;
+
+  onDatagram(payload: Uint8Array, port: number, address: string, local?: LocalAddress): void {
+    this.got.push({ text: new TextDecoder().decode(payload), port, address, local });
+    if (this.got.length === this.throwAt) throw new Error("thrown by a receiver");
+  }
+  onError(code: string): void {
+    this.errors.push(code);
+  }
+  onSent(datagrams: number): void {
+    this.sent += datagrams;
+  }
+  onSendDropped(reason: string, datagrams: number): void {
+    for (let count = 0; count < datagrams; count++) this.dropped.push(reason);
+  }
+  onSendReady(): void {
+    this.ready++;
+  }
+}
+
+function openAny(
+  address: string,
+  told = new Told(),
+  system: SystemSockets | "none" = linux as SystemSockets,
+) {
+  const bind = { address, port: 0 };
+  const given = system === "none" ? undefined : system;
+  return { told, port: new BunDatagramPort({ bind, reportLocal: true }, told, given) };
+}
+
+/** One that reads in Bun's place: it does from the first tick on. */
+async function openReading(address: string) {
+  const { told, port } = openAny(address);
+  const source = await Bun.udpSocket({});
+  while (told.got.at(-1)?.local === undefined) {
+    const { length } = told.got;
+    source.send("are you there?", port.local.port, "127.0.0.1");
+    await until("it", () => told.got.length > length);
+  }
+  source.close();
+  told.got.length = 0;
+  return { told, port };
+}
+
+/** A program whose socket is connected: the kernel hands it what comes from that address alone. */
+class Connected {
+  readonly answers: string[] = [];
+  readonly socket: Bun.udp.ConnectedSocket<"buffer">;
+
+  constructor(hostname: string, port: number) {
+    const local = hostname.includes(":") ? "::1" : "127.0.0.1";
+    const data = (_socket: unknown, payload: Buffer) => void this.answers.push(payload.toString());
+    const options = { hostname: local, connect: { hostname, port }, socket: { data, error() {} } };
+    this.socket = Bun.peek(Bun.udpSocket(options)) as Bun.udp.ConnectedSocket<"buffer">;
+  }
+}
+
+describe.skipIf(linux === undefined)("a port bound to all addresses that reports local ones", () => {
+  test.each([
+    ["0.0.0.0", "127.0.0.1", "127.0.0.1", "127.0.0.1"],
+    ["0.0.0.0", "127.0.0.2", "127.0.0.1", "127.0.0.2"],
+    ["::", "127.0.0.3", "::ffff:127.0.0.1", "127.0.0.3"],
+    ["::", "::1", "::1", "::1"],
+  ])("%s, asked at %s, says so, and answers from there", async (any, asked, source, local) => {
+    const filesBefore = openFiles();
+    const { told, port } = await openReading(any);
+    expect(port.reportsLocal).toBe(true);
+    const asker = new Connected(asked, port.local.port);
+    asker.socket.send("question");
+    await until("the question", () => told.got.length === 1);
+    expect(told.got[0]).toMatchObject({ text: "question", address: source, local: { address: local } });
+    const sender = port.sender({ address: source, port: asker.socket.port }, told);
+    sender.from = told.got[0]?.local;
+    for (const text of ["one", "two", "the third", "", "4"]) sender.add(bytes(text), 0, text.length);
+    sender.flush();
+    await until("five answers", () => asker.answers.length === 5);
+    expect(asker.answers).toEqual(["one", "two", "the third", "", "4"]);
+    expect(told).toMatchObject({ sent: 5, dropped: [], errors: [] });
+    asker.socket.close();
+    port.close();
+    expect(openFiles()).toBe(filesBefore);
+  });
+
+  test("what arrives before the first tick is handed on first, without a local address", async () => {
+    const { told, port } = openAny("0.0.0.0");
+    const asker = new Connected("127.0.0.2", port.local.port);
+    for (let count = 0; count < 100; count++) asker.socket.send(`${count}`);
+    await until("some", () => told.got.length > 0);
+    for (let count = 100; count < 200; count++) asker.socket.send(`${count}`);
+    await until("all", () => told.got.length === 200);
+    expect(told.got.map(({ text }) => text)).toEqual(Array.from({ length: 200 }, (_, count) => `${count}`));
+    expect([told.got[0]?.local, told.got[199]?.local?.address]).toEqual([undefined, "127.0.0.2"]);
+    expect(port.kernelDrops()).toBe(0);
+    asker.socket.close();
+    port.close();
+  });
+
+  test("counts what the kernel drops, and hands on the largest datagram", async () => {
+    const { told, port } = openAny("0.0.0.0");
+    const asker = new Connected("127.0.0.2", port.local.port);
+    asker.socket.send(new Uint8Array(65_507));
+    await until("it", () => told.got.length === 1);
+    expect(told.got[0]?.text.length).toBe(65_507);
+    expect(port.kernelDrops()).toBe(0);
+    asker.socket.close();
+    port.close();
+    expect(port.kernelDrops()).toBeUndefined();
+  });
+
+  test("hands on the rest of a batch when the receiver throws, and raises what it threw", async () => {
+    const program = `
+      import { BunDatagramPort } from "${new URL("../../../src/net/bun-datagram-port.ts", import.meta.url).pathname}";
+      import { WAYS } from "${new URL("../../support/system-sockets.ts", import.meta.url).pathname}";
+      let count = 0;
+      process.on("uncaughtException", (error) => console.log(error.message));
+      const receiver = {
+        onDatagram() {
+          if (++count === 2) throw new Error("thrown by a receiver");
+          if (count === 5) setImmediate(() => process.exit(0));
+        },
+        onError: console.log,
+      };
+      const port = new BunDatagramPort({ bind: { address: "0.0.0.0", port: 0 }, reportLocal: true }, receiver, WAYS[1][1]);
+      const source = await Bun.udpSocket({});
+      for (let sent = 0; sent < 5; sent++) source.send("x", port.local.port, "127.0.0.2");
+    `;
+    const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe", stderr: "inherit" });
+    expect(await new Response(child.stdout).text()).toBe("thrown by a receiver\n");
+    expect(await child.exited).toBe(0);
+  });
+
+  test("a single address, and a system without extras, report none", () => {
+    for (const { port } of [openAny("127.0.0.1"), openAny("0.0.0.0", new Told(), "none")]) {
+      expect(port.reportsLocal).toBe(false);
+      port.close();
+    }
+  });
+
+  test("a local address that this host has lost is forgotten, and the datagram sent all the same", async () => {
+    const { told, port } = openAny("0.0.0.0");
+    const asker = new Connected("127.0.0.1", port.local.port);
+    const sender = port.sender({ address: "127.0.0.1", port: asker.socket.port }, told);
+    // 192.0.2.1 (RFC 5737) as spec_dst of struct in_pktinfo
+    const control = new Uint32Array([28, 0, 0, 8, 0, 0x010200c0, 0, 0]);
+    sender.from = { address: "192.0.2.1", control } as LocalAddress;
+    for (let count = 0; count < 3; count++) sender.add(bytes("x"), 0, 1);
+    sender.flush();
+    await until("three answers", () => asker.answers.length === 3);
+    expect(sender.from).toBeUndefined();
+    expect(told).toMatchObject({ sent: 3, dropped: [] });
+    asker.socket.close();
+    port.close();
+  });
+
+  test("a full buffer is tried again without Bun, in order, one sender after the other", async () => {
+    let room = 0;
+    const sent: string[] = [];
+    const full = { ...pass(), transmitter: () => limited() } as unknown as SystemSockets;
+    const limited = () => ({
+      refusal: "EAGAIN",
+      systemCalls: 0,
+      from: undefined,
+      transmit: () => 0,
+      sendOne: (payload: Uint8Array) =>
+        room > 0 && room-- > 0 && sent.push(new TextDecoder().decode(payload)) > 0,
+    });
+    const told = new Told();
+    const { port } = openAny("0.0.0.0", told, full);
+    const senders = ["a", "b"].map((name) => {
+      const report = { ...told, onSent() {}, onSendDropped() {}, onSendReady: () => sender.flush() };
+      const sender = port.sender({ address: "127.0.0.1", port: 9 }, report);
+      for (const number of [1, 2]) sender.add(bytes(`${name}${number}`), 0, 2);
+      sender.flush();
+      return sender;
+    });
+    expect(senders.map(({ blocked, held }) => [blocked, held])).toEqual([
+      [true, 2],
+      [true, 2],
+    ]);
+    for (let count = 1; count <= 4; count++) {
+      room = 1;
+      await until(`datagram ${count}`, () => sent.length === count);
+    }
+    expect(sent.toSorted()).toEqual(["a1", "a2", "b1", "b2"]);
+    expect(sent.indexOf("a1")).toBeLessThan(sent.indexOf("a2"));
+    expect(sent.indexOf("b1")).toBeLessThan(sent.indexOf("b2"));
+    expect(senders.map(({ held }) => held)).toEqual([0, 0]);
+    port.close();
+  });
+
+  test("random loads arrive complete, in order and once, each with its own local address", async () => {
+    const { told, port } = await openReading("::");
+    const hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.7", "::1"];
+    const askers = hosts.map((host) => new Connected(host, port.local.port));
+    const load = fc.array(
+      fc.record({ asker: fc.nat(hosts.length - 1), datagrams: fc.integer({ min: 1, max: 150 }) }),
+      { maxLength: 12 },
+    );
+    await fc.assert(
+      fc.asyncProperty(load, async (bursts) => {
+        told.got.length = 0;
+        const sent = hosts.map(() => [] as string[]);
+        let total = 0;
+        for (const { asker, datagrams } of bursts) {
+          for (let count = 0; count < datagrams; count++) {
+            const text = `${asker}:${total++}`;
+            askers[asker]?.socket.send(text);
+            sent[asker]?.push(text);
+          }
+          if (total % 3 === 0) await new Promise(setImmediate);
+        }
+        await until("all", () => told.got.length >= total);
+        await new Promise(setImmediate);
+        for (const [index, host] of hosts.entries()) {
+          const mine = told.got.filter(({ port: from }) => from === askers[index]?.socket.port);
+          expect(mine.map(({ text }) => text)).toEqual(sent[index] as string[]);
+          expect(new Set(mine.map(({ local }) => local?.address)).size).toBeLessThanOrEqual(1);
+          if (mine.length > 0) expect(mine[0]?.local?.address).toBe(host);
+        }
+        expect(told.got).toHaveLength(total);
+      }),
+      { numRuns: 30 },
+    );
+    expect(port.kernelDrops()).toBe(0);
+    for (const { socket } of askers) socket.close();
+    port.close();
+  });
+});
+
+/** The system's extras, less what a test replaces. */
+function pass() {
+  const system = linux as NonNullable<typeof linux>;
+  return {
+    prepareDatagramSocket: system.prepareDatagramSocket.bind(system),
+    receiveGate: system.receiveGate.bind(system),
+    directReceive: system.directReceive.bind(system),
+    kernelDrops: system.kernelDrops.bind(system),
+    connectsPrepared: false,
+  };
+}
