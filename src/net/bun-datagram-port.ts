@@ -28,6 +28,8 @@ type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array
 
 export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
+  readonly ready: Promise<void>;
+  readonly #settleReady: () => void;
   readonly #socket: Socket;
   /** Whether Bun connects the socket, or we do once it is prepared. */
   readonly #connected: "by Bun" | "by us" | undefined;
@@ -56,6 +58,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   ) {
     this.#receiver = receiver;
     this.#system = system;
+    ({ promise: this.ready, resolve: this.#settleReady } = Promise.withResolvers<void>());
     this.#ipv6Only = ipv6Only;
     if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
     this.#socket = this.#open(options);
@@ -63,6 +66,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     const { fd } = this.#socket as unknown as { fd: number };
     if (options.reportLocal && ANY_ADDRESS.includes(this.#socket.address.address))
       this.#direct = system?.directReceive(fd, receiver);
+    else this.#settleReady();
     this.#gate = this.#direct ?? system?.receiveGate(fd);
     try {
       this.#prepare(options);
@@ -94,6 +98,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   close(): void {
     this.#closed = true;
+    this.#settleReady();
     this.#fullRetry?.cancel();
     this.#bunSocket().close();
   }
@@ -179,6 +184,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   #onDrain(): void {
     this.#awaitsRoom = false;
     this.#direct?.onFirstDrain();
+    this.#settleReady();
     this.#resumeSenders();
   }
 

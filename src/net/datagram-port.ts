@@ -84,6 +84,8 @@ export interface DatagramPort {
   readonly local: Endpoint;
   /** Whether each datagram comes with its local address, and a sender can send {@link DatagramSender.from} it. */
   readonly reportsLocal: boolean;
+  /** Settles when it does, one tick after the port is bound; never rejects. What arrives before has no local address. */
+  readonly ready: Promise<void>;
   /** A way to send to one target. Senders of one port share its socket. */
   sender(target: Endpoint, report: SendReport): DatagramSender;
   /**

@@ -66,6 +66,10 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     return this.#ports.map(({ port }) => port.local);
   }
 
+  get ready(): Promise<unknown> {
+    return Promise.all(this.#ports.map(({ port }) => port.ready));
+  }
+
   get serves(): boolean {
     return this.#dialler.answered;
   }

@@ -27,6 +27,7 @@ export class SessionServer implements SessionKeeper {
   readonly sessions: SessionTable<ServerSession>;
   readonly udp: readonly Endpoint[] = [];
   readonly serves = true;
+  readonly ready = Promise.resolve();
   readonly #context: SessionTargetContext;
   readonly #events: EventSource;
   readonly #doorkeeper: ServerDoorkeeper;

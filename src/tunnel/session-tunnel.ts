@@ -38,6 +38,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     } catch (error) {
       failAs(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
+    await this.#end?.ready;
     this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
     this.#scheduleSweep();
   }

@@ -70,6 +70,8 @@ export interface SessionKeeper {
   readonly listening: readonly Endpoint[];
   /** The UDP ports listened on. */
   readonly udp: readonly Endpoint[];
+  /** Settles when its sockets do all that they can; never rejects. */
+  readonly ready: Promise<unknown>;
   /** Whether whoever comes is served, as far as is known. */
   readonly serves: boolean;
   /** Datagrams the kernel dropped at the UDP sockets there are now; undefined when it does not say. */

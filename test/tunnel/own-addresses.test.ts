@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { listenChannels, startClient, startServer, type TunnelEvent } from "../../src/index.ts";
 import { formatEndpoint } from "../../src/net/endpoint.ts";
 import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
+import { describe as describeEvent } from "../../src/observe/describe.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, UDP_PORT, utf8 } from "../support/memory-tunnels.ts";
 
 const HERE = "2001:db8::1";
@@ -109,4 +110,33 @@ test("a client with sessions listens on every address of the name, and answers f
   );
   expect(client.stats().sessions).toBe(2);
   await scene.end();
+});
+
+describe("a client with sessions that listens on all addresses, where no local address is reported,", () => {
+  async function listening(target: string, addresses: string[]) {
+    const events: TunnelEvent[] = [];
+    const wire = new MemoryWire();
+    const network = new MemoryNetwork(wire, SERVER, ...addresses);
+    const extras = { network, onEvent: (event: TunnelEvent) => void events.push(event) };
+    const options = { perSource: true, connect: `${CLIENT}/${TCP_PORT}`, target: `${target}/${UDP_PORT}` };
+    const client = await startClient(options, extras);
+    const closing = client.close();
+    await wire.clock.advance(1100);
+    await closing;
+    return events.filter(({ type }) => type === "local address unknown");
+  }
+
+  test("says that answers may leave from another of several", async () => {
+    const udp = { address: "0.0.0.0", port: UDP_PORT };
+    const told = { type: "local address unknown", udp, addresses: [SERVER, HERE_TOO] } as const;
+    expect(await listening("0.0.0.0", [HERE, HERE_TOO, "127.0.0.1", "::1", "fe80::1"])).toEqual([told]);
+    expect(describeEvent(told)).toContain(`such as ${SERVER}/${UDP_PORT}`);
+    expect(await listening("[::]", [HERE])).toMatchObject([{ addresses: [SERVER, HERE] }]);
+  });
+
+  test("says nothing with one address, or where it listens on one", async () => {
+    expect(await listening("0.0.0.0", [HERE, "127.0.0.1"])).toEqual([]);
+    expect(await listening("[::]", ["::1", "127.0.0.1", "fe80::1"])).toEqual([]);
+    expect(await listening(SERVER, [HERE_TOO])).toEqual([]);
+  });
 });

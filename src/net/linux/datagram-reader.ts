@@ -55,6 +55,8 @@ export class DatagramReader {
   readonly #controlWords = new Uint32Array(this.#controls.buffer);
   readonly #locals = new LocalAddressTable();
   readonly #sources: SourceAddresses;
+  /** How many slots hold what the last call has read. */
+  #used = READ_DATAGRAMS_MAX;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -85,12 +87,18 @@ export class DatagramReader {
    * @returns how many datagrams, or the errno name: EAGAIN when there are none.
    */
   read(fd: number, max: number): number | string {
-    for (let slot = 0; slot < max; slot++) {
+    this.#renew(this.#used);
+    const count = this.#libc.recvmmsg(fd, this.#messages, max, MSG_DONTWAIT, null);
+    this.#used = Math.max(1, count); // a failed call may have begun with the first
+    return count < 0 ? this.#libc.errno() : count;
+  }
+
+  /** Says again how much room there is where the kernel wrote how much it used: only in slots that it did use. */
+  #renew(slots: number): void {
+    for (let slot = 0; slot < slots; slot++) {
       this.#messageWords[slot * HEADER_WORDS + NAME_LENGTH] = NAME_BYTES;
       this.#messageWords[slot * HEADER_WORDS + CONTROL_LENGTH] = CONTROL_BYTES;
     }
-    const count = this.#libc.recvmmsg(fd, this.#messages, max, MSG_DONTWAIT, null);
-    return count < 0 ? this.#libc.errno() : count;
   }
 
   /** A datagram's bytes; borrowed until the next `read`. */

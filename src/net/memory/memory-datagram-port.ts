@@ -19,6 +19,7 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
   /** Each is bound to one address. */
   readonly reportsLocal = false;
+  readonly ready = Promise.resolve();
   readonly faults: DatagramFaults = { room: Infinity, refuse: () => undefined, kernelDrops: undefined };
   readonly receiver: DatagramReceiver;
   readonly #deliver: (from: Endpoint, to: Endpoint, payload: Uint8Array) => void;

@@ -120,7 +120,7 @@ export class MemoryNetwork implements Network {
   }
 
   localAddresses(): string[] {
-    return [this.#address];
+    return [this.#address, ...this.#others];
   }
 
   sourceAddressTo(target: Endpoint): string | undefined {

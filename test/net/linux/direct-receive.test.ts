@@ -59,16 +59,9 @@ function openAny(
 
 /** One that reads in Bun's place: it does from the first tick on. */
 async function openReading(address: string) {
-  const { told, port } = openAny(address);
-  const source = await Bun.udpSocket({});
-  while (told.got.at(-1)?.local === undefined) {
-    const { length } = told.got;
-    source.send("are you there?", port.local.port, "127.0.0.1");
-    await until("it", () => told.got.length > length);
-  }
-  source.close();
-  told.got.length = 0;
-  return { told, port };
+  const opened = openAny(address);
+  await opened.port.ready;
+  return opened;
 }
 
 /** A program whose socket is connected: the kernel hands it what comes from that address alone. */

@@ -1,3 +1,4 @@
+import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import { DatagramBatch } from "../../../src/net/datagram-batch.ts";
 import type { Libc } from "../../../src/net/linux/libc.ts";
@@ -35,6 +36,9 @@ function scripted(...script: Result[]) {
   return { calls, clock, scratch, transmitter };
 }
 
+/** 127.0.0.2, as the control message of struct in_pktinfo (ip(7)). */
+const LOCAL = { address: "127.0.0.2", control: new Uint32Array([28, 0, 0, 8, 0, 0x0200007f, 0, 0]) };
+
 function batchOf(...lengths: number[]): DatagramBatch {
   const batch = new DatagramBatch();
   const bytes = new Uint8Array(new ArrayBuffer(Math.max(...lengths)));
@@ -56,6 +60,24 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     batch.from = 2;
     expect(transmitter.transmit(batch)).toBe(3);
     expect(calls).toEqual(["plain 1, plain 1, plain 1"]);
+  });
+
+  test("a local address goes with every message, a group's beside the length of its segments", () => {
+    const controls: number[][] = [];
+    const scratch = new OffloadScratch(libc);
+    const [first, ...rest] = [9, 9, 5, 7, 8];
+    scratch.lay(batchOf(first as number, ...rest), 0, { sockaddr: undefined, address: 0 }, Infinity, LOCAL);
+    const view = new DataView(scratch.messages.buffer);
+    for (let message = 0; message < 3; message++) {
+      const [at, length] = [
+        view.getBigUint64(message * 64 + 32, true),
+        view.getUint32(message * 64 + 40, true),
+      ];
+      controls.push([...new Uint32Array(toArrayBuffer(Number(at) as Pointer, 0, length).slice(0))]);
+    }
+    const segments = [18, 0, 17, 103, 9, 0];
+    const local = [...LOCAL.control];
+    expect(controls).toEqual([[...segments, ...local], local, local]);
   });
 
   test("an empty rest is no call", () => {
