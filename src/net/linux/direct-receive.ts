@@ -1,6 +1,7 @@
 /**
  * Reads a UDP socket in Bun's place, to learn where each datagram was sent to. One wake-up of Bun's (doorbell.ts) reads one
- * batch (datagram-reader.ts); what is left is reported again in the next tick, after everything else had its turn.
+ * batch (datagram-reader.ts); what is left is reported again in the next tick, after everything else had its turn. So a
+ * flood has one batch of each tick, and a smaller one while others need the time slice.
  *
  * What arrives before Bun's first `drain`, within the tick in which the socket was made, Bun still reads: its local address
  * is not known.
@@ -8,20 +9,31 @@
 
 import type { DatagramReceiver } from "../datagram-port.ts";
 import type { DirectReceive, ReceiveGate } from "../system-sockets.ts";
-import type { DatagramReader } from "./datagram-reader.ts";
-import { READ_DATAGRAMS_MAX } from "./datagram-reader.ts";
+import type { TimeSlice } from "../time-slice.ts";
+import { type DatagramReader, READ_DATAGRAMS_MAX } from "./datagram-reader.ts";
 import { DOORBELL_CODE, type Doorbell } from "./doorbell.ts";
+
+/** A socket's quantum of the time slice, in datagrams. */
+const QUANTUM = 32;
 
 export class LinuxDirectReceive implements DirectReceive {
   readonly #doorbell: Doorbell;
   readonly #gate: ReceiveGate;
+  readonly #slice: TimeSlice;
   readonly #reader: DatagramReader;
   readonly #receiver: DatagramReceiver;
 
   /** @param gate bounds what Bun reads, as long as it does. */
-  constructor(doorbell: Doorbell, gate: ReceiveGate, reader: DatagramReader, receiver: DatagramReceiver) {
+  constructor(
+    doorbell: Doorbell,
+    gate: ReceiveGate,
+    slice: TimeSlice,
+    reader: DatagramReader,
+    receiver: DatagramReceiver,
+  ) {
     this.#doorbell = doorbell;
     this.#gate = gate;
+    this.#slice = slice;
     this.#reader = reader;
     this.#receiver = receiver;
   }
@@ -53,7 +65,8 @@ export class LinuxDirectReceive implements DirectReceive {
   #readBatch(): void {
     const reader = this.#reader;
     const receiver = this.#receiver;
-    const count = reader.read(this.fd, READ_DATAGRAMS_MAX);
+    this.#slice.begin();
+    const count = reader.read(this.fd, this.#slice.mustYield ? QUANTUM : READ_DATAGRAMS_MAX);
     if (typeof count === "string") {
       if (count !== "EAGAIN") receiver.onError(count);
       return;

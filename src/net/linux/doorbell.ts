@@ -19,9 +19,6 @@ import type { Libc } from "./libc.ts";
 /** The code of the error by which Bun reports that the socket is readable. */
 export const DOORBELL_CODE = "ENOTSOCK";
 
-/** The lowest number for a second descriptor: low ones are left to whoever counts on small numbers. */
-const FD_LOWEST = 512;
-
 export class Doorbell {
   readonly #libc: Libc;
   readonly #bunFd: number;
@@ -36,8 +33,7 @@ export class Doorbell {
 
   /** For a UDP socket of Bun's, to be installed at its first `drain`; undefined when no descriptor is to be had. */
   static create(libc: Libc, bunFd: number): Doorbell | undefined {
-    let realFd = libc.fcntl(bunFd, F_DUPFD_CLOEXEC, FD_LOWEST);
-    if (realFd < 0) realFd = libc.fcntl(bunFd, F_DUPFD_CLOEXEC, 0); // a limit of open files below that number
+    const realFd = libc.fcntl(bunFd, F_DUPFD_CLOEXEC, 0);
     return realFd < 0 ? undefined : new Doorbell(libc, bunFd, realFd);
   }
 

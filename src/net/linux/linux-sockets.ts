@@ -128,7 +128,7 @@ export class LinuxSockets implements SystemSockets {
     const doorbell = Doorbell.create(this.#libc, fd);
     if (doorbell === undefined) return undefined;
     reader ??= new DatagramReader(this.#libc);
-    return new LinuxDirectReceive(doorbell, this.receiveGate(fd), reader, receiver);
+    return new LinuxDirectReceive(doorbell, this.receiveGate(fd), this.#slice, reader, receiver);
   }
 
   transmitter(

@@ -5,6 +5,7 @@ import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { BunDatagramPort } from "../../../src/net/bun-datagram-port.ts";
 import type { DatagramReceiver, LocalAddress, SendReport } from "../../../src/net/datagram-port.ts";
+import { READ_DATAGRAMS_MAX } from "../../../src/net/linux/datagram-reader.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
 import { WAYS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
@@ -207,6 +208,23 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     expect(sent.indexOf("a1")).toBeLessThan(sent.indexOf("a2"));
     expect(sent.indexOf("b1")).toBeLessThan(sent.indexOf("b2"));
     expect(senders.map(({ held }) => held)).toEqual([0, 0]);
+    port.close();
+  });
+
+  test("a flood has one batch of each tick: other things get their turn between", async () => {
+    const { told, port } = await openReading("0.0.0.0");
+    const asker = new Connected("127.0.0.2", port.local.port);
+    for (let count = 0; count < 1000; count++) asker.socket.send(`${count}`);
+    let mostInTick = 0;
+    while (told.got.length < 1000) {
+      const before = told.got.length;
+      await new Promise(setImmediate);
+      mostInTick = Math.max(mostInTick, told.got.length - before);
+    }
+    expect(mostInTick).toBeLessThanOrEqual(READ_DATAGRAMS_MAX);
+    expect(mostInTick).toBeGreaterThan(1);
+    expect(port.kernelDrops()).toBe(0);
+    asker.socket.close();
     port.close();
   });
 
