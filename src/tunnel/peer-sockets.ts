@@ -59,9 +59,8 @@ function openUnicast(
 ): PeerSockets {
   const address = bind ?? anyAddress(target);
   if (udpSendOnly) {
-    // Connected, so that nobody but the target can reach the socket; the kernel connects none to a broadcast address.
-    const connect = broadcast ? {} : { connect: target };
-    const options = { bind: { address, port: 0 }, ...connect, oneTarget: true, broadcast };
+    // Not connected: the kernel would keep the address it is sent from, though the host may get another.
+    const options = { bind: { address, port: 0 }, oneTarget: true, broadcast };
     return {
       receive: undefined,
       send: network.openDatagramPort(options, deaf),

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { TunnelError } from "../../src/errors.ts";
-import { startServer } from "../../src/index.ts";
+import { encodeFrame } from "../../src/framing/index.ts";
+import { startServer, type TunnelEvent } from "../../src/index.ts";
 import { NetError } from "../../src/net/network.ts";
 import type { Settings } from "../../src/options/settings.ts";
 import { explained } from "../../src/tunnel/start-advice.ts";
 import { client, type Loose, server } from "../options/given.ts";
+import { connectRaw, writeAll } from "../support/loopback.ts";
 
 /** The advice for an error of the system, with options named as on a command line. */
 function adviceFor(
@@ -65,10 +67,17 @@ test("the library's messages name its own options", async () => {
   holder.close();
 });
 
-test("a target that cannot be reached is not called an address that cannot be bound", async () => {
+test("a target that cannot be reached is no reason not to start: there may be a way when a datagram comes", async () => {
   // 127.0.0.1 has no route to another host (ip(7)).
   const options = { listen: "127.0.0.1/0", target: "192.0.2.1/9", bind: "127.0.0.1", udpSendOnly: true };
-  await expect(startServer(options)).rejects.toThrow(/^cannot reach UDP 192\.0\.2\.1:9: /);
+  const failure = Promise.withResolvers<TunnelEvent>();
+  const onEvent = (event: TunnelEvent) => {
+    if (event.type === "sending failed") failure.resolve(event);
+  };
+  await using tunnel = await startServer(options, { onEvent });
+  using peer = await connectRaw(tunnel.tcp[0]?.port ?? 0);
+  await writeAll(peer.socket, encodeFrame(Uint8Array.of(1)));
+  expect(await failure.promise).toMatchObject({ target: { address: "192.0.2.1", port: 9 }, lost: 1 });
 });
 
 test("an option that the look-up finds out of place is named as it was given", async () => {
