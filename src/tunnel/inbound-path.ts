@@ -54,6 +54,8 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   heard = false;
   /** Bytes of chunks of which some is not delivered yet. */
   undeliveredBytes = 0;
+  /** The stream's last chunk; 0 for a new stream. */
+  lastBytes = 0;
   readonly #options: InboundOptions;
   readonly #counters: Counters;
   readonly #slice: TimeSlice;
@@ -80,7 +82,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
 
   /** Whether memory is left for the stream's next chunk. */
   get hasRoom(): boolean {
-    return this.#options.chunkBudget?.allowsChunk(this.streamBytes === 0) !== false;
+    return this.#options.chunkBudget?.allowsChunk(this.lastBytes) !== false;
   }
 
   /**
@@ -104,6 +106,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     this.#receive(this.#decoder, chunk);
     this.streamBytes += chunk.length;
     if (!this.heard && this.#decoder.frames > 0) this.#onHeard();
+    this.lastBytes = chunk.length;
     if (this.stopped && waiting === 0) return this.#dropUndelivered("closing");
     this.#chunkAt = now;
     this.#changeUndelivered(chunk.length);
@@ -132,6 +135,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
     this.heard = false;
+    this.lastBytes = 0;
     this.#paused = false;
     this.#gone = false;
   }

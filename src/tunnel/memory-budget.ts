@@ -5,8 +5,8 @@
 
 /** What Bun 1.4.5 hands over at once. */
 const CHUNK_BYTES_MAX = 512 * 1024;
-/** What a new connection has brought by then: the kernel's receive buffer starts at 128 KiB (tcp(7), tcp_rmem). */
-const FIRST_CHUNK_BYTES_MAX = 128 * 1024;
+/** A stream that last brought less than this will bring about as much: the kernel's receive buffer starts at 128 KiB, tcp(7). */
+const SMALL_CHUNK_BYTES = 128 * 1024;
 
 export class MemoryBudget {
   readonly #bytesMax: number;
@@ -29,14 +29,17 @@ export class MemoryBudget {
   }
 
   /**
-   * Whether there is room for another chunk of a stream. Chunks may take half of the budget, so that they cannot keep the
-   * queues from taking anything, and first chunks a quarter more, so that new streams do not wait for those that flood.
-   * One is always allowed, so that full queues cannot keep every stream from being read.
+   * Whether there is room for another chunk of a stream. Chunks may take a quarter of the budget, so that they cannot keep the
+   * queues from taking anything, and small ones a quarter more, so that streams that are new or bring little do not wait for
+   * those that flood. One is always allowed, so that full queues cannot keep every stream from being read.
+   *
+   * @param lastBytes the stream's last chunk; 0 for a new stream.
    */
-  allowsChunk(first: boolean): boolean {
+  allowsChunk(lastBytes: number): boolean {
     if (this.#chunkBytes === 0) return true;
-    const chunkBytes = this.#chunkBytes + (first ? FIRST_CHUNK_BYTES_MAX : CHUNK_BYTES_MAX);
-    const share = first ? 3 / 4 : 1 / 2;
+    const small = lastBytes < SMALL_CHUNK_BYTES;
+    const chunkBytes = this.#chunkBytes + (small ? SMALL_CHUNK_BYTES : CHUNK_BYTES_MAX);
+    const share = small ? 1 / 2 : 1 / 4;
     return chunkBytes <= this.#bytesMax * share && this.#queuedBytes + chunkBytes <= this.#bytesMax;
   }
 

@@ -27,6 +27,7 @@ function sliceWith(lookMs = 0) {
 
 const socket = (name: string, done: string[], hasRoom = true) => ({
   hasRoom,
+  lastBytes: 0,
   readAgain: () => void done.push(name),
 });
 

@@ -22,7 +22,8 @@ const QUANTUM = 32;
 
 export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
   fd: number;
-  /** What is not read waits in the kernel. */
+  /** It is asked to yield before it has brought much, and what is not read waits in the kernel. */
+  readonly lastBytes = 0;
   readonly hasRoom = true;
   readonly #libc: Libc;
   /** The number Bun knows. */
