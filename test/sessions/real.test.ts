@@ -5,8 +5,11 @@ import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { freePort } from "../../scripts/free-ports.ts";
+import { ignoreShort } from "../../scripts/ignore-short.ts";
 import { RunningProgram } from "../../scripts/running-program.ts";
 import { startClient, startServer } from "../../src/index.ts";
+import { fdOf } from "../net/linux/adopt.ts";
+import { libc, noLibc } from "../net/linux/open-libc.ts";
 import { until } from "../support/until.ts";
 import { Asker, openDescriptors, openEcho, Programs, processorMs } from "./programs.ts";
 
@@ -90,6 +93,26 @@ test("a quiet session beside a stalled reader and a flood has all its answers", 
   expect(quiet.answers).toEqual(questions);
   expect(flooded.answers.length).toBeGreaterThan(before);
 });
+
+test.skipIf(noLibc)(
+  "beside 50 connections that flood the server, a quiet session gets every answer",
+  async () => {
+    const QUESTIONS = 100;
+    const question = (n: number) => `question ${n}`.padEnd(64);
+    const echo = await openEcho();
+    using _echo = { [Symbol.dispose]: () => echo.close() };
+    ignoreShort(libc, fdOf(echo), 64); // the flood ends here
+    await using programs = await Programs.start(echo.port, { server: ["--max-sessions-per-address", "100"] });
+    using quiet = new Asker(programs.udpPort);
+    await quiet.ask(question(0));
+    const peers = new URL("../../scripts/flooding-peers.ts", import.meta.url).pathname;
+    await using flood = new RunningProgram([process.execPath, peers, `${programs.tcpPort}`, "50"]);
+    await flood.said(/^flooding/);
+    for (let n = 1; n <= QUESTIONS; n++) await quiet.ask(question(n));
+    expect(quiet.answers).toEqual(Array.from({ length: QUESTIONS + 1 }, (_, n) => question(n)));
+  },
+  60_000,
+);
 
 /** A TCP client that has the target flood it and reads nothing. */
 async function openStalledReader(port: number): Promise<Socket> {
