@@ -20,10 +20,9 @@ import type { Counters, DropReason } from "../observe/counters.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWatch } from "./send-watch.ts";
 
-/** A link's quantum of the time slice. A frame counts as one, and each 2 KiB of it as one more. */
+/** A link's quantum of the time slice: a frame counts as one, each 2 KiB of it as one more; and a chunk of few frames. */
 const QUANTUM_FRAMES = 256;
 const FRAME_BYTES_LOG2 = 11;
-/** A chunk this long takes its stream out of the rotation's way even if it holds few frames. */
 const QUANTUM_BYTES = 128 * 1024;
 
 export interface InboundOptions {
@@ -105,8 +104,11 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     const waiting = this.#decoder.frames;
     this.#receive(this.#decoder, chunk);
     this.streamBytes += chunk.length;
-    if (!this.heard && this.#decoder.frames > 0) this.#onHeard();
     this.lastBytes = chunk.length;
+    if (!this.heard && this.#decoder.frames > 0) {
+      this.heard = true;
+      this.#options.onHeard?.();
+    }
     if (this.stopped && waiting === 0) return this.#dropUndelivered("closing");
     this.#chunkAt = now;
     this.#changeUndelivered(chunk.length);
@@ -122,11 +124,6 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
       this.#pause();
       this.#slice.awaitRead(this);
     }
-  }
-
-  #onHeard(): void {
-    this.heard = true;
-    this.#options.onHeard?.();
   }
 
   /** Goes on with a new stream, which begins on a frame boundary. */
@@ -228,7 +225,6 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     this.#slice.defer(this);
   }
 
-  /** Where the chunk was left. */
   #goOn(): void {
     if (!this.#paused || this.#sender?.blocked) return;
     if (this.#decoder.frames > 0) this.#slice.defer(this);
@@ -298,8 +294,6 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   /** Drops the whole frames that wait in the decoder. */
   #dropUndelivered(reason: DropReason, decoder = this.#decoder): void {
     this.#counters.inbound.drop(reason, decoder.frames);
-    while (decoder.next()) {
-      // to the tail, which may be the beginning of a frame
-    }
+    while (decoder.next()); // to the tail, which may be the beginning of a frame
   }
 }

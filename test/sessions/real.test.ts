@@ -97,7 +97,7 @@ test("a quiet session beside a stalled reader and a flood has all its answers", 
 test.skipIf(noLibc)(
   "beside 50 connections that flood the server, a quiet session gets every answer",
   async () => {
-    const QUESTIONS = 100;
+    const QUESTIONS = 300;
     const question = (n: number) => `question ${n}`.padEnd(64);
     const echo = await openEcho();
     using _echo = { [Symbol.dispose]: () => echo.close() };
