@@ -180,9 +180,9 @@ class ListeningServer implements ChannelServer {
     const ofAddress = this.#perAddress.get(address) ?? 0;
     if (this.#closing !== undefined) return this.#doorkeeper.turnAway(stream, "closing");
     if (ofAddress >= this.#settings.maxSessionsPerAddress)
-      return this.#doorkeeper.turnAway(stream, "too many sessions of this address");
+      return this.#doorkeeper.turnAwayByLimit(stream, ofAddress);
     const { room, evict } = this.channels.makeRoom(clock.now());
-    if (!room) return this.#doorkeeper.turnAway(stream, "too many sessions");
+    if (!room) return this.#doorkeeper.turnAwayForRoom(stream, this.channels.size);
     if (evict !== undefined) this.#end(evict, "evicted");
     const channel = new DatagramChannel(stream, { clock, settings: this.#settings, budget: this.#budget });
     this.channels.add(channel);

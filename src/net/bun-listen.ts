@@ -1,7 +1,7 @@
 /** TCP connections taken with `Bun.listen`. */
 
 import { BunStreamPort, fdOf, handlers, type Socket } from "./bun-stream-port.ts";
-import { formatEndpoint, unmapped } from "./endpoint.ts";
+import { type Endpoint, formatEndpoint, unmapped } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
 import { PendingHandshakes } from "./pending-handshakes.ts";
 import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./secure-stream-port.ts";
@@ -30,7 +30,7 @@ export function listenBun(
   onStream: (stream: StreamPort) => void,
   { system, doorkeeper = LETS_EVERYBODY_IN, ipv6Only = false }: Listening,
 ): StreamListener {
-  const onOpen = (socket: Socket) => onStream(new BunStreamPort(socket, system));
+  const onOpen = (socket: Socket, remote: Endpoint) => onStream(new BunStreamPort(socket, system, remote));
   const listener = listenAnywhere(at, ipv6Only, (place) => {
     const options = {
       ...place,
@@ -61,7 +61,7 @@ export function listenBunSecurely(
   { system, doorkeeper = LETS_EVERYBODY_IN, ipv6Only = false, certificates }: SecureListening,
 ): StreamListener {
   const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, doorkeeper);
-  const onOpen = (socket: SecureSocket) => handshakes.begin(socket);
+  const onOpen = (socket: SecureSocket, remote: Endpoint) => handshakes.begin(socket, remote);
   const listen = (place: object) => {
     const socket = { ...secureHandlers, open: guarded(doorkeeper, system, onOpen) };
     const options = { ...place, ...COMMON, tls: certificates.forServer, socket };
@@ -154,14 +154,15 @@ function codeOf(error: unknown, address: string): string {
 function guarded<Data>(
   doorkeeper: Doorkeeper,
   system: SystemSockets | undefined,
-  onOpen: (socket: Bun.Socket<Data>) => void,
+  onOpen: (socket: Bun.Socket<Data>, remote: Endpoint) => void,
 ): (socket: Bun.Socket<Data>) => void {
   return (socket) => {
     const { remoteAddress: address, remotePort: port } = socket;
-    const allowed = address !== undefined && doorkeeper.allows(unmapped(address));
-    if (allowed && system?.mayAccept(fdOf(socket)) !== false) return onOpen(socket);
+    if (address === undefined || port === undefined) return void socket.terminate();
+    const remote = { address, port };
+    const allowed = doorkeeper.allows(unmapped(address));
+    if (allowed && system?.mayAccept(fdOf(socket)) !== false) return onOpen(socket, remote);
     socket.terminate();
-    if (address !== undefined)
-      doorkeeper.onRefused({ address, port }, allowed ? "fd limit" : "address not allowed");
+    doorkeeper.onRefused(remote, allowed ? "fd limit" : "address not allowed");
   };
 }

@@ -26,9 +26,11 @@ export class BunStreamPort implements StreamPort {
   #local: Endpoint | undefined;
   #remote: Endpoint | undefined;
 
-  constructor(socket: Socket, system: SystemSockets | undefined) {
+  /** @param remote the peer, where it is known already: of a socket that is gone Bun 1.4.5 may know the address alone. */
+  constructor(socket: Socket, system: SystemSockets | undefined, remote?: Endpoint) {
     this.#socket = socket;
     this.#system = system;
+    this.#remote = remote;
     this.receiver = new EarlyEvents();
     socket.data = this;
     if (system !== undefined) system.prepareStream(fdOf(socket));
@@ -107,8 +109,9 @@ const KEEPALIVE_OFTEN_MS = 1000;
 /** What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up. */
 const GONE: Endpoint = { address: "::", port: 0 };
 
-function endpointOf(address: string | undefined, port: number): Endpoint | undefined {
-  return address === undefined ? undefined : { address, port };
+/** Bun 1.4.5 keeps an address that was once asked for, and no port: each may be missing. */
+function endpointOf(address: string | undefined, port: number | undefined): Endpoint | undefined {
+  return address === undefined || port === undefined ? undefined : { address, port };
 }
 
 /** Keeps what happens on a stream before anybody has asked to be told. */

@@ -2,6 +2,8 @@
 
 import { systemClock } from "./clock.ts";
 import { Crowd } from "./crowd.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { NetError } from "./network.ts";
 import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./secure-stream-port.ts";
 import type { Doorkeeper, StreamPort } from "./stream-port.ts";
 import type { SystemSockets } from "./system-sockets.ts";
@@ -51,14 +53,15 @@ export class PendingHandshakes {
   }
 
   /** A connection has come. */
-  begin(socket: SecureSocket): void {
-    const port: SecureStreamPort = new SecureStreamPort(socket, this.#system, this.#terms, (failure) => {
+  begin(socket: SecureSocket, remote: Endpoint): void {
+    const onDone = (failure: NetError | undefined) => {
       this.#pending.leave(port);
       this.#turnstile.leave(port);
       if (failure === undefined) this.#onStream(port);
-      else if (!this.#stopped) this.#doorkeeper.onFailure(port.remote, failure);
-    });
-    this.#pending.enter(port, port.remote.address);
+      else if (!this.#stopped) this.#doorkeeper.onFailure(remote, failure);
+    };
+    const port = new SecureStreamPort(socket, this.#system, this.#terms, onDone, remote);
+    this.#pending.enter(port, remote.address);
     this.#turnstile.enter(port);
     if (this.#stopped) this.stop(); // in answer to what was told of whoever made room
   }

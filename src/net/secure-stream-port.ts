@@ -11,6 +11,7 @@ import type { X509Certificate } from "node:crypto";
 import { BunStreamPort } from "./bun-stream-port.ts";
 import type { Timer } from "./clock.ts";
 import { systemClock } from "./clock.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
 import type { SystemSockets } from "./system-sockets.ts";
 import { formatPin, publicKeyHash } from "./tls/pin.ts";
@@ -64,14 +65,15 @@ export class SecureStreamPort extends BunStreamPort {
   /** Why the stream is about to close. */
   #code: string | undefined;
 
-  /** @param onDone told once, without a failure when the stream may be handed out; with one, the socket is closed already. */
+  /** @param remote as for every port. @param onDone told once, without a failure when the stream may be handed out; with one, the socket is closed already. */
   constructor(
     socket: SecureSocket,
     system: SystemSockets | undefined,
     terms: HandshakeTerms,
     onDone: (failure: NetError | undefined) => void,
+    remote?: Endpoint,
   ) {
-    super(socket as Bun.Socket<BunStreamPort | undefined>, system);
+    super(socket as Bun.Socket<BunStreamPort | undefined>, system, remote);
     this.#socket = socket;
     this.#terms = terms;
     this.#onDone = onDone;

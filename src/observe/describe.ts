@@ -111,6 +111,11 @@ export function describe(event: TunnelEvent): string {
       return "the certificates have been read again; new connections use them";
     case "certificates kept":
       return `${event.message}; the certificates read before stay in use`;
+    case "address limit":
+      return (
+        `refusing connections from ${event.address}: it has the ${event.sessions} sessions that one address may have; ` +
+        "--max-sessions-per-address allows more (clients behind one NAT share an address)"
+      );
     case "clients compete":
       return (
         `${event.address} has replaced its own connection three times in 10 s, so the present one is kept for 10 s: ` +

@@ -90,6 +90,7 @@ export type TunnelEvent =
   | { type: "certificates reloaded" }
   | { type: "certificates kept"; message: string }
   | { type: "clients compete"; address: string }
+  | { type: "address limit"; address: string; sessions: number }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
 /**
@@ -126,6 +127,7 @@ const LASTING = new Set<EventType>([
   "wrong secret",
   "peer lacks sessions",
   "clients compete",
+  "address limit",
   "name lookup failed",
   "target switched",
 ]);
@@ -137,6 +139,7 @@ const WARNINGS = new Set<EventType>([
   "wrong secret",
   "peer lacks sessions",
   "clients compete",
+  "address limit",
   "name lookup failed",
   "open to all",
   "secret exposed",

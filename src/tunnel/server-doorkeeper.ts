@@ -1,6 +1,6 @@
 /** A server's doorkeeper: who may connect, and what is counted and told of those that are turned away, here or further in. */
 
-import type { Endpoint } from "../net/endpoint.ts";
+import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { Doorkeeper, StreamPort } from "../net/stream-port.ts";
 import { isTlsCode } from "../net/tls/tls-failure.ts";
 import type { Counters } from "../observe/counters.ts";
@@ -38,6 +38,19 @@ export class ServerDoorkeeper implements Doorkeeper {
   turnAway(stream: StreamPort, reason: RefusalReason): void {
     this.#refuse(stream.remote, reason);
     discard(stream);
+  }
+
+  /** Ends a stream because all sessions are in use. */
+  turnAwayForRoom(stream: StreamPort, sessions: number): void {
+    this.#events.report({ type: "session refused", source: stream.remote, sessions });
+    this.turnAway(stream, "too many sessions");
+  }
+
+  /** Ends a stream because its address has as many sessions as one address may have. */
+  turnAwayByLimit(stream: StreamPort, sessions: number): void {
+    const address = unmapped(stream.remote.address);
+    this.#events.report({ type: "address limit", address, sessions });
+    this.turnAway(stream, "too many sessions of this address");
   }
 
   #refuse(remote: Endpoint, reason: RefusalReason): void {

@@ -5,7 +5,7 @@
 
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
-import type { DisconnectReason, EventSource, RefusalReason } from "../observe/events.ts";
+import type { DisconnectReason, EventSource } from "../observe/events.ts";
 import { sum } from "../observe/stats.ts";
 import { AddressFilter } from "./address-filter.ts";
 import { reasonOf } from "./association.ts";
@@ -108,12 +108,12 @@ export class SessionServer implements SessionKeeper {
   #offer(stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
     const { settings, network } = this.#context;
-    if (this.#stopped) return this.#refuse(stream, "closing");
+    if (this.#stopped) return this.#doorkeeper.turnAway(stream, "closing");
     const ofAddress = this.#perAddress.get(address) ?? 0;
     if (ofAddress >= settings.maxSessionsPerAddress)
-      return this.#refuse(stream, "too many sessions of this address");
+      return this.#doorkeeper.turnAwayByLimit(stream, ofAddress);
     const { room, evict } = this.sessions.makeRoom(network.clock.now());
-    if (!room) return this.#refuse(stream, "too many sessions");
+    if (!room) return this.#doorkeeper.turnAwayForRoom(stream, this.sessions.size);
     if (evict !== undefined) this.end(evict, "evicted");
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#context.counters.connects++;
@@ -122,13 +122,6 @@ export class SessionServer implements SessionKeeper {
     this.sessions.add(session);
     this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
     session.start((reason, code) => this.end(session, reason, code));
-  }
-
-  #refuse(stream: StreamPort, reason: RefusalReason): void {
-    if (reason === "too many sessions") {
-      this.#events.report({ type: "session refused", source: stream.remote, sessions: this.sessions.size });
-    }
-    this.#doorkeeper.turnAway(stream, reason);
   }
 }
 

@@ -272,16 +272,18 @@ test("a listener turns away whom it has no room for, ends who is idle, and is fr
   const scene = new ChannelScene();
   const options = { listen: connect, allow: ["10.0.0.0/8"], maxSessionsPerAddress: 1, idleTimeoutMs: 3000 };
   const ends: string[] = [];
+  const told: string[] = [];
   const server = await listenChannels(
     options,
     (channel) => void channel.closed.then(({ reason }) => ends.push(reason)),
-    { network: scene.farNetwork },
+    { network: scene.farNetwork, onEvent: ({ type }, level) => level === "warning" && told.push(type) },
   );
   const first = await scene.connect("10.0.0.5");
   const second = await scene.connect("10.0.0.5");
   const stranger = await scene.connect("192.0.2.1");
   expect([first, second, stranger].map(({ told }) => told.closed)).toEqual([false, true, true]);
   expect([server.channels.size, server.refusedConnections]).toEqual([1, 2]);
+  expect(told).toEqual(["address limit"]);
   await scene.clock.advance(5500);
   expect(ends).toEqual(["idle"]);
   expect(server.channels.size).toBe(0);

@@ -67,6 +67,14 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     near.terminate();
   });
 
+  test("knows who its peer was after it is gone, though nobody asked before", async () => {
+    const { near, far } = await connect();
+    const { local } = near;
+    far.terminate();
+    expect(far.remote).toEqual(local);
+    near.terminate();
+  });
+
   test("gives what was not needed to the next receiver, and what comes meanwhile", async () => {
     const { near, far, log } = await connect();
     near.write(bytes("too much"));

@@ -64,13 +64,15 @@ describe("with --max-sessions", () => {
     await scene.end();
   });
 
-  test("one TCP address may have fewer", async () => {
+  test("one TCP address may have fewer, which is a warning when it wants more", async () => {
     const scene = new SessionScene();
-    const { server } = await scene.both({ maxSessionsPerAddress: 2 });
+    const server = await scene.server({ maxSessionsPerAddress: 2, allow: "10.0.0.0/8" });
     const first = await scene.connect("10.0.3.1");
     await scene.connect("10.0.3.1");
     const third = await scene.connect("10.0.3.1");
     expect(third.told.closed).toBe(true);
+    await scene.connect("10.0.3.1");
+    expect(server.warnings).toEqual([{ type: "address limit", address: "10.0.3.1", sessions: 2 }]);
     const other = await scene.connect("10.0.3.2");
     expect(other.told.closed).toBe(false);
     expect(server.tunnel.sessions).toBe(3);
@@ -78,7 +80,7 @@ describe("with --max-sessions", () => {
     await scene.clock.settle();
     const again = await scene.connect("10.0.3.1");
     expect(again.told.closed).toBe(false);
-    expect(server.tunnel.counters.refusedConnections).toBe(1);
+    expect(server.tunnel.counters.refusedConnections).toBe(2);
     await scene.end();
   });
 });
