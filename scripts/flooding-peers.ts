@@ -32,4 +32,4 @@ const sockets = await Promise.all(
   ),
 );
 for (const socket of sockets) pour(socket);
-writeSync(2, "flooding\n");
+writeSync(2, `${JSON.stringify({ type: "flooding" })}\n`);

@@ -21,6 +21,8 @@ export interface Load {
   sources?: number;
   /** The sink answers, and the generator measures round trips. */
   roundTrips?: boolean;
+  /** The sink is spared datagrams that are too short to be the load's. */
+  ignoreShort?: boolean;
   /** What generator and sink are run by. */
   wrappers?: { generator: readonly string[]; sink: readonly string[] };
 }
@@ -79,6 +81,7 @@ export async function startSink(place: Place, load: Load): Promise<BenchProcess>
   const sink = new BenchProcess("sink", [
     ...[...(load.wrappers?.sink ?? []), process.execPath, SINK, at],
     ...(load.roundTrips ? ["--echo"] : []),
+    ...(load.ignoreShort ? ["--ignore-short"] : []),
   ]);
   await sink.message("ready");
   return sink;

@@ -19,6 +19,8 @@ export interface Plan {
   sources: number[];
   /** Sessions that are opened and kept. */
   sessions: number[];
+  /** TCP peers that flood a server beside a quiet session, each number in turn. */
+  floodingPeers: number[];
   seconds: number;
   warmUpSeconds: number;
   /** Seconds of load on each congested path, and which of the paths. */

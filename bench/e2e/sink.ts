@@ -1,16 +1,18 @@
 /**
  * Receives what the generator sent, at the far end of a tunnel, and says what became of it. A program of its own:
  *
- *     bun run bench:sink 0.0.0.0:7001 [--echo]
+ *     bun run bench:sink 0.0.0.0:7001 [--echo] [--ignore-short]
  *
  * It ends when the load is over (or at Ctrl-C) and prints its report as one line of JSON. `--echo` sends everything
- * back, for a generator that measures round trips.
+ * back, for a generator that measures round trips. `--ignore-short` has the kernel drop what is too short to be the load's.
  */
 
 import { parseArgs } from "node:util";
+import { ignoreShort } from "../../scripts/ignore-short.ts";
 import { kernelDrops } from "../../src/net/linux/socket-options.ts";
 import { parseEndpoint } from "./endpoint-argument.ts";
 import { openKernel, openSocket } from "./kernel.ts";
+import { HEADER_BYTES } from "./payload.ts";
 import { Receiver } from "./receiver.ts";
 import { runProgram, say } from "./say.ts";
 import { Tally, type TallyReport } from "./tally.ts";
@@ -29,11 +31,15 @@ const DRAIN_MS_MAX = 10_000;
 async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { echo: { type: "boolean", default: false } },
+    options: {
+      echo: { type: "boolean", default: false },
+      "ignore-short": { type: "boolean", default: false },
+    },
   });
   const bind = parseEndpoint(positionals[0] ?? "0.0.0.0:7001");
   const kernel = openKernel();
   const fd = openSocket(kernel, { bind, receiveTimeoutMs: RECEIVE_TIMEOUT_MS });
+  if (values["ignore-short"]) ignoreShort(kernel.libc, fd, HEADER_BYTES);
   const tally = new Tally();
   const receiver = new Receiver(kernel, tally);
   let stopping = false;
@@ -60,7 +66,9 @@ async function main(): Promise<void> {
       await new Promise(setImmediate); // signals are only heard between two turns of the event loop
     }
   }
-  const report: SinkReport = { ...tally.report(), kernelDrops: kernelDrops(kernel.libc, fd) ?? 0 };
+  // What the filter drops is counted with what found no room.
+  const drops = values["ignore-short"] ? 0 : kernelDrops(kernel.libc, fd);
+  const report: SinkReport = { ...tally.report(), kernelDrops: drops ?? 0 };
   say({ type: "report", ...report });
 }
 

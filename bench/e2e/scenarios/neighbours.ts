@@ -1,6 +1,10 @@
-/** A quiet session's round trips: alone, beside one whose target floods it, and beside one whose peer does not read. */
+/**
+ * A quiet session's round trips: alone, beside one whose target floods it, one whose peer does not read, and many whose peers
+ * flood the server with frames of 8 bytes.
+ */
 
 import { floodedSession } from "../flooded-session.ts";
+import { floodingPeers } from "../flooding-peers.ts";
 import { alive, basics, runLoad } from "../load.ts";
 import type { Round, Scenario } from "../scenario.ts";
 import { StalledPeer } from "../stalled-peer.ts";
@@ -32,7 +36,7 @@ export const neighbours: Scenario = {
         const pair = await startPerSource(relay, context);
         try {
           await using _neighbour = await open(pair);
-          const load = { ...basics(plan), rate: QUIET_RATE, roundTrips: true };
+          const load = { ...basics(plan), rate: QUIET_RATE, roundTrips: true, ignoreShort: true };
           const { generator, sent, notes } = await alive(pair, runLoad(pair, load));
           return { ...tripsOf(generator.answers, sent), notes };
         } finally {
@@ -44,6 +48,9 @@ export const neighbours: Scenario = {
       round("alone", () => ({ [Symbol.asyncDispose]: async () => {} })),
       round("beside a flooding target", ({ place }) => floodedSession(place, flood)),
       round("beside a stalled peer", ({ place }) => StalledPeer.connect(place.serverHost, place.tcpPort)),
+      ...plan.floodingPeers.map((peers) =>
+        round(`beside ${peers} flooding peers`, ({ place }) => floodingPeers(place, peers)),
+      ),
     ];
   },
 };
