@@ -62,21 +62,44 @@ export function listenBunSecurely(
 ): StreamListener {
   const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, doorkeeper);
   const onOpen = (socket: SecureSocket, remote: Endpoint) => handshakes.begin(socket, remote);
-  const listen = (place: object) => {
-    const socket = { ...secureHandlers, open: guarded(doorkeeper, system, onOpen) };
-    const options = { ...place, ...COMMON, tls: certificates.forServer, socket };
+  const socket = { ...secureHandlers, open: guarded(doorkeeper, system, onOpen) };
+  const listenWith = (tls: Certificates["forServer"]) => (place: object) => {
+    const options = { ...place, ...COMMON, tls, socket };
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
   };
-  let listener = listenAnywhere(at, ipv6Only, listen);
+  let tls = certificates.forServer;
+  let listener = listenAnywhere(at, ipv6Only, listenWith(tls));
   const unwatch = prepare(listener, system);
   const local = { address: listener.hostname, port: listener.port };
   const forget = certificates.onReload(() => {
-    const old = listener;
-    const fd = system?.duplicate(fdOf(old));
-    // Both descriptors have one queue, so that no connection is lost in between. Without, those in the queue are reset.
-    if (fd === undefined) old.stop();
-    listener = listenAnywhere(local, ipv6Only, (place) => listen(fd === undefined ? place : { fd }));
-    if (fd !== undefined) old.stop();
+    const renewed = certificates.forServer;
+    const fd = system?.duplicate(fdOf(listener));
+    // Two descriptors have one queue, so that no connection is lost in between.
+    if (fd !== undefined) {
+      const other = listenAnywhere(local, ipv6Only, () => listenWith(renewed)({ fd }));
+      const use = () => {
+        listener.stop();
+        [listener, tls] = [other, renewed];
+      };
+      return { use, discard: () => other.stop() };
+    }
+    if (system !== undefined)
+      throw new NetError("EMFILE", `no file descriptor is left for TCP ${formatEndpoint(local)} (ulimit -n)`);
+    // Elsewhere one at another port shows that the new certificates can be used, before the old listener is stopped. The
+    // new one takes its place in the same turn; connections that wait in the queue are reset.
+    const trial = listenAnywhere({ ...local, port: 0 }, ipv6Only, listenWith(renewed));
+    const use = () => {
+      trial.stop();
+      listener.stop();
+      try {
+        listener = listenAnywhere(local, ipv6Only, listenWith(renewed));
+      } catch (error) {
+        listener = listenAnywhere(local, ipv6Only, listenWith(tls));
+        throw error;
+      }
+      tls = renewed;
+    };
+    return { use, discard: () => trial.stop() };
   });
   return {
     local,

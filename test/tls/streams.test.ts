@@ -1,6 +1,8 @@
 import { expect } from "bun:test";
+import { copyFileSync } from "node:fs";
 import { dialBun } from "../../src/net/bun-dial.ts";
 import { listenBunSecurely } from "../../src/net/bun-listen.ts";
+import { NetError } from "../../src/net/network.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Certificates as Files } from "../../src/net/tls/certificates.ts";
 import { Certificates } from "../support/certificates.ts";
@@ -49,6 +51,37 @@ for (const [way, system] of WAYS) {
     listener.close();
     first.terminate();
     second.terminate();
+  });
+
+  testTls("certificates that cannot be listened with leave every listener with the former ones", async () => {
+    using made = new Certificates();
+    const authority = made.authority();
+    const identity = made.issue(authority, { name: TUNNEL_HOST });
+    class Refused extends Files {
+      left = Infinity;
+      override get forServer() {
+        const options = super.forServer;
+        return this.left-- > 0 ? options : { ...options, cert: "refused" };
+      }
+    }
+    const server = new Refused({ role: "server", ...identity }, () => {});
+    const client = new Files({ role: "client", ca: authority.cert }, noWarning);
+    const listen = () =>
+      listenBunSecurely(here, (stream) => stream.receive(deaf), { system, certificates: server });
+    const listeners = [listen(), listen()];
+    const untrusted = made.selfSigned({ name: TUNNEL_HOST });
+    copyFileSync(untrusted.cert, identity.cert);
+    copyFileSync(untrusted.key, identity.key);
+    for (const left of [0, 1]) {
+      server.left = left;
+      expect(() => server.reload()).toThrow(NetError);
+      for (const { local } of listeners) (await dialBun(local, system, client).stream).terminate();
+    }
+    server.left = Infinity;
+    server.reload();
+    for (const { local } of listeners)
+      await expect(dialBun(local, system, client).stream).rejects.toThrow(/no authority trusted here/);
+    for (const listener of listeners) listener.close();
   });
 
   testTls(

@@ -34,12 +34,20 @@ const TLS_1_2 = 0x0303;
 /** Bun's types know only part of what it takes. */
 type TlsOptions = Bun.TLSOptions & { minVersion: number; requestCert: boolean; rejectUnauthorized: boolean };
 
+/** What was made with new certificates, beside what is in use. */
+export interface Renewal {
+  /** Puts it in the place of what is in use. */
+  use(): void;
+  /** Something else could not be made with them: lets go of it. */
+  discard(): void;
+}
+
 export class Certificates {
   readonly #traits: TlsTraits;
   /** The hash of the only public key that a server may have; undefined when authorities vouch for it. */
   readonly #pin: Uint8Array | undefined;
   readonly #warn: (message: string) => void;
-  readonly #renewals = new Set<() => void>();
+  readonly #renewals = new Set<() => Renewal>();
   #files: Pick<TlsOptions, "cert" | "key" | "ca">;
 
   /**
@@ -80,16 +88,25 @@ export class Certificates {
     return { side: "server", authorized: this.#traits.clientCa !== undefined };
   }
 
-  /** Calls `renew` after each {@link reload}. @returns what ends that. */
-  onReload(renew: () => void): () => void {
+  /** Calls `renew` at each {@link reload}, with the new files in place. @returns what ends that. */
+  onReload(renew: () => Renewal): () => void {
     this.#renewals.add(renew);
     return () => this.#renewals.delete(renew);
   }
 
   /** Reads all files again, for connections from now on. @throws NetError as the constructor; the old ones then stay in use. */
   reload(): void {
+    const former = this.#files;
     this.#files = this.#read();
-    for (const renew of this.#renewals) renew();
+    const renewed: Renewal[] = [];
+    try {
+      for (const renew of this.#renewals) renewed.push(renew());
+    } catch (error) {
+      this.#files = former;
+      for (const renewal of renewed) renewal.discard();
+      throw error;
+    }
+    for (const renewal of renewed) renewal.use();
   }
 
   #options(asked: Partial<TlsOptions>): TlsOptions {
