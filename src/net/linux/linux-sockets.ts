@@ -136,11 +136,19 @@ export class LinuxSockets implements SystemSockets {
     target: Endpoint | undefined,
     family: Family,
   ): SystemTransmitter | undefined {
-    const to = target && encodeSockaddr(this.#libc, target, family);
+    const to = target && this.#encodeTarget(target, family);
     if (typeof to === "string") return undefined;
     const zoned = target !== undefined && to !== undefined && target.address.includes("%");
     const renew = zoned ? () => this.#renew(to, target, family) : undefined;
     return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to, renew }, systemClock.now);
+  }
+
+  /** Bun would ignore a zone that names no interface, and send by another. The kernel refuses an index that does not exist. */
+  #encodeTarget(target: Endpoint, family: Family): Memory | string {
+    const encoded = encodeSockaddr(this.#libc, target, family);
+    if (encoded !== "ENODEV") return encoded;
+    const nowhere = { ...target, address: target.address.replace(/%.*/, "%999999999") };
+    return encodeSockaddr(this.#libc, nowhere, family);
   }
 
   /** Encodes a target anew, whose zone may name another interface than before. @returns whether it does. */

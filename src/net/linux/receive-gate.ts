@@ -13,7 +13,8 @@
 
 import type { ReceiveGate } from "../system-sockets.ts";
 import type { PausedSocket, TimeSlice } from "../time-slice.ts";
-import { AF_INET, F_DUPFD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./constants.ts";
+import { anyUdpSocket } from "./any-udp-socket.ts";
+import { F_DUPFD_CLOEXEC, SOCK_CLOEXEC } from "./constants.ts";
 import type { DropFilter } from "./drop-filter.ts";
 import type { Libc } from "./libc.ts";
 
@@ -58,11 +59,10 @@ export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
     this.open();
   }
 
-  /** From now on Bun finds nothing to read, or soon. With no descriptor to spare, the gate stays open. */
+  /** From now on Bun finds nothing to read, or soon. With no descriptor to spare, the filter has to do. */
   close(awaitsRoom: boolean): void {
     if (this.#closed) return;
-    if (awaitsRoom) this.#filtered = this.#filter.attach(this.#bunFd);
-    else this.#moveAway();
+    if (awaitsRoom || !this.#moveAway()) this.#filtered = this.#filter.attach(this.#bunFd);
   }
 
   open(): void {
@@ -80,14 +80,18 @@ export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
     return this.#filtered || this.fd !== this.#bunFd;
   }
 
-  #moveAway(): void {
-    const empty = this.#libc.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (empty < 0) return;
+  /** Says whether it worked: it takes two descriptors. */
+  #moveAway(): boolean {
+    const empty = anyUdpSocket(this.#libc);
+    if (empty < 0) return false;
     const elsewhere = this.#libc.fcntl(this.#bunFd, F_DUPFD_CLOEXEC, 0);
-    if (elsewhere >= 0) {
-      this.#put(empty);
-      this.fd = elsewhere;
-    } else this.#libc.close(empty);
+    if (elsewhere < 0) {
+      this.#libc.close(empty);
+      return false;
+    }
+    this.#put(empty);
+    this.fd = elsewhere;
+    return true;
   }
 
   /** Moves a socket to the number Bun knows, in the place of the one that is there. */

@@ -7,13 +7,13 @@
  *     sendmmsg   and once more from where it stopped, for it hides why it stopped
  */
 
-import { DatagramBatch, type SystemTransmitter } from "../datagram-batch.ts";
+import type { DatagramBatch, SystemTransmitter } from "../datagram-batch.ts";
 import { NetError } from "../network.ts";
+import { anyUdpSocket } from "./any-udp-socket.ts";
 import * as c from "./constants.ts";
-import { type Libc, type Memory, memory } from "./libc.ts";
+import type { Libc, Memory } from "./libc.ts";
 import type { LinuxLocalAddress } from "./local-address-table.ts";
 import type { MessageName, OffloadScratch } from "./offload-scratch.ts";
-import { encodeSockaddr, SOCKADDR_IN_BYTES } from "./sockaddr.ts";
 import { getNumber } from "./socket-options.ts";
 
 const HEADER_BYTES = 64;
@@ -145,43 +145,16 @@ export class OffloadTransmitter implements SystemTransmitter {
 }
 
 /**
- * Tries segment offload on a socket of its own that sends to itself.
+ * Asks the kernel whether it knows segment offload: one that does not would ignore the control message and send one long
+ * datagram. Nothing is sent, as a host may lack 127.0.0.1 or its firewall refuse; what else can be wrong with offload the
+ * first group shows.
  *
- * @returns undefined when it works, else the errno name of what does not; `scratch.offReason` is then that name.
+ * @returns undefined when it knows, else the errno name; `scratch.offReason` is then that name.
  */
 export function probeOffload(libc: Libc, scratch: OffloadScratch): string | undefined {
-  const fd = libc.socket(c.AF_INET, c.SOCK_DGRAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0);
-  const reason =
-    fd < 0
-      ? libc.errno()
-      : (connectToItself(libc, fd) ?? knowsOption(libc, fd) ?? sendGroup(libc, fd, scratch));
+  const fd = anyUdpSocket(libc);
+  const known = fd >= 0 && getNumber(libc, fd, c.SOL_UDP, c.UDP_SEGMENT) !== undefined;
+  scratch.offReason = known ? undefined : libc.errno();
   if (fd >= 0) libc.close(fd);
-  scratch.offReason = reason;
-  return reason;
-}
-
-function connectToItself(libc: Libc, fd: number): string | undefined {
-  const any = encodeSockaddr(libc, { address: "127.0.0.1", port: 0 });
-  if (typeof any === "string") return any;
-  const own = memory(SOCKADDR_IN_BYTES);
-  const ownBytes = memory(4);
-  ownBytes[0] = own.length;
-  const bound = libc.bind(fd, any, any.length) === 0 && libc.getsockname(fd, own, ownBytes) === 0;
-  return bound && libc.connect(fd, own, own.length) === 0 ? undefined : libc.errno();
-}
-
-/** A kernel that does not know the option would ignore the control message and send one long datagram. */
-function knowsOption(libc: Libc, fd: number): string | undefined {
-  return getNumber(libc, fd, c.SOL_UDP, c.UDP_SEGMENT) === undefined ? libc.errno() : undefined;
-}
-
-function sendGroup(libc: Libc, fd: number, scratch: OffloadScratch): string | undefined {
-  const batch = new DatagramBatch();
-  const payload = memory(2);
-  batch.add(payload, 0, 1);
-  batch.add(payload, 1, 1);
-  const transmitter = new OffloadTransmitter(libc, scratch, { socket: { fd } }, () => 0);
-  const sent = transmitter.transmit(batch);
-  if (sent < batch.count) return transmitter.refusal;
-  return transmitter.sentMessages === 1 ? undefined : (scratch.offReason ?? "EINVAL");
+  return scratch.offReason;
 }

@@ -55,17 +55,24 @@ describe.skipIf(noLibc)("a receive gate", () => {
     },
   );
 
-  test("stays open when there is no descriptor to spare", async () => {
-    const socket = await Bun.udpSocket({});
-    const filesBefore = openFiles();
-    for (const lacking of ["socket", "fcntl"] as const) {
-      const gate = gateOf(socket, undefined, { ...libc, [lacking]: () => -1 });
+  test.each(["socket", "fcntl"] as const)(
+    "with no descriptor to spare (%s) it drops and counts what arrives, until it is open again",
+    async (lacking) => {
+      let received = 0;
+      const socket = await settled("127.0.0.1", () => void received++);
+      const filesBefore = openFiles();
+      const gate = gateOf(socket, undefined, { ...libc, [lacking]: () => -1, errno: () => "EMFILE" });
       gate.close(false);
-      expect(gate.fd).toBe(fdOf(socket));
-    }
-    expect(openFiles()).toBe(filesBefore);
-    socket.close();
-  });
+      for (let count = 0; count < 5; count++) socket.send("dropped", socket.port, "127.0.0.1");
+      await until("the drops", () => kernelDrops(libc, fdOf(socket)) === 5);
+      gate.open();
+      socket.send("arrives", socket.port, "127.0.0.1");
+      await until("the next", () => received > 0);
+      expect(received).toBe(1);
+      expect(openFiles()).toBe(filesBefore);
+      socket.close();
+    },
+  );
 
   test("a flood of datagrams that are dear to handle does not keep the event loop, and loses nothing", async () => {
     const DATAGRAMS = 5000;
