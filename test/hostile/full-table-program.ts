@@ -10,6 +10,7 @@ const server = await startServer({
   bind: TUNNEL_HOST,
   perSource: true,
 });
+server.on("session opened", () => say("opened"));
 say(`port ${server.tcp[0]?.port}`);
 const files: number[] = [];
 try {

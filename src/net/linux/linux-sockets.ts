@@ -209,7 +209,7 @@ export class LinuxSockets implements SystemSockets {
 
   descriptorLimit(): number | undefined {
     // proc(5), /proc/pid/limits: name, soft limit, hard limit, unit.
-    const soft = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    const soft = /^Max open files +(\d+)/m.exec(readLimits())?.[1];
     return soft === undefined ? undefined : Number(soft);
   }
 
@@ -244,4 +244,13 @@ function keepaliveWithin(timeoutMs: number): Keepalive {
   const idleS = Math.max(1, Math.floor(timeoutS / 3));
   const intervalS = Math.max(1, Math.floor(timeoutS / 6));
   return { idleS, intervalS, count: Math.max(1, Math.floor((timeoutS - idleS) / intervalS)) };
+}
+
+/** Empty where /proc is not mounted. */
+function readLimits(): string {
+  try {
+    return readFileSync("/proc/self/limits", "utf8");
+  } catch {
+    return "";
+  }
 }
