@@ -15,6 +15,9 @@ import { PATIENCE_MS, until } from "../support/until.ts";
 /** Asked one after the other, each when the last was answered. */
 export const QUESTIONS = 40;
 
+/** However long a busy machine keeps a datagram waiting, it is not dropped. */
+const PATIENT = { maxDelayMs: 0 };
+
 export class QuietTunnel implements AsyncDisposable {
   readonly server: Tunnel;
   readonly client: Tunnel;
@@ -56,6 +59,7 @@ export class QuietTunnel implements AsyncDisposable {
       listen: { address: TUNNEL_HOST, port: 0 },
       target: `${APP_HOST}/${serverUdp}`,
       bind: TUNNEL_HOST,
+      ...PATIENT,
       ...both,
       ...onServer,
     });
@@ -64,6 +68,7 @@ export class QuietTunnel implements AsyncDisposable {
       connect: { host: TUNNEL_HOST, port: tcp?.port ?? 0 },
       target: perSource ? `${TUNNEL_HOST}/${clientUdp}` : `${APP_HOST}/${clientUdp}`,
       ...(perSource ? {} : { bind: TUNNEL_HOST }),
+      ...PATIENT,
       ...both,
       ...onClient,
     });

@@ -51,7 +51,8 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
   const endpoint = `${TUNNEL_HOST}/${tcp}`;
   // Left to the kernel, a connection is filled to the brim, and what it has taken of a frame is lost with it.
   const brim = { inFlight: "kernel", unsentBytesMax: 1 << 30, queueBytesMax: 16 << 20 } as const;
-  const common = { bind: TUNNEL_HOST, target: target(ports.near), ...brim };
+  // However long a busy machine takes to fill it: only the kill ends the connection.
+  const common = { bind: TUNNEL_HOST, target: target(ports.near), deadAfterMs: 3_600_000, ...brim };
   let disconnects = 0;
   const onEvent = ({ type }: TunnelEvent) => {
     if (type === "disconnected") disconnects++;

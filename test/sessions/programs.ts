@@ -5,6 +5,8 @@ import { freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
 
 const HOST = "127.0.0.1";
+/** A busy machine may keep a program from running for longer than the default: what waited then is not lost. */
+const PATIENT = ["--max-delay", "0"];
 
 export interface ProgramOptions {
   readonly server?: readonly string[];
@@ -24,7 +26,7 @@ export class Programs implements AsyncDisposable {
     const { server = [], client = [], serverPrefix = [] } = options;
     this.udpPort = ports.udp;
     this.tcpPort = ports.tcp;
-    const from = [...UDPTUNNEL, "-v", "-p"];
+    const from = [...UDPTUNNEL, "-v", "-p", ...PATIENT];
     const serving = [...serverPrefix, ...from, "-s", `${HOST}/${ports.tcp}`, ...server];
     this.server = new RunningProgram([...serving, `${HOST}/${ports.target}`]);
     const asking = [...from, "-c", `${HOST}/${ports.tcp}`, ...client];
