@@ -6,12 +6,18 @@
 import { floodedSession } from "../flooded-session.ts";
 import { floodingPeers } from "../flooding-peers.ts";
 import { alive, basics, runLoad } from "../load.ts";
+import type { Relay } from "../relays.ts";
 import type { Round, Scenario } from "../scenario.ts";
 import { StalledPeer } from "../stalled-peer.ts";
 import type { TunnelPair } from "../tunnel-pair.ts";
 import { startPerSource, TRIP_P50, TRIP_P99, tripsOf, UNANSWERED, withoutPerSource } from "./per-source.ts";
 
 const QUIET_RATE = 200;
+
+/** The flooding peers speak no TLS. */
+function withPlainTcp(relay: Relay): string | undefined {
+  return relay.name.includes("--tls") ? "its peers would have to speak TLS" : withoutPerSource(relay);
+}
 
 export const neighbours: Scenario = {
   name: "neighbours",
@@ -27,11 +33,12 @@ export const neighbours: Scenario = {
     const round = (
       detail: string,
       open: (pair: TunnelPair) => AsyncDisposable | Promise<AsyncDisposable>,
+      leftOut: Round["leftOut"] = withoutPerSource,
     ): Round => ({
       size,
       rate: QUIET_RATE,
       detail,
-      leftOut: withoutPerSource,
+      leftOut,
       run: async (relay, context) => {
         const pair = await startPerSource(relay, context);
         try {
@@ -49,7 +56,7 @@ export const neighbours: Scenario = {
       round("beside a flooding target", ({ place }) => floodedSession(place, flood)),
       round("beside a stalled peer", ({ place }) => StalledPeer.connect(place.serverHost, place.tcpPort)),
       ...plan.floodingPeers.map((peers) =>
-        round(`beside ${peers} flooding peers`, ({ place }) => floodingPeers(place, peers)),
+        round(`beside ${peers} flooding peers`, ({ place }) => floodingPeers(place, peers), withPlainTcp),
       ),
     ];
   },
