@@ -54,7 +54,7 @@ export class TimeSlice {
   readonly #paused = new Set<PausedSocket>();
   readonly #new = new Set<PausedSocket>();
   #beganAt: number | undefined;
-  /** Whether several are served in this tick, so that each may have a quantum only. */
+  /** Whether several are served or wait in this tick, so that each may have a quantum only. */
   #contended = false;
   #newInTick = 0;
 
@@ -136,7 +136,7 @@ export class TimeSlice {
       this.#newInTick = 0;
       this.tick++;
       const served = this.#backlogs.size + reads;
-      this.#contended = served > 1;
+      this.#contended = served + this.#paused.size + this.#new.size > 1;
       if (served + this.#ends.size > 0) this.begin();
     }
   };
