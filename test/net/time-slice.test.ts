@@ -101,6 +101,18 @@ test("a few paused sockets are read again in each tick, in their order, those wi
   expect(done).toEqual(["poor"]);
 });
 
+test("sockets that brought much are read one in a tick, and each has a quantum only while the others wait", () => {
+  const { slice, endTick } = sliceWith();
+  const done: string[] = [];
+  for (const name of ["a", "b"]) slice.awaitRead({ ...socket(name, done), lastBytes: 512 * 1024 });
+  endTick();
+  expect(done).toEqual(["a"]);
+  expect(slice.mustYield).toBe(true);
+  endTick();
+  expect(done).toEqual(["a", "b"]);
+  expect(slice.mustYield).toBe(false);
+});
+
 test("new sockets are read at once while nobody waits, a few in a tick, and before the paused ones", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];
