@@ -12,7 +12,7 @@ import type {
 } from "./datagram-port.ts";
 import { type Endpoint, familyOf, formatEndpoint } from "./endpoint.ts";
 import { join, prepareSending } from "./multicast.ts";
-import { errorCode, NetError } from "./network.ts";
+import { errorCode, NetError, systemFailure } from "./network.ts";
 import type { DirectReceive, ReceiveGate, SystemSockets } from "./system-sockets.ts";
 
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
@@ -72,7 +72,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
       this.#prepare(options);
     } catch (error) {
       this.#bunSocket().close();
-      throw error;
+      throw systemFailure(error, `cannot set up UDP ${formatEndpoint(options.bind)}`);
     }
     this.local = { address: this.#socket.address.address, port: this.#socket.port };
   }

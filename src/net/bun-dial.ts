@@ -1,5 +1,6 @@
 /** TCP connections made with `Bun.connect`. */
 
+import { closeSync } from "node:fs";
 import { BunStreamPort, handlers, type Socket } from "./bun-stream-port.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
@@ -118,7 +119,14 @@ function dialSecurely(to: DialTarget, system: SystemSockets | undefined, certifi
       connectError: (_socket: SecureSocket, error: Error) => failed(error),
     },
   };
-  Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<SecureStreamPort | undefined>).catch(failed);
+  try {
+    Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<SecureStreamPort | undefined>).catch(
+      failed,
+    );
+  } catch (error) {
+    if ("fd" in place) closeSync(place.fd);
+    failed(error); // certificates that Bun does not accept
+  }
   return {
     stream: promise,
     get answered() {

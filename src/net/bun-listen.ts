@@ -1,5 +1,6 @@
 /** TCP connections taken with `Bun.listen`. */
 
+import { closeSync } from "node:fs";
 import { BunStreamPort, fdOf, handlers, type Socket } from "./bun-stream-port.ts";
 import { type Endpoint, formatEndpoint, unmapped } from "./endpoint.ts";
 import { errorCode, NetError } from "./network.ts";
@@ -76,7 +77,7 @@ export function listenBunSecurely(
     const fd = system?.duplicate(fdOf(listener));
     // Two descriptors have one queue, so that no connection is lost in between.
     if (fd !== undefined) {
-      const other = listenAnywhere(local, ipv6Only, () => listenWith(renewed)({ fd }));
+      const other = adopt(fd, () => listenAnywhere(local, ipv6Only, () => listenWith(renewed)({ fd })));
       const use = () => {
         listener.stop();
         [listener, tls] = [other, renewed];
@@ -110,6 +111,16 @@ export function listenBunSecurely(
       handshakes.stop();
     },
   };
+}
+
+/** Lets go of a descriptor that could not be used. */
+function adopt<Listener>(fd: number, listen: () => Listener): Listener {
+  try {
+    return listen();
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** A mark, say, may need a privilege: then there is no listener. @returns what {@link SystemSockets.watchDescriptors} does. @throws NetError. */

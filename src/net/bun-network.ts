@@ -10,7 +10,7 @@ import { systemClock } from "./clock.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "./endpoint.ts";
 import { findInterface, localAddresses } from "./multicast.ts";
-import { errorCode, NetError, type Network, type SystemReport } from "./network.ts";
+import { errorCode, NetError, type Network, networkFailure, type SystemReport } from "./network.ts";
 import { handshakesMaxOf } from "./pending-handshakes.ts";
 import type { SocketTraits } from "./socket-traits.ts";
 import type { SystemSockets } from "./system-sockets.ts";
@@ -107,7 +107,8 @@ function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): s
     const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, system);
     probe.close();
     return probe.local.address;
-  } catch {
+  } catch (error) {
+    networkFailure(error);
     return undefined;
   }
 }

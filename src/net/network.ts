@@ -99,6 +99,17 @@ export function networkFailure(error: unknown): NetError {
   throw error;
 }
 
+/**
+ * The operating system's error that a call of Bun's threw, as a `NetError`; any other error as it is.
+ *
+ * @param what could not be done.
+ */
+export function systemFailure(error: unknown, what: string): unknown {
+  const code = errorCode(error);
+  const isErrno = /^E[A-Z0-9]+$/.test(code); // not ERR_INVALID_ARG_TYPE and the like
+  return error instanceof NetError || !isErrno ? error : new NetError(code, `${what}: ${code}`, error);
+}
+
 /** The operating system's word for an error, "UNKNOWN" when it has none. */
 export function errorCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;

@@ -8,7 +8,7 @@ import { isMulticast } from "../net/address-range.ts";
 import type { Clock, Timer } from "../net/clock.ts";
 import type { NetworkInterface } from "../net/datagram-port.ts";
 import { type Endpoint, familyOf } from "../net/endpoint.ts";
-import type { Network } from "../net/network.ts";
+import { type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 
@@ -59,8 +59,9 @@ export class InterfaceWatch {
     if (!this.#lost && found.id === this.#current?.id && found.address4 === this.#current.address4) return;
     try {
       renew();
-    } catch {
-      return;
+    } catch (error) {
+      networkFailure(error);
+      return; // the next look tries again
     }
     this.#lost = false;
     this.#current = found;

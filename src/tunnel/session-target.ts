@@ -3,7 +3,7 @@
  * a socket of its own, so that a late refusal is not put down to the wrong one.
  */
 
-import { errorCode, NetError } from "../net/network.ts";
+import { NetError, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { AddressFilter } from "./address-filter.ts";
 import { FirstDatagrams } from "./first-datagrams.ts";
@@ -113,7 +113,7 @@ export class SessionTarget {
         this.#answered = false;
         return undefined;
       } catch (error) {
-        const code = errorCode(error);
+        const { code } = networkFailure(error);
         if (left <= 1 || !isRefusal(code)) return code;
         target.refused(address, "unusable");
       }

@@ -13,7 +13,7 @@ import { isIP } from "node:net";
 import type { Timer } from "../net/clock.ts";
 import type { SendReport } from "../net/datagram-port.ts";
 import { anyAddress, type Endpoint, type Family, familyOf, sameFamily, unmapped } from "../net/endpoint.ts";
-import { errorCode, NetError, type Network } from "../net/network.ts";
+import { NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource, TargetSwitchReason } from "../observe/events.ts";
 
 /** How often a name is looked up without any other reason. */
@@ -174,11 +174,12 @@ export class Target {
     try {
       found = await lookUp(this.#options);
     } catch (error) {
+      const { code } = networkFailure(error);
       const kept = this.#addresses;
-      if (!this.#stopped)
-        events.report({ type: "name lookup failed", name: host, code: errorCode(error), kept });
+      if (!this.#stopped) events.report({ type: "name lookup failed", name: host, code, kept });
+    } finally {
+      this.#lookingUp = false;
     }
-    this.#lookingUp = false;
     this.#lookedUpAt = network.clock.now();
     if (this.#stopped) return;
     this.#lookUpIn(LOOKUP_INTERVAL_MS);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BunDatagramPort } from "../../src/net/bun-datagram-port.ts";
 import type { DatagramReceiver, SendReport } from "../../src/net/datagram-port.ts";
+import { NetError } from "../../src/net/network.ts";
 import type { SystemSockets } from "../../src/net/system-sockets.ts";
 import { burn } from "../support/burn.ts";
 import { freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
@@ -33,6 +34,12 @@ const any = { address: TUNNEL_HOST, port: 0 };
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 describe.each(WAYS)("a datagram port, %s", (_name, system) => {
+  test("that cannot join its group is a failure of the network", () => {
+    const joined = { sources: [], interface: { name: "none", id: "0", address4: "198.51.100.1" } };
+    const options = { bind: { address: "239.255.77.77", port: 0 }, join: joined };
+    expect(() => new BunDatagramPort(options, new Told(), system)).toThrow(NetError);
+  });
+
   test("sends in order, many at once, the empty and the largest too", async () => {
     const [there, here] = [new Told(), new Told()];
     const receiving = new BunDatagramPort({ bind: any }, there, system);

@@ -87,3 +87,18 @@ testTls("RTP mode has TLS on both of its connections", async () => {
 function applicationOf(port: number): Application {
   return Application.open({ address: "127.0.0.2", port, tunnelAddress: "127.0.0.1" });
 }
+
+testTls(
+  "a second client from the peer's address takes its place with its first datagram, and no sooner",
+  async () => {
+    await using scene = new TlsScene();
+    const there = await scene.server();
+    const first = await scene.client(there.tcp);
+    await arrives(first, there, "the first");
+    const second = await scene.client(there.tcp);
+    await until("the second connection", () => second.tunnel.counters.connects === 1);
+    await arrives(there, first, "still to the first");
+    await arrives(second, there, "the second");
+    await arrives(there, second, "to the second");
+  },
+);

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readdirSync } from "node:fs";
 import { dialBun } from "../../src/net/bun-dial.ts";
 import { listenBunSecurely } from "../../src/net/bun-listen.ts";
 import { NetError } from "../../src/net/network.ts";
@@ -82,6 +82,19 @@ for (const [way, system] of WAYS) {
     for (const { local } of listeners)
       await expect(dialBun(local, system, client).stream).rejects.toThrow(/no authority trusted here/);
     for (const listener of listeners) listener.close();
+  });
+
+  testTls("certificates that cannot be dialled with fail the dial, and hold no descriptor", async () => {
+    using made = new Certificates();
+    const { listener, client } = listening(made);
+    const refused = Object.defineProperty(client, "forClient", { value: () => ({ cert: "refused" }) });
+    const open = () => readdirSync("/proc/self/fd").length;
+    const dial = () => expect(dialBun(listener.local, system, refused).stream).rejects.toThrow(NetError);
+    await dial();
+    const before = open();
+    for (let times = 0; times < 20; times++) await dial();
+    expect(open()).toBeLessThan(before + 5);
+    listener.close();
   });
 
   testTls(

@@ -76,6 +76,16 @@ const scenarios: Record<string, () => Promise<object>> = {
     return { answers: other.answers };
   },
 
+  async "looking a target's name up again"() {
+    const scene = new SessionScene();
+    scene.wire.names.set("app.example", ["10.0.1.1"]);
+    const { events } = await scene.server({ target: "app.example/5000", allow: "10.0.0.2" });
+    await scene.connect("10.0.0.2");
+    MemoryNetwork.prototype.resolve = () => Promise.reject(new TypeError("defect"));
+    await scene.clock.advance(100_000);
+    return { events: events.map(({ type }) => type) };
+  },
+
   async "the end of a tunnel"() {
     const life = new Life(() => Promise.reject(new TypeError("defect")));
     const failed = new Life(() => Promise.reject(new TypeError("another")));

@@ -1,6 +1,7 @@
 /** Our own defects are seen as such: they do not pass for failures of the network, and nothing waits for them for ever. */
 
 import { expect, test } from "bun:test";
+import { encodeFrame } from "../../src/framing/index.ts";
 import { dialChannel, startClient, startServer } from "../../src/index.ts";
 import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
 
@@ -80,4 +81,25 @@ test("one in taking up a channel's stream rejects the dial", async () => {
   network.resolve = async (host) => [host];
   network.dial = () => ({ stream: Promise.resolve({} as never), cancel() {} });
   await expect(dialChannel({ connect: "10.0.0.2/4000" }, { network })).rejects.toThrow(TypeError);
+});
+
+test("one in opening a session's socket is not told as a target that cannot be sent to", async () => {
+  const wire = new MemoryWire();
+  const network = new MemoryNetwork(wire, "10.0.0.1");
+  network.openDatagramPort = () => {
+    throw new TypeError("defect");
+  };
+  const options = { listen: "10.0.0.1/4000", target, perSource: true };
+  const server = await startServer(options, { network });
+  const dial = new MemoryNetwork(wire, "10.0.0.2").dial({ address: "10.0.0.1", port: 4000 });
+  void dial.stream.then((stream) => stream.write(encodeFrame(new Uint8Array(1))));
+  await expect(wire.clock.settle()).rejects.toThrow(TypeError);
+  expect(server.counters.inbound.dropped["not sent"]).toBe(0);
+});
+
+test("one in looking a target's name up again is not told as a failed look-up", async () => {
+  expect(await resultOf("looking a target's name up again")).toEqual({
+    events: ["listening", "session opened"],
+    uncaught: [DEFECT],
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import { NetError } from "../../src/net/network.ts";
 import { LOOK_MS } from "../../src/tunnel/interface-watch.ts";
 import { CLIENT, Scene, SERVER, UDP_PORT, type Watched } from "../support/memory-tunnels.ts";
 
@@ -58,7 +59,7 @@ describe("the interface of a group", () => {
     const { scene, server, network } = await group();
     const open = network.openDatagramPort;
     network.openDatagramPort = () => {
-      throw new Error("no address yet");
+      throw new NetError("EADDRNOTAVAIL", "no address yet");
     };
     scene.wire.interface = { name: "mem0", id: "2" };
     await scene.clock.advance(2 * LOOK_MS);
