@@ -1,6 +1,6 @@
 /**
- * The first datagrams sent to an address that has not answered yet. A refusal shows itself only after the kernel has taken
- * them; they are kept, few and for a moment, to be sent again to the target's next address.
+ * The first datagrams of each second that are sent to an address which has not answered yet. A refusal shows itself only
+ * after the kernel has taken them; these few are kept for that second, to be sent again to the target's next address.
  */
 
 import type { Clock } from "../net/clock.ts";
@@ -19,8 +19,7 @@ export class FirstDatagrams {
   #kept: { payload: Uint8Array; at: number }[] = [];
   #bytes = 0;
   #resent = 0;
-  /** Whether more of them may be kept. */
-  #open = true;
+  #over = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,19 +32,21 @@ export class FirstDatagrams {
 
   /** @param bytes copied before return. */
   keep(bytes: Uint8Array, start: number, length: number): void {
-    if (!this.#open) return;
+    if (this.#over || length > KEPT_BYTES_MAX) return;
+    const now = this.#clock.now();
     if (this.#kept.length >= KEPT_DATAGRAMS_MAX || this.#bytes + length > KEPT_BYTES_MAX) {
-      this.#open = false;
-      return;
+      const [oldest] = this.#kept;
+      if (oldest !== undefined && now - oldest.at < KEPT_MS) return;
+      this.#clear();
     }
-    this.#kept.push({ payload: bytes.slice(start, start + length), at: this.#clock.now() });
+    this.#kept.push({ payload: bytes.slice(start, start + length), at: now });
     this.#bytes += length;
   }
 
   /** Somebody answers: nothing will have to be sent again. */
   end(): void {
     this.#clear();
-    this.#open = false;
+    this.#over = true;
   }
 
   /**
@@ -65,7 +66,7 @@ export class FirstDatagrams {
       again.drop("unreachable");
     }
     if (this.#resent >= timesMax) this.#clear();
-    this.#open = true;
+    this.#over = false;
   }
 
   #clear(): void {

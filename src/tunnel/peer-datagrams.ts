@@ -1,33 +1,18 @@
 /** The UDP side of a link in peer mode: which datagrams may enter the tunnel. */
 
 import { isMulticast } from "../net/address-range.ts";
-import type { DatagramPort, DatagramReceiver } from "../net/datagram-port.ts";
-import { type Endpoint, familyOf, unmapped } from "../net/endpoint.ts";
-import { LocalAddresses } from "../net/local-addresses.ts";
-import type { Network } from "../net/network.ts";
+import type { DatagramReceiver } from "../net/datagram-port.ts";
+import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
-import { sum } from "../observe/stats.ts";
-import type { Settings } from "../options/settings.ts";
 import { AddressFilter } from "./address-filter.ts";
 import type { Link } from "./link.ts";
-import { openPeerSockets, type PeerSockets } from "./peer-sockets.ts";
-import type { SendWatch } from "./send-watch.ts";
+import { PeerEnd, type PeerEndOptions } from "./peer-end.ts";
 
 /** This many refusals without a single datagram from there make a target suspicious. */
 const SUSPICIOUS_REFUSALS = 10;
 
-export interface PeerDatagramsOptions {
-  network: Network;
-  link: Link;
-  counters: Counters;
-  events: EventSource;
-  settings: Settings;
-  sendWatch: SendWatch;
-  /** Where datagrams are sent. */
-  target: Endpoint;
-  /** Every address the target's name has. */
-  sources: readonly string[];
+export interface PeerDatagramsOptions extends PeerEndOptions {
   /** Called with each datagram that arrives, for -vv. */
   trace?: ((source: Endpoint, bytes: number) => void) | undefined;
 }
@@ -40,9 +25,7 @@ export class PeerDatagrams implements DatagramReceiver {
   readonly #trace: PeerDatagramsOptions["trace"];
   /** Who may send; undefined when everyone may. */
   readonly #sources: AddressFilter | undefined;
-  #sockets: PeerSockets;
-  /** The addresses our own datagrams can come from. */
-  #ownAddresses: LocalAddresses;
+  readonly #end: PeerEnd;
   /** Refusals of this socket's own target; in RTP mode the tunnel has two. */
   #refusals = 0;
   readonly #broadcast: boolean;
@@ -57,54 +40,43 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#counters = counters;
     this.#events = options.events;
     this.#trace = trace;
-    const everyone = settings.anySource || isMulticast(target.address);
     const networks = network.broadcastNetworks(target.address);
     this.#broadcast = networks.length > 0;
+    const everyone = settings.anySource || isMulticast(target.address);
     // A broadcast address never sends: the hosts that it reaches do.
     this.#sources = everyone ? undefined : new AddressFilter([...settings.from, ...networks]);
-    this.allowSources(options.sources);
-    this.#sockets = this.#openSockets();
-    this.#ownAddresses = this.#addressesOf(this.#sockets);
-    this.#send();
+    this.#sources?.allowOnly(target.addresses);
+    this.#end = new PeerEnd(options, this.#broadcast, this);
   }
 
-  /**
-   * Opens the sockets anew, since what the kernel was told of a network interface holds no more. The old ones stay if that fails.
-   *
-   * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
-   */
+  /** See `PeerEnd.reopen`. */
   reopen(): void {
-    const sockets = this.#openSockets();
-    const before = this.#ports;
-    this.#counters.kernelDrops += this.kernelDrops() ?? 0;
-    this.#sockets = sockets;
-    this.#ownAddresses = this.#addressesOf(sockets);
-    this.#send();
-    for (const port of before) port.close();
+    this.#end.reopen();
+  }
+
+  /** The target has other addresses, or another one is in use: both directions follow. */
+  retarget(): void {
+    if (this.#stopped) return;
+    this.#sources?.allowOnly(this.#options.target.addresses);
+    this.#end.retarget();
   }
 
   /** Where datagrams are sent. */
   get target(): Endpoint {
-    return this.#options.target;
+    return this.#end.target;
   }
 
-  /** Where the UDP sockets are really bound: the one that receives first. */
-  get local(): Endpoint {
-    const { receive, send } = this.#sockets;
-    return (receive ?? (send as DatagramPort)).local;
-  }
-
-  /** Sets which addresses the target has now: they may send. */
-  allowSources(addresses: readonly string[]): void {
-    this.#sources?.allowOnly(addresses);
+  /** Where the UDP sockets are really bound. */
+  get local(): readonly Endpoint[] {
+    return this.#end.local;
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
     if (this.#stopped) return this.#counters.outbound.refuse(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
-    if (port === this.#sockets.ownPort && this.#ownAddresses.has(address))
-      return this.#refuseEcho(payload, port, address);
+    if (this.#end.isOurs(port, address)) return this.#refuseEcho(payload, port, address);
     if (this.#sources?.allows(address) === false) return this.#refuseSource(payload, port, address);
+    if (!this.#heard) this.#end.onAnswer();
     this.#heard = true;
     this.#link.onDatagram(payload);
   }
@@ -118,49 +90,23 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#counters.refusals++;
     this.#refusals++;
     if (this.#refusals === SUSPICIOUS_REFUSALS && !this.#heard) {
-      this.#events.report({ type: "target refuses", target: this.#options.target, refusals: this.#refusals });
+      this.#events.report({ type: "target refuses", target: this.target, refusals: this.#refusals });
     }
   }
 
   /** Relays nothing more; what arrives is counted as lost. */
   stop(): void {
     this.#stopped = true;
+    this.#end.stop();
   }
 
-  /** Of both sockets; undefined when the system does not say. */
+  /** Of all sockets; undefined when the system does not say. */
   kernelDrops(): number | undefined {
-    return sum(...[...this.#ports].map((port) => port.kernelDrops()));
+    return this.#end.kernelDrops();
   }
 
   close(): void {
-    this.#counters.kernelDrops += this.kernelDrops() ?? 0;
-    for (const port of this.#ports) port.close();
-  }
-
-  #openSockets(): PeerSockets {
-    const { network, settings, target } = this.#options;
-    return openPeerSockets(network, settings, target, this.#broadcast, this, {
-      onDatagram: (payload) => this.#counters.outbound.refuse(payload, "send only"),
-      onError: (code) => this.onError(code),
-    });
-  }
-
-  #addressesOf({ ownAddress }: PeerSockets): LocalAddresses {
-    const { network } = this.#options;
-    // To a group or a broadcast address the system chooses the source address: any of this host's.
-    const own = ownAddress === undefined ? () => network.localAddresses() : () => [ownAddress];
-    return new LocalAddresses(own, network.clock);
-  }
-
-  #send(): void {
-    const { link, target } = this.#options;
-    const { send } = this.#sockets;
-    if (send !== undefined) link.sendTo(send.sender(target, link.sendReport), familyOf(target.address));
-  }
-
-  get #ports(): Set<DatagramPort> {
-    const { receive, send } = this.#sockets;
-    return new Set([receive, send].filter((port) => port !== undefined));
+    this.#end.close();
   }
 
   #refuseEcho(payload: Uint8Array, port: number, address: string): void {

@@ -1,7 +1,7 @@
 /**
  * The UDP sockets of a link in peer mode.
  *
- *   unicast     one socket, bound to the target's port, receives and sends, as media programs expect
+ *   unicast     one socket for each local address, bound to the target's port, receives and sends, as media programs expect
  *   multicast   one socket bound to the group receives; a second one on a passing port sends, so that what comes
  *               back of our own can be told apart
  *   broadcast   as unicast, and the system chooses the address that is sent from
@@ -10,7 +10,7 @@
 
 import { isMulticast } from "../net/address-range.ts";
 import type { DatagramPort, DatagramReceiver, NetworkInterface } from "../net/datagram-port.ts";
-import { type Endpoint, familyOf } from "../net/endpoint.ts";
+import { anyAddress, type Endpoint, type Family, familyOf } from "../net/endpoint.ts";
 import { NetError, type Network } from "../net/network.ts";
 import type { Settings } from "../options/settings.ts";
 import { interfaceOf } from "./interface-watch.ts";
@@ -19,12 +19,17 @@ import { interfaceOf } from "./interface-watch.ts";
 const MULTICAST_TTL = 1;
 
 export interface PeerSockets {
+  /** The protocol they speak. */
+  readonly family: Family;
+  /** Where they are really bound: the one that receives first. */
+  readonly local: Endpoint;
+  /** Each of them once. */
+  readonly ports: readonly DatagramPort[];
+  close(): void;
   /** Undefined when nothing is to be received. */
   readonly receive: DatagramPort | undefined;
   /** Undefined when nothing is to be sent. May be the same as `receive`. */
   readonly send: DatagramPort | undefined;
-  /** The address our datagrams come from; undefined when the system chooses it for each. */
-  readonly ownAddress: string | undefined;
   /** The port our datagrams come from; 0 when they cannot come back to us. */
   readonly ownPort: number;
 }
@@ -57,21 +62,31 @@ function openUnicast(
   receiver: DatagramReceiver,
   deaf: DatagramReceiver,
 ): PeerSockets {
-  const address = bind ?? anyAddress(target);
+  const family = familyOf(target.address);
+  const address = bind ?? anyAddress(family);
   if (udpSendOnly) {
     // Not connected: the kernel would keep the address it is sent from, though the host may get another.
     const options = { bind: { address, port: 0 }, oneTarget: true, broadcast };
-    return {
-      receive: undefined,
-      send: network.openDatagramPort(options, deaf),
-      ownAddress: undefined,
-      ownPort: 0,
-    };
+    return socketsOf(family, undefined, network.openDatagramPort(options, deaf), 0);
   }
   const options = { bind: { address, port: target.port }, shared: true, oneTarget: true, broadcast };
   const port = network.openDatagramPort(options, receiver);
-  const ownAddress = bind ?? (broadcast ? undefined : network.sourceAddressTo(target));
-  return { receive: port, send: udpReceiveOnly ? undefined : port, ownAddress, ownPort: target.port };
+  return socketsOf(family, port, udpReceiveOnly ? undefined : port, target.port);
+}
+
+/** @param ownPort see {@link PeerSockets}. One of both sockets is there. */
+function socketsOf(
+  family: Family,
+  receive: DatagramPort | undefined,
+  send: DatagramPort | undefined,
+  ownPort: number,
+): PeerSockets {
+  const { local } = (receive ?? send) as DatagramPort;
+  const ports = [...new Set([receive, send])].filter((port) => port !== undefined);
+  const close = () => {
+    for (const port of ports) port.close();
+  };
+  return { family, local, ports, close, receive, send, ownPort };
 }
 
 function openMulticast(
@@ -82,19 +97,20 @@ function openMulticast(
   deaf: DatagramReceiver,
 ): PeerSockets {
   const { udpSendOnly, udpReceiveOnly, loop, source: sources, bind } = settings;
+  const family = familyOf(group.address);
   const on = interfaceFor(network, settings, group);
   let receive: DatagramPort | undefined;
   if (!udpSendOnly) {
     const options = { bind: group, shared: true, join: { interface: on, sources } };
     receive = network.openDatagramPort(options, receiver);
   }
-  if (udpReceiveOnly) return { receive, send: undefined, ownAddress: undefined, ownPort: 0 };
+  if (udpReceiveOnly) return socketsOf(family, receive, undefined, 0);
   const ttl = settings.target.ttl ?? MULTICAST_TTL;
   const multicast = { interface: on, ttl, loop };
-  const address = bind ?? anyAddress(group);
+  const address = bind ?? anyAddress(family);
   try {
     const send = network.openDatagramPort({ bind: { address, port: 0 }, oneTarget: true, multicast }, deaf);
-    return { receive, send, ownAddress: undefined, ownPort: send.local.port };
+    return socketsOf(family, receive, send, send.local.port);
   } catch (error) {
     receive?.close();
     throw error;
@@ -107,8 +123,4 @@ function interfaceFor(network: Network, settings: Settings, group: Endpoint): Ne
   const found = network.findInterface(wanted);
   if (found === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);
   return found;
-}
-
-function anyAddress(target: Endpoint): string {
-  return familyOf(target.address) === 6 ? "::" : "0.0.0.0";
 }

@@ -3,9 +3,9 @@
  * and go.
  */
 
+import { OptionsError } from "../errors.ts";
 import { FrameQueue } from "../framing/frame-queue.ts";
-import { type Endpoint, familyOf } from "../net/endpoint.ts";
-import { networkFailure } from "../net/network.ts";
+import type { Endpoint } from "../net/endpoint.ts";
 import { sum } from "../observe/stats.ts";
 import { authenticates } from "../options/rules.ts";
 import { isGuarded } from "../options/settings.ts";
@@ -25,6 +25,7 @@ import { ServerDoorkeeper } from "./server-doorkeeper.ts";
 import { StreamClient } from "./stream-client.ts";
 import { StreamServer } from "./stream-server.ts";
 import type { StreamSupply, SupplyContext } from "./stream-supply.ts";
+import { Target } from "./target.ts";
 
 const QUEUE_FRAMES_MAX = 65_536;
 
@@ -37,32 +38,33 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   readonly #datagrams: PeerDatagrams[] = [];
   /** Those whose streams are not gone yet. */
   readonly #associations = new Set<Association>();
-  #targetAddresses: readonly string[] = [];
+  #target: Target | undefined;
   /** In RTP mode of both targets, which are on one host. */
-  readonly #sendWatch = new SendWatch(this.network.clock, this.events, () => this.#firstTarget);
+  readonly #sendWatch = new SendWatch(
+    this.network.clock,
+    this.events,
+    () => this.#datagrams[0]?.target ?? (this.#target as Target).endpoint,
+  );
   #interfaceWatch: InterfaceWatch | undefined;
   #supply: StreamSupply | undefined;
 
   async open(): Promise<void> {
-    const { target, family, listen, connect, allow, bind } = this.settings;
+    const { family, listen, connect, allow, bind } = this.settings;
     const listening = listen && (await listeningAddresses(this.network, listen.address, family));
     const own = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
-    const addresses = await this.network.resolve(target.host, family).catch(failAs("ERR_RESOLVE"));
-    const boundTo = (found: string) => own?.find((address) => familyOf(address) === familyOf(found));
-    const reachable = addresses.find((found) => own === undefined || boundTo(found) !== undefined);
-    const address = reachable ?? (addresses[0] as string);
-    refuseUnfit(this.settings, address);
-    const from = boundTo(address) ?? own?.[0];
-    this.#targetAddresses = addresses;
+    const found = await this.#findTarget(own);
+    this.#target = found;
     try {
-      const to = withZone(this.network, this.settings, address);
-      for (let index = 0; index < this.streams; index++) {
-        this.#openLink({ address: to, port: target.port + index }, addresses, from);
-      }
+      refuseUnfit(this.settings, found.address);
+      for (let index = 0; index < this.streams; index++) this.#openLink(found, index, own);
     } catch (error) {
       this.#closeDatagrams();
+      if (error instanceof OptionsError) throw error;
       failAs("ERR_UDP_BIND")(error);
     }
+    found.onChange(() => {
+      for (const datagrams of this.#datagrams) datagrams.retarget();
+    });
     try {
       this.#supply =
         listening !== undefined
@@ -85,7 +87,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   }
 
   get udp(): readonly Endpoint[] {
-    return this.#datagrams.map((datagrams) => datagrams.local);
+    return this.#datagrams.flatMap((datagrams) => datagrams.local);
   }
 
   protected kernelDrops(): number | undefined {
@@ -105,7 +107,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     const association = new Association(this.links, this.network.clock, {
       onUp: (streams) => {
         this.counters.connects++;
-        void this.#resolveSources();
+        this.#target?.refresh();
         events.onUp(streams);
       },
       onEnded: (reason, code) => events.onEnded(reason, code),
@@ -127,7 +129,16 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     return (this.#datagrams[0] as PeerDatagrams).target;
   }
 
-  #openLink(target: Endpoint, sources: readonly string[], bind: string | undefined): void {
+  #findTarget(from: readonly string[] | undefined): Promise<Target> {
+    const { network, events } = this;
+    const { inbound, outbound } = this.counters;
+    const { family, target } = this.settings;
+    const notTheirs = () => outbound.dropped["wrong source"] + outbound.dropped["own echo"];
+    const traffic = () => ({ sent: inbound.sent, heard: outbound.received - notTheirs() });
+    return Target.find({ network, events, ...target, family, from, traffic }).catch(failAs("ERR_RESOLVE"));
+  }
+
+  #openLink(target: Target, portOffset: number, own: readonly string[] | undefined): void {
     const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.settings;
     const link = new Link({
       clock: this.network.clock,
@@ -149,26 +160,15 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
         link,
         counters: this.counters,
         events: this.events,
-        settings: { ...this.settings, ...(bind !== undefined && { bind }) },
+        settings: this.settings,
         sendWatch: this.#sendWatch,
         target,
-        sources,
+        portOffset,
+        reach: (address) => withZone(this.network, this.settings, address),
+        own,
         trace: this.trace && ((source, bytes) => this.trace?.("outbound", source, bytes)),
       }),
     );
-  }
-
-  /** The target's name may have other addresses than at the last connection. */
-  async #resolveSources(): Promise<void> {
-    const { target, family } = this.settings;
-    try {
-      this.#targetAddresses = await this.network.resolve(target.host, family);
-      for (const datagrams of this.#datagrams) datagrams.allowSources(this.#targetAddresses);
-    } catch (error) {
-      const { code } = networkFailure(error);
-      const kept = this.#targetAddresses;
-      this.events.report({ type: "name lookup failed", name: target.host, code, kept });
-    }
   }
 
   /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
@@ -187,6 +187,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   }
 
   #closeDatagrams(): void {
+    this.#target?.stop();
     for (const datagrams of this.#datagrams) datagrams.close();
   }
 }

@@ -2,9 +2,9 @@
  * Where the datagrams that come out of the tunnel go: the one place that knows which addresses the target's name has, and
  * which of them is in use.
  *
- *   refused    by ICMP, or for want of a route: the next address is used at once
- *   silent     datagrams go out for SILENT_MS, and this address has never sent any: the next one is tried; when all were
- *              silent, the first is used again, and kept, as traffic may go one way
+ *   refused    by ICMP, or for want of a route: the next address is used at once; after all have refused, a second later
+ *   silent     datagrams go out for SILENT_MS, and this address has never sent any: the next one that has not refused is
+ *              tried; when all were silent, the first is used again, and kept, as traffic may go one way
  *   look-up    at reconnect, when refused or silent, and every LOOKUP_INTERVAL_MS: an address that is gone from the name is
  *              left
  */
@@ -22,6 +22,8 @@ export const LOOKUP_INTERVAL_MS = 60_000;
 export const LOOKUP_PAUSE_MS = 2000;
 /** An address that has not answered for so long, while datagrams go out, is silent. */
 export const SILENT_MS = 5000;
+/** When all addresses have refused, the next round begins after this. */
+const ROUND_PAUSE_MS = 1000;
 const LOOK_MS = 1000;
 
 /** What the kernel says when an address cannot be reached, or nobody listens there. */
@@ -84,8 +86,11 @@ export class Target {
   /** Whether the address in use has ever answered. */
   #answered = false;
   #silentSince: number | undefined;
-  /** How many addresses in a row were left because they were silent. */
-  #silentAddresses = 0;
+  /** The addresses that were tried in vain, since something came or all have refused. */
+  readonly #refusing = new Set<string>();
+  readonly #silent = new Set<string>();
+  /** Refusals before this do not matter: all addresses refuse. */
+  #roundAt = -Infinity;
   #notifying = false;
   #stopped = false;
 
@@ -141,7 +146,14 @@ export class Target {
   refused(address: string, reason: TargetSwitchReason = "refused"): void {
     if (address !== this.address || this.#stopped) return;
     this.refresh();
-    this.#switch(reason);
+    const now = this.#options.network.clock.now();
+    if (now < this.#roundAt) return;
+    this.#refusing.add(address);
+    if (this.#refusing.size >= this.#addresses.length) {
+      this.#refusing.clear();
+      this.#roundAt = now + ROUND_PAUSE_MS;
+    }
+    this.#switchTo((this.#index + 1) % this.#addresses.length, reason);
   }
 
   /** Looks the name up again, now or as soon as it may be. */
@@ -195,17 +207,19 @@ export class Target {
     const index = found.indexOf(address);
     this.#addresses = found;
     this.#index = Math.max(0, index);
-    this.#silentAddresses = 0;
+    this.#refusing.clear();
+    this.#silent.clear();
+    this.#roundAt = -Infinity;
     if (index < 0) this.#restartWatch();
     events.report({ type: "target moved", name: host, addresses: found, before, using: this.address });
     this.#notify();
   }
 
-  #switch(reason: TargetSwitchReason): void {
-    if (this.#addresses.length < 2) return;
+  #switchTo(index: number, reason: TargetSwitchReason): void {
+    if (index === this.#index) return;
     const { events, port } = this.#options;
     const from = { address: this.address, port };
-    this.#index = (this.#index + 1) % this.#addresses.length;
+    this.#index = index;
     this.#restartWatch();
     events.report({ type: "target switched", from, to: { address: this.address, port }, reason });
     this.#notify();
@@ -242,7 +256,8 @@ export class Target {
     if (hearing) {
       this.#answered = true;
       this.#silentSince = undefined;
-      this.#silentAddresses = 0;
+      this.#refusing.delete(this.address);
+      this.#silent.clear();
       return;
     }
     if (!sending) return;
@@ -254,9 +269,11 @@ export class Target {
   #onSilence(): void {
     this.#silentSince = Infinity; // once, until something comes or another address is in use
     this.refresh();
-    if (this.#answered || this.#silentAddresses >= this.#addresses.length) return;
-    this.#silentAddresses++;
-    this.#switch("silent");
+    if (this.#answered) return;
+    this.#silent.add(this.address);
+    const willing = this.#addresses.filter((address) => !this.#refusing.has(address));
+    const next = willing.find((address) => !this.#silent.has(address)) ?? willing[0];
+    if (next !== undefined) this.#switchTo(this.#addresses.indexOf(next), "silent");
   }
 }
 

@@ -71,6 +71,7 @@ describe("a target with several addresses", () => {
       await scene.clock.advance(100);
     }
     expect(server.tunnel.counters.inbound.sent).toBe(5);
+    await scene.clock.advance(1000);
     const received = programAt(scene, "10.0.1.77");
     source.send("now");
     await scene.clock.advance(100);

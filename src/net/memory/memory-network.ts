@@ -87,7 +87,7 @@ export class MemoryNetwork implements Network {
 
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort {
     const { bind } = options;
-    const address = this.#others.includes(bind.address) ? bind.address : this.#address;
+    const address = this.#localAddress(bind.address);
     const local = { address, port: bind.port || this.#nextPort++ };
     const key = formatEndpoint(local);
     this.#mayBind(bind.address, `bind UDP ${formatEndpoint(bind)}`);
@@ -96,13 +96,16 @@ export class MemoryNetwork implements Network {
     const ports = this.#wire.datagramPorts;
     if (ports.has(key) && !options.shared)
       throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
+    let isOpen = true;
     const deliver = (from: Endpoint, to: Endpoint, payload: Uint8Array) => {
       this.clock.endOfTurn(() => {
         if (this.#wire.blackHoles.has(to.address)) return;
-        if (!this.#wire.inject(from, to, payload)) receiver.onError("ECONNREFUSED");
+        const refused = !this.#wire.inject(from, to, payload);
+        if (refused && isOpen) receiver.onError("ECONNREFUSED");
       });
     };
     const port: MemoryDatagramPort = new MemoryDatagramPort(local, receiver, deliver, () => {
+      isOpen = false;
       if (ports.get(key) === port) ports.delete(key); // a later one may share the port
     });
     ports.set(key, port);
@@ -179,6 +182,11 @@ export class MemoryNetwork implements Network {
       return pair[0];
     });
     return { local, close: () => void this.#wire.listeners.delete(key) };
+  }
+
+  #localAddress(bind: string): string {
+    if (bind === "::") return this.#others.find((address) => familyOf(address) === 6) ?? this.#address;
+    return this.#others.includes(bind) ? bind : this.#address;
   }
 
   #mayBind(address: string, what: string): void {
