@@ -106,7 +106,7 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     if (this.#unread === UNREAD_MAX) {
       this.#events.report({ type: "peer lacks sessions", server: this.#directory.name });
     }
-    if (unread) this.#dialler.onHungUp();
+    if (unread) this.#dialler.onHungUp(this.#unread);
     else this.#dialler.onUseful();
   }
 

@@ -23,6 +23,8 @@ const DIALS_MAX = 64;
 /** How long the first connection is on trial: twice as long after each that the server hung up, up to the longest. */
 const TRIAL_MS = 300;
 const TRIAL_LONGEST_MS = 5000;
+/** A server that is past its trial may hang up so many times in a row, less one, before it is on trial again. */
+const HANG_UPS_MAX = 3;
 
 /** Somebody who needs a stream. */
 export interface StreamSeeker {
@@ -78,9 +80,14 @@ export class SessionDialler {
     if (this.#trial !== undefined) this.#endTrial();
   }
 
-  /** The server has accepted a connection and ended it before anything came: others would fare no better now. */
-  onHungUp(): void {
+  /**
+   * The server has accepted a connection and ended it before anything came: others would fare no better now.
+   *
+   * @param inARow how many times that has happened since something useful came. One session of many may have been idle.
+   */
+  onHungUp(inARow: number): void {
     if (this.#stopped || this.#pause !== undefined) return;
+    if (this.#trial === undefined && inARow < HANG_UPS_MAX) return;
     if (this.#trial !== undefined) this.#answered = false;
     this.#trial?.cancel();
     this.#trial = undefined;

@@ -211,6 +211,24 @@ describe("a server that accepts connections and hangs up", () => {
     await scene.end();
   });
 
+  test("once beside sessions that are answered makes none of the others wait", async () => {
+    const scene = new SessionScene();
+    await scene.both();
+    scene.source(6000).send("hello");
+    await scene.clock.settle();
+    scene.target.answers = false;
+    scene.source(6001).send("unheard");
+    await scene.clock.settle();
+    scene.stream[1].terminate();
+    scene.target.answers = true;
+    await scene.clock.settle();
+    const other = scene.source(6002);
+    other.send("at once");
+    await scene.clock.settle();
+    expect(other.answers).toEqual(["re at once"]);
+    await scene.end();
+  });
+
   test("serves every session when it is itself again", async () => {
     const { scene, sources, listener } = await hungUpOn(100, 10);
     listener.close();
