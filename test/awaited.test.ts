@@ -6,11 +6,8 @@ test("every assertion by .rejects or .resolves is awaited", async () => {
   const unawaited: string[] = [];
   for (const path of new Bun.Glob("**/*.test.ts").scanSync(import.meta.dir)) {
     const text = await Bun.file(`${import.meta.dir}/${path}`).text();
-    // A statement begins after a semicolon or a brace.
-    for (const [, statement = ""] of text.matchAll(
-      /[;{}]\s*([^;{}]*\bexpect\([^;]*?\)\s*\.(?:rejects|resolves)\b)/g,
-    ))
-      if (!/^(await|return)\b/.test(statement)) unawaited.push(`${path}: ${statement}`);
+    for (const [what] of text.matchAll(/\S*\s*\bexpect\([^;]*?\)\s*\.(rejects|resolves)\b/g))
+      if (!/^(await|return|=>)\s/.test(what)) unawaited.push(`${path}: ${what}`);
   }
   expect(unawaited).toEqual([]);
 });
