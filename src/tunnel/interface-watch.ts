@@ -42,8 +42,8 @@ export class InterfaceWatch {
 
   #schedule(): void {
     this.#timer = this.#options.clock.after(LOOK_MS, () => {
+      this.#schedule(); // first: what the look reports may end the tunnel
       this.#look();
-      this.#schedule();
     });
   }
 

@@ -116,6 +116,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   /** One timer for all sessions: ends those that have been idle too long, and takes back memory from the others. */
   #scheduleSweep(): void {
     this.#sweep = this.network.clock.after(SWEEP_MS, () => {
+      this.#scheduleSweep(); // first: an event of a session's end may end the tunnel
       const now = this.network.clock.now();
       const end = this.#end;
       if (end === undefined) return;
@@ -124,7 +125,6 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
         if (idleMs > session.idleLimitMs) end.end(session, "idle");
         else if (idleMs > SHRINK_IDLE_MS) session.shrink();
       }
-      this.#scheduleSweep();
     });
   }
 

@@ -67,3 +67,13 @@ test("what had come before is still sent to UDP", async () => {
   await closing;
   await scene.end();
 });
+
+test("a tunnel that is closed in answer to the end of an idle session looks for no more of them", async () => {
+  const scene = new SessionScene();
+  const { client } = await scene.both({}, { idleTimeoutMs: 5000 });
+  client.tunnel.once("session closed", () => void client.tunnel.close());
+  scene.source(6000).send("once");
+  await scene.clock.advance(10_000);
+  expect(client.tunnel.stats().state).toBe("closed");
+  await scene.end(); // no timer is left
+});

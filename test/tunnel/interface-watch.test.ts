@@ -97,6 +97,17 @@ describe("the interface of a group", () => {
   });
 });
 
+test("a tunnel that is closed in answer to the event looks no more", async () => {
+  const { scene, server, opened } = await group();
+  server.tunnel.once("interface restored", () => void server.tunnel.close());
+  scene.wire.interface = { name: "mem0", id: "2" };
+  await scene.clock.advance(LOOK_MS);
+  scene.wire.interface = { name: "mem0", id: "3" };
+  await scene.clock.advance(LOOK_MS);
+  expect(opened).toHaveLength(2);
+  await scene.end();
+});
+
 test("the interface of a unicast target without a zone is not looked at", async () => {
   const scene = new Scene();
   const { server } = await scene.pair();
