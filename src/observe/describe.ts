@@ -40,9 +40,9 @@ export function describe(event: TunnelEvent): string {
       );
     case "peer lacks sessions":
       return (
-        `${event.server} has closed three connections in a row without answering: its end may lack --per-source (-p), have ` +
-        "no session left (--max-sessions, --max-sessions-per-address), not allow this address (--allow), or want TLS or a " +
-        "secret; or something else listens there. If it is a udptunnel, its log says which"
+        `${event.server} has closed three connections in a row without answering. It may lack --per-source (-p), have no ` +
+        "session left (--max-sessions, --max-sessions-per-address), not allow this address (--allow), require TLS or a " +
+        "secret, or be another program. If it is udptunnel, its log says which"
       );
     case "few descriptors":
       return (
@@ -51,9 +51,9 @@ export function describe(event: TunnelEvent): string {
       );
     case "local address unknown":
       return (
-        `UDP ${formatEndpoint(event.udp)} stands for ${event.addresses.join(", ")}, and this system does not report which of ` +
-        "them a datagram was sent to: an answer may leave from another one, and programs with connected sockets then do " +
-        `not receive it; listen on one address, such as ${event.addresses[0]}/${event.udp.port}`
+        `UDP ${formatEndpoint(event.udp)} stands for ${event.addresses.join(", ")}. This system does not report to which of ` +
+        "them a datagram was sent, so an answer may leave from another one, and a program with a connected socket then " +
+        `does not receive it. Listen on one address, such as ${event.addresses[0]}/${event.udp.port}`
       );
     case "own echo":
       return (
@@ -140,10 +140,10 @@ function because(code: string | undefined): string {
   }
 }
 
-/** Where the cause of a refusal to send is to be looked for: `ip`, `nft` and `ss` are Linux's tools. */
+/** Where to look for the cause when the kernel refuses to send. `ip`, `nft` and `ss` are Linux's tools. */
 const CHECKS: Readonly<Record<string, string>> = {
-  EPERM: "a firewall on this host drops it; check its rules for outgoing UDP (nft list ruleset)",
-  EACCES: "a route forbids it, or it is a broadcast address; check the route (ip route get ADDRESS)",
+  EPERM: "a firewall on this host drops the datagrams; check its rules for outgoing UDP (nft list ruleset)",
+  EACCES: "a route forbids it, or the target is a broadcast address; check the route (ip route get ADDRESS)",
   ENETUNREACH: "this host has no route there; check the routes (ip route get ADDRESS)",
   EHOSTUNREACH: "the host does not answer on its network, or a route forbids it; check ip route get ADDRESS",
   EINVAL: "a route discards it, or the local address cannot reach it; check ip route get ADDRESS",
@@ -170,7 +170,7 @@ function unexpectedAnswer({
 }: Extract<TunnelEvent, { type: "unexpected answer" }>): string {
   const dropping = `dropping datagrams from ${formatEndpoint(source)} to a session`;
   return reason === "wrong port"
-    ? `${dropping}: port ${target.port} of its target was asked; --any-port takes answers from other ports (TFTP)`
+    ? `${dropping}: only port ${target.port} of its target may answer; --any-port allows all its ports (TFTP)`
     : `${dropping}: only its target ${formatEndpoint(target)} may answer`;
 }
 

@@ -12,7 +12,7 @@ export const RELAY_ROWS = [
     argument: "[TCP-addr/]TCP-port",
     group: "Ends of the tunnel",
     role: "server",
-    help: "Be the server: wait for the TCP connection on this port, on all addresses unless one is given; a name means each address it has.",
+    help: "Be the server: wait for the TCP connection on this port, on all addresses unless one is given. A name stands for all its addresses.",
     usual: "be the server: wait for the TCP connection",
   },
   {
@@ -45,7 +45,7 @@ export const RELAY_ROWS = [
     form: { portOptional: true, portZero: true },
     argument: "ADDR[/PORT]",
     group: "Ends of the tunnel",
-    help: "The local UDP address. Default: any address of the target's family; for a client with -p, the UDP address. A port, for a client with -p only, is the one to listen on in place of UDP-port.",
+    help: "The local UDP address. Default: any address of the target's family; for a client with -p, the UDP address. Only a client with -p takes a port here: it listens on that in place of UDP-port.",
     usual: "receive UDP on this local address only",
   },
   {
@@ -91,7 +91,7 @@ export const RELAY_ROWS = [
     kind: "flag",
     group: "Kinds of traffic",
     role: "server",
-    help: "With -p, take answers from every port of the target's host, and send a session's further datagrams to the port that answered last (TFTP).",
+    help: "With -p, take answers from every port of the target's host. The session then sends to the port that answered last (TFTP).",
   },
   {
     name: "rtp",
@@ -137,7 +137,7 @@ export const RELAY_ROWS = [
     kind: "text",
     argument: "NAME|ADDR",
     group: "Multicast",
-    help: "The interface to join the group on and to send from, by name or by one of its addresses. Default: the system's choice.",
+    help: "The interface, by name or by one of its addresses, on which to join the group and send, or to reach a link-local target. Default: the system's choice.",
   },
   {
     name: "source",

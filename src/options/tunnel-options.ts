@@ -23,8 +23,8 @@ export interface TunnelOptions {
    */
   readonly target: TargetAddress;
   /**
-   * The local UDP address: text as `ADDR[/PORT]`, or its parts. Default: any of the target's family; for a client with `perSource`,
-   * `target`. A port is for such a client only: it listens there in place of the target's.
+   * The local UDP address: text as `ADDR[/PORT]`, or its parts. Default: any of the target's family; for a client with
+   * `perSource`, `target`. Only such a client takes a port here: it listens on that in place of the target's.
    */
   readonly bind?: BindAddress | undefined;
   /** Use addresses of this family only. Default: both. */
@@ -109,8 +109,8 @@ export interface ServerOptions extends TunnelOptions {
   /** With `perSource`, how many sessions one TCP address may have: 1 to 1,000,000. Default: as `maxSessions`. */
   readonly maxSessionsPerAddress?: number | undefined;
   /**
-   * With `perSource`, take answers from every port of the target's host, and send a session's further datagrams to the port that
-   * answered last. Default: false.
+   * With `perSource`, take answers from every port of the target's host. The session then sends to the port that answered
+   * last. Default: false.
    */
   readonly anyPort?: boolean | undefined;
 }

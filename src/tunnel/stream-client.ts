@@ -136,10 +136,10 @@ export class StreamClient implements StreamSupply {
   }
 }
 
-/** What it may mean that a connection ended at once: the server alone knows. */
+/** Names the possible causes of a connection that ended at once: only the server knows which it was. */
 function hungUp(server: Endpoint, reason: string): string {
   return (
-    `${formatEndpoint(server)} accepts the connection and ends it before anything has come (${reason}): it may serve ` +
-    "another client, not allow this address, or want TLS, a secret, -p or -r as it has; or something else listens there"
+    `${formatEndpoint(server)} accepted the connection and ended it before it sent anything (${reason}): it may serve ` +
+    "another client, not allow this address, require TLS, a secret, -p or -r, or be another program"
   );
 }

@@ -176,7 +176,7 @@ describe("real programs", () => {
     asker.tell("file");
     const line = await programs.server.said(/dropping datagrams/);
     const from = `127.0.0.1:${target.ports[0]}`;
-    expect(line).toContain(`from ${from} to a session: port ${target.port} of its target was asked`);
+    expect(line).toContain(`from ${from} to a session: only port ${target.port} of its target may answer`);
     expect(asker.answers).toEqual([]);
   });
 });
