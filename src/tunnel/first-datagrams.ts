@@ -45,6 +45,7 @@ export class FirstDatagrams {
 
   /** Somebody answers: nothing will have to be sent again. */
   end(): void {
+    if (this.#over) return;
     this.#clear();
     this.#over = true;
   }

@@ -76,8 +76,8 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#trace?.({ address, port }, payload.length);
     if (this.#end.isOurs(port, address)) return this.#refuseEcho(payload, port, address);
     if (this.#sources?.allows(address) === false) return this.#refuseSource(payload, port, address);
-    if (!this.#heard) this.#end.onAnswer();
     this.#heard = true;
+    this.#end.onAnswer();
     this.#link.onDatagram(payload);
   }
 

@@ -92,7 +92,7 @@ export class PeerEnd {
     return port === this.#sockets[0]?.ownPort && this.#ownAddresses.has(address);
   }
 
-  /** The first datagram has come from the target. */
+  /** A datagram has come from the target. */
   onAnswer(): void {
     this.#first.end();
   }
@@ -166,7 +166,10 @@ export class PeerEnd {
       { ...settings, bind: local },
       to,
       this.#broadcast,
-      { onDatagram: (...datagram) => this.#receiver.onDatagram(...datagram), onError },
+      {
+        onDatagram: (payload, port, address) => this.#receiver.onDatagram(payload, port, address),
+        onError,
+      },
       { onDatagram: (payload) => counters.outbound.refuse(payload, "send only"), onError },
     );
   }
@@ -207,12 +210,12 @@ export class PeerEnd {
       const hasOthers = target.addresses.length > 1;
       if (hasOthers && network.sourceAddressTo(to) === undefined)
         return new NetError("ENETUNREACH", `there is no route to ${address}`);
-      const has = this.#sockets.some(({ family }) => family === familyOf(to.address));
       const isOther = address !== this.#using;
       // Each address has a socket of its own, so that a late refusal is not put down to the wrong one.
       if (isOther && (!this.#receives || sameFamily(address, this.#using)))
         this.#exchange(this.#openSockets(to), to);
-      else if (!has) this.#sockets.push(this.#openAt(to));
+      const has = this.#sockets.some(({ family }) => family === familyOf(to.address));
+      if (!has) this.#sockets.push(this.#openAt(to)); // or throws why there is none, where it was left out
       this.#sendTo(address);
       return undefined;
     } catch (error) {
@@ -244,7 +247,7 @@ export class PeerEnd {
   #send(): void {
     const { link, target } = this.#options;
     const send = this.#sending;
-    if (send === undefined) return;
+    if (send === undefined) return link.sendTo(undefined, undefined); // not to a socket that is closed
     const moves = target.mayChange && !this.#fixed;
     const report = moves ? reportingRefusals(link.sendReport, () => this.#onRefused()) : link.sendReport;
     const sender = send.sender(this.#to, report);

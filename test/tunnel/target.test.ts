@@ -59,6 +59,33 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
+  test("is not sent again what another address was sent after it had answered", async () => {
+    const { scene, server, serverApp, clientApp } = await pairWith([AT_4, SERVER_APP]);
+    const close = (address: string) => scene.wire.datagramPorts.get(`${address}:${UDP_PORT}`)?.close();
+    const send = async (text: string, ms = 100) => {
+      clientApp.send("10.0.0.2", text);
+      await scene.clock.advance(ms);
+    };
+    const first = new App(scene.wire, AT_4);
+    answer(scene, AT_4, "hello");
+    await send("to the first");
+    close(AT_4);
+    await send("refused by the first", 1000);
+    await send("to the second");
+    answer(scene, SERVER_APP, "hello");
+    await send("to the second, too");
+    close(SERVER_APP);
+    const again = new App(scene.wire, AT_4);
+    await send("refused by the second");
+    expect(server.events.filter(({ type }) => type === "target switched")).toHaveLength(2);
+    expect([first, serverApp, again].map(({ texts }) => texts)).toEqual([
+      ["to the first"],
+      ["to the second", "to the second, too"],
+      [],
+    ]);
+    await scene.end();
+  });
+
   test("is sent to from --bind: every address of that name receives, and only its families are used", async () => {
     const scene = new Scene();
     scene.wire.names.set(NAME, [AT_6, SERVER_APP]);
@@ -86,6 +113,24 @@ describe("a target with several addresses", () => {
       expect(server.events).toContainEqual(expect.objectContaining({ reason: "unusable" }));
       await scene.end();
     }
+  });
+
+  test("is left for one of another family when the address of --bind of its own family is gone", async () => {
+    const scene = new Scene();
+    scene.wire.names.set(NAME, [AT_4, "10.0.1.78", AT_6]);
+    scene.wire.names.set("here.example", [SERVER, "::1"]);
+    const { server, clientApp } = await scene.pair({ target, bind: "here.example" });
+    const app = new App(scene.wire, AT_6);
+    scene.wire.lacking.add(SERVER);
+    clientApp.send("10.0.0.2", "refused by the first");
+    await scene.clock.advance(100);
+    clientApp.send("10.0.0.2", "arrives");
+    await scene.clock.settle();
+    expect(app.texts.at(-1)).toBe("arrives");
+    expect(server.events).toContainEqual(
+      expect.objectContaining({ to: { address: AT_6, port: UDP_PORT }, reason: "unusable" }),
+    );
+    await scene.end();
   });
 
   test("in RTP mode is not left because nobody listens for RTCP", async () => {
