@@ -48,6 +48,7 @@ export class SessionSocket implements DatagramReceiver {
   #sender: DatagramSender;
   /** The target's port that datagrams are sent to. */
   #toPort: number;
+  #closed = false;
 
   /** @throws NetError when it cannot be bound. */
   constructor(options: SessionSocketOptions) {
@@ -97,18 +98,20 @@ export class SessionSocket implements DatagramReceiver {
   }
 
   close(): void {
+    this.#closed = true;
     this.#port.close();
   }
 
   /** Sends to another port of the target from now on; not yet, while datagrams wait for room in the socket. */
   #follow(port: number): void {
-    if (this.#sender.held === 0) this.#sender = this.#sendTo(port);
+    if (!this.#closed && this.#sender.held === 0) this.#sender = this.#sendTo(port);
   }
 
   #sendTo(port: number): DatagramSender {
     const { link, target, first, onRefused } = this.#options;
     this.#toPort = port;
-    const report = onRefused ? reportingRefusals(link.sendReport, onRefused) : link.sendReport;
+    const decides = onRefused && port === target.port; // a transfer's port says nothing about the address
+    const report = decides ? reportingRefusals(link.sendReport, onRefused) : link.sendReport;
     const plain = this.#port.sender({ ...target, port }, report);
     const sender = first?.through(plain) ?? plain;
     link.sendTo(sender, familyOf(target.address));

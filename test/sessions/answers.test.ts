@@ -88,6 +88,27 @@ describe("an answer from another port of the target", () => {
     await scene.end();
   });
 
+  test("does not move the target to its next address when only that port refuses", async () => {
+    const scene = new SessionScene();
+    scene.wire.names.set("app.example", [SERVER_APP, "10.0.7.7"]);
+    const { server } = await scene.both({ anyPort: true, target: `app.example/${UDP_PORT}` });
+    const source = scene.source(1);
+    source.send("request");
+    await scene.clock.settle();
+    const socket = scene.udp(SERVER, scene.target.received[0]?.from);
+    scene.wire.inject(from, socket.local, utf8("last block"));
+    await scene.clock.settle();
+    socket.faults.refuse = () => "ECONNREFUSED";
+    source.send("refused");
+    await scene.clock.settle();
+    socket.faults.refuse = () => undefined;
+    source.send("next request");
+    await scene.clock.settle();
+    expect(server.events.filter(({ type }) => type === "target switched")).toEqual([]);
+    expect(scene.target.texts).toEqual(["request", "next request"]);
+    await scene.end();
+  });
+
   test("does not lead away datagrams that wait for room in the socket", async () => {
     const { scene, server, source, answer } = await session({ anyPort: true });
     const heard = listen(scene, OTHER_PORT);
