@@ -30,8 +30,8 @@ import type { ChannelExtras } from "./dial-channel.ts";
 const SWEEP_MS = 1000;
 /** All queues together hold this many times what one may hold. */
 const BUDGET_QUEUES = 16;
-/** Descriptors kept for everything that is not a channel. */
-const DESCRIPTORS_RESERVED = 64;
+/** Descriptors kept for everything that is not a channel: more than are left free at `accept` (descriptor-reserve.ts). */
+const DESCRIPTORS_RESERVED = 128;
 
 /**
  * Told of each channel, in the turn in which it was accepted. What it throws is raised as an uncaught exception; a promise
@@ -130,9 +130,9 @@ class ListeningServer implements ChannelServer {
     this.#onChannel = onChannel;
     this.#doorkeeper = new ServerDoorkeeper(counters, events, settings.allow);
     this.#budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
-    // Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that.
-    const descriptors = Math.max(1, network.descriptorLimit() - DESCRIPTORS_RESERVED);
-    this.channels = new SessionTable(Math.min(settings.maxSessions, descriptors));
+    const limit = network.descriptorLimit();
+    const descriptors = Math.floor(limit - Math.min(DESCRIPTORS_RESERVED, limit / 2));
+    this.channels = new SessionTable(Math.min(settings.maxSessions, Math.max(1, descriptors)));
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
       const listen = (address: string | undefined, port: number) =>

@@ -294,6 +294,22 @@ test("a listener turns away whom it has no room for, ends who is idle, and is fr
   expect(scene.wire.listeners.size).toBe(0);
 });
 
+test("a listener ends the channel idle longest before descriptors run short", async () => {
+  const scene = new ChannelScene();
+  Object.assign(scene.farNetwork, { descriptorLimit: () => 8 });
+  const server = await listenChannels({ listen: connect, idleTimeoutMs: 0 }, () => {}, {
+    network: scene.farNetwork,
+  });
+  const near: DatagramChannel[] = [];
+  for (let count = 0; count < 5; count++) {
+    near.push(await scene.settled(dialChannel({ connect }, { network: scene.nearNetwork })));
+    await scene.clock.advance(61_000);
+  }
+  expect(server.channels.size).toBe(4);
+  await near[0]?.closed;
+  await scene.closeAll(server, ...near);
+});
+
 test("closing while the peer is made to wait drops what had come as closing, and is not held up", async () => {
   const scene = new ChannelScene();
   const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
