@@ -28,11 +28,11 @@ export interface WaitingRoomOptions {
   readonly onUnproved: (remote: Endpoint, reason: UnprovedReason) => void;
 }
 
-/** What one listener brings: the limits are those of all listeners together, its end is its own. */
+/** The connections of one listener. All listeners share the limits; each closes its own connections. */
 export interface ListenersConnections {
   /** Asks a new connection for its proof. */
   enter(stream: StreamPort): void;
-  /** Closes every connection of this listener that waits. */
+  /** Closes every pending connection of this listener. */
   close(): void;
 }
 
@@ -59,7 +59,7 @@ export class WaitingRoom {
       enter: (stream) => {
         const newcomer = this.#enter(stream, onProved, own);
         if (closed)
-          newcomer.dismiss(); // in answer to what was told of whoever made room
+          newcomer.dismiss(); // an observer closed the listener when an older connection was evicted
         else newcomer.start();
       },
       close: () => {
@@ -69,7 +69,7 @@ export class WaitingRoom {
     };
   }
 
-  /** @param siblings those of the same listener that wait; the new one is among them while it waits. */
+  /** @param siblings the pending connections of the same listener; the new one is added and removes itself. */
   #enter(stream: StreamPort, onProved: (stream: StreamPort) => void, siblings: Set<Newcomer>): Newcomer {
     const { clock, newHandshake, onUnproved } = this.#options;
     const { remote } = stream;

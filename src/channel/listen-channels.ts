@@ -41,7 +41,7 @@ export type OnChannel = (channel: DatagramChannel) => void | Promise<void>;
 
 /** A TCP port at which channels are accepted. Leaving an `await using` block closes it. */
 export interface ChannelServer extends AsyncDisposable {
-  /** The TCP ports listened on, as really bound: one at each address of the name. */
+  /** The bound TCP ports: one at each address of the name. */
   readonly tcp: readonly Endpoint[];
   /** The channels there are now. */
   readonly channels: Iterable<DatagramChannel> & { readonly size: number };

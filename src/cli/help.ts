@@ -57,7 +57,7 @@ export function typedName({ name, environmentOnly }: OptionSpec): string {
   return environmentOnly ? variableOf(name) : `--${name}`;
 }
 
-/** What an option with this key of the library is typed as. */
+/** The command line's spelling of the option with this key of the library. */
 export function typedNameOf(key: string): string {
   return TYPED_NAMES.get(key) ?? key;
 }

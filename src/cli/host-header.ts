@@ -1,6 +1,6 @@
 /**
- * Protects what listens on loopback from web pages: by DNS rebinding a page's own name comes to mean 127.0.0.1, and the
- * visitor's browser then reads the answer for it. The Host header still has the page's name.
+ * Protects listeners on loopback from web pages. By DNS rebinding a page's own name resolves to 127.0.0.1, and the
+ * visitor's browser lets the page read the answer. The Host header still has the page's name.
  */
 
 import { isIP } from "node:net";
@@ -10,12 +10,12 @@ import { isLoopback } from "../net/endpoint.ts";
 const HOST = /^(\[[^\]]*\]|[^:@/\s]*)(?::\d*)?$/;
 
 /**
- * Whether a request may be answered. At another address than loopback any host is allowed: the names of this host are
- * unknown here. So is a missing header: browsers always send one, and probes in HTTP/1.0 do not.
+ * Whether to answer a request. At other addresses than loopback any host is allowed: the names of this host are unknown
+ * here. A missing header is allowed: browsers always send one, and probes in HTTP/1.0 do not.
  *
  * @param header the Host header.
  * @param localAddress the address the connection came to.
- * @param given the host the user told the program to listen on.
+ * @param given the host of `--metrics`.
  */
 export function isAllowedHost(
   header: string | undefined,

@@ -9,7 +9,7 @@ import { Crowd } from "../net/crowd.ts";
 
 /** Connections at once, over all addresses. The sessions' budget of descriptors leaves room for them. */
 export const CONNECTIONS_MAX = 8;
-/** For a request and its response. Prometheus gives a scrape as long, unless it is configured. */
+/** For a request and its response: Prometheus' default timeout for a scrape. */
 const CONNECTION_MS = 10_000;
 
 export class HttpListener {
@@ -47,7 +47,7 @@ export class HttpListener {
 
   #accept(socket: Socket): void {
     const { remoteAddress } = socket;
-    // Reset before it was accepted.
+    // The client has reset the connection before it was accepted.
     if (remoteAddress === undefined) return void socket.destroy();
     this.#connections.enter(socket, remoteAddress);
     const deadline = setTimeout(() => this.#end(socket), CONNECTION_MS);

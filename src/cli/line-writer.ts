@@ -3,7 +3,7 @@
  * counted, and one line in their place says how many.
  */
 
-/** Characters the queue may hold. The write in progress holds as many at most. */
+/** Characters that the queue may hold. The write in progress holds at most as many again. */
 export const QUEUE_MAX = 1 << 18;
 
 export class LineWriter {

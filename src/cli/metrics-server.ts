@@ -16,7 +16,7 @@ import { HttpListener } from "./http-listener.ts";
 import { droppedLines } from "./say.ts";
 
 const LOOPBACK = ["127.0.0.1", "::1"];
-/** The error where the host lacks an address or a whole family; Bun 1.4.5 has no code for the latter. */
+/** The errors when the host lacks an address or a whole family; Bun 1.4.5 has no code for the latter. */
 const LACKS = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "UNKNOWN"]);
 
 export interface MetricsServerOptions {
@@ -36,8 +36,8 @@ interface Answer {
 /**
  * Serves `/metrics`, `/healthz` and `/stats`. A health check succeeds while every tunnel does its work.
  *
- * @returns stops it.
- * @throws TunnelError ERR_RESOLVE; ERR_LISTEN when the port cannot be had.
+ * @returns a function that stops it.
+ * @throws TunnelError ERR_RESOLVE; ERR_LISTEN when the port cannot be bound.
  */
 export async function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): Promise<() => void> {
   const lateness = new LoopLateness(systemClock);
@@ -75,7 +75,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EACCES: "ports below 1024 need a privilege: give a higher one with --metrics",
 };
 
-/** Listens on all of them that this host has. @throws TunnelError when it has none, or one is taken. */
+/** Listens on each of the addresses that this host has. @throws TunnelError when it has none, or one is in use. */
 async function listenOnEach(
   listener: HttpListener,
   addresses: readonly string[],
@@ -99,7 +99,7 @@ async function listenOnEach(
   if (bound === 0 && lacking !== undefined) throw lacking;
 }
 
-/** What is answered at each path. */
+/** The answer at each path. */
 class Pages {
   readonly #tunnels: Tunnels;
   readonly #redact: boolean;
@@ -137,7 +137,7 @@ class Pages {
     return { text: await metrics.text(), type: metrics.contentType };
   }
 
-  /** prom-client is loaded by the first scrape: no start of a tunnel waits for it. */
+  /** The first scrape loads prom-client, so that it does not delay the start of a tunnel. */
   async #loadMetrics(): Promise<Metrics> {
     const { Metrics } = await import("../observe/metrics.ts");
     return new Metrics(this.#tunnels, packageJson.version, this.#figures);

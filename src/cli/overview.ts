@@ -27,7 +27,7 @@ export async function openOverview(
   }
   if (program.status) {
     const { reportStatus, showStatus } = await import("./status.ts");
-    // Not process.stderr, which makes a pipe non-blocking for every process that shares it.
+    // Not process.stderr: it makes a pipe non-blocking for every process that shares the pipe.
     const live = isatty(2) && program.log === "text";
     ends.push(
       live

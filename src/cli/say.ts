@@ -1,4 +1,4 @@
-/** The only way to stderr. Nothing here blocks: when nobody reads stderr, lines are dropped and counted. */
+/** The only way to stderr. It never blocks: while stderr is not read, lines are dropped and counted. */
 
 import { printable } from "../options/reading.ts";
 import { LineWriter } from "./line-writer.ts";
@@ -50,7 +50,7 @@ export function writeText(text: string): void {
   stderr.write(text);
 }
 
-/** Whether text is queued. A status that will be out of date when it is read is better not written. */
+/** Whether text is queued. The status is then not written: it would be out of date when it is read. */
 export function writePending(): boolean {
   return stderr.busy;
 }

@@ -69,7 +69,7 @@ export async function showStatus(tunnels: Tunnels, options: LiveStatusOptions): 
   };
 }
 
-/** stderr, in one queue with the lines, so that lines and what is drawn keep their order. */
+/** stderr, in one queue with the log lines, so that lines and the status keep their order. */
 class Terminal extends Writable {
   readonly isTTY = true;
 

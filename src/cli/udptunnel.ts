@@ -43,7 +43,7 @@ async function runOrCheck(what: Run): Promise<number> {
     : await run(what);
 }
 
-/** Writes what was asked for to stdout. Whoever closes it early, as `head` does, has had enough. */
+/** Writes the requested text to stdout. A reader that closes it early, as `head` does, is no error. */
 async function print(text: string): Promise<number> {
   try {
     await writeAll(1, text);

@@ -3,12 +3,12 @@
 import { write } from "node:fs";
 import { errorCode } from "../net/network.ts";
 
-/** Until the next attempt, when the descriptor is full and some process has made it non-blocking. */
+/** The wait before the next attempt, when the descriptor is full and some process has made it non-blocking. */
 const RETRY_MS = 20;
 
 /**
- * Writes all of `text`. The write runs in Bun's thread pool, which has two threads at least: a pipe that nobody reads
- * blocks one of them and nothing else. O_NONBLOCK is no way out, as every process that shares the pipe or the terminal
+ * Writes all of `text`. The write runs in Bun's thread pool, which has at least two threads: a pipe that is not read
+ * blocks one of them and nothing else. O_NONBLOCK would not do: every process that shares the pipe or the terminal
  * would get it too.
  *
  * @throws the system's error: EPIPE, ENOSPC, EIO.

@@ -2,13 +2,13 @@ import { readRegularFile } from "../net/regular-file.ts";
 import type { NamedOption } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
 
-/** A tunnel takes some 100 bytes. */
+/** A tunnel takes about 100 bytes. */
 const FILE_BYTES_MAX = 4 << 20;
 
 /**
- * Reads a configuration file, and finds every problem at once: each is one line with the file's name, the line and the key. There
- * are plans only when there is no problem. Never rejects: a file that cannot be read is a problem, too. Other work of the process
- * goes on between the tunnels of a long file.
+ * Reads a configuration file, and finds every problem at once: each is one line with the file's name, the line and the
+ * key. There are plans only when there is no problem. Never rejects: a file that cannot be read is a problem, too.
+ * Other work of the process goes on between the tunnels of a long file.
  *
  * @param shared options that every tunnel has which its table does not give.
  */

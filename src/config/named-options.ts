@@ -22,7 +22,7 @@ export function specOf(name: string): OptionSpec | undefined {
   return BY_NAME.get(name);
 }
 
-/** What a configuration file calls the option with this key of the library. */
+/** The configuration file's name of the option with this key of the library. */
 export function nameInFile(key: string): string {
   return NAMES.get(key) ?? key;
 }

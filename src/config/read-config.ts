@@ -26,7 +26,7 @@ export interface ConfigProblem {
   readonly problem: string;
 }
 
-/** What reading a file gives. */
+/** The result of reading a file. */
 export interface ConfigReading {
   /** Empty when there is a problem. */
   readonly plans: readonly TunnelPlan[];
@@ -49,7 +49,7 @@ export function readConfig(text: string, shared: readonly NamedOption[] = []): C
 /** Tunnels read in one step: 1 ms of work, when each has an unknown key. */
 export const TUNNELS_PER_STEP = 4;
 
-/** As {@link readConfig}, in steps between which the caller can do other work. */
+/** As {@link readConfig}, but in steps; the caller can do other work between them. */
 export function* readConfigInSteps(
   text: string,
   shared: readonly NamedOption[],

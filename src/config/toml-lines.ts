@@ -7,12 +7,12 @@ export type TomlReading =
   | {
       readonly document: Readonly<Record<string, unknown>>;
       /**
-       * The line, counted from 1, of the key at a path; failing that, of the innermost table around it. Undefined when the text
-       * does not have even the path's first part.
+       * The line, counted from 1, of the key at a path; failing that, of the innermost table around it. Undefined when
+       * the text lacks even the first part of the path.
        */
       readonly lineOf: (path: readonly string[]) => number | undefined;
     }
-  /** `line` counts from 1. The problem quotes nothing of the text, which can be a secret. */
+  /** `line` counts from 1. The problem does not quote the text, which can be a secret. */
   | { readonly line?: number; readonly problem: string };
 
 /** Parses a text. */
@@ -125,7 +125,7 @@ function problemOf({ index, message }: ParseError, text: string): TomlReading {
   return { line: lineAt(text.slice(0, at)), problem };
 }
 
-/** Where the string of several lines begins that has no end: the parser reports the end of the text. */
+/** Where a multi-line string without an end begins: the parser reports the end of the text. */
 function openingOf(text: string, index: number): number | undefined {
   if (index < text.length) return undefined;
   const quotes = Math.max(text.lastIndexOf('"""'), text.lastIndexOf("'''"));

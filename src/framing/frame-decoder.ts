@@ -31,7 +31,7 @@ export class FrameDecoder {
   start = 0;
   /** Bytes of the current payload, 0 to 65,535. */
   length = 0;
-  /** Whole frames that have been pushed and that `next` has not reached yet, and the bytes of their payloads. */
+  /** Whole frames that have been pushed and not returned by `next` yet, and the bytes of their payloads. */
   frames = 0;
   framesBytes = 0;
 

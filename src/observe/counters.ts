@@ -18,11 +18,11 @@ export const DROP_REASONS = [
   "stream lost", // its TCP connection ended before the whole frame was taken
   "no pair", // RTP mode: the other connection of the pair is not up
   "wrong source", // its sender is not the one expected
-  "wrong port", // per-source mode: the target's host sent it, from another port than was asked
+  "wrong port", // per-source mode: the target's host sent it from another port than the one datagrams are sent to
   "own echo", // it was sent by this tunnel's own socket
   "too long", // longer than UDP can carry
   "unreachable", // the kernel has no way to the target
-  "no socket", // per-source mode: no UDP socket to the target could be had
+  "no socket", // per-source mode: no UDP socket to the target could be opened
   "send error", // the kernel refused it for another reason
   "not sent", // receive-only: nothing may be sent to UDP
   "send only", // send-only: nothing may come from UDP

@@ -5,9 +5,9 @@ export const DELAY_BOUNDS_MS = [0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 10
 
 export class DelayHistogram {
   readonly boundsMs: readonly number[];
-  /** Delays in each bucket, not added up; one more than there are bounds. */
+  /** Number of delays in each bucket, not cumulative; one more bucket than there are bounds. */
   readonly counts: Float64Array;
-  /** All delays together, in milliseconds. */
+  /** The sum of all delays, in milliseconds. */
   sumMs = 0;
 
   /** @param boundsMs upper bounds of the buckets; one more bucket is open. */
@@ -24,7 +24,7 @@ export class DelayHistogram {
     this.counts[bucket] = (this.counts[bucket] as number) + 1;
   }
 
-  /** Delays recorded. */
+  /** Number of delays recorded. */
   get count(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }

@@ -16,7 +16,7 @@ type LogTape = Pick<typeof import("@logtape/logtape"), "getLogger">;
 type Logger = Pick<ReturnType<LogTape["getLogger"]>, "emit">;
 type Entry = Omit<Parameters<Logger["emit"]>[0], "category">;
 
-/** Records kept until LogTape is loaded. */
+/** At most this many records are kept until LogTape is loaded. */
 const WAITING_MAX = 10_000;
 const ORDER: readonly Level[] = ["trace", "debug", "info", "warning", "error"];
 
@@ -75,7 +75,7 @@ export class EventLog {
     if (this.#logger !== undefined) return this.#logger.emit(entry);
     if (this.#waiting.length < WAITING_MAX) this.#waiting.push(entry);
     this.#loading ??= this.#load().catch(() => {
-      // For want of descriptors, for example. The next record tries again.
+      // No descriptor is left, for example. The next record tries again.
       this.#loading = undefined;
     });
   }

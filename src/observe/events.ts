@@ -21,9 +21,9 @@ export type DisconnectReason =
 
 /** Why another address of the target's name is used. */
 export type TargetSwitchReason =
-  | "refused" // by ICMP: nobody listens there, or there is no way
+  | "refused" // by ICMP or the kernel: no program listens there, or there is no route
   | "silent" // nothing has ever come from there, though datagrams went out
-  | "unusable"; // no socket can be had to it: see the host's addresses and routes
+  | "unusable"; // no socket to it can be opened: see the host's addresses and routes
 
 /** Why an incoming connection was turned away. */
 export type RefusalReason =
@@ -64,14 +64,14 @@ export type TunnelEvent =
   | { type: "own echo"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
-  /** Per-source mode: the target's host answered from another port, or another host sent to a session's socket. */
+  /** Per-source mode: the target's host answered from another port, or another host sent to a session's port. */
   | { type: "unexpected answer"; reason: "wrong port" | "wrong source"; target: Endpoint; source: Endpoint }
-  /** The kernel refuses to send. `lost`: datagrams since it began. */
+  /** The kernel refuses to send. `lost`: datagrams lost since it began. */
   | { type: "sending failed"; target: Endpoint; code: string; lost: number }
   | { type: "sending recovered"; target: Endpoint; lost: number }
   /** The interface of a multicast group or of a link-local target has been removed. */
   | { type: "interface lost"; interface: string }
-  /** There is one again, or the system has chosen another: the group is joined again, and sent to from there. */
+  /** The interface is back, or the system has chosen another: the tunnel receives and sends there. */
   | { type: "interface restored"; interface: string }
   | { type: "open to all"; tcp: readonly Endpoint[] }
   /** The target's name has other addresses than before; `using` is where datagrams go now. */
@@ -149,12 +149,13 @@ const WARNINGS = new Set<EventType>([
   "certificates kept",
 ]);
 
-/** The `code` of a failed dial whose connection came up, and ended before anything had come of it. */
+/** The `code` of a failed dial whose connection came up, and ended before the server sent anything. */
 export const HUNG_UP = "HUNG_UP";
 
 /**
- * What is a warning once, by a kind of its own: the code of a connection that TLS ended, since it is more often a mistake of
- * ours than the network's; a limit of this host; a server that hangs up, which may have refused before.
+ * The kind of an event whose first occurrence is a warning, apart from others of its type: the code of a connection
+ * that TLS ended, which is more often a mistake of ours than the network's; a limit of this host; a server that hangs
+ * up, which may have refused before.
  */
 function kindOf(event: TunnelEvent): string | undefined {
   if (event.type === "connection refused" && event.reason === "fd limit") return event.reason;
@@ -178,8 +179,8 @@ export class EventSource {
   }
 
   /**
-   * Whether an event that a single datagram causes would be passed on now; counted among the repeats when not. Ask before
-   * building one: a flood then costs no memory.
+   * Whether an event that a single datagram causes would be passed on now. Counts it among the repeats when not. Ask
+   * before building the event: a flood then costs no memory.
    */
   isDue(type: OfDatagrams): boolean {
     return this.#repeats.isDue(type, this.#now());
@@ -188,7 +189,7 @@ export class EventSource {
   /**
    * Reports an event.
    *
-   * @param again it repeats one that led nowhere: only who watches closely is to be told.
+   * @param again it repeats an attempt that failed: only `debug`.
    */
   report(event: TunnelEvent, again = false): void {
     const { type } = event;
@@ -201,7 +202,7 @@ export class EventSource {
     else if (!OF_DATAGRAMS.has(type)) this.#tell(event, LASTING.has(type) ? "debug" : "info", 0);
   }
 
-  /** A failed dial, and what has a kind of its own, is news the first time; then whoever watches sees that it goes on. */
+  /** A failed dial, or an event with a kind of its own, is a warning the first time, and `info` when it goes on. */
   #levelOf(type: EventType, kind: string | undefined): EventLevel {
     if (type === "dial failed" || kind !== undefined)
       return this.#repeats.knows(kind ?? type) ? "info" : "warning";

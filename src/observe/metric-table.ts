@@ -146,7 +146,7 @@ export const GAUGES: readonly Definition[] = [
   { name: "udptunnel_queue_bytes", help: "What waits for TCP.", of: ({ queueBytes }) => queueBytes },
   {
     name: "udptunnel_undelivered_bytes",
-    help: "Chunks from TCP of which some waits for the time slice or for UDP.",
+    help: "Bytes of TCP chunks whose rest waits for the time slice or for UDP.",
     of: ({ undeliveredBytes }) => undeliveredBytes,
   },
   {

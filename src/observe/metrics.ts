@@ -12,10 +12,10 @@ const MS_PER_S = 1000;
 const DELAY = { name: "udptunnel_queue_delay_seconds", help: "How long frames waited for TCP." };
 const LATENESS = {
   name: "udptunnel_event_loop_lateness_seconds",
-  help: "How late a timer ran that is set every 100 ms.",
+  help: "How late a timer of 100 ms ran.",
 };
 
-/** What concerns the process, not one tunnel. */
+/** Metrics of the process, not of one tunnel. */
 export interface ProcessFigures {
   /** How late the event loop was. */
   readonly lateness: DelayHistogram;
@@ -77,7 +77,7 @@ export class Metrics {
     return await this.#registry.metrics();
   }
 
-  /** prom-client's own histograms count for themselves; of a metric the registry needs no more than this. */
+  /** A histogram that reads our counts: prom-client's own keep counts of their own. The registry needs no more. */
   #addHistogram(about: { name: string; help: string }, values: () => HistogramSample[]): void {
     const metric = {
       name: about.name,

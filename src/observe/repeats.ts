@@ -19,7 +19,7 @@ export class Repeats {
     return heldBack;
   }
 
-  /** Whether an occurrence would be told now. Counts it as held back when not. */
+  /** Whether an occurrence would be reported now. Counts it as suppressed when not. */
   isDue(what: string, now: number): boolean {
     const last = this.#told.get(what);
     const due = last === undefined || now - last.at >= AGAIN_MS;

@@ -38,7 +38,7 @@ export interface Gauges {
   readonly sessions: number;
   /** What waits for TCP, headers included. */
   readonly queueBytes: number;
-  /** Chunks from TCP of which some waits for the time slice or for UDP. */
+  /** Bytes of TCP chunks whose rest waits for the time slice or for UDP. */
   readonly undeliveredBytes: number;
   /** Of the UDP sockets there are now; undefined when the system does not say. */
   readonly kernelDrops: number | undefined;
@@ -87,7 +87,7 @@ export interface TunnelStats {
   readonly delay: DelayStats;
   /** What waits for TCP, headers included. */
   readonly queueBytes: number;
-  /** Chunks from TCP of which some waits for the time slice or for UDP; its whole datagrams are in `inbound.held`. */
+  /** Bytes of TCP chunks whose rest waits for the time slice or for UDP. `inbound.held` counts its whole datagrams. */
   readonly undeliveredBytes: number;
   /** Writes to TCP: frames per write is `outbound.sent / writes`. */
   readonly writes: number;
@@ -108,8 +108,8 @@ export interface TunnelStats {
   /** Other errors that UDP sockets reported. */
   readonly socketErrors: number;
   /**
-   * The errno name while the kernel refuses whatever is sent to the only target; undefined when it takes it, when it has
-   * not refused anything for a minute, and for a client in per-source mode, whose targets are many.
+   * The errno name while the kernel refuses datagrams to the only target. Undefined when it takes them, when it has
+   * refused none for a minute, and for a client in per-source mode, which has many targets.
    */
   readonly sendFailure: string | undefined;
   /**
@@ -167,7 +167,7 @@ export function directionStats(counters: DirectionCounters, held: number): Direc
   return { received, receivedBytes, sent, sentBytes, held, dropped: { ...dropped } };
 }
 
-/** Whether a tunnel does its work: a stream is up, or whoever comes is served, and its target can be sent to. */
+/** Whether a tunnel works: it is connected or listening, and can send to its target. */
 export function isHealthy({ state, sendFailure }: Pick<TunnelStats, "state" | "sendFailure">): boolean {
   return (state === "connected" || state === "listening") && sendFailure === undefined;
 }

@@ -62,9 +62,10 @@ export function readOptions(
 }
 
 /**
- * What a look-up decides: options that have an effect on groups only, or on other addresses only, and were given with a host name.
+ * Problems that only a look-up shows: options with an effect on groups only, or on other addresses only, that were
+ * given with a host name. They name options by their keys.
  *
- * @param address what the name of the target stands for. The problems name options by their keys.
+ * @param address the address of the target's name.
  */
 export function problemsAfterLookup(settings: Settings, address: string): OptionProblem[] {
   const values = { ...settings, target: { ...settings.target, host: address } };
@@ -75,7 +76,7 @@ export function problemsAfterLookup(settings: Settings, address: string): Option
   return [...scopeProblems(present, values as unknown as Partial<OptionValues>, (key) => key, settings.role)];
 }
 
-/** A flag that is off and an empty list are as good as missing. */
+/** A flag that is off counts as missing, and so does an empty list. */
 function isGiven(given: unknown): boolean {
   return given !== undefined && given !== false && !(Array.isArray(given) && given.length === 0);
 }

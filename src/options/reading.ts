@@ -11,10 +11,13 @@ export function wrong(problem: string): { readonly problem: string } {
   return { problem };
 }
 
-/** What of one value a message shows. */
+/** At most this much of one value is shown in a message. */
 const SHOWN_CHARS_MAX = 200;
 
-/** What somebody wrote, as a message shows it: text in quotes with what cannot be printed escaped, the rest as JSON, both cut when long. */
+/**
+ * A given value, as a message shows it: text in quotes with unprintable characters escaped, other values as JSON, both
+ * cut when long.
+ */
 export function quoted(input: unknown): string {
   if (typeof input === "number" || typeof input === "bigint") return String(input);
   if (typeof input === "string" && input.length > SHOWN_CHARS_MAX)
@@ -25,8 +28,8 @@ export function quoted(input: unknown): string {
 }
 
 /**
- * Text of a single line that a terminal shows as it is: characters that control it, that change the direction of writing or that
- * cannot be seen are escaped. The escapes are JSON's, so that a line of JSON keeps its meaning.
+ * Text of a single line that a terminal shows as it is. Escapes control characters, characters that change the
+ * direction of writing and invisible ones. The escapes are JSON's, so that a line of JSON keeps its meaning.
  */
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, (character) =>
@@ -37,5 +40,5 @@ export function printable(text: string): string {
   );
 }
 
-/** Controls, formats (direction, width), surrogates alone, and breaks of lines and paragraphs. */
+/** Control characters, formats (direction, width), lone surrogates, line and paragraph separators. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;

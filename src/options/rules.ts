@@ -94,7 +94,7 @@ function* rtpProblems({ rtp, listen, connect, target }: Values, nameOf: NameOf):
   }
 }
 
-/** A name may stand for a group; only its look-up can tell, so names pass here. */
+/** Names pass here: only a look-up can tell whether a name stands for a group. */
 function* groupProblems({ perSource, target }: Values, nameOf: NameOf): Generator<OptionProblem> {
   const { host = "" } = target ?? {};
   if (!perSource || !isMulticast(host)) return;
@@ -102,14 +102,14 @@ function* groupProblems({ perSource, target }: Values, nameOf: NameOf): Generato
   yield { option: nameOf("target"), problem };
 }
 
-/** The port is that on which a client with `perSource` listens: in every other tunnel the target decides which port is used. */
+/** A client with `perSource` listens on this port. In every other tunnel the target gives the port. */
 function* bindProblems(
   { bind, perSource }: Values,
   nameOf: NameOf,
   role: Role | undefined,
 ): Generator<OptionProblem> {
   if (bind?.port === undefined || (perSource && role !== "server")) return;
-  const problem = `port ${bind.port} has an effect at a client with ${nameOf("perSource")} only; give the address alone`;
+  const problem = `port ${bind.port} has an effect only at a client with ${nameOf("perSource")}; give the address alone`;
   yield { option: nameOf("bind"), problem };
 }
 

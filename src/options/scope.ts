@@ -1,4 +1,4 @@
-/** Where an option has an effect. Each row of the table declares it; elsewhere the option is refused rather than ignored. */
+/** Where an option has an effect. Each row of the table declares it. Elsewhere the option is refused, not ignored. */
 
 import type { OptionProblem } from "../errors.ts";
 import { isLinkLocal, isLiteral, isMulticast } from "./address.ts";
@@ -15,7 +15,7 @@ export const PEER = [...UNICAST, "multicast"] as const satisfies readonly Tunnel
 /** Per-source mode. */
 export const SESSIONS = ["session client", "session server"] as const satisfies readonly TunnelKind[];
 
-/** What a tunnel with these values can be: only its look-up tells whether a name is a group. */
+/** The kinds that a tunnel with these values can be: only a look-up tells whether a name is a group. */
 export function kindsOf({ perSource, target }: Values, role: Role | undefined): readonly TunnelKind[] {
   if (perSource) return role === undefined ? SESSIONS : [`session ${role}`];
   const host = target?.host;
@@ -33,7 +33,7 @@ export function* scopeProblems(
 ): Generator<OptionProblem> {
   const kinds = kindsOf(values, role);
   for (const { key, scope, role: only = role } of given) {
-    // Another rule reports an option that is for the other end only.
+    // Another rule reports an option that only the other end takes.
     if (scope === undefined || only !== role) continue;
     const option = nameOf(key as OptionKey);
     const { notWith, kinds: effective = kinds } = scope;

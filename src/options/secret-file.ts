@@ -9,7 +9,7 @@ const OTHERS = 0o077;
 /** The longest secret, and a line break after it. */
 const FILE_BYTES_MAX = SECRET_BYTES_MAX + 2;
 
-/** The secret in a file; or what is wrong, with the file's name only. */
+/** The secret in a file; or a problem, which names the file and does not quote it. */
 export function readSecretFile(file: string): Reading<Secret> {
   try {
     const { bytes, mode } = readRegularFile(file, FILE_BYTES_MAX);

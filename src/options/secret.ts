@@ -13,7 +13,7 @@ export const SECRET_BYTES_MIN = 16;
 /** The longest, so that a wrong file (a disk, a log) is noticed rather than read. */
 export const SECRET_BYTES_MAX = 4096;
 
-/** Made of the random bytes of the system; a line of text, so that it fits in a variable, too. */
+/** It uses the system's random bytes, and prints one line of text, which fits in a variable, too. */
 const ADVICE = "openssl rand -base64 32 makes a good one";
 
 const REDACTED = "[secret]";
@@ -39,8 +39,8 @@ export class Secret {
 
   /**
    * The secret in these bytes, copied, less one line break (LF or CR LF) at the end, which editors and `echo` add; text
-   * counts as UTF-8. A problem when it is shorter than {@link SECRET_BYTES_MIN}, where white space at the ends of text does not count,
-   * or longer than {@link SECRET_BYTES_MAX}.
+   * counts as UTF-8. A problem when it is shorter than {@link SECRET_BYTES_MIN}, without white space at the ends of
+   * text, or longer than {@link SECRET_BYTES_MAX}.
    */
   static read(given: Uint8Array | string, exposed?: ExposedFile): Reading<Secret> {
     const bytes = withoutLineBreak(typeof given === "string" ? new TextEncoder().encode(given) : given);
@@ -86,8 +86,8 @@ function withoutLineBreak(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * How many bytes make it hard to guess: those of text without white space and control characters at its ends. Other bytes count all:
- * one in ten random keys of 16 bytes begins or ends with such a byte.
+ * The number of bytes that make it hard to guess. White space and control characters at the ends of text do not count.
+ * Of bytes that are not text all count: one in ten random keys of 16 bytes begins or ends with such a byte.
  */
 function lengthThatCounts(bytes: Uint8Array): number {
   if (!isUtf8(bytes)) return bytes.length;

@@ -6,7 +6,7 @@ import type { HostPortForm } from "./address.ts";
 export type Role = "server" | "client";
 
 /**
- * What a tunnel is, as far as options depend on it: in peer mode by what the UDP address is (`link-local`: of IPv6), with
+ * The kind of a tunnel, as far as options depend on it: in peer mode by its UDP address (`link-local`: of IPv6), with
  * `perSource` by its end.
  */
 export type TunnelKind = "unicast" | "link-local" | "multicast" | "session client" | "session server";
@@ -15,7 +15,7 @@ export type TunnelKind = "unicast" | "link-local" | "multicast" | "session clien
 export interface Scope {
   /** The kinds of tunnels; all, when missing. */
   readonly kinds?: readonly TunnelKind[];
-  /** The option beside which it has none. */
+  /** With this option it has no effect. */
   readonly notWith?: "udpSendOnly" | "udpReceiveOnly";
 }
 

@@ -109,8 +109,8 @@ export interface ServerOptions extends TunnelOptions {
   /** With `perSource`, how many sessions one TCP address may have: 1 to 1,000,000. Default: as `maxSessions`. */
   readonly maxSessionsPerAddress?: number | undefined;
   /**
-   * With `perSource`, take answers from every port of the target's host. The session then sends to the port that answered
-   * last. Default: false.
+   * With `perSource`, take answers from every port of the target's host. The session then sends to the port that
+   * answered last. Default: false.
    */
   readonly anyPort?: boolean | undefined;
 }

@@ -1,17 +1,17 @@
-/** What to do when a tunnel cannot start: the system's error code alone helps few people. */
+/** Advice for a tunnel that cannot start: the system's error code alone helps few people. */
 
 import { OptionsError, TunnelError } from "../errors.ts";
 import { errorCode } from "../net/network.ts";
 import { isMulticast } from "../options/address.ts";
 import type { Settings } from "../options/settings.ts";
 
-/** What the giver of the options calls the option with this key. */
+/** The name of the option with this key, as the user writes it. */
 export type NameOf = (key: string) => string;
 
-/** Of a tunnel, or of channels, which have no UDP port. */
+/** The settings of a tunnel, or of channels, which have no UDP port. */
 type Given = Partial<Settings>;
 
-/** The error that a start has failed with, in the words of the options' giver and with advice where there is any. */
+/** The error of a failed start, with options named as the user writes them, and with advice where there is any. */
 export function explained(error: unknown, settings: Given, nameOf: NameOf): unknown {
   if (error instanceof OptionsError) {
     return new OptionsError(error.problems.map((each) => ({ ...each, option: nameOf(each.option) })));

@@ -115,7 +115,7 @@ test("a port of --bind is for a client that gives every source a connection", ()
   expect(client({ perSource: true, bind: { host: "::1", port: 0 }, target: "::1/5" }).bindPort).toBe(0);
   for (const read of [() => client({ bind: "a/6" }), () => server({ bind: "a/6", perSource: true })]) {
     expect(problemsOf(read)).toEqual([
-      "bind: port 6 has an effect at a client with perSource only; give the address alone",
+      "bind: port 6 has an effect only at a client with perSource; give the address alone",
     ]);
   }
 });
