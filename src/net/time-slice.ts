@@ -70,9 +70,9 @@ export class TimeSlice {
   }
 
   /** To be called when something has come: begins the tick's slice, unless it has begun. */
-  begin(now: number = this.#clock.now()): void {
+  begin(now?: number): void {
     if (this.#beganAt !== undefined) return;
-    this.#beganAt = now;
+    this.#beganAt = now ?? this.#clock.now();
     this.#clock.endOfTurn(this.#endTick);
   }
 
@@ -126,7 +126,7 @@ export class TimeSlice {
   }
 
   readonly #endTick = (): void => {
-    let reads = 0;
+    let reads = 1; // when something throws, whatever waits follows in the next tick
     try {
       this.#runEnds();
       this.#handleBacklogs();
@@ -141,7 +141,6 @@ export class TimeSlice {
     }
   };
 
-  /** When one throws, the others follow in the next tick. */
   #runEnds(): void {
     for (const run of this.#ends) {
       this.#ends.delete(run);

@@ -1,5 +1,6 @@
 /** This host's own addresses: every address that a name has, and a socket at each of them. */
 
+import { isLinkLocal } from "../net/address-range.ts";
 import { type Endpoint, type Family, familyOf, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
@@ -50,7 +51,7 @@ export function addressesBehind(
   return network
     .localAddresses()
     .filter((own) => only === undefined || familyOf(own) === only)
-    .filter((own) => !isLoopback(own) && !/^fe[89ab]/i.test(own));
+    .filter((own) => !isLoopback(own) && (familyOf(own) === 4 || !isLinkLocal(own)));
 }
 
 /** Something bound to a local address. */

@@ -137,6 +137,20 @@ test("what asked for the end of the tick comes before the backlogs, once, and su
   expect(done).toEqual(["flush", "backlog"]);
 });
 
+test("a fault leaves no paused socket behind", () => {
+  const { slice, endTick } = sliceWith();
+  const done: string[] = [];
+  slice.awaitRead(socket("read", done));
+  slice.defer({
+    handleQuantum() {
+      throw new Error("a fault");
+    },
+  });
+  expect(endTick).toThrow("a fault");
+  expect(endTick()).toBe(true);
+  expect(done).toEqual(["read"]);
+});
+
 test("whoever is forgotten is not called", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];

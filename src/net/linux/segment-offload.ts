@@ -26,9 +26,9 @@ export const PLAIN_MS = 60_000;
 
 // A segment must fit the path's MTU: EMSGSIZE, before Linux 6.14 EINVAL. Sent plainly it is fragmented and arrives.
 const REFUSALS_OF_A_LENGTH = ["EMSGSIZE", "EINVAL"];
-// No checksum offload on the way out (EIO), or the option is not known.
 // The interface that the zone of a link-local target named is gone.
 const REFUSALS_OF_A_ZONE = ["ENETUNREACH", "ENODEV", "EINVAL"];
+// No checksum offload on the way out (EIO), or the option is not known.
 const REFUSALS_OF_OFFLOAD = ["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"];
 // The local address is not (any more) one of this host's: IPv4 ENETUNREACH, IPv6 EINVAL.
 const REFUSALS_OF_LOCAL = ["ENETUNREACH", "EINVAL"];
