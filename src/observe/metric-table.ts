@@ -127,7 +127,7 @@ export const COUNTERS: readonly Definition[] = [
 export const GAUGES: readonly Definition[] = [
   {
     name: "udptunnel_up",
-    help: "Whether a stream is up or a listener ready.",
+    help: "Whether a stream is up or a listener ready, and UDP can be sent.",
     of: (stats) => Number(isHealthy(stats)),
   },
   {
