@@ -2,7 +2,7 @@
 
 import ipaddr from "ipaddr.js";
 
-/** The parsed literal, of which a zone is no part: ipaddr.js throws at one with a hyphen, as in `br-lan`. */
+/** The literal, parsed without its zone: ipaddr.js throws at a zone with a hyphen, as in `br-lan`. */
 export function parseAddress(literal: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return ipaddr.process(literal.replace(/%.*$/s, ""));
 }
@@ -12,7 +12,7 @@ export function isMulticast(literal: string): boolean {
   return parseAddress(literal).range() === "multicast";
 }
 
-/** Whether a literal is link-local, so that it means something on one interface only. */
+/** Whether a literal is link-local, that is, valid on one interface only. */
 export function isLinkLocal(literal: string): boolean {
   return parseAddress(literal).range() === "linkLocal";
 }

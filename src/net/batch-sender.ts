@@ -1,10 +1,11 @@
 /**
  * The policy of sending: many datagrams in one call, and what to do with the one the kernel refuses.
  *
- * 1. `add` notes where a payload lies. Nothing is copied.
- * 2. `flush` hands the batch to the transmitter, which takes as many as the kernel does.
- * 3. The first datagram not taken is tried alone, mostly with Bun's own `send`. It goes (go on with the batch), or the
- *    socket's buffer is full (only Bun's own `send` arms Bun's `drain`: wait for it), or the kernel says why not.
+ * 1. `add` notes where a payload lies. Nothing is copied. 2. `flush` hands the batch to the transmitter, which takes as
+ * many as the kernel does. 3. The first datagram not taken is tried alone, with Bun's own `send` unless we read the
+ * socket in Bun's place. It goes
+ *    (go on with the batch), or the socket's buffer is full (wait for `resume`; only Bun's own `send` arms Bun's
+ *    `drain`), or the kernel says why not.
  */
 
 import { BATCH_DATAGRAMS_MAX, DatagramBatch, type Transmitter } from "./datagram-batch.ts";
@@ -30,7 +31,7 @@ export class BatchSender implements DatagramSender {
   #batch: DatagramBatch | undefined;
   #blocked = false;
 
-  /** @param sendOne sends one datagram: false when the buffer is full, throws what the kernel says. */
+  /** @param sendOne sends one datagram: false when the buffer is full, throws the kernel's error. */
   constructor(
     socket: SenderSocket,
     transmitter: Transmitter & { from?: LocalAddress | undefined },

@@ -1,15 +1,15 @@
-/** Broadcast addresses of IPv4: the kernel sends to them only on a socket that is marked for it (socket(7), SO_BROADCAST). */
+/** Broadcast addresses of IPv4. The kernel sends to them only on a socket with SO_BROADCAST (socket(7)). */
 
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
 
-/** Every network the host is on (RFC 919). */
+/** The broadcast address of every network the host is on (RFC 919). */
 const LIMITED = "255.255.255.255";
 /** Longer prefixes leave no room for a broadcast address (RFC 3021). */
 const PREFIX_MAX = 30;
 
 /**
- * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none when it is no
+ * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none unless it is a
  * broadcast address.
  */
 export function broadcastNetworks(address: string, interfaces = networkInterfaces()): string[] {

@@ -21,7 +21,9 @@ const IPV6_ONLY = 8;
 
 const ANY_ADDRESS = ["0.0.0.0", "::"];
 
-/** Where Bun does not send, it does not report room to send either: a full buffer is tried again after this. */
+/**
+ * The wait before a full buffer is tried again, where we send in Bun's place: Bun then does not report room to send.
+ */
 const FULL_RETRY_MS = 1;
 
 type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
@@ -36,7 +38,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
   readonly #gate: ReceiveGate | undefined;
-  /** The gate, where we read in Bun's place: Bun then does not send either. */
+  /** The gate, when we read in Bun's place. Bun then does not send either. */
   readonly #direct: DirectReceive | undefined;
   readonly #ipv6Only: boolean;
   #awaitingDrain: BatchSender[] = [];
@@ -188,7 +190,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     this.#resumeSenders();
   }
 
-  /** Those that wait for room, in turn, until one of them has filled the buffer again: the others then come first. */
+  /** Resumes waiting senders in turn, until one of them fills the buffer again. The rest then come first. */
   #resumeSenders(): void {
     const waiting = this.#awaitingDrain;
     if (waiting.length === 0) return;

@@ -75,7 +75,7 @@ export function listenBunSecurely(
   const forget = certificates.onReload(() => {
     const renewed = certificates.forServer;
     const fd = system?.duplicate(fdOf(listener));
-    // Two descriptors have one queue, so that no connection is lost in between.
+    // Two descriptors share one queue, so that no connection is lost in between.
     if (fd !== undefined) {
       const other = adopt(fd, () => listenAnywhere(local, ipv6Only, () => listenWith(renewed)({ fd })));
       const use = () => {
@@ -86,8 +86,8 @@ export function listenBunSecurely(
     }
     if (system !== undefined)
       throw new NetError("EMFILE", `no file descriptor is left for TCP ${formatEndpoint(local)} (ulimit -n)`);
-    // Elsewhere one at another port shows that the new certificates can be used, before the old listener is stopped. The
-    // new one takes its place in the same turn; connections that wait in the queue are reset.
+    // Elsewhere a listener at another port shows that the new certificates can be used, before the old listener is
+    // stopped. The new one takes its place in the same turn. Connections in the old queue are reset.
     const trial = listenAnywhere({ ...local, port: 0 }, ipv6Only, listenWith(renewed));
     const use = () => {
       trial.stop();
@@ -113,7 +113,7 @@ export function listenBunSecurely(
   };
 }
 
-/** Lets go of a descriptor that could not be used. */
+/** Closes the descriptor when it could not be used. */
 function adopt<Listener>(fd: number, listen: () => Listener): Listener {
   try {
     return listen();
@@ -123,7 +123,12 @@ function adopt<Listener>(fd: number, listen: () => Listener): Listener {
   }
 }
 
-/** A mark, say, may need a privilege: then there is no listener. @returns what {@link SystemSockets.watchDescriptors} does. @throws NetError. */
+/**
+ * Stops the listener when it cannot be prepared: a mark, for example, may need a privilege.
+ *
+ * @returns as {@link SystemSockets.watchDescriptors}.
+ * @throws NetError
+ */
 function prepare(listener: { stop(): void }, system: SystemSockets | undefined): (() => void) | undefined {
   try {
     system?.prepareListener(fdOf(listener));
@@ -167,7 +172,7 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
 }
 
 /**
- * Bun 1.4.5 names no errno when it cannot make the socket at all, because there is no IPv6 (EAFNOSUPPORT) or no descriptor
+ * Bun 1.4.5 does not name the errno when it cannot open the socket at all, without IPv6 (EAFNOSUPPORT) or a descriptor
  * (EMFILE). For a UDP socket at the same address it does.
  */
 function codeOf(error: unknown, address: string): string {

@@ -26,7 +26,7 @@ export class BunStreamPort implements StreamPort {
   #local: Endpoint | undefined;
   #remote: Endpoint | undefined;
 
-  /** @param remote the peer, where it is known already: of a socket that is gone Bun 1.4.5 may know the address alone. */
+  /** @param remote the peer, when the caller knows it: Bun 1.4.5 may know only the address of a socket that is gone. */
   constructor(socket: Socket, system: SystemSockets | undefined, remote?: Endpoint) {
     this.#socket = socket;
     this.#system = system;
@@ -109,7 +109,7 @@ const KEEPALIVE_OFTEN_MS = 1000;
 /** What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up. */
 const GONE: Endpoint = { address: "::", port: 0 };
 
-/** Bun 1.4.5 keeps an address that was once asked for, and no port: each may be missing. */
+/** Bun 1.4.5 keeps an address that was asked for before, but no port: either may be missing. */
 function endpointOf(address: string | undefined, port: number | undefined): Endpoint | undefined {
   return address === undefined || port === undefined ? undefined : { address, port };
 }

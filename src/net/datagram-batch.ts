@@ -5,17 +5,17 @@ import type { LocalAddress } from "./datagram-port.ts";
 /** How many datagrams one batch holds. sendmmsg(2) takes at most 1,024 messages and 1,024 buffers a message. */
 export const BATCH_DATAGRAMS_MAX = 1024;
 
-/** Empty batches kept for the next senders. A sender needs one while it adds, and for longer only when blocked. */
+/** At most this many empty batches are kept. A sender needs one while it adds, and for longer only when blocked. */
 const SPARES_MAX = 4;
 const spares: DatagramBatch[] = [];
 
 export class DatagramBatch {
-  /** An empty batch. All sockets share the spare ones, so that a socket at rest holds none: each takes 20 kB. */
+  /** An empty batch, of 20 kB. All sockets share the spare ones, so that a socket at rest holds none. */
   static take(): DatagramBatch {
     return spares.pop() ?? new DatagramBatch();
   }
 
-  /** Gives a batch back that is done with. */
+  /** Gives back a batch that is no longer used. */
   static giveBack(batch: DatagramBatch): void {
     batch.clear();
     if (spares.length < SPARES_MAX) spares.push(batch);
@@ -63,13 +63,13 @@ export interface Transmitter {
   readonly systemCalls: number;
 }
 
-/** A transmitter that does not need Bun for anything. */
+/** A transmitter that works without Bun. */
 export interface SystemTransmitter extends Transmitter {
   /**
-   * The local address that datagrams leave from; the kernel chooses it while undefined. Becomes undefined when the kernel
-   * refuses it: this host has it no more.
+   * The local address that datagrams leave from; the kernel chooses it while undefined. Becomes undefined when the
+   * kernel refuses it, because this host no longer has it.
    */
   from: LocalAddress | undefined;
-  /** Sends one datagram: false when the socket's buffer is full. @throws NetError what the kernel says. */
+  /** Sends one datagram: false when the socket's buffer is full. @throws NetError the kernel's error. */
   sendOne(payload: Uint8Array): boolean;
 }

@@ -13,8 +13,8 @@ export interface DatagramReceiver {
    * @param payload its bytes, 0 to 65,527. Borrowed until return.
    * @param port the source's port.
    * @param address the source's address literal; IPv4 in its v4-mapped form on a dual-stack socket.
-   * @param local where it was sent to, on a port that {@link DatagramPort.reportsLocal}; undefined when that is nothing to
-   * answer from, such as a group.
+   * @param local the address it was sent to, on a port that {@link DatagramPort.reportsLocal}; undefined when answers
+   * cannot leave from it, such as a group.
    */
   onDatagram(payload: Uint8Array, port: number, address: string, local?: LocalAddress): void;
   /**
@@ -25,8 +25,8 @@ export interface DatagramReceiver {
 }
 
 /**
- * A local address that a datagram was sent to. Mostly one object stands for each, so that comparing objects tells whether it
- * changed.
+ * A local address that a datagram was sent to. In most cases the same address is the same object, so that comparing
+ * objects shows whether it changed.
  */
 export interface LocalAddress {
   readonly address: string;
@@ -40,11 +40,11 @@ export interface DatagramPortOptions {
   readonly connect?: Endpoint;
   /** Lets other sockets bind the same port on other addresses of this host (SO_REUSEADDR). */
   readonly shared?: boolean;
-  /** Where the socket is bound to all addresses: reports which one each datagram was sent to, if the system can. */
+  /** If the socket is bound to all addresses, report to which one each datagram was sent, if the system can. */
   readonly reportLocal?: boolean;
   /** One target only: ICMP refusals are reported. Else they are switched off, as they would cost others a datagram. */
   readonly oneTarget?: boolean;
-  /** Allows it to send to broadcast addresses. */
+  /** Allow it to send to broadcast addresses. */
   readonly broadcast?: boolean;
   /** Receives what is sent to a multicast group; `bind` is then the group's address. */
   readonly join?: MulticastMembership;
@@ -72,7 +72,7 @@ export interface MulticastSending {
 /** A local network interface. */
 export interface NetworkInterface {
   readonly name: string;
-  /** Another one of the same name has another, where the system tells them apart. */
+  /** An interface that is made anew with the same name has another id, where the system tells them apart. */
   readonly id: string;
   /** Its first IPv4 address, if it has one: IPv4 multicast names an interface by it. */
   readonly address4: string | undefined;
@@ -82,9 +82,12 @@ export interface NetworkInterface {
 export interface DatagramPort {
   /** Where it is really bound. */
   readonly local: Endpoint;
-  /** Whether each datagram comes with its local address, and a sender can send {@link DatagramSender.from} it. */
+  /** Whether each datagram comes with its local address, and a sender can send {@link DatagramSender.from} that. */
   readonly reportsLocal: boolean;
-  /** Settles when it does, one tick after the port is bound; never rejects. What arrives before has no local address. */
+  /**
+   * Settles when it does, one tick after the port is bound; never rejects. Datagrams that arrive before have no local
+   * address.
+   */
   readonly ready: Promise<void>;
   /** A way to send to one target. Senders of one port share its socket. */
   sender(target: Endpoint, report: SendReport): DatagramSender;
@@ -124,7 +127,10 @@ export interface SendReport {
 export interface DatagramSender {
   /** Whether datagrams wait for the socket. While it is true, `add` must not be called. */
   readonly blocked: boolean;
-  /** The local address that datagrams leave from; the system chooses while undefined. See {@link DatagramPort.reportsLocal}. */
+  /**
+   * The local address that datagrams leave from; the system chooses while undefined. See {@link
+   * DatagramPort.reportsLocal}.
+   */
   from?: LocalAddress | undefined;
   /** Datagrams added and neither sent nor dropped yet. */
   readonly held: number;

@@ -17,7 +17,7 @@ export function sameFamily(one: string, other: string): boolean {
   return familyOf(unmapped(one)) === familyOf(unmapped(other));
 }
 
-/** What stands for every address of this host. */
+/** The literal that stands for all addresses of this host. */
 export function anyAddress(family: Family): string {
   return family === 6 ? "::" : "0.0.0.0";
 }

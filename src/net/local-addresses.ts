@@ -1,19 +1,19 @@
-/** Whether an address belongs to this host, without asking the operating system for each datagram. */
+/** Tells whether an address belongs to this host, without asking the operating system for each datagram. */
 
 import type { Clock } from "./clock.ts";
 import { familyOf } from "./endpoint.ts";
 
-/** How long one look at the interfaces is good for. One look costs as much as relaying twenty datagrams. */
+/** How long the list of addresses is kept. Reading it costs as much as relaying twenty datagrams. */
 export const LOCAL_ADDRESSES_MS = 5000;
 
 export class LocalAddresses {
   readonly #read: () => readonly string[];
   readonly #clock: Clock;
-  /** Each address as a socket may spell a source: IPv4 also in its v4-mapped form. */
+  /** Each address as a socket may report a source: IPv4 also in its v4-mapped form. */
   #spellings = new Set<string>();
   #readAt = -Infinity;
 
-  /** @param read the addresses now, as literals without a zone. Called at most every {@link LOCAL_ADDRESSES_MS}. */
+  /** @param read returns the addresses, as literals without a zone. Called at most every {@link LOCAL_ADDRESSES_MS}. */
   constructor(read: () => readonly string[], clock: Clock) {
     this.#read = read;
     this.#clock = clock;

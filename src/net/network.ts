@@ -40,11 +40,11 @@ export interface Network {
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort;
   /** The local network interface of this name, or with this address; undefined when there is none. */
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
-  /** Every address of this host, as literals without zones. Asks the operating system: never for each datagram. */
+  /** Every address of this host, as literals without zones. Asks the operating system: do not call it per datagram. */
   localAddresses(): readonly string[];
   /**
-   * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none when it is no
-   * broadcast address.
+   * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none unless it is
+   * a broadcast address.
    */
   broadcastNetworks(address: string): readonly string[];
   /** The address this host would send from to reach `target`; undefined when there is no route. */
@@ -90,9 +90,9 @@ export class NetError extends Error {
 }
 
 /**
- * An error that was caught, if it is a failure of the network.
+ * Returns a caught error that is a failure of the network.
  *
- * @throws what it was given when that is anything else: a defect of this program must not pass for a failure of the network.
+ * @throws any other error as it is: a defect of this program must not be reported as a failure of the network.
  */
 export function networkFailure(error: unknown): NetError {
   if (error instanceof NetError) return error;

@@ -1,25 +1,26 @@
-/** Files that a user names: certificates, keys, secrets, configurations. Reading one never waits, and is bounded. */
+/** Files that a user names: certificates, keys, secrets, configurations. Reading one never blocks, and is bounded. */
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { errorCode, NetError } from "./network.ts";
 
-/** What a file holds. */
+/** The content of a file. */
 export interface FileContent {
-  /** The caller's own. */
+  /** The caller owns it. */
   readonly bytes: Uint8Array;
   /** The permission bits, as in `chmod` (POSIX, sys/stat.h). */
   readonly mode: number;
 }
 
-/** A pipe is opened at once though nobody writes to it, and a terminal does not become the process's own (open(2)). */
+/** A pipe opens at once, without a writer; a terminal does not become the controlling terminal (open(2)). */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
  * Reads a regular file.
  *
- * @param bytesMax a longer one is refused, and not read to its end.
- * @throws NetError with the system's code; EISDIR for a directory, EINVAL for a pipe, a device or a socket, EFBIG for a file that is
- * too large. The message says what is wrong with the file, and what to give instead; it does not name the file.
+ * @param bytesMax a longer file is refused, and not read to its end.
+ * @throws NetError with the system's code; EISDIR for a directory, EINVAL for a pipe or a device, ENXIO for a socket,
+ *   EFBIG for a file that is too large. The message says what is wrong with the file and what to give; it does not name
+ *   it.
  */
 export function readRegularFile(file: string, bytesMax: number): FileContent {
   let fd: number | undefined;
@@ -37,7 +38,7 @@ export function readRegularFile(file: string, bytesMax: number): FileContent {
   }
 }
 
-/** What to do about the errors that are met most. ENXIO: the file is a socket (open(2)). */
+/** Advice for the most frequent errors. ENXIO: the file is a socket (open(2)). */
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file; give the path of one that exists",
   EACCES: "it may not be read; let the user that udptunnel runs as read it, and the directories above it",
@@ -54,7 +55,7 @@ function refuseOthers(status: Stats): void {
   throw new NetError("EINVAL", "it is a device; give the path of a regular file");
 }
 
-/** The size that a file says it has proves nothing: it can grow, and those in /proc say 0. */
+/** Does not trust the size that the file reports: a file can grow, and files in /proc report 0. */
 function readUpTo(fd: number, bytesMax: number): Uint8Array {
   const buffer = new Uint8Array(bytesMax + 1);
   let length = 0;

@@ -65,7 +65,11 @@ export class SecureStreamPort extends BunStreamPort {
   /** Why the stream is about to close. */
   #code: string | undefined;
 
-  /** @param remote as for every port. @param onDone told once, without a failure when the stream may be handed out; with one, the socket is closed already. */
+  /**
+   * @param onDone called once: without a failure when the stream may be handed out; with one, the socket is closed
+   *   already.
+   * @param remote as for every port.
+   */
   constructor(
     socket: SecureSocket,
     system: SystemSockets | undefined,

@@ -36,7 +36,7 @@ export interface StreamGauge {
   readonly deliveredBytes: number;
   /** Segments sent again since the stream began. */
   readonly retransmits: number;
-  /** How long ago the peer's kernel last acknowledged anything, in milliseconds; undefined when that is not known. */
+  /** Milliseconds since the peer's kernel last acknowledged anything; undefined when unknown. */
   readonly lastAckMs?: number | undefined;
 }
 
@@ -74,8 +74,8 @@ export interface StreamPort {
   pause(): void;
   resume(): void;
   /**
-   * Has the kernel probe the peer's after a second of silence and then every second (keepalive), or as seldom as before.
-   * A peer that has forgotten the connection answers with a reset.
+   * Makes the kernel probe a silent peer every second (keepalive), or as seldom as before. A peer that has forgotten
+   * the connection answers with a reset.
    */
   probeOften(often: boolean): void;
   /** Sends FIN after everything `write` took. Reading goes on. */
@@ -104,7 +104,7 @@ export interface Dial {
 export interface Doorkeeper {
   /** Whether an address may connect: a literal, IPv4 not wrapped in IPv6. Asked before anything is said to it. */
   allows(address: string): boolean;
-  /** Its address may not connect, or too few descriptors are left. */
+  /** A connection was refused: its address may not connect, or too few descriptors are left. */
   onRefused(remote: Endpoint, reason: "address not allowed" | "fd limit"): void;
   /** Its handshake failed. */
   onFailure(remote: Endpoint, failure: { readonly code: string; readonly message: string }): void;

@@ -10,8 +10,8 @@ import type { SystemReport } from "./network.ts";
 import type { StreamGauge } from "./stream-port.ts";
 
 /**
- * Between Bun and one UDP socket. It closes by itself when the socket has had its share of the process's time slice, and
- * opens when the rotation comes to it (`time-slice.ts`).
+ * Between Bun and one UDP socket. It closes by itself when the socket has used its share of the process's time slice,
+ * and opens when the rotation comes to it (`time-slice.ts`).
  */
 export interface ReceiveGate {
   /** The socket's descriptor. While the gate is closed, the one that Bun knows leads elsewhere. */
@@ -28,13 +28,17 @@ export interface ReceiveGate {
 }
 
 /**
- * Reads a UDP socket in Bun's place, and so learns the local address of each datagram. Bun must not send on the socket:
- * only a {@link SystemTransmitter} may. `open` gives the socket back to Bun for good.
+ * Reads a UDP socket in Bun's place, to learn the local address of each datagram. Bun must not send on the socket: only
+ * a {@link SystemTransmitter} may. `open` gives the socket back to Bun for good.
  */
 export interface DirectReceive extends ReceiveGate {
-  /** To be called in Bun's first `drain`: reading begins. What arrives before, Bun reads. */
+  /** Call it in Bun's first `drain`: reading begins. Bun reads the datagrams that arrive before. */
   onFirstDrain(): void;
-  /** To be told of every error that Bun reports: whether it only meant that there is something to read, which is done. */
+  /**
+   * Call it with every error that Bun reports.
+   *
+   * @returns whether it only meant that the socket was readable; it is read.
+   */
   onError(code: string): boolean;
 }
 
@@ -47,7 +51,7 @@ export interface SystemSockets {
    * Sets up a UDP socket before its first packet: buffers, mark, traffic class, what is told with each datagram.
    *
    * @param oneTarget whether ICMP refusals shall be reported.
-   * @param local whether the kernel shall describe where each datagram was sent to.
+   * @param local whether the kernel reports to which address each datagram was sent.
    * @throws NetError EPERM when the mark needs a privilege, EMFILE when too few descriptors are left.
    */
   prepareDatagramSocket(fd: number, oneTarget: boolean, local: boolean): void;
@@ -59,7 +63,7 @@ export interface SystemSockets {
   setMulticastTtl(fd: number, ttl: number): string | undefined;
   /** A gate that keeps Bun from reading a UDP socket for too long. */
   receiveGate(fd: number): ReceiveGate;
-  /** Reads a UDP socket in Bun's place; undefined when it cannot be done. */
+  /** Reads a UDP socket in Bun's place; undefined when that is not possible. */
   directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined;
   /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
   transmitter(
@@ -69,19 +73,19 @@ export interface SystemSockets {
   ): SystemTransmitter | undefined;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
-  /** Looks after the process's descriptors while something listens. @returns ends it. */
+  /** Keeps a descriptor free for `accept` while something listens. @returns a function that ends it. */
   watchDescriptors(): () => void;
   /** Another descriptor of the same listener, with the same queue of connections; undefined when there is none to be had. */
   duplicate(fd: number): number | undefined;
-  /** Whether enough descriptors are left for an accepted connection with this one to stay. */
+  /** Whether an accepted connection may keep this descriptor: enough others are left. */
   mayAccept(fd: number): boolean;
   /** Sets up a TCP connection: how soon a dead peer is noticed. */
   prepareStream(fd: number): void;
-  /** Has a TCP connection's silent peer probed every second, or as {@link prepareStream} has set it up. */
+  /** Makes the kernel probe a TCP connection's silent peer every second, or as {@link prepareStream} has set it up. */
   probeOften(fd: number, often: boolean): void;
   /** Begins to connect a TCP socket that can still be given up; its descriptor, or the errno name. */
   beginDial(to: Endpoint): { fd: number } | { error: string };
-  /** The index of a network interface, which no other will have; undefined when there is none of this name. */
+  /** The index of a network interface, which the kernel does not reuse; undefined when there is none of this name. */
   interfaceIndex(name: string): number | undefined;
   /** How many files this process may have open; undefined when the system does not say. */
   descriptorLimit(): number | undefined;

@@ -1,43 +1,43 @@
 /**
- * The time slice: how much of one tick of the event loop the whole process spends on what its sockets have brought, TCP
- * and UDP, of all tunnels and channels together. It is dealt out in rotation, so that no session starves another:
+ * The time slice: how long the process may handle received data in one tick of the event loop, TCP and UDP, of all
+ * tunnels and channels together. The sockets share it in rotation, so that no session starves another:
  *
- *   1. A socket has brought something: its owner calls `begin`, handles one quantum, and goes on while `mustYield` is false.
- *   2. At the end of the tick first comes what `atEndOfTick` asked for: queued data is written to TCP.
- *   3. What is left of a chunk waits in `defer`. Each backlog then handles a quantum, in rotation, until the slice is used
+ *   1. A socket brings data. Its owner calls `begin`, handles one quantum, and goes on while `mustYield` is false.
+ *   2. The end of the tick first calls the functions given to `atEndOfTick`, which write queued data to TCP.
+ *   3. The rest of a chunk waits in `defer`. Each backlog then handles a quantum, in rotation, until the slice is used
  *      up.
- *   4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few are read again, in
- *      the order in which they came: Bun reads up to 512 KiB from each before anything of ours is asked.
+ *   4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few paused sockets are read again,
+ *      in the order in which they came: Bun reads up to 512 KiB from each before it calls any code of ours.
  *
- * What brings less than a quantum is never made to wait.
+ * A socket that brings less than a quantum never waits.
  */
 
 import type { Clock } from "./clock.ts";
 
 /**
- * What received data may take of one tick, in milliseconds: while several are served, and while one is alone, which 1 ms costs
- * less (5 % of a flood's rate). A quiet session's round trip takes about two ticks.
+ * The slice of one tick, in milliseconds: while several sockets are served, and while one is alone. With half a
+ * millisecond, one alone would lose 5 % of a flood's rate. A quiet session's round trip takes about two ticks.
  */
 const SHARED_MS = 0.5;
 const ALONE_MS = 1;
 /**
- * How many paused sockets are read again at the end of one tick, and as many new ones beside them; fewer when they brought
- * much the last time. Bun takes some 200 us to read 512 KiB.
+ * At most this many paused sockets are read again at the end of one tick, and as many new ones beside them; fewer when
+ * they brought much the last time. Bun takes some 200 us to read 512 KiB.
  */
 const READS_PER_TICK = 4;
 const BYTES_PER_READ = 128 * 1024;
 
-/** What is left of a chunk when its owner has to yield. */
+/** The rest of a chunk when its owner has to yield. */
 export interface Backlog {
-  /** Handles one quantum of it. @returns whether some is left that can be handled now: it then goes to the end of the queue. */
+  /** Handles one quantum. @returns whether more can be handled now: the backlog then goes to the end of the queue. */
   handleQuantum(): boolean;
 }
 
 /** A paused socket. */
 export interface PausedSocket {
-  /** What it brought when it was last read, in bytes. */
+  /** How many bytes it brought when it was last read. */
   readonly lastBytes: number;
-  /** Whether there is memory for what it brings. When there is room again, {@link TimeSlice.begin} must be called. */
+  /** Whether there is memory for its data. When there is room again, {@link TimeSlice.begin} must be called. */
   readonly hasRoom: boolean;
   /** Reads it again: it may bring one chunk, or one quantum of datagrams, in the next tick. */
   readAgain(): void;
@@ -46,7 +46,7 @@ export interface PausedSocket {
 const slices = new WeakMap<Clock, TimeSlice>();
 
 export class TimeSlice {
-  /** Grows by 1 with each tick in which anything came: for whoever counts what it handles in one tick. */
+  /** Grows by 1 with each tick in which data came: for callers that count what they handle in one tick. */
   tick = 0;
   readonly #clock: Clock;
   readonly #ends = new Set<() => void>();
@@ -54,7 +54,7 @@ export class TimeSlice {
   readonly #paused = new Set<PausedSocket>();
   readonly #new = new Set<PausedSocket>();
   #beganAt: number | undefined;
-  /** Whether several are served or wait in this tick, so that each may have a quantum only. */
+  /** Whether several sockets are served or wait in this tick, so that each gets one quantum. */
   #contended = false;
   #newInTick = 0;
 
@@ -62,32 +62,34 @@ export class TimeSlice {
     this.#clock = clock;
   }
 
-  /** The one slice of everything that runs by this clock: in production, of the process. */
+  /** The slice of all that runs by this clock: in production, of the process. */
   static of(clock: Clock): TimeSlice {
     const slice = slices.get(clock) ?? new TimeSlice(clock);
     slices.set(clock, slice);
     return slice;
   }
 
-  /** To be called when something has come: begins the tick's slice, unless it has begun. */
+  /** Call it when data has come: begins the tick's slice, unless it has begun. */
   begin(now?: number): void {
     if (this.#beganAt !== undefined) return;
     this.#beganAt = now ?? this.#clock.now();
     this.#clock.endOfTurn(this.#endTick);
   }
 
-  /** Whether whoever has had a quantum must let the others go on. */
+  /** Whether a socket that has had its quantum must let the others go on. */
   get mustYield(): boolean {
     return this.#contended || this.#usedUp;
   }
 
-  /** Calls `run` once at the end of the tick, before any backlog. Asking again with the same function changes nothing. */
+  /**
+   * Calls `run` once at the end of the tick, before any backlog. A second call with the same function changes nothing.
+   */
   atEndOfTick(run: () => void): void {
     this.#ends.add(run);
     this.begin();
   }
 
-  /** Queues what is left of a chunk. */
+  /** Queues the rest of a chunk. */
   defer(backlog: Backlog): void {
     this.#backlogs.add(backlog);
     this.begin();
@@ -99,7 +101,7 @@ export class TimeSlice {
     this.begin();
   }
 
-  /** Whether a new socket may be read at once. If not, it must be paused, and is queued before those that were read before. */
+  /** Whether a new socket may be read at once. If not, the caller pauses it; it is queued before those read before. */
   admit(socket: PausedSocket): boolean {
     this.begin();
     const waiting = this.#backlogs.size + this.#paused.size + this.#new.size;
@@ -108,13 +110,13 @@ export class TimeSlice {
     return false;
   }
 
-  /** Takes out of every queue what is gone. */
+  /** Removes a member that is gone from every queue. */
   forget(member: Backlog & PausedSocket): void {
     this.#backlogs.delete(member);
     this.forgetSocket(member);
   }
 
-  /** Takes a socket out of the queues. */
+  /** Removes a socket from the queues. */
   forgetSocket(socket: PausedSocket): void {
     this.#paused.delete(socket);
     this.#new.delete(socket);
@@ -148,9 +150,9 @@ export class TimeSlice {
     }
   }
 
-  /** At least one quantum, whatever the rest of the tick has taken. */
+  /** Handles at least one quantum, even if the rest of the tick has used up the slice. */
   #handleBacklogs(): void {
-    // A set is walked in the order of insertion; what is added meanwhile comes last.
+    // A set is walked in the order of insertion; members added meanwhile come last.
     for (const backlog of this.#backlogs) {
       this.#backlogs.delete(backlog);
       if (backlog.handleQuantum()) this.#backlogs.add(backlog);
@@ -158,7 +160,7 @@ export class TimeSlice {
     }
   }
 
-  /** Those for which there is no memory keep their place. @returns how many it was. */
+  /** Sockets without memory for their data keep their place. @returns how many were read. */
   #readAgain(sockets: Set<PausedSocket>): number {
     let reads = 0;
     let cost = 0;

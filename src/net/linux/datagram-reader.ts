@@ -1,13 +1,12 @@
 /**
- * The memory in which recvmmsg(2) leaves datagrams, and how they are found in it. A slot's parts:
+ * The memory into which recvmmsg(2) writes datagrams, and access to them. A slot's parts:
  *
  *     struct mmsghdr     as in offload-scratch.ts; the kernel changes msg_namelen, msg_controllen, msg_len
  *     sockaddr           the source: sockaddr_in or sockaddr_in6
  *     control messages   the local address: IP_PKTINFO (ip(7)), IPV6_PKTINFO (ipv6(7))
  *     payload            up to 65,527 bytes
  *
- * A dual-stack socket describes an IPv4 datagram by both control messages; IP_PKTINFO is the one that is right for
- * broadcasts too.
+ * A dual-stack socket describes an IPv4 datagram by both control messages. Only IP_PKTINFO is right for broadcasts too.
  */
 
 import { IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO, MSG_DONTWAIT } from "./constants.ts";
@@ -15,7 +14,7 @@ import { type Libc, memory } from "./libc.ts";
 import { type LinuxLocalAddress, LocalAddressTable } from "./local-address-table.ts";
 import { SourceAddresses } from "./source-addresses.ts";
 
-/** Datagrams read in one system call, at most. */
+/** At most this many datagrams are read in one system call. */
 export const READ_DATAGRAMS_MAX = 64;
 
 const HEADER_WORDS = 16;
@@ -42,7 +41,10 @@ const LEVEL = 2;
 const TYPE = 3;
 const DATA = 4;
 
-/** One serves any number of sockets: what it holds is handled before the next `read`. 4.2 MB, of which little is ever touched. */
+/**
+ * One serves any number of sockets, because its datagrams are handled before the next `read`. It takes 4.2 MB of
+ * address space, of which the kernel touches little.
+ */
 export class DatagramReader {
   readonly #libc: Libc;
   readonly #messages = memory(READ_DATAGRAMS_MAX * HEADER_WORDS * 4);
@@ -55,7 +57,7 @@ export class DatagramReader {
   readonly #controlWords = new Uint32Array(this.#controls.buffer);
   readonly #locals = new LocalAddressTable();
   readonly #sources: SourceAddresses;
-  /** How many slots hold what the last call has read. */
+  /** How many slots the last call has written. */
   #used = READ_DATAGRAMS_MAX;
 
   constructor(libc: Libc) {
@@ -81,7 +83,7 @@ export class DatagramReader {
   }
 
   /**
-   * Reads what is there.
+   * Reads the datagrams that the kernel has.
    *
    * @param max 1 to {@link READ_DATAGRAMS_MAX}.
    * @returns how many datagrams, or the errno name: EAGAIN when there are none.
@@ -89,11 +91,11 @@ export class DatagramReader {
   read(fd: number, max: number): number | string {
     this.#renew(this.#used);
     const count = this.#libc.recvmmsg(fd, this.#messages, max, MSG_DONTWAIT, null);
-    this.#used = Math.max(1, count); // a failed call may have begun with the first
+    this.#used = Math.max(1, count); // a failed call may have written the first
     return count < 0 ? this.#libc.errno() : count;
   }
 
-  /** Says again how much room there is where the kernel wrote how much it used: only in slots that it did use. */
+  /** Writes the lengths of the buffers anew, where the kernel wrote how much it used: in the slots that it used. */
   #renew(slots: number): void {
     for (let slot = 0; slot < slots; slot++) {
       this.#messageWords[slot * HEADER_WORDS + NAME_LENGTH] = NAME_BYTES;
@@ -120,7 +122,7 @@ export class DatagramReader {
     return this.#sources.literal(this.#nameWords, slot * NAME_WORDS);
   }
 
-  /** Where the datagram was sent to; undefined when that is nothing to answer from, such as a group. */
+  /** The address the datagram was sent to; undefined when answers cannot leave from it, such as a group. */
   local(slot: number): LinuxLocalAddress | undefined {
     const words = this.#controlWords;
     const first = slot * CONTROL_WORDS;

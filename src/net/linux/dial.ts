@@ -26,7 +26,7 @@ export interface DialRequest {
   readonly userTimeoutMs?: number;
   /** See `setTrafficClass`. */
   readonly tos?: number;
-  /** Whether the socket may stay that has this descriptor. Without it, each may. */
+  /** Whether a socket may keep this descriptor. Without this function, each may. */
   readonly mayOpen?: (fd: number) => boolean;
 }
 

@@ -1,10 +1,10 @@
 /**
- * Reads a UDP socket in Bun's place, to learn where each datagram was sent to. One wake-up of Bun's (doorbell.ts) reads one
- * batch (datagram-reader.ts); what is left is reported again in the next tick, after everything else had its turn. So a
- * flood has one batch of each tick, and a smaller one while others need the time slice.
+ * Reads a UDP socket in Bun's place, to learn to which address each datagram was sent. Each wake-up by Bun
+ * (doorbell.ts) reads one batch (datagram-reader.ts). Bun reports the rest in the next tick, after all other sockets.
+ * So a flood gets one batch per tick, and a smaller one while others need the time slice.
  *
- * What arrives before Bun's first `drain`, within the tick in which the socket was made, Bun still reads: its local address
- * is not known.
+ * Before Bun's first `drain`, within the tick in which the socket was opened, Bun still reads: the local address of
+ * those datagrams is unknown.
  */
 
 import type { DatagramReceiver } from "../datagram-port.ts";
@@ -23,7 +23,7 @@ export class LinuxDirectReceive implements DirectReceive {
   readonly #reader: DatagramReader;
   readonly #receiver: DatagramReceiver;
 
-  /** @param gate bounds what Bun reads, as long as it does. */
+  /** @param gate limits Bun's reading, as long as Bun reads. */
   constructor(
     doorbell: Doorbell,
     gate: ReceiveGate,
@@ -80,7 +80,7 @@ export class LinuxDirectReceive implements DirectReceive {
           reader.local(slot),
         );
       } catch (error) {
-        // The rest of the batch has been taken from the kernel: it must not be lost for a defect met with one datagram.
+        // The rest of the batch has been taken from the kernel, and must not be lost because of a defect in one call.
         queueMicrotask(() => {
           throw error;
         });

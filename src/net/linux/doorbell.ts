@@ -1,16 +1,17 @@
 /**
- * Lets Bun report that a UDP socket is readable, and leaves the reading to us: Bun 1.4.5 keeps to itself which local
- * address a datagram was sent to.
+ * Lets Bun report that a UDP socket is readable, and leaves the reading to us: Bun 1.4.5 does not report to which local
+ * address a datagram was sent.
  *
- *   1. The socket gets a second descriptor, `fd`. What follows uses that one.
- *   2. `install` puts a file that is no socket in the place of the descriptor that Bun knows. The kernel's poll follows the
+ *   1. The socket gets a second descriptor, `fd`. The next steps use that one.
+ *   2. `install` replaces the descriptor that Bun knows by another file (an eventfd). The kernel's poll follows the
  *      open file and not the number (epoll(7), question 6): it still reports the socket.
- *   3. Bun then tries to read, fails once with ENOTSOCK and calls `error`: that is the doorbell. What we leave unread is
- *      reported again in the next tick.
- *   4. `remove` puts the socket back: Bun must find it there when it closes it, or the poll would go on.
+ *   3. Bun then tries to read, fails once with ENOTSOCK and calls `error`: that is the doorbell. While datagrams are
+ *      left unread, Bun calls it again in the next tick.
+ *   4. `remove` puts the socket back. Bun must find it there when it closes it, or the poll would go on.
  *
- * Never while Bun polls for writability: it would clear that on the wrong file, and the loop would spin. A new socket is
- * polled so until its first `drain`; after `install` Bun itself must send nothing.
+ * Bun must not poll for writability meanwhile: it would clear that on the wrong file, and the loop would spin. Bun
+ * polls a new socket for writability until its first `drain`, so `install` waits for that. After `install` Bun itself
+ * must not send.
  */
 
 import { EFD_CLOEXEC, F_DUPFD_CLOEXEC, SOCK_CLOEXEC } from "./constants.ts";
@@ -31,7 +32,7 @@ export class Doorbell {
     this.#realFd = realFd;
   }
 
-  /** For a UDP socket of Bun's, to be installed at its first `drain`; undefined when no descriptor is to be had. */
+  /** For a UDP socket of Bun's, to be installed at its first `drain`; undefined when no descriptor is left. */
   static create(libc: Libc, bunFd: number): Doorbell | undefined {
     const realFd = libc.fcntl(bunFd, F_DUPFD_CLOEXEC, 0);
     return realFd < 0 ? undefined : new Doorbell(libc, bunFd, realFd);
@@ -46,7 +47,7 @@ export class Doorbell {
     return this.#state === "removed" ? this.#bunFd : this.#realFd;
   }
 
-  /** To be called in Bun's first `drain`. Says whether it worked; if not, Bun goes on reading. */
+  /** Call it in Bun's first `drain`. @returns whether it worked; if not, Bun goes on reading. */
   install(): boolean {
     if (this.#state !== "waiting") return false;
     const placeholder = this.#libc.eventfd(0, EFD_CLOEXEC);
@@ -57,7 +58,7 @@ export class Doorbell {
     return placed;
   }
 
-  /** Bun reads again. */
+  /** Lets Bun read again. */
   remove(): void {
     if (this.#state === "removed") return;
     if (this.installed) this.#libc.dup3(this.#realFd, this.#bunFd, SOCK_CLOEXEC);

@@ -41,7 +41,7 @@ import { spareDescriptor } from "./spare-descriptor.ts";
 /** The part of the time to notice a dead peer that the kernel gets; the rest is for noticing that it noticed. */
 const KERNEL_SHARE = 0.8;
 
-/** One for the process, made when the first socket needs it: its memory is in use only while one batch is handled. */
+/** One for the process, made when the first socket needs it. Its memory is in use only while one batch is handled. */
 let reader: DatagramReader | undefined;
 
 export class LinuxSockets implements SystemSockets {
@@ -143,7 +143,10 @@ export class LinuxSockets implements SystemSockets {
     return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to, renew }, systemClock.now);
   }
 
-  /** Bun would ignore a zone that names no interface, and send by another. The kernel refuses an index that does not exist. */
+  /**
+   * Encodes a zone without an interface as an index that does not exist, which the kernel refuses. Bun would ignore the
+   * zone and send by another interface.
+   */
   #encodeTarget(target: Endpoint, family: Family): Memory | string {
     const encoded = encodeSockaddr(this.#libc, target, family);
     if (encoded !== "ENODEV") return encoded;
@@ -151,7 +154,7 @@ export class LinuxSockets implements SystemSockets {
     return encodeSockaddr(this.#libc, nowhere, family);
   }
 
-  /** Encodes a target anew, whose zone may name another interface than before. @returns whether it does. */
+  /** Encodes a target anew, since its zone may name another interface now. @returns whether it does. */
   #renew(to: Memory, target: Endpoint, family: Family): boolean {
     const now = encodeSockaddr(this.#libc, target, family);
     if (typeof now === "string" || Buffer.compare(now, to) === 0) return false;

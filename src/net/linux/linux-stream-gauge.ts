@@ -19,7 +19,7 @@ export class LinuxStreamGauge implements StreamGauge {
     this.#info = new TcpInfo(libc);
   }
 
-  /** Reads this socket; false when the kernel is too old to say all, or the socket is gone. */
+  /** Reads this socket; false when the kernel is too old to report all values, or the socket is gone. */
   read(fd: number): boolean {
     const info = this.#info;
     if (info.read(fd) !== undefined) return false;
@@ -41,10 +41,10 @@ export class LinuxStreamGauge implements StreamGauge {
   }
 
   /**
-   * By SIOCOUTQ, which cannot drift, and exact however small the segments are. Not bytes_sent - bytes_retrans -
-   * bytes_acked: when a queueing discipline of this host drops a segment, bytes_sent counts it again, so that the
-   * difference never returns to 0. Not tcpi_unacked * mss: 172-byte segments would count eightfold. It takes a second
-   * system call, so the kernel is only asked when a reader wants it: while the window bounds what is in flight.
+   * From SIOCOUTQ, which cannot drift, and is exact for segments of any size. bytes_sent - bytes_retrans - bytes_acked
+   * would drift: when a queueing discipline of this host drops a segment, bytes_sent counts it again, so that the
+   * difference never returns to 0. tcpi_unacked * mss would count 172-byte segments eightfold. SIOCOUTQ takes a second
+   * system call, so it is made only when a reader needs the value: while the window bounds what is in flight.
    */
   get unackedBytes(): number {
     this.#unackedBytes ??= this.#info.unackedBytes(this.#fd) ?? this.unsentBytes;

@@ -1,10 +1,10 @@
-/** The local addresses that datagrams were sent to, each with the control message that makes an answer leave from it. */
+/** The local addresses that datagrams were sent to, each with the control message for answers that leave from it. */
 
 import type { LocalAddress } from "../datagram-port.ts";
 import { IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO } from "./constants.ts";
 import { addressText } from "./sockaddr.ts";
 
-/** How many are kept: a peer can choose among all of 127.0.0.0/8. An address that is forgotten is made anew. */
+/** At most this many are kept: a peer can choose among all of 127.0.0.0/8. An evicted address is made anew. */
 const ENTRIES_MAX = 64;
 
 export interface LinuxLocalAddress extends LocalAddress {
@@ -12,7 +12,7 @@ export interface LinuxLocalAddress extends LocalAddress {
   readonly control: Uint32Array;
 }
 
-/** Bytes of a control message for one local address, at most: CMSG_SPACE(sizeof(struct in6_pktinfo)). */
+/** The most bytes of a control message for one local address: CMSG_SPACE(sizeof(struct in6_pktinfo)). */
 export const LOCAL_CONTROL_BYTES_MAX = 40;
 
 // In 32-bit words: the header of a control message; the address's place after it.
@@ -23,11 +23,11 @@ const CONTROL6_BYTES = 36; // CMSG_LEN(sizeof(struct in6_pktinfo))
 export class LocalAddressTable {
   #entries: LinuxLocalAddress[] = [];
   #last: LinuxLocalAddress | undefined;
-  /** The control message looked for. */
+  /** The control message that a look-up compares. */
   readonly #wanted4 = new Uint32Array([CONTROL4_BYTES, 0, IPPROTO_IP, IP_PKTINFO, 0, 0, 0, 0]);
   readonly #wanted6 = new Uint32Array([CONTROL6_BYTES, 0, IPPROTO_IPV6, IPV6_PKTINFO, 0, 0, 0, 0, 0, 0]);
 
-  /** The one in a struct in_pktinfo at word `at`: ipi_spec_dst, which for a broadcast is the interface's own. */
+  /** The address in a struct in_pktinfo at word `at`: ipi_spec_dst, which for a broadcast is the interface's own. */
   find4(words: Uint32Array, at: number): LinuxLocalAddress | undefined {
     const address = words[at + 1] as number;
     if (address === 0) return undefined;
@@ -35,7 +35,7 @@ export class LocalAddressTable {
     return this.#find(this.#wanted4, DATA + 1, 1);
   }
 
-  /** The one in a struct in6_pktinfo at word `at`; undefined for a group. */
+  /** The address in a struct in6_pktinfo at word `at`; undefined for a group. */
   find6(words: Uint32Array, at: number): LinuxLocalAddress | undefined {
     const wanted = this.#wanted6;
     const first = words[at] as number;

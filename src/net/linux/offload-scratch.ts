@@ -5,7 +5,7 @@
  *                                                  32 msg_control  40 msg_controllen  48 msg_flags  56 msg_len
  *     struct iovec (16 bytes, one a datagram)       0 iov_base  8 iov_len
  *     struct cmsghdr (24 bytes, one a message)      0 cmsg_len  8 cmsg_level  12 cmsg_type  16 the segment length
- *     and behind it one with the local address that the message leaves from, if that is given (local-address-table.ts)
+ *     and after it one with the local address that the message leaves from, if that is given (local-address-table.ts)
  *
  * Payloads stay where they are: an iovec points at each. What never changes is written once.
  */

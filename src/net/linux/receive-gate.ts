@@ -2,9 +2,10 @@
  * Keeps a flood from starving the rest. Bun 1.4.5 reads a UDP socket until it is empty, however long that takes: no
  * timer and no other socket gets its turn before.
  *
- * When a socket has had its share of the process's time slice, an empty socket is put in the place of the descriptor Bun reads: its
- * loop finds nothing more and ends. The real socket goes on receiving under another number. The kernel's poll follows
- * the open file and not the number (epoll(7), question 6), so that Bun hears of it again once it is back in its place.
+ * When a socket has used its share of the process's time slice, an empty socket replaces the descriptor Bun reads:
+ * Bun's loop finds nothing more and ends. The real socket goes on receiving under another number. The kernel's poll
+ * follows the open file and not the number (epoll(7), question 6), so that Bun hears of it again once it is back in its
+ * place.
  *
  * Only while Bun waits for room to send must the socket stay where it is, for at the end of its loop Bun tells the poll
  * to wait for that no more, and the real socket would never hear of it: the loop would spin. Then a filter drops what
@@ -23,7 +24,7 @@ const QUANTUM = 32;
 
 export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
   fd: number;
-  /** It is asked to yield before it has brought much, and what is not read waits in the kernel. */
+  /** It must yield before it has brought much, and unread datagrams wait in the kernel. */
   readonly lastBytes = 0;
   readonly hasRoom = true;
   readonly #libc: Libc;
@@ -32,7 +33,7 @@ export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
   readonly #slice: TimeSlice;
   readonly #filter: DropFilter;
   #filtered = false;
-  /** Datagrams in the present tick of the time slice. */
+  /** Datagrams in the current tick of the time slice. */
   #datagrams = 0;
   #tick = -1;
 
@@ -59,7 +60,7 @@ export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
     this.open();
   }
 
-  /** From now on Bun finds nothing to read, or soon. With no descriptor to spare, the filter has to do. */
+  /** Bun finds nothing to read from now on, or soon. When no descriptor is left, the filter is used instead. */
   close(awaitsRoom: boolean): void {
     if (this.#closed) return;
     if (awaitsRoom || !this.#moveAway()) this.#filtered = this.#filter.attach(this.#bunFd);
@@ -80,7 +81,7 @@ export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
     return this.#filtered || this.fd !== this.#bunFd;
   }
 
-  /** Says whether it worked: it takes two descriptors. */
+  /** @returns whether it worked: it takes two descriptors. */
   #moveAway(): boolean {
     const empty = anyUdpSocket(this.#libc);
     if (empty < 0) return false;

@@ -26,11 +26,11 @@ export const PLAIN_MS = 60_000;
 
 // A segment must fit the path's MTU: EMSGSIZE, before Linux 6.14 EINVAL. Sent plainly it is fragmented and arrives.
 const REFUSALS_OF_A_LENGTH = ["EMSGSIZE", "EINVAL"];
-// The interface that the zone of a link-local target named is gone.
-const REFUSALS_OF_A_ZONE = ["ENETUNREACH", "ENODEV", "EINVAL"];
 // No checksum offload on the way out (EIO), or the option is not known.
 const REFUSALS_OF_OFFLOAD = ["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"];
-// The local address is not (any more) one of this host's: IPv4 ENETUNREACH, IPv6 EINVAL.
+// The interface that the zone of a link-local target names is gone.
+const REFUSALS_OF_A_ZONE = ["ENETUNREACH", "ENODEV", "EINVAL"];
+// This host does not have the local address, or no longer: IPv4 ENETUNREACH, IPv6 EINVAL.
 const REFUSALS_OF_LOCAL = ["ENETUNREACH", "EINVAL"];
 
 export interface OffloadTarget {
@@ -38,7 +38,7 @@ export interface OffloadTarget {
   readonly socket: { readonly fd: number };
   /** The target in the socket's family, see `encodeSockaddr`; absent on a connected socket. */
   readonly to?: Memory | undefined;
-  /** Writes into `to` where its zone leads now, the interface being perhaps another one. @returns whether that has changed. */
+  /** Writes into `to` the interface that its zone names now. @returns whether that has changed. */
   readonly renew?: (() => boolean) | undefined;
 }
 
@@ -120,11 +120,11 @@ export class OffloadTransmitter implements SystemTransmitter {
     return scratch.firstOf(taken);
   }
 
-  /** Whether the refusal may have been of the local address; if so, the kernel chooses from now on. */
+  /** Whether the local address may be the cause of the refusal. If so, the kernel chooses one from now on. */
   #forgetLocal(error: string): boolean {
     if (this.from === undefined || !REFUSALS_OF_LOCAL.includes(error)) return false;
     this.from = undefined;
-    this.#plainFromBytes = Infinity; // it may have been learned from that very refusal
+    this.#plainFromBytes = Infinity; // it may have been learned from the same refusal
     return true;
   }
 
@@ -145,9 +145,9 @@ export class OffloadTransmitter implements SystemTransmitter {
 }
 
 /**
- * Asks the kernel whether it knows segment offload: one that does not would ignore the control message and send one long
- * datagram. Nothing is sent, as a host may lack 127.0.0.1 or its firewall refuse; what else can be wrong with offload the
- * first group shows.
+ * Asks the kernel whether it knows segment offload: a kernel without it would ignore the control message and send one
+ * long datagram. It sends nothing, because the host may lack 127.0.0.1 or its firewall may refuse. The first group
+ * shows whether offload works otherwise.
  *
  * @returns undefined when it knows, else the errno name; `scratch.offReason` is then that name.
  */

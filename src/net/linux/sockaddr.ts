@@ -50,7 +50,7 @@ export function decodeSockaddr(bytes: Memory): Endpoint {
 /**
  * The literal of an address as inet_ntop(3) spells it.
  *
- * @param words its one (IPv4) or four (IPv6) 32-bit words as they lie in memory.
+ * @param words its one (IPv4) or four (IPv6) 32-bit words as they are in memory.
  */
 export function addressText(words: number[]): string {
   const bytes = [...new Uint8Array(new Uint32Array(words).buffer)];

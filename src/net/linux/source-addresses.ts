@@ -1,13 +1,13 @@
-/** Literals of source addresses, made once and not for each datagram. */
+/** Literals of source addresses, cached so that they are not made for each datagram. */
 
 import { AF_INET } from "./constants.ts";
 import { type Libc, memory } from "./libc.ts";
 import { addressText } from "./sockaddr.ts";
 
-/** A power of 2. Two addresses that share an entry cost each other only the making of a string. */
+/** A power of 2. When two addresses share an entry, each only costs the other a new string. */
 const ENTRIES = 1024;
 
-/** From a sockaddr: `a` to `d` are the address's 32-bit words as they lie in memory; IPv4 has the last one only. */
+/** From a sockaddr: `a` to `d` are the address's 32-bit words as they are in memory; IPv4 has the last one only. */
 interface Entry {
   readonly family: number;
   readonly a: number;

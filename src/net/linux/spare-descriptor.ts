@@ -1,13 +1,13 @@
 /**
- * Keeps one descriptor to give away. Bun 1.4.5 spins when `accept` meets EMFILE, and a program that this library is part
- * of may fill the table by itself. The spare is then closed: `accept` can take connections again, which are rejected one
- * by one, until there is room for the spare and one more.
+ * Keeps one spare descriptor. Bun 1.4.5 spins when `accept` meets EMFILE, and the program that uses this library may
+ * fill the table itself. The spare is then closed, so that `accept` works again. Connections are rejected one by one,
+ * until there is room for the spare and one more.
  */
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "./constants.ts";
 import type { Libc } from "./libc.ts";
 
-/** How often the table is looked at while anything listens. */
+/** The interval of the checks whether the table is full, while anything listens. */
 const LOOK_MS = 1000;
 
 class SpareDescriptor {
@@ -21,12 +21,12 @@ class SpareDescriptor {
     this.#libc = libc;
   }
 
-  /** Whether the table was full when it was last looked at. */
+  /** Whether the table was full at the last check. */
   get givenAway(): boolean {
     return this.#timer !== undefined && this.#spare < 0;
   }
 
-  /** Something listens, until the returned function is called. */
+  /** A listener is open, until the returned function is called. */
   listening(): () => void {
     if (this.#listeners++ === 0) {
       this.#timer = setInterval(() => this.#look(), LOOK_MS);
@@ -63,7 +63,7 @@ class SpareDescriptor {
 
 let shared: SpareDescriptor | undefined;
 
-/** The one of this process. */
+/** The spare descriptor of this process. */
 export function spareDescriptor(libc: Libc): SpareDescriptor {
   shared ??= new SpareDescriptor(libc);
   return shared;

@@ -76,12 +76,12 @@ export class TcpInfo {
     return acked === undefined ? undefined : acked + this.sackedBytes;
   }
 
-  /** Bytes in segments that the peer has acknowledged beyond a gap: at most, as each counts as a full one. */
+  /** Bytes in segments that the peer has acknowledged beyond a gap: an upper bound, each counts as a full segment. */
   get sackedBytes(): number {
     return this.#segmentBytes(SACKED);
   }
 
-  /** Bytes in segments that are held for lost and have not been sent again: at most, as above. */
+  /** Bytes in segments that the kernel considers lost and has not sent again: an upper bound, as above. */
   get lostBytes(): number {
     return this.#segmentBytes(LOST) - this.#segmentBytes(RETRANS);
   }
@@ -92,8 +92,8 @@ export class TcpInfo {
   }
 
   /**
-   * Bytes written and not acknowledged, sent or not, by SIOCOUTQ (tcp(7)): the distance between two sequence numbers. Of a
-   * Multipath TCP connection all its paths count, while {@link read} describes the first path alone.
+   * Bytes written and not acknowledged, sent or not, by SIOCOUTQ (tcp(7)): the distance between two sequence numbers.
+   * For a Multipath TCP connection it counts all paths, while {@link read} describes only the first.
    *
    * @returns undefined when the kernel refuses; `libc.errno()` then says why.
    */

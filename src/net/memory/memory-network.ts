@@ -32,11 +32,11 @@ export class MemoryWire {
   readonly broadcasts = new Map<string, readonly string[]>();
   /** Addresses that no host has: nothing can be bound to them. */
   readonly lacking = new Set<string>();
-  /** Why a UDP socket cannot be made as asked, if it cannot. */
+  /** The error code when a UDP socket with these options cannot be opened. */
   socketFault: (options: DatagramPortOptions) => string | undefined = () => undefined;
   /** Addresses to which no host has a route. */
   readonly unroutable = new Set<string>();
-  /** Addresses from which nothing comes back, no refusal either. */
+  /** Addresses that never answer, not even with a refusal. */
   readonly blackHoles = new Set<string>();
   readonly listeners = new Map<string, (client: Endpoint) => StreamPort>();
   readonly datagramPorts = new Map<string, MemoryDatagramPort>();
@@ -57,7 +57,7 @@ export class MemoryWire {
   }
 }
 
-/** One host on the wire. What is bound to no address in particular, or to a group, has its first one. */
+/** One host on the wire. A socket bound to all addresses, or to a group, has its first one. */
 export class MemoryNetwork implements Network {
   readonly clock: VirtualClock;
   readonly #wire: MemoryWire;

@@ -21,7 +21,7 @@ export class MemoryStreamPort implements StreamPort {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly faults: StreamFaults;
-  /** What {@link probeOften} was last told. */
+  /** The last argument of {@link probeOften}. */
   probedOften = false;
   readonly #endOfTurn: (run: () => void) => void;
   #peer: MemoryStreamPort | undefined;

@@ -46,7 +46,7 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** Calls what waits for the end of this turn, and nothing that is asked for meanwhile. */
+  /** Calls the functions that wait for the end of this turn, but none that is added meanwhile. */
   endTurn(): void {
     const turn = this.#turn;
     this.#turn = [];

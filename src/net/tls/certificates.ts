@@ -34,11 +34,11 @@ const TLS_1_2 = 0x0303;
 /** Bun's types know only part of what it takes. */
 type TlsOptions = Bun.TLSOptions & { minVersion: number; requestCert: boolean; rejectUnauthorized: boolean };
 
-/** What was made with new certificates, beside what is in use. */
+/** Something made with new certificates, beside the one in use. */
 export interface Renewal {
-  /** Puts it in the place of what is in use. */
+  /** Replaces the one in use. */
   use(): void;
-  /** Something else could not be made with them: lets go of it. */
+  /** Releases it, because another one could not be made with the new certificates. */
   discard(): void;
 }
 
@@ -88,7 +88,7 @@ export class Certificates {
     return { side: "server", authorized: this.#traits.clientCa !== undefined };
   }
 
-  /** Calls `renew` at each {@link reload}, with the new files in place. @returns what ends that. */
+  /** Calls `renew` at each {@link reload}, with the new files in place. @returns a function that ends it. */
   onReload(renew: () => Renewal): () => void {
     this.#renewals.add(renew);
     return () => this.#renewals.delete(renew);
@@ -161,10 +161,10 @@ export class Certificates {
   }
 }
 
-/** A bundle of all the authorities that there are has some 300 kB. */
+/** A bundle of all public authorities has some 300 kB. */
 const FILE_BYTES_MAX = 4 << 20;
 
-/** @param what the file is for: messages are for people who know it by different options. */
+/** @param what names the file's purpose: its option is spelled differently on the command line and in the library. */
 function readFile(file: string, what: string): { readonly text: string; readonly mode: number } {
   try {
     const { bytes, mode } = readRegularFile(file, FILE_BYTES_MAX);
