@@ -29,6 +29,12 @@ export function unmapped(address: string): string {
   return MAPPED.exec(address)?.[1] ?? address;
 }
 
+/** An address literal less its zone (RFC 4007, 11). */
+export function withoutZone(address: string): string {
+  const at = address.indexOf("%");
+  return at < 0 ? address : address.slice(0, at);
+}
+
 /** An endpoint as people read it: `192.0.2.1:5000`, `[2001:db8::1]:5000`. */
 export function formatEndpoint({ address, port }: Endpoint): string {
   const plain = unmapped(address);

@@ -1,7 +1,7 @@
 /** Tells whether an address belongs to this host, without asking the operating system for each datagram. */
 
 import type { Clock } from "./clock.ts";
-import { familyOf } from "./endpoint.ts";
+import { familyOf, withoutZone } from "./endpoint.ts";
 
 /** How long the list of addresses is kept. Reading it costs as much as relaying twenty datagrams. */
 export const LOCAL_ADDRESSES_MS = 5000;
@@ -26,8 +26,7 @@ export class LocalAddresses {
       this.#readAt = now;
       this.#spellings = new Set(this.#read().flatMap(spellingsOf));
     }
-    const zoneAt = address.indexOf("%");
-    return this.#spellings.has(zoneAt < 0 ? address : address.slice(0, zoneAt));
+    return this.#spellings.has(withoutZone(address));
   }
 }
 

@@ -1,6 +1,7 @@
 /** Hides addresses in what is shown: the one place for it. Ports stay, so that flows can still be told apart. */
 
 import { isIP } from "node:net";
+import { withoutZone } from "../net/endpoint.ts";
 
 const HIDDEN = "hidden";
 
@@ -11,7 +12,7 @@ const CANDIDATES = /(?:[0-9a-f]*:){2,}[0-9a-f.]*(?:%[\w.-]+)?|\d+(?:\.\d+){3}/gi
 
 /** The same text without its IPv4 and IPv6 literals. */
 export function redactText(text: string): string {
-  return text.replace(CANDIDATES, (found) => (isIP(found.replace(/%.*$/, "")) === 0 ? found : HIDDEN));
+  return text.replace(CANDIDATES, (found) => (isIP(withoutZone(found)) === 0 ? found : HIDDEN));
 }
 
 /** A copy of plain data in which hosts are hidden: where they stand alone, in a `message`, and literals everywhere. */

@@ -1,7 +1,7 @@
 /** Which addresses may: a set of single addresses and of blocks. */
 
 import { BlockList } from "node:net";
-import { familyOf, unmapped } from "../net/endpoint.ts";
+import { familyOf, unmapped, withoutZone } from "../net/endpoint.ts";
 
 /** How many allowed addresses are remembered: a block may hold any number, and senders can choose among them. */
 const KNOWN_MAX = 256;
@@ -58,5 +58,5 @@ function blockFamily(address: string): "ipv4" | "ipv6" {
 
 /** An address less its zone, and less the wrapping of IPv4 in IPv6. */
 function bare(address: string): string {
-  return unmapped(address.replace(/%.*$/, ""));
+  return unmapped(withoutZone(address));
 }

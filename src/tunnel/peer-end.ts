@@ -5,7 +5,7 @@
 
 import { isMulticast } from "../net/address-range.ts";
 import type { DatagramPort, DatagramReceiver } from "../net/datagram-port.ts";
-import { anyAddress, type Endpoint, familyOf, sameFamily } from "../net/endpoint.ts";
+import { anyAddress, type Endpoint, familyOf, sameFamily, withoutZone } from "../net/endpoint.ts";
 import { LocalAddresses } from "../net/local-addresses.ts";
 import { NetError, type Network, networkFailure } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
@@ -179,12 +179,12 @@ export class PeerEnd {
   }
 
   #addressesOf(): LocalAddresses {
-    const { network, target, own, portOffset } = this.#options;
+    const { network, target, own } = this.#options;
     // To a group or a broadcast address the system chooses the source address: any of this host's.
     if (this.#fixed) return new LocalAddresses(() => network.localAddresses(), network.clock);
-    const port = target.port + portOffset;
-    const found = own ?? target.addresses.map((address) => network.sourceAddressTo({ address, port }));
-    const known = found.filter((address) => address !== undefined);
+    const found =
+      own ?? target.addresses.map((address) => network.sourceAddressTo(this.#endpointOf(address)));
+    const known = found.filter((address) => address !== undefined).map(withoutZone);
     return new LocalAddresses(() => known, network.clock);
   }
 

@@ -2,7 +2,7 @@
 
 import { OptionsError } from "../errors.ts";
 import { isLinkLocal } from "../net/address-range.ts";
-import { familyOf } from "../net/endpoint.ts";
+import { familyOf, withoutZone } from "../net/endpoint.ts";
 import { NetError, type Network } from "../net/network.ts";
 import { problemsAfterLookup } from "../options/read-options.ts";
 import type { Settings } from "../options/settings.ts";
@@ -32,5 +32,5 @@ export function withZone(
   if (wanted === undefined || familyOf(address) !== 6 || !isLinkLocal(address)) return address;
   const on = network.findInterface(wanted);
   if (on === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);
-  return `${address.replace(/%.*$/, "")}%${on.name}`;
+  return `${withoutZone(address)}%${on.name}`;
 }

@@ -12,7 +12,15 @@
 import { isIP } from "node:net";
 import type { Timer } from "../net/clock.ts";
 import type { SendReport } from "../net/datagram-port.ts";
-import { anyAddress, type Endpoint, type Family, familyOf, sameFamily, unmapped } from "../net/endpoint.ts";
+import {
+  anyAddress,
+  type Endpoint,
+  type Family,
+  familyOf,
+  sameFamily,
+  unmapped,
+  withoutZone,
+} from "../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource, TargetSwitchReason } from "../observe/events.ts";
 
@@ -170,7 +178,7 @@ export class Target {
   }
 
   get #isName(): boolean {
-    return !isIP(this.#options.host.replace(/%.*$/, ""));
+    return !isIP(withoutZone(this.#options.host));
   }
 
   #lookUpIn(ms: number): void {

@@ -107,6 +107,20 @@ describe("who may send", () => {
       await scene.end();
     },
   );
+
+  test.each([{ interface: "mem0" }, { bind: "fe80::1%mem0", interface: "mem0" }])(
+    "nor by way of a link-local target (%p)",
+    async (options) => {
+      const scene = new Scene();
+      scene.wire.unroutable.add("fe80::5"); // without its zone
+      const target = `[fe80::5]/${UDP_PORT}`;
+      const { client } = await scene.pair({}, { anySource: true, target, ...options });
+      sendFrom(scene, "bind" in options ? options.bind : CLIENT, "echo", UDP_PORT);
+      await scene.clock.settle();
+      expect(client.tunnel.counters.outbound.dropped["own echo"]).toBe(1);
+      await scene.end();
+    },
+  );
 });
 
 describe("a target that refuses", () => {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
 import type { SystemTransmitter } from "../datagram-batch.ts";
 import type { DatagramReceiver } from "../datagram-port.ts";
-import { type Endpoint, type Family, familyOf, formatEndpoint, unmapped } from "../endpoint.ts";
+import { type Endpoint, type Family, familyOf, formatEndpoint, unmapped, withoutZone } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
 import type { SocketTraits } from "../socket-traits.ts";
 import type { StreamGauge } from "../stream-port.ts";
@@ -150,7 +150,7 @@ export class LinuxSockets implements SystemSockets {
   #encodeTarget(target: Endpoint, family: Family): Memory | string {
     const encoded = encodeSockaddr(this.#libc, target, family);
     if (encoded !== "ENODEV") return encoded;
-    const nowhere = { ...target, address: target.address.replace(/%.*/, "%999999999") };
+    const nowhere = { ...target, address: `${withoutZone(target.address)}%999999999` };
     return encodeSockaddr(this.#libc, nowhere, family);
   }
 
