@@ -3,13 +3,13 @@
 import { BlockList } from "node:net";
 import { familyOf, unmapped, withoutZone } from "../net/endpoint.ts";
 
-/** How many allowed addresses are remembered: a block may hold any number, and senders can choose among them. */
+/** At most this many allowed addresses are cached: a block may hold any number, and senders can choose among them. */
 const KNOWN_MAX = 256;
 
 export class AddressFilter {
   readonly #blocks: BlockList;
   #single = new BlockList();
-  /** Addresses found to be allowed, just as they were given. Never those that are not: anyone can send from many. */
+  /** Allowed addresses, as they were given. Other addresses are not cached: anyone can send from many. */
   readonly #known = new Set<string>();
 
   /** @param blocks address literals, each perhaps with `/PREFIX`. */
@@ -23,7 +23,7 @@ export class AddressFilter {
     this.#known.clear();
   }
 
-  /** Whether this address may. Costs one look-up when it was allowed lately, else some 0.5 us. */
+  /** Whether this address is allowed. Costs one look-up when it was allowed lately, else some 0.5 us. */
   allows(address: string): boolean {
     if (this.#known.has(address)) return true;
     const plain = bare(address);

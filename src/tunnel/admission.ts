@@ -1,6 +1,6 @@
 /**
  * Whom a peer-mode server serves: one peer, the first. The same address may replace its own connection (a restarted
- * client whose old connection has not been noticed to be dead) once it is known to be a peer, but not over and over: then
+ * client whose dead old connection is not detected yet) once it is known to be a peer, but not over and over: then
  * two clients share the address and would push each other out without end. Pure: `now` is an argument.
  */
 

@@ -56,12 +56,15 @@ export class Association {
     return this.#streams[index] !== undefined;
   }
 
-  /** Has the kernel ask the peer's for a sign of life every second, or as seldom as usual. */
+  /** Makes the kernel probe the silent peer every second, or as seldom as usual. */
   probeOften(often: boolean): void {
     for (const stream of this.#streams) stream?.probeOften(often);
   }
 
-  /** For how long the peer's system has acknowledged nothing on one of the streams; undefined when that is not known. */
+  /**
+   * The longest time for which the peer's kernel has acknowledged nothing on one of the streams; undefined when
+   * unknown.
+   */
   get silentMs(): number | undefined {
     const silences = this.#streams.map((stream) => stream?.gauge()?.lastAckMs);
     return silences.reduce((most, ms) => (ms === undefined ? most : Math.max(ms, most ?? 0)), undefined);

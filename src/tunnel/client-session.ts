@@ -24,7 +24,7 @@ export interface ClientSessionEvents {
   onWaiting(): void;
   /** The peer has answered: the first frame of a stream has come. */
   onHeard(): void;
-  /** A stream has ended. @param unread the peer never answered on it, and it was short. */
+  /** A stream has ended. @param unread the peer did not answer on it, and it was short. */
   onStreamEnd(
     session: ClientSession,
     reason: DisconnectReason,
@@ -83,7 +83,7 @@ export class ClientSession implements StreamSeeker, Session {
     return this.#seeking && !this.#ended;
   }
 
-  /** @param local where the source sent it to: what comes back leaves from there. */
+  /** @param local the address the source sent it to: answers leave from there. */
   onDatagram(payload: Uint8Array, local: LocalAddress | undefined): void {
     if (local !== undefined && local !== this.#sender.from) this.#sender.from = local;
     this.#link.onDatagram(payload);

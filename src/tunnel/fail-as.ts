@@ -4,8 +4,8 @@ import { type ErrorCode, TunnelError } from "../errors.ts";
 import { errorCode, networkFailure } from "../net/network.ts";
 
 /**
- * Rethrows a `NetError` under this code, or as ERR_PERMISSION when that is what was lacking. Any other error is rethrown
- * as it is.
+ * Rethrows a `NetError` under this code, or as ERR_PERMISSION when a permission was lacking. Any other error is
+ * rethrown as it is.
  */
 export function failAs(code: ErrorCode): (error: unknown) => never {
   return (error) => {

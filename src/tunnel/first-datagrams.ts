@@ -1,6 +1,6 @@
 /**
- * The first datagrams of each second that are sent to an address which has not answered yet. A refusal shows itself only
- * after the kernel has taken them; these few are kept for that second, to be sent again to the target's next address.
+ * Keeps the first datagrams of each second that are sent to an address which has not answered yet. A refusal comes only
+ * after the kernel has taken them. They are kept for that second, to be sent again to the target's next address.
  */
 
 import type { Clock } from "../net/clock.ts";
@@ -8,7 +8,7 @@ import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram
 
 const KEPT_DATAGRAMS_MAX = 4;
 const KEPT_BYTES_MAX = 4096;
-/** What was sent longer ago is not sent again: nobody waits for it any more. */
+/** Datagrams older than this are not sent again: their sender no longer waits for an answer. */
 const KEPT_MS = 1000;
 
 /** They were counted when they were sent for the first time. */
@@ -25,7 +25,7 @@ export class FirstDatagrams {
     this.#clock = clock;
   }
 
-  /** Keeps what goes through this sender, while it is among the first. */
+  /** A sender that passes datagrams on to this one, and keeps the first. */
   through(sender: DatagramSender): DatagramSender {
     return new KeepingSender(sender, this);
   }
@@ -43,7 +43,7 @@ export class FirstDatagrams {
     this.#bytes += length;
   }
 
-  /** Somebody answers: nothing will have to be sent again. */
+  /** The address has answered: nothing is kept from now on. */
   end(): void {
     if (this.#over) return;
     this.#clear();

@@ -4,9 +4,9 @@
  *   onChunk    the decoder finds the frames in what TCP has brought, without copying them
  *   sender     is given where each payload lies, and hands them to the kernel together
  *
- * When the UDP socket is full or the process's time slice is used up, the rest of the chunk stays in the decoder and TCP is
- * paused: Bun hands over 512 KiB at once, and again if there is more. Datagrams count as received when their chunk
- * comes. The stream is read again when its rest is delivered, the budget has room, and it is its turn.
+ * When the UDP socket is full or the process's time slice is used up, the rest of the chunk stays in the decoder and
+ * TCP is paused: Bun hands over 512 KiB at once, and again if there is more. Datagrams count as received when their
+ * chunk comes. The stream is read again when the rest is delivered, the budget has room, and the rotation comes to it.
  */
 
 import { FrameDecoder } from "../framing/frame-decoder.ts";
@@ -20,7 +20,7 @@ import type { Counters, DropReason } from "../observe/counters.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWatch } from "./send-watch.ts";
 
-/** A link's quantum of the time slice: a frame counts as one, each 2 KiB of it as one more; and a chunk of few frames. */
+/** A link's quantum: in frames, where each 2 KiB of a frame count as one more, and in bytes of a chunk. */
 const QUANTUM_FRAMES = 256;
 const FRAME_BYTES_LOG2 = 11;
 const QUANTUM_BYTES = 128 * 1024;
@@ -30,9 +30,9 @@ export interface InboundOptions {
   counters: Counters;
   /** How long datagrams may wait for the UDP socket, in milliseconds; Infinity for ever. */
   maxDelayMs: number;
-  /** Memory that undelivered chunks share with others; without, only the chunk's own length is a bound. */
+  /** The budget that undelivered chunks share with other links. Without it only the chunk's own length is a bound. */
   chunkBudget?: MemoryBudget | undefined;
-  /** Makes the way to UDP when the first frame has come: has `sendTo` called, or not when it cannot be had. */
+  /** Called for a frame without a sender: opens the UDP socket and calls `sendTo`, unless that fails. */
   openSender?: (() => void) | undefined;
   /** Called with the stream and the length of each datagram that comes out of it, for -vv. */
   trace?: ((stream: StreamPort, bytes: number) => void) | undefined;
@@ -45,15 +45,15 @@ export interface InboundOptions {
 export class InboundPath implements SendReport, Backlog, PausedSocket {
   /** While set, datagrams are dropped for this reason. The stream is still read. */
   barred: DropReason | undefined;
-  /** The tunnel is closing: what the stream brings from now on is dropped as `closing`. */
+  /** The tunnel is closing: datagrams that come from now on are dropped as `closing`. */
   stopped = false;
   /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
   streamBytes = 0;
-  /** Whether a whole frame has come from the present stream; kept after it ended, until the next. */
+  /** Whether a whole frame has come from the current stream; kept after it ended, until the next. */
   heard = false;
-  /** Bytes of chunks of which some is not delivered yet. */
+  /** Bytes of chunks that are not delivered completely. */
   undeliveredBytes = 0;
-  /** The stream's last chunk; 0 for a new stream. */
+  /** Length of the stream's last chunk; 0 for a new stream. */
   lastBytes = 0;
   readonly #options: InboundOptions;
   readonly #counters: Counters;
@@ -74,7 +74,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     this.#slice = TimeSlice.of(options.clock);
   }
 
-  /** Datagrams that wait for their turn or for the UDP socket. */
+  /** Datagrams that wait for the time slice or for the UDP socket. */
   get held(): number {
     return this.#decoder.frames + (this.#sender?.held ?? 0);
   }
@@ -85,8 +85,8 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   }
 
   /**
-   * Where datagrams go. Without a sender they are read and dropped as `not sent`, or one is asked for by `openSender`.
-   * What the former sender holds is lost with its address.
+   * Sets where datagrams go. Without a sender they are dropped as `not sent`, unless `openSender` gives one. The
+   * datagrams that the former sender holds are lost with its address.
    *
    * @param family what UDP they are sent by; undefined when by none, so that whatever a header can announce may pass.
    */
@@ -137,16 +137,16 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     this.#gone = false;
   }
 
-  /** Reads a stream that has just begun only when there is room for what it brings, and no other waits. */
+  /** Reads a new stream at once only when there is room for its data, and no other stream waits. */
   admit(): void {
     if (this.#paused || this.#stream === undefined) return;
     if (this.#sender?.blocked || !this.#slice.admit(this)) this.#pause();
   }
 
   /**
-   * Calls `then` when all that has come is delivered: now, unless some of it has to wait.
+   * Calls `then` when all data of the stream is delivered: at once, unless some of it has to wait.
    *
-   * @param gone the stream is gone already: a UDP socket that is full is then not waited for.
+   * @param gone the stream is gone already: then this does not wait for a full UDP socket.
    */
   afterDelivery(then: () => void, gone = false): void {
     this.#gone ||= gone;
@@ -156,7 +156,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   }
 
   /**
-   * Goes on without a stream. One quantum of what has come of it is delivered now; the rest is lost.
+   * Goes on without a stream. One quantum of its data is delivered now; the rest is lost.
    *
    * @returns counts what the stream still brings while it is being left: nobody relays it.
    */
@@ -205,7 +205,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     if (code !== undefined) this.#options.sendWatch?.onRefused(code, datagrams);
   }
 
-  /** The time slice has come to what is left of the chunk. */
+  /** The rotation of the time slice has come to the rest of the chunk. */
   handleQuantum(): boolean {
     if (this.#deliver()) return true;
     if (!this.#sender?.blocked) this.#onAllDelivered();
@@ -218,7 +218,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
     this.#stream?.resume();
   }
 
-  /** With TLS a chunk can come though the stream is paused. */
+  /** With TLS a chunk can come while the stream is paused. */
   #onLateChunk(): void {
     if (this.#sender?.blocked) return;
     this.#slice.forgetSocket(this);
@@ -266,7 +266,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   /**
    * Sends whole frames: a quantum, and more while the time slice allows.
    *
-   * @returns whether some are left that the UDP socket would take.
+   * @returns whether frames are left that the UDP socket would take.
    */
   #deliver(): boolean {
     const decoder = this.#decoder;
@@ -282,7 +282,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
       else if (length > this.#payloadBytesMax) inbound.drop("too long");
       else this.#sender.add(decoder.bytes, decoder.start, length);
       quantum -= 1 + (length >> FRAME_BYTES_LOG2);
-      // With no frame left the decoder must be asked once more: it then keeps the tail and lets go of the chunk.
+      // After the last frame `next` must be called once more: the decoder then keeps the tail and frees the chunk.
       if (quantum > 0 || decoder.frames === 0) continue;
       if (this.#slice.mustYield) break;
       quantum = QUANTUM_FRAMES;

@@ -1,7 +1,7 @@
 /**
- * Notices when a network interface is removed and made again (a virtual one, a VLAN, Wi-Fi), and when the system chooses
- * another. What the kernel was told about the old one then holds no more: groups that were joined, the interface groups are
- * sent from, the zones of link-local addresses.
+ * Notices when a network interface is removed and made again (a virtual one, a VLAN, Wi-Fi), and when the system
+ * chooses another. The kernel's settings for the old one are then void: joined groups, the interface for sending to
+ * groups, the zones of link-local addresses.
  */
 
 import { isMulticast } from "../net/address-range.ts";
@@ -12,7 +12,7 @@ import { type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 
-/** A look costs some 0.1 ms. */
+/** The interval of the checks. A check costs some 0.1 ms. */
 export const LOOK_MS = 2000;
 
 export interface InterfaceWatchOptions {
@@ -20,7 +20,7 @@ export interface InterfaceWatchOptions {
   readonly events: EventSource;
   /** The interface now; undefined while it cannot be used. */
   readonly find: () => NetworkInterface | undefined;
-  /** Tells the kernel anew. What it throws means that the new interface cannot be used yet: it is called again. */
+  /** Makes the kernel's settings anew. When it throws, the new interface cannot be used yet, and it is called again. */
   readonly renew: () => void;
 }
 
@@ -61,7 +61,7 @@ export class InterfaceWatch {
       renew();
     } catch (error) {
       networkFailure(error);
-      return; // the next look tries again
+      return; // the next check tries again
     }
     this.#lost = false;
     this.#current = found;
@@ -69,7 +69,7 @@ export class InterfaceWatch {
   }
 }
 
-/** The name or the address of the interface that a target is reached by, where that is given. */
+/** The name or the address of the interface to the target, if it is given. */
 export function interfaceOf(settings: Pick<Settings, "interface">, target: Endpoint): string | undefined {
   return settings.interface ?? /%(.+)$/.exec(target.address)?.[1];
 }

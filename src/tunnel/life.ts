@@ -31,7 +31,7 @@ export class Life {
    * Ends the tunnel.
    *
    * @param failure what `over` rejects with.
-   * @returns settles when everything is let go; never rejects. What `finish` rejects with is a defect: `over` rejects
+   * @returns settles when everything is released; never rejects. A rejection of `finish` is a defect: `over` rejects
    *   with it unless there is a failure, and it is raised as an uncaught exception.
    */
   end(failure?: Error): Promise<void> {

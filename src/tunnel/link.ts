@@ -65,7 +65,7 @@ export class Link implements StreamReceiver {
     return this.#stream;
   }
 
-  /** Whether a whole frame has come from the present stream; kept after it ended, until the next. */
+  /** Whether a whole frame has come from the current stream; kept after it ended, until the next. */
   get heard(): boolean {
     return this.#inbound.heard;
   }
@@ -80,7 +80,7 @@ export class Link implements StreamReceiver {
     return this.#outbound.queueBytes;
   }
 
-  /** Chunks of TCP of which some is not delivered yet. */
+  /** Bytes of TCP chunks that are not delivered completely. */
   get undeliveredBytes(): number {
     return this.#inbound.undeliveredBytes;
   }
@@ -103,7 +103,7 @@ export class Link implements StreamReceiver {
     this.#outbound.flush();
   }
 
-  /** Takes nothing more in, in either direction, and drops what comes as `closing`. What is queued is still written. */
+  /** Drops new data as `closing`, in both directions. Queued data is still written. */
   stop(): void {
     this.#outbound.stopped = true;
     this.#inbound.stopped = true;

@@ -1,11 +1,11 @@
 /**
- * Memory that all sessions of a tunnel share, so that many together stay within bounds: what their queues hold, and the
- * chunks of TCP that are not delivered yet.
+ * Memory that all sessions of a tunnel share, so that many together stay within bounds: their queues, and the chunks of
+ * TCP that are not delivered yet.
  */
 
-/** What Bun 1.4.5 hands over at once. */
+/** The most bytes that Bun 1.4.5 hands over at once. */
 const CHUNK_BYTES_MAX = 512 * 1024;
-/** A stream that last brought less than this will bring about as much: the kernel's receive buffer starts at 128 KiB, tcp(7). */
+/** About the most that a stream brings after a smaller chunk: the kernel's receive buffer starts at 128 KiB, tcp(7). */
 const SMALL_CHUNK_BYTES = 128 * 1024;
 
 export class MemoryBudget {
@@ -13,7 +13,7 @@ export class MemoryBudget {
   #queuedBytes = 0;
   #chunkBytes = 0;
 
-  /** @param bytesMax bytes that may wait in all sessions together, chunks that come at the same moment aside. */
+  /** @param bytesMax bytes that may wait in all sessions together, apart from chunks that come at the same moment. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
@@ -29,11 +29,11 @@ export class MemoryBudget {
   }
 
   /**
-   * Whether there is room for another chunk of a stream. Chunks may take a quarter of the budget, so that they cannot keep the
-   * queues from taking anything, and small ones a quarter more, so that streams that are new or bring little do not wait for
-   * those that flood. One is always allowed, so that full queues cannot keep every stream from being read.
+   * Whether there is room for another chunk of a stream. Chunks may take a quarter of the budget, so that the queues
+   * always have room. Small chunks may take a quarter more, so that streams that are new or bring little do not wait
+   * for those that flood. One chunk is always allowed, so that full queues cannot keep every stream from being read.
    *
-   * @param lastBytes the stream's last chunk; 0 for a new stream.
+   * @param lastBytes length of the stream's last chunk; 0 for a new stream.
    */
   allowsChunk(lastBytes: number): boolean {
     if (this.#chunkBytes === 0) return true;
@@ -48,7 +48,7 @@ export class MemoryBudget {
     this.#queuedBytes += bytes;
   }
 
-  /** Chunks that are not delivered yet have become more by this many bytes, or fewer. */
+  /** Undelivered chunks have grown by this many bytes, or shrunk by them. */
   changeChunks(bytes: number): void {
     this.#chunkBytes += bytes;
   }

@@ -43,7 +43,7 @@ export interface OutboundOptions {
 export class OutboundPath {
   /** While set, nothing is written, and datagrams are dropped for this reason. */
   barred: DropReason | undefined;
-  /** The tunnel is closing: datagrams are dropped as `closing`, and what is queued is still written. */
+  /** The tunnel is closing: datagrams are dropped as `closing`. Queued data is still written. */
   stopped = false;
   readonly #options: OutboundOptions;
   readonly #clock: Clock;

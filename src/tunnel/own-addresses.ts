@@ -1,4 +1,4 @@
-/** This host's own addresses: every address that a name has, and a socket at each of them. */
+/** This host's own addresses: all addresses of a name, and a socket at each of them. */
 
 import { isLinkLocal } from "../net/address-range.ts";
 import { type Endpoint, type Family, familyOf, isLoopback } from "../net/endpoint.ts";
@@ -6,11 +6,11 @@ import { errorCode, type NetError, type Network, networkFailure } from "../net/n
 import type { EventSource } from "../observe/events.ts";
 import { failAs } from "./fail-as.ts";
 
-/** What the kernel says where a host lacks an address, or a whole family. */
+/** The kernel's errors when the host lacks an address, or a whole family. */
 const LACKS = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 /**
- * Every address that a name has, each once, best first; a literal is its own.
+ * All addresses of a name, each once, best first. A literal is its own address.
  *
  * @throws TunnelError ERR_RESOLVE.
  */
@@ -22,7 +22,7 @@ export async function ownAddresses(
   return [...new Set(await network.resolve(host, family).catch(failAs("ERR_RESOLVE")))];
 }
 
-/** Where a server waits: on every address of the name that was given, or on all of this host's (undefined). */
+/** Where a server listens: on every address of the given name, or on all addresses of this host (undefined). */
 export async function listeningAddresses(
   network: Pick<Network, "resolve">,
   address: string | undefined,
@@ -32,14 +32,14 @@ export async function listeningAddresses(
   return await ownAddresses(network, address, family);
 }
 
-/** Where `Network.listen` is to listen. */
+/** The place for `Network.listen`. */
 export function placeOf(address: string | undefined, port: number): { address?: string; port: number } {
   return address === undefined ? { port } : { address, port };
 }
 
 /**
- * The addresses of this host that a socket bound to all of them stands for, without loopback and link-local ones (RFC 4291,
- * 2.5.6), which the kernel chooses right; none when `address` is a single one.
+ * The addresses that a socket bound to all addresses stands for; none when `address` is a single one. Loopback and
+ * link-local addresses (RFC 4291, 2.5.6) are left out: the kernel chooses among them correctly.
  */
 export function addressesBehind(
   address: string,
@@ -54,15 +54,15 @@ export function addressesBehind(
     .filter((own) => !isLoopback(own) && (familyOf(own) === 4 || !isLinkLocal(own)));
 }
 
-/** Something bound to a local address. */
+/** A socket bound to a local address. */
 interface Bound {
   readonly local: Endpoint;
   close(): void;
 }
 
 /**
- * Opens a socket at each address, with the same port where that is 0 at first. Addresses that this host lacks are left
- * out and reported, as long as there is one that it has.
+ * Opens a socket at each address. When `port` is 0, all use the port that the system chooses for the first. Addresses
+ * that this host lacks are left out and reported, as long as it has one of them.
  *
  * @returns at least one.
  * @throws NetError when one cannot be opened for any other reason, or none at all.
@@ -97,7 +97,7 @@ export function openAtEach<Socket extends Bound, Address extends string | undefi
   return opened;
 }
 
-/** @param chosen the port that the system has chosen for the addresses before, when it was to choose. */
+/** @param chosen the port that the system has chosen for the first address. */
 function openAt<Socket, Address>(
   address: Address,
   port: number,
@@ -109,6 +109,6 @@ function openAt<Socket, Address>(
     return open(address, chosen);
   } catch (error) {
     if (errorCode(error) !== "EADDRINUSE") throw error;
-    return open(address, 0); // somebody else has this port at this address
+    return open(address, 0); // another program has this port at this address
   }
 }

@@ -35,7 +35,7 @@ export class PathRate {
     // Nobody looked for long: that says nothing of what the path could carry.
     if (unwatchedMs < measureMs * 2) {
       const elapsedMs = now - this.#since;
-      // While nothing arrives the path is interrupted, which says nothing either.
+      // While nothing arrives the path is interrupted: such a sample does not show its rate either.
       if (elapsedMs < measureMs || deliveredBytes === this.#deliveredBytes) return;
       this.#record((deliveredBytes - this.#deliveredBytes) / elapsedMs);
     }

@@ -43,7 +43,7 @@ export class PeerDatagrams implements DatagramReceiver {
     const networks = network.broadcastNetworks(target.address);
     this.#broadcast = networks.length > 0;
     const everyone = settings.anySource || isMulticast(target.address);
-    // A broadcast address never sends: the hosts that it reaches do.
+    // A broadcast address never sends. The hosts that it reaches may.
     this.#sources = everyone ? undefined : new AddressFilter([...settings.from, ...networks]);
     this.#sources?.allowOnly(target.addresses);
     this.#end = new PeerEnd(options, this.#broadcast, this);
@@ -54,7 +54,7 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#end.reopen();
   }
 
-  /** The target has other addresses, or another one is in use: both directions follow. */
+  /** Follows the target in both directions: it has other addresses, or another one is in use. */
   retarget(): void {
     if (this.#stopped) return;
     this.#sources?.allowOnly(this.#options.target.addresses);
@@ -66,7 +66,7 @@ export class PeerDatagrams implements DatagramReceiver {
     return this.#end.target;
   }
 
-  /** Where the UDP sockets are really bound. */
+  /** The bound addresses of the UDP sockets. */
   get local(): readonly Endpoint[] {
     return this.#end.local;
   }
@@ -100,7 +100,7 @@ export class PeerDatagrams implements DatagramReceiver {
     this.#end.stop();
   }
 
-  /** Of all sockets; undefined when the system does not say. */
+  /** Datagrams dropped by the kernel at all sockets; undefined when the system does not report them. */
   kernelDrops(): number | undefined {
     return this.#end.kernelDrops();
   }
@@ -110,7 +110,7 @@ export class PeerDatagrams implements DatagramReceiver {
   }
 
   #refuseEcho(payload: Uint8Array, port: number, address: string): void {
-    // The kernel hands broadcasts to their sender, too.
+    // The kernel delivers broadcasts to their sender, too.
     const expected = this.#options.settings.loop || this.#broadcast;
     if (!expected && this.#events.isDue("own echo"))
       this.#events.report({ type: "own echo", source: { address, port } });

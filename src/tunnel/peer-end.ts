@@ -1,6 +1,6 @@
 /**
- * The sockets of a link in peer mode, and which address of the target they send to: another one is used when this one refuses,
- * is silent, or is no address of the target's name any more.
+ * The sockets of a link in peer mode, and the target's address that they send to. They move to another one when it
+ * refuses or is silent, or when the target's name no longer has it.
  */
 
 import { isMulticast } from "../net/address-range.ts";
@@ -28,9 +28,9 @@ export interface PeerEndOptions {
   sendWatch: SendWatch;
   /** Where datagrams are sent. */
   target: Target;
-  /** What is added to its port. A refusal at the first port alone has another address used: nobody need listen for RTCP. */
+  /** Added to the target's port. Only refusals at the first port move to another address: RTCP may have no listener. */
   portOffset: number;
-  /** Makes one of the target's addresses one that can be sent to, by adding a zone. @throws NetError. */
+  /** Adds the zone to a target's address that needs one. @throws NetError. */
   reach: (address: string) => string;
   /** The local addresses, when they are given. */
   own: readonly string[] | undefined;
@@ -39,7 +39,7 @@ export interface PeerEndOptions {
 export class PeerEnd {
   readonly #options: PeerEndOptions;
   readonly #receiver: DatagramReceiver;
-  /** Of the target's addresses, the one that is sent to. */
+  /** The target's address in use. */
   #using: string;
   /** The same as an endpoint, with a zone. */
   #to: Endpoint;
@@ -47,7 +47,7 @@ export class PeerEnd {
   /** The addresses our own datagrams can come from. */
   #ownAddresses: LocalAddresses;
   readonly #broadcast: boolean;
-  /** A group or a broadcast address: what its name means later is of no interest. */
+  /** A group or a broadcast address: its name keeps the meaning that it has at the start. */
   readonly #fixed: boolean;
   readonly #first: FirstDatagrams;
   #leaving = false;
@@ -55,7 +55,7 @@ export class PeerEnd {
 
   /**
    * @param broadcast whether the target is a broadcast address.
-   * @param receiver notified of what may be relayed, and of errors.
+   * @param receiver notified of datagrams to relay, and of errors.
    * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
    */
   constructor(options: PeerEndOptions, broadcast: boolean, receiver: DatagramReceiver) {
@@ -82,7 +82,7 @@ export class PeerEnd {
     return this.#to;
   }
 
-  /** Where the UDP sockets are really bound: of each local address the one that receives first. */
+  /** The bound addresses of the UDP sockets: for each local address that of the socket that receives. */
   get local(): readonly Endpoint[] {
     return this.#sockets.map(({ local }) => local);
   }
@@ -98,7 +98,8 @@ export class PeerEnd {
   }
 
   /**
-   * Opens the sockets anew, since what the kernel was told of a network interface holds no more. The old ones stay if that fails.
+   * Opens the sockets anew, because the kernel's settings for a network interface are void. The old ones stay if that
+   * fails.
    *
    * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
    */
@@ -106,7 +107,7 @@ export class PeerEnd {
     this.#exchange(this.#openSockets());
   }
 
-  /** The target has other addresses, or another one is in use: both directions follow. */
+  /** Follows the target in both directions: it has other addresses, or another one is in use. */
   retarget(): void {
     const { target } = this.#options;
     if (this.#fixed || this.#stopped) return;
@@ -118,12 +119,12 @@ export class PeerEnd {
     }
   }
 
-  /** Stays as it is. */
+  /** Follows the target no longer. */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** Of all sockets; undefined when the system does not say. */
+  /** Datagrams dropped by the kernel at all sockets; undefined when the system does not report them. */
   kernelDrops(): number | undefined {
     return sum(...this.#sockets.flatMap(({ ports }) => ports.map((port) => port.kernelDrops())));
   }
@@ -138,7 +139,7 @@ export class PeerEnd {
     return { address: reach(address), port: target.port + portOffset };
   }
 
-  /** Whether there are sockets whatever can be sent to. */
+  /** Whether sockets are open even when no address can be sent to. */
   get #receives(): boolean {
     return this.#fixed || !this.#options.settings.udpSendOnly;
   }
@@ -149,7 +150,7 @@ export class PeerEnd {
     const { port } = to;
     if (this.#fixed || !this.#receives) return [this.#openAt(to)];
     const any = target.addresses.map((each) => anyAddress(familyOf(each)));
-    // Of a target of the other family only the port matters: that socket only receives, as yet.
+    // For a target of the other family only the port matters: that socket only receives for now.
     const towards = (local: string) => (sameFamily(local, to.address) ? to : { address: local, port });
     return openAtEach([...new Set(own ?? any)], port, (local) => this.#openAt(towards(local), local), events);
   }
@@ -180,7 +181,7 @@ export class PeerEnd {
 
   #addressesOf(): LocalAddresses {
     const { network, target, own } = this.#options;
-    // To a group or a broadcast address the system chooses the source address: any of this host's.
+    // For a group or a broadcast address the system chooses the source address among all of this host's.
     if (this.#fixed) return new LocalAddresses(() => network.localAddresses(), network.clock);
     const found =
       own ?? target.addresses.map((address) => network.sourceAddressTo(this.#endpointOf(address)));
@@ -188,7 +189,7 @@ export class PeerEnd {
     return new LocalAddresses(() => known, network.clock);
   }
 
-  /** Sends to the target's address in use; when that cannot be, to the first after it to which it can. @throws NetError. */
+  /** Sends to the target's address in use or, when that is not possible, to the next possible one. @throws NetError. */
   #use(): void {
     const { target, sendWatch } = this.#options;
     let failure: NetError | undefined;
@@ -199,10 +200,10 @@ export class PeerEnd {
     }
     if (failure === undefined || this.#sockets.length === 0) throw failure;
     sendWatch.onRefused(failure.code, 0);
-    this.#sendTo(target.address); // the kernel says what is wrong at each datagram, until nothing is
+    this.#sendTo(target.address); // the kernel reports the error at each datagram, until sending works
   }
 
-  /** @returns why not: there is no socket to be had for this address, or others, and no route to this one. */
+  /** @returns the failure: no socket for this address can be opened; or there are others, and no route to this one. */
   #trySendTo(address: string): NetError | undefined {
     const { network, target } = this.#options;
     try {
@@ -211,7 +212,7 @@ export class PeerEnd {
       if (hasOthers && network.sourceAddressTo(to) === undefined)
         return new NetError("ENETUNREACH", `there is no route to ${address}`);
       const isOther = address !== this.#using;
-      // Each address has a socket of its own, so that a late refusal is not put down to the wrong one.
+      // Each address has a socket of its own, so that a late refusal is not attributed to the wrong address.
       if (isOther && (!this.#receives || sameFamily(address, this.#using)))
         this.#exchange(this.#openSockets(to), to);
       const has = this.#sockets.some(({ family }) => family === familyOf(to.address));
@@ -230,7 +231,7 @@ export class PeerEnd {
     this.#send();
   }
 
-  /** Uses these sockets in place of those there were. */
+  /** Replaces the sockets by these. */
   #exchange(sockets: PeerSockets[], to = this.#to): void {
     const before = this.#sockets;
     this.#to = to;
@@ -259,7 +260,7 @@ export class PeerEnd {
     const { target, network, portOffset } = this.#options;
     if (this.#fixed || portOffset > 0 || !target.mayChange || this.#leaving) return;
     this.#leaving = true;
-    // Not in the middle of sending.
+    // At the end of the turn: a batch may be half sent.
     network.clock.endOfTurn(() => this.#leave());
   }
 

@@ -1,10 +1,11 @@
 /**
  * The UDP sockets of a link in peer mode.
  *
- *   unicast     one socket for each local address, bound to the target's port, receives and sends, as media programs expect
+ *   unicast     one socket for each local address, bound to the target's port, receives and sends, which media programs
+ *               expect
  *   multicast   one socket bound to the group receives; a second one on a passing port sends, so that what comes
  *               back of our own can be told apart
- *   broadcast   as unicast, and the system chooses the address that is sent from
+ *   broadcast   as unicast, and the system chooses the source address
  *   one-way     only the socket that is needed
  */
 
@@ -19,9 +20,9 @@ import { interfaceOf } from "./interface-watch.ts";
 const MULTICAST_TTL = 1;
 
 export interface PeerSockets {
-  /** The protocol they speak. */
+  /** The family of the sockets. */
   readonly family: Family;
-  /** Where they are really bound: the one that receives first. */
+  /** The bound address: of the socket that receives, if there is one. */
   readonly local: Endpoint;
   /** Each of them once. */
   readonly ports: readonly DatagramPort[];
@@ -65,7 +66,7 @@ function openUnicast(
   const family = familyOf(target.address);
   const address = bind ?? anyAddress(family);
   if (udpSendOnly) {
-    // Not connected: the kernel would keep the address it is sent from, though the host may get another.
+    // Not connected: the kernel would keep the source address, though the host may get another.
     const options = { bind: { address, port: 0 }, oneTarget: true, broadcast };
     return socketsOf(family, undefined, network.openDatagramPort(options, deaf), 0);
   }
@@ -74,7 +75,7 @@ function openUnicast(
   return socketsOf(family, port, udpReceiveOnly ? undefined : port, target.port);
 }
 
-/** @param ownPort see {@link PeerSockets}. One of both sockets is there. */
+/** @param ownPort see {@link PeerSockets}. At least one of the two sockets is given. */
 function socketsOf(
   family: Family,
   receive: DatagramPort | undefined,

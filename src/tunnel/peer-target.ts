@@ -1,4 +1,4 @@
-/** What the look-up of the target decides in peer mode: whether options fit, and the interface of a link-local address. */
+/** After the look-up of the target in peer mode: whether options fit, and the interface of a link-local address. */
 
 import { OptionsError } from "../errors.ts";
 import { isLinkLocal } from "../net/address-range.ts";
@@ -8,9 +8,9 @@ import { problemsAfterLookup } from "../options/read-options.ts";
 import type { Settings } from "../options/settings.ts";
 
 /**
- * Refuses options that are for multicast where the target's name stands for no group, and the reverse.
+ * Refuses options for multicast when the target's name does not stand for a group, and the reverse.
  *
- * @param found what the name stands for.
+ * @param found the address that the name stands for.
  * @throws OptionsError
  */
 export function refuseUnfit(settings: Settings, found: string): void {

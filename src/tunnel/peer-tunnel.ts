@@ -39,7 +39,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   /** Those whose streams are not gone yet. */
   readonly #associations = new Set<Association>();
   #target: Target | undefined;
-  /** In RTP mode of both targets, which are on one host. */
+  /** In RTP mode it watches both targets, which are on one host. */
   readonly #sendWatch = new SendWatch(
     this.network.clock,
     this.events,

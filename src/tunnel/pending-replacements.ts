@@ -1,31 +1,35 @@
 /**
- * Connections from the address of the peer being served. A port scanner, a health check or a balancer's probe may come
- * from there as well as a peer that has started again, so each waits until one of these tells which it is:
+ * Pending connections from the address of the served peer. They may come from a port scanner, a health check or a
+ * balancer's probe, or from a peer that has restarted. Each waits until one of these happens:
  *
- *     it sends a whole frame           it is a peer, and replaces the one being served
- *     the served peer's system is silent   though asked every second: the newest one that waits replaces it
- *     the served connection ends       the newest one that waits is served
- *     it closes, or time is up         it is refused, and the served peer has noticed nothing
+ *     it sends a whole frame               it is a peer, and replaces the served one
+ *     the served peer's kernel is silent   though probed every second: the pending connection replaces it
+ *     the served connection ends           the newest pending connection is served
+ *     it closes, or its time is up         it is refused; the served peer is not disturbed
  */
 
 import { HEADER_BYTES } from "../framing/header.ts";
 import type { Clock, Timer } from "../net/clock.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 
-/** How many may wait at one port; the oldest makes room. */
+/** At most this many are pending at one port; a new one evicts the oldest. */
 const PENDING_MAX = 4;
-/** How long one may wait. A peer that is refused then dials again. */
+/** How long one may be pending. A peer that is refused then dials again. */
 const PENDING_MS = 10_000;
-/** A served peer whose system has acknowledged nothing for this long, while it was asked every second, is gone. */
+/** A served peer whose kernel has acknowledged nothing for this long, though probed every second, is gone. */
 export const SILENT_MS = 3500;
 const LOOK_MS = 1000;
 
 export interface PendingOwner {
-  /** For how long the served peer's system has acknowledged nothing; undefined when that is not known. */
+  /** How long the served peer's kernel has acknowledged nothing; undefined when unknown. */
   silentMs(): number | undefined;
-  /** This one replaces the served peer. @param sentFrame whether it has sent a whole frame; the stream brings it anew. */
+  /**
+   * This one replaces the served peer.
+   *
+   * @param sentFrame whether it has sent a whole frame; the stream brings it again.
+   */
   onReplacement(index: number, stream: StreamPort, sentFrame: boolean): void;
-  /** This one is not served; the stream is still to be ended. */
+  /** This one is refused. The owner ends the stream. */
   onRefused(stream: StreamPort): void;
 }
 
@@ -44,7 +48,7 @@ export class PendingReplacements {
     return this.#pending.size;
   }
 
-  /** Lets one wait. @param index the port it came to: 0, in RTP mode also 1. */
+  /** Adds a connection. @param index the port it came to: 0, in RTP mode also 1. */
   add(index: number, stream: StreamPort): void {
     const others = [...this.#pending].filter((other) => other.index === index);
     if (others.length >= PENDING_MAX) this.#refuse(others[0] as PendingReplacement);
@@ -57,7 +61,7 @@ export class PendingReplacements {
     stream.receive(pending);
   }
 
-  /** Takes out the newest one that waits at this port, or at any. */
+  /** Removes and returns the newest connection at this port, or at any. */
   take(index?: number): { index: number; stream: StreamPort } | undefined {
     const found = [...this.#pending].findLast((other) => index === undefined || other.index === index);
     if (found === undefined) return undefined;
@@ -66,12 +70,12 @@ export class PendingReplacements {
     return found;
   }
 
-  /** Refuses all that wait. */
+  /** Refuses all pending connections. */
   clear(): void {
     for (const pending of [...this.#pending]) this.#refuse(pending);
   }
 
-  /** Looks every second whether the served peer is gone, or time is up. */
+  /** Checks every second whether the served peer is gone, or the time is up. */
   #watch(pending: PendingReplacement, since: number): void {
     pending.timer = this.#clock.after(LOOK_MS, () => {
       const waitedMs = this.#clock.now() - since;
@@ -105,7 +109,7 @@ interface PendingEvents {
   onGone(): void;
 }
 
-/** One connection that waits, and what it has sent: less than a frame. */
+/** One pending connection, and the data it has sent: less than a frame. */
 class PendingReplacement implements StreamReceiver {
   readonly index: number;
   readonly stream: StreamPort;
@@ -136,7 +140,7 @@ class PendingReplacement implements StreamReceiver {
     this.#events.onGone();
   }
 
-  /** The stream brings what it has sent anew, to its next receiver. */
+  /** Gives the data back to the stream, which brings it again to its next receiver. */
   handBack(): void {
     this.stream.unread(this.#sent);
   }

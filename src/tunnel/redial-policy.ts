@@ -8,8 +8,8 @@ const LONGEST_MS = 5000;
 /** A stream that lived this long counts as success. */
 const SETTLED_MS = 5000;
 /**
- * A connection on which no frame has come was of use only if it lived this long: its traffic may go one way. A server that
- * does not want a client may take 10 s to say so (for its proof, or for its first frame).
+ * A connection without a received frame counts as useful only if it lived this long: its traffic may go one way. A
+ * server may take 10 s to reject a client (waiting for its proof, or for its first frame).
  */
 export const USEFUL_MS = 15_000;
 

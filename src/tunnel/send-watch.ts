@@ -1,4 +1,4 @@
-/** Notices when the kernel refuses what is sent to a target, and when it takes it again. */
+/** Notices when the kernel refuses datagrams to a target, and when it takes them again. */
 
 import type { Clock } from "../net/clock.ts";
 import type { Endpoint } from "../net/endpoint.ts";
@@ -6,17 +6,17 @@ import type { EventSource } from "../observe/events.ts";
 
 /** Sending works again when the kernel has taken datagrams and refused none for this long. */
 export const RECOVERY_MS = 10_000;
-/** A refusal says nothing about the present any more when it is older than this. */
+/** An older refusal does not count any more. */
 export const REFUSAL_VALID_MS = 60_000;
-/** A full queue of a network interface refuses single datagrams. It is a failure when none is taken for this long. */
+/** An interface with a full queue refuses single datagrams. It is a failure when it takes none for this long. */
 const OVERLOAD_MS = 1000;
 const OVERLOAD_CODES = new Set(["ENOBUFS", "ENOMEM"]);
-/** These are about one datagram, or about the program at the target. */
+/** Errors of one datagram, or of the program at the target: they do not count. */
 const OTHER_CODES = new Set(["EMSGSIZE", "ECONNREFUSED"]);
 
-/** One target's. Links that send to the same target share it. */
+/** For one target. Links that send to the same target share it. */
 export class SendWatch {
-  /** Whether {@link onSent} is to be called. */
+  /** Whether {@link onSent} must be called. */
   failing = false;
   readonly #clock: Clock;
   readonly #events: EventSource;
@@ -35,13 +35,13 @@ export class SendWatch {
     this.#target = target;
   }
 
-  /** The errno name while nothing can be sent, as far as is known; else undefined. */
+  /** The errno name while nothing can be sent, to our knowledge; else undefined. */
   get failure(): string | undefined {
     const recent = this.#clock.now() - this.#refusedAt < REFUSAL_VALID_MS;
     return this.#refusing && recent && this.#lasting ? this.#code : undefined;
   }
 
-  /** The kernel refused datagrams. @param code the errno name. @param datagrams how many were lost by it, 0 or more. */
+  /** The kernel refused datagrams. @param code the errno name. @param datagrams how many were lost, 0 or more. */
   onRefused(code: string, datagrams: number): void {
     if (OTHER_CODES.has(code)) return;
     const now = this.#clock.now();
@@ -60,7 +60,7 @@ export class SendWatch {
     this.#events.report({ type: "sending failed", target: this.#target(), code, lost: this.#lost });
   }
 
-  /** The kernel took datagrams. To be called while {@link failing}. */
+  /** The kernel took datagrams. Call it while {@link failing}. */
   onSent(): void {
     this.#refusing = false;
     if (this.#clock.now() - this.#refusedAt < RECOVERY_MS) return;

@@ -16,9 +16,9 @@ import { PathRate } from "./path-rate.ts";
 const QUEUE_MS = 20;
 const QUEUE_SHARE = 1 / 4;
 /**
- * That queue holds this many segments at least: else the peer's delayed acknowledgements stop everything, and a rate that
- * was once measured as very low could never grow, as less than a segment more is not written (seen: 2 % of a path of 20
- * Mbit/s, for good).
+ * That queue holds at least this many segments. With fewer, the peer's delayed acknowledgements would stop everything,
+ * and a rate that was once measured as very low could never grow, because less than a segment is not written (seen: 2 %
+ * of a path of 20 Mbit/s, for good).
  */
 const SEGMENTS_MIN = 2;
 /** Where segments are huge (65,483 bytes on loopback), this much is worth a write all the same. */
@@ -61,7 +61,7 @@ export class SendWindow {
     const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);
     const room = Math.min(unsentMax - gauge.unsentBytes, this.#inFlightRoom(gauge, bytesPerMs));
     if (room >= Math.min(gauge.mssBytes, WORTHWHILE_BYTES)) return room;
-    // Nothing is left to be acknowledged, so no acknowledgement would ever make room: figures that say otherwise are wrong.
+    // All data is acknowledged, so no acknowledgement would ever make room: figures that show less room are wrong.
     if (gauge.unackedBytes === 0) return room > 0 ? room : WORTHWHILE_BYTES;
     // Less than a segment's worth at a time would fill the path with headers (RFC 1122, 4.2.3.4).
     return gauge.inFlightBytes > 0 ? 0 : room;

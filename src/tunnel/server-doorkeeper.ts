@@ -46,7 +46,7 @@ export class ServerDoorkeeper implements Doorkeeper {
     this.turnAway(stream, "too many sessions");
   }
 
-  /** Ends a stream because its address has as many sessions as one address may have. */
+  /** Ends a stream because its address has reached the limit of sessions. */
   turnAwayByLimit(stream: StreamPort, sessions: number): void {
     const address = unmapped(stream.remote.address);
     this.#events.report({ type: "address limit", address, sessions });

@@ -21,7 +21,7 @@ import type { Trace } from "./tunnel.ts";
 /** This many connections in a row that end without an answer make the other end suspicious. */
 const UNREAD_MAX = 3;
 
-/** A local address that is listened on. Its sources are answered from it, so each socket has sessions of its own. */
+/** A local address to listen on. Answers leave from it, so each socket has sessions of its own. */
 interface ListeningPort {
   readonly port: DatagramPort;
   readonly bySource: SourceMap<ClientSession>;
@@ -74,7 +74,7 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     return this.#dialler.answered;
   }
 
-  sendFailure(): undefined {} // many targets: one of them says nothing about the tunnel
+  sendFailure(): undefined {} // there are many targets: the failure of one is not the tunnel's
 
   kernelDrops(): number | undefined {
     return sum(...this.#ports.map(({ port }) => port.kernelDrops()));
@@ -137,7 +137,7 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     const { network, counters, settings } = this.#context;
     const bySource = new SourceMap<ClientSession>();
     const receiver: DatagramReceiver = {
-      // Where a source's session is found or made: the only look-up there is for a datagram.
+      // Finds or makes the source's session: the only look-up for a datagram.
       onDatagram: (payload, port, address, local) => {
         this.#trace?.("outbound", { address, port }, payload.length);
         if (this.#stopped) return counters.outbound.refuse(payload, "closing");

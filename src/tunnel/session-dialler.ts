@@ -1,11 +1,11 @@
 /**
  * Dials for the sessions of a per-source client. While the server answers, each session gets its dial, at most
- * DIALS_MAX at a time. When it does not, one dial at a time finds out when it is back: thousands of sessions make no storm.
+ * DIALS_MAX at a time. When it does not, one dial at a time probes whether it is back, so that thousands of sessions do
+ * not all dial.
  *
- * A server can also accept connections and hang up: a balancer without a server behind it, a limit, an end without `-p`.
- * So a connection found in this way is on trial at first, and the other sessions wait: until the peer's first frame has
- * come, or for a moment, since traffic may go one way. Only a frame, or a long life, counts as success for the pauses
- * and the log.
+ * A server can also accept connections and hang up: a balancer without a server behind it, a limit, an end without
+ * `-p`. So the first connection is on trial, and the other sessions wait until the peer's first frame has come, or for
+ * a moment, because traffic may go one way. For the pauses and the log only a frame, or a long life, counts as success.
  */
 
 import type { Timer } from "../net/clock.ts";
@@ -20,10 +20,10 @@ import { discard } from "./session.ts";
 const CONNECT_TIMEOUT_MS = 5000;
 /** Dials under way at once. */
 const DIALS_MAX = 64;
-/** How long the first connection is on trial: twice as long after each that the server hung up, up to the longest. */
+/** How long the first connection is on trial: twice as long after each hang-up, up to the longest. */
 const TRIAL_MS = 300;
 const TRIAL_LONGEST_MS = 5000;
-/** A server that is past its trial may hang up so many times in a row, less one, before it is on trial again. */
+/** After this many hang-ups in a row a server that is past its trial is on trial again. */
 const HANG_UPS_MAX = 3;
 
 /** Somebody who needs a stream. */
@@ -45,7 +45,7 @@ export class SessionDialler {
   /** Where the server answered last; undefined while it does not answer. */
   #server: DialTarget | undefined;
   #probing = false;
-  /** While it runs, the server has accepted one connection, and nothing has come of it yet. */
+  /** Runs while the server has accepted one connection that is still on trial. */
   #trial: Timer | undefined;
   #trialMs = TRIAL_MS;
   #pause: RedialPause | undefined;
@@ -72,7 +72,7 @@ export class SessionDialler {
     this.#pause?.want();
   }
 
-  /** Something useful has come of a connection. */
+  /** A connection has been useful. */
   onUseful(): void {
     this.#policy.reset();
     this.#trialMs = TRIAL_MS;
@@ -81,9 +81,11 @@ export class SessionDialler {
   }
 
   /**
-   * The server has accepted a connection and ended it before anything came: others would fare no better now.
+   * The server has accepted a connection and ended it before it sent anything. Other connections would fare no better
+   * now.
    *
-   * @param inARow how many times that has happened since something useful came. One session of many may have been idle.
+   * @param inARow how many times that has happened since a connection was useful. One session of many may have been
+   *   idle.
    */
   onHungUp(inARow: number): void {
     if (this.#stopped || this.#pause !== undefined) return;
@@ -165,7 +167,7 @@ export class SessionDialler {
     this.#proceed();
   }
 
-  /** The server has accepted a connection. @param used whether a session takes it, so that something can come of it. */
+  /** The server has accepted a connection. @param used whether a session takes it, so that it can be useful. */
   #beginTrial(server: DialTarget, used: boolean): void {
     this.#server = server;
     if (used) this.#trial = this.#network.clock.after(this.#trialMs, () => this.#endTrial());
@@ -184,7 +186,7 @@ export class SessionDialler {
     else discard(stream);
   }
 
-  /** @returns undefined when it succeeded. Rejects with what is no failure of the network. */
+  /** @returns undefined when it succeeded. Rejects with any error but a failure of the network. */
   #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
     const dial = this.#network.dial(to);
     return new Promise((resolve, reject) => {
@@ -220,7 +222,7 @@ export class SessionDialler {
     });
   }
 
-  /** @returns how long nobody is dialled. */
+  /** @returns the length of the pause. */
   #wait(): number {
     const { clock } = this.#network;
     const { delayMs } = this.#policy.onDown(clock.now());

@@ -190,7 +190,7 @@ class ServerSession implements Session {
     this.#udp.retarget();
   }
 
-  /** The interface to the target is another one. */
+  /** The interface to the target has changed. */
   renew(): void {
     this.#udp.renew();
   }

@@ -1,9 +1,9 @@
 /**
  * The UDP socket of a session at the server: sends to one address of the target, and takes its answers.
  *
- * It is not connected. The kernel would drop an answer from any other place than the target without a word, and TFTP
- * servers, for one, answer from a port of their own for each transfer (RFC 1350, 4). Sending costs some 0.3 us more for each
- * system call; ICMP refusals are still seen, as the socket has one target.
+ * It is not connected: the kernel would silently drop answers from any other address or port than the target's, and
+ * TFTP servers answer from a port of their own for each transfer (RFC 1350, 4). Sending costs some 0.3 us more per
+ * system call. ICMP refusals are still reported, because the socket has one target.
  */
 
 import type { DatagramPort, DatagramReceiver, DatagramSender } from "../net/datagram-port.ts";
@@ -34,7 +34,7 @@ export interface SessionSocketOptions {
   readonly answering: AddressFilter;
   /** Called with each datagram that arrives, for -vv. */
   readonly trace: ((source: Endpoint, bytes: number) => void) | undefined;
-  /** Keeps the first datagrams, while there is another address they could be sent to. */
+  /** Keeps the first datagrams, when they could be sent to another address. */
   readonly first: FirstDatagrams | undefined;
   /** Called with each answer. */
   readonly onAnswer: () => void;
@@ -79,7 +79,7 @@ export class SessionSocket implements DatagramReceiver {
     sendWatch.onRefused(code, 0);
     if (!isRefusal(code)) return;
     if (this.#toPort === target.port) return onRefused?.();
-    // A batch may be half sent: its sender stays until it is over.
+    // At the end of the turn: a batch may be half sent, and needs its sender.
     network.clock.endOfTurn(() => this.#follow(target.port));
   }
 
@@ -88,7 +88,7 @@ export class SessionSocket implements DatagramReceiver {
     this.#sender = this.#sendTo(this.#toPort);
   }
 
-  /** Sends what another address has refused. See `FirstDatagrams.sendAgain`. */
+  /** Sends the datagrams that another address has refused. See `FirstDatagrams.sendAgain`. */
   sendAgain(first: FirstDatagrams, timesMax: number): void {
     first.sendAgain((report) => this.#port.sender(this.#options.target, report), timesMax);
   }

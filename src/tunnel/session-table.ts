@@ -9,7 +9,7 @@ import type { Idler } from "./session.ts";
 /** Idle for less than this, a session is in use. */
 const IN_USE_MS = 60_000;
 
-// Made once: a full table is asked for each datagram of a flood.
+// Made once: a flood of datagrams asks a full table for each of them.
 const ROOM = { room: true };
 const NO_ROOM = { room: false };
 

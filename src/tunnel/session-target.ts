@@ -1,6 +1,6 @@
 /**
- * A session's way to the target: a UDP socket for the address in use, and another one when that changes. Each address has
- * a socket of its own, so that a late refusal is not put down to the wrong one.
+ * A session's UDP socket to the target's address in use; another one when that changes. Each address has a socket of
+ * its own, so that a late refusal is not attributed to the wrong address.
  */
 
 import { NetError, networkFailure } from "../net/network.ts";
@@ -14,7 +14,7 @@ import { SessionSocket } from "./session-socket.ts";
 import { isRefusal, type Target } from "./target.ts";
 import type { Trace } from "./tunnel.ts";
 
-/** After a socket could not be opened, the next try waits this long, then twice as long, up to the longest. */
+/** After a socket could not be opened, the next attempt waits this long, then twice as long, up to the longest. */
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 5000;
 
@@ -37,7 +37,7 @@ export class SessionTarget {
   #socket: SessionSocket | undefined;
   /** The address that the socket sends to. */
   #address = "";
-  /** Whether anything has come from there. */
+  /** Whether an answer has come from there. */
   #answered = false;
   #leaving = false;
   #retryMs = RETRY_FIRST_MS;
@@ -62,8 +62,8 @@ export class SessionTarget {
   }
 
   /**
-   * Gives the link a sender to the target. When no socket can be had, the link drops the datagram, and the next try is not
-   * made at once.
+   * Gives the link a sender to the target. When no socket can be opened, the link drops the datagram, and the next
+   * attempt waits.
    */
   open(): void {
     const { network, target, sendWatch } = this.#context;
@@ -85,12 +85,12 @@ export class SessionTarget {
   retarget(): void {
     const { target } = this.#context;
     if (this.#socket === undefined || this.#address === target.address) return;
-    // What answers is kept: the change may be about another session.
+    // An address that answers is kept: the change may concern another session.
     if (this.#answered && target.addresses.includes(this.#address)) return;
     this.#link().sendTo(undefined, undefined);
   }
 
-  /** The interface to the target is another one: the next datagram opens a socket anew. */
+  /** The interface to the target has changed: the next datagram opens a new socket. */
   renew(): void {
     if (this.#socket === undefined) return;
     this.#link().sendTo(undefined, undefined);
@@ -102,7 +102,7 @@ export class SessionTarget {
     this.#replace(undefined);
   }
 
-  /** Tries each address of the target in turn. @returns the errno name when none will do. */
+  /** Tries each address of the target in turn. @returns the errno name when none can be used. */
   #tryAll(): string | undefined {
     const { target } = this.#context;
     for (let left = target.addresses.length; ; left--) {
@@ -120,7 +120,7 @@ export class SessionTarget {
     }
   }
 
-  /** @throws NetError when no socket can be had, or there is another address and no route to this one. */
+  /** @throws NetError when no socket can be opened, or there are other addresses and no route to this one. */
   #openSocket(address: string): SessionSocket {
     const { network, target, trace } = this.#context;
     const to = { address, port: target.port };
@@ -154,7 +154,7 @@ export class SessionTarget {
   #onRefused(): void {
     if (this.#leaving) return;
     this.#leaving = true;
-    // Not in the middle of sending.
+    // At the end of the turn: a batch may be half sent.
     this.#context.network.clock.endOfTurn(() => this.#leave());
   }
 

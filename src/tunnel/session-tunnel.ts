@@ -21,7 +21,7 @@ const SWEEP_MS = 1000;
 const SHRINK_IDLE_MS = 5000;
 /** All queues together hold this many times what one may hold. */
 const BUDGET_QUEUES = 16;
-/** Descriptors kept for all else: connections that are being closed or rejected, those to `--metrics`. */
+/** Descriptors kept for other use: connections that are being closed or rejected, and those to `--metrics`. */
 const DESCRIPTORS_RESERVED = 256;
 
 export class SessionTunnel extends RunningTunnel implements SessionContext {

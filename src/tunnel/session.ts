@@ -70,7 +70,7 @@ export interface SessionKeeper {
   readonly listening: readonly Endpoint[];
   /** The UDP ports listened on. */
   readonly udp: readonly Endpoint[];
-  /** Settles when its sockets do all that they can; never rejects. */
+  /** Settles when its sockets are ready; never rejects. */
   readonly ready: Promise<unknown>;
   /** Whether whoever comes is served, as far as is known. */
   readonly serves: boolean;

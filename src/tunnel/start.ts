@@ -28,7 +28,7 @@ export interface StartExtras {
 
 interface LoggedExtras extends StartExtras {
   log?: EventLog | undefined;
-  /** How messages name options: by the library's keys, unless given. */
+  /** How messages name options. Default: by the library's keys. */
   nameOf?: NameOf | undefined;
 }
 

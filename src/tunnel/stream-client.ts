@@ -22,7 +22,7 @@ export class StreamClient implements StreamSupply {
   #association: Association | undefined;
   #abandonDial: (() => void) | undefined;
   #pause: RedialPause | undefined;
-  /** The last connection was up, and ended before anything had come of it. */
+  /** The last connection was up, and ended before it was useful. */
   #hungUp = false;
   #stopped = false;
 

@@ -75,7 +75,7 @@ export class StreamServer implements StreamSupply {
     this.#admit(index, stream, this.#context.authenticates);
   }
 
-  /** @param proved whether it is known to be a peer, and no probe of some kind. */
+  /** @param proved whether it is known to be a peer, not a probe. */
   #admit(index: number, stream: StreamPort, proved: boolean): void {
     const address = unmapped(stream.remote.address);
     const now = this.#context.network.clock.now();
@@ -101,13 +101,13 @@ export class StreamServer implements StreamSupply {
 
   #replace(index: number, stream: StreamPort): void {
     const former = this.#current;
-    this.#current = undefined; // what waits is not served in its place
+    this.#current = undefined; // so that no pending connection takes its place
     const same = former?.address === unmapped(stream.remote.address);
     former?.association.end(same ? "replaced" : "half a pair");
     this.#serve(index, stream);
   }
 
-  /** Serves a new peer, with the other half of its pair if that waits. */
+  /** Serves a new peer, with the other half of its pair if that is pending. */
   #serve(index: number, stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
     const since = this.#context.network.clock.now();
@@ -126,7 +126,7 @@ export class StreamServer implements StreamSupply {
     if (this.#context.endsWithStream && this.#current?.association.complete) this.stop();
   }
 
-  /** While somebody waits to replace the served peer, that is asked every second whether it is still there. */
+  /** Probes the served peer every second while a connection is pending to replace it. */
   #probe(): void {
     const often = this.#pending.size > 0;
     if (often || this.#probing) this.#current?.association.probeOften(often);
@@ -155,7 +155,7 @@ export class StreamServer implements StreamSupply {
     return association;
   }
 
-  /** The served connection has ended: of those that wait to replace it the newest is served. */
+  /** The served connection has ended: the newest pending connection is served. */
   #serveNext(): void {
     const next = this.#stopped ? undefined : this.#pending.take();
     if (next !== undefined) this.#serve(next.index, next.stream);

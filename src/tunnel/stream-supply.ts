@@ -24,7 +24,7 @@ export interface SupplyContext {
   readonly streams: number;
   /** Ends the tunnel when its only association ends, or cannot be made. */
   readonly endsWithStream: boolean;
-  /** Whether clients have authenticated themselves before their connection is handed out. */
+  /** Whether only connections of authenticated clients are handed out. */
   readonly authenticates: boolean;
   associate(events: AssociationEvents): Association;
   /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */

@@ -1,12 +1,12 @@
 /**
- * Where the datagrams that come out of the tunnel go: the one place that knows which addresses the target's name has, and
- * which of them is in use.
+ * Knows the addresses of the target's name, and which of them is in use: the one to which the tunnel sends.
  *
- *   refused    by ICMP, or for want of a route: the next address is used at once; after all have refused, a second later
- *   silent     datagrams go out for SILENT_MS, and this address has never sent any: the next one that has not refused is
- *              tried; when all were silent, the first is used again, and kept, as traffic may go one way
- *   look-up    at reconnect, when refused or silent, and every LOOKUP_INTERVAL_MS: an address that is gone from the name is
- *              left
+ *   refused    by ICMP, or because there is no route: the next address is used at once; when all have refused, after a
+ *              second
+ *   silent     datagrams go out for SILENT_MS, and this address has never sent any: the next one that has not refused
+ *              is used; when all were silent, the first is used again and kept, because traffic may go one way
+ *   look-up    at reconnect, when refused or silent, and every LOOKUP_INTERVAL_MS: the tunnel leaves an address that
+ *              the name no longer has
  */
 
 import { isIP } from "node:net";
@@ -28,13 +28,13 @@ import type { EventSource, TargetSwitchReason } from "../observe/events.ts";
 export const LOOKUP_INTERVAL_MS = 60_000;
 /** Look-ups are at least this far apart. */
 export const LOOKUP_PAUSE_MS = 2000;
-/** An address that has not answered for so long, while datagrams go out, is silent. */
+/** An address that has not answered for this long, while datagrams go out, is silent. */
 export const SILENT_MS = 5000;
 /** When all addresses have refused, the next round begins after this. */
 const ROUND_PAUSE_MS = 1000;
 const LOOK_MS = 1000;
 
-/** What the kernel says when an address cannot be reached, or nobody listens there. */
+/** The kernel's errors when an address cannot be reached, or no program listens there. */
 const REFUSALS = new Set([
   "ECONNREFUSED",
   "EHOSTUNREACH",
@@ -46,12 +46,12 @@ const REFUSALS = new Set([
   "ENODEV",
 ]);
 
-/** Whether an error is about the address that was sent to, so that another address of the target may do. */
+/** Whether an error concerns the address that was sent to, so that another address of the target may work. */
 export function isRefusal(code: string): boolean {
   return REFUSALS.has(code);
 }
 
-/** The same report, and what it is told of refusals. */
+/** Passes everything on to `report`, and calls `onRefused` at a refusal. */
 export function reportingRefusals(report: SendReport, onRefused: () => void): SendReport {
   return {
     onSent: (datagrams, bytes, systemCalls) => report.onSent(datagrams, bytes, systemCalls),
@@ -70,7 +70,7 @@ export interface TargetOptions {
   readonly host: string;
   readonly port: number;
   readonly family: Family | undefined;
-  /** The local addresses that it is sent from, when they are given: those of other families are of no use. */
+  /** The local addresses to send from, when they are given. Target addresses of other families cannot be used then. */
   readonly from?: readonly string[] | undefined;
   /** Datagrams sent to it and received from it so far. */
   readonly traffic: () => { sent: number; heard: number };
@@ -79,7 +79,7 @@ export interface TargetOptions {
 export class Target {
   readonly #options: TargetOptions;
   readonly #listeners: (() => void)[] = [];
-  /** As the name has them, best first. */
+  /** The addresses of the name, best first. */
   #addresses: readonly string[];
   #index = 0;
   #lookedUpAt: number;
@@ -87,17 +87,17 @@ export class Target {
   /** The next look-up. */
   #lookup: Timer | undefined;
   #lookupIsSoon = false;
-  /** The next look at the traffic. */
+  /** The next check of the traffic. */
   #look: Timer | undefined;
   #sent = 0;
   #heard = 0;
   /** Whether the address in use has ever answered. */
   #answered = false;
   #silentSince: number | undefined;
-  /** The addresses that were tried in vain, since something came or all have refused. */
+  /** The addresses that have refused, since an answer came or all had refused. */
   readonly #refusing = new Set<string>();
   readonly #silent = new Set<string>();
-  /** Refusals before this do not matter: all addresses refuse. */
+  /** Refusals before this time are ignored: all addresses have refused. */
   #roundAt = -Infinity;
   #notifying = false;
   #stopped = false;
@@ -110,7 +110,7 @@ export class Target {
     if (this.mayChange) this.#scheduleLook();
   }
 
-  /** Looks it up for the first time. @throws NetError when it has no address that can be used. */
+  /** Looks the target up for the first time. @throws NetError when it has no address that can be used. */
   static async find(options: TargetOptions): Promise<Target> {
     return new Target(options, await lookUp(options));
   }
@@ -120,7 +120,7 @@ export class Target {
     return this.#addresses[this.#index] as string;
   }
 
-  /** Every address that the name has. */
+  /** All addresses of the name. */
   get addresses(): readonly string[] {
     return this.#addresses;
   }
@@ -139,7 +139,7 @@ export class Target {
     return this.#isName || this.#addresses.length > 1;
   }
 
-  /** The local address to send from to one of the target's. */
+  /** The local address for sending to one of the target's addresses. */
   localAddressFor(address: string): string {
     const own = this.#options.from?.find((local) => sameFamily(local, address));
     return own ?? anyAddress(familyOf(unmapped(address)));
@@ -150,7 +150,7 @@ export class Target {
     this.#listeners.push(listener);
   }
 
-  /** An address has refused. Another one is in use after this, if there is one. @param address the one that has refused. */
+  /** An address has refused: the next one is used, if there is one. @param address the one that has refused. */
   refused(address: string, reason: TargetSwitchReason = "refused"): void {
     if (address !== this.address || this.#stopped) return;
     this.refresh();
@@ -164,7 +164,7 @@ export class Target {
     this.#switchTo((this.#index + 1) % this.#addresses.length, reason);
   }
 
-  /** Looks the name up again, now or as soon as it may be. */
+  /** Looks the name up again, at once or LOOKUP_PAUSE_MS after the last look-up. */
   refresh(): void {
     if (!this.#isName || this.#lookingUp || this.#lookupIsSoon || this.#stopped) return;
     this.#lookupIsSoon = true;
@@ -233,7 +233,7 @@ export class Target {
     this.#notify();
   }
 
-  /** Not in the middle of what the listeners may be doing. */
+  /** Calls the listeners at the end of the turn, because one of them may have caused the change. */
   #notify(): void {
     if (this.#notifying) return;
     this.#notifying = true;
@@ -275,7 +275,7 @@ export class Target {
   }
 
   #onSilence(): void {
-    this.#silentSince = Infinity; // once, until something comes or another address is in use
+    this.#silentSince = Infinity; // not again, until an answer comes or another address is used
     this.refresh();
     if (this.#answered) return;
     this.#silent.add(this.address);
