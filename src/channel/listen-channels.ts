@@ -30,9 +30,7 @@ import type { ChannelExtras } from "./dial-channel.ts";
 const SWEEP_MS = 1000;
 /** All queues together hold this many times what one may hold. */
 const BUDGET_QUEUES = 16;
-/**
- * Descriptors kept for everything that is not a channel: more than are left free at `accept` (descriptor-reserve.ts).
- */
+/** Descriptors kept for all but channels: more than `accept` leaves free (descriptor-reserve.ts). */
 const DESCRIPTORS_RESERVED = 128;
 
 /**

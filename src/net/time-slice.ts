@@ -128,7 +128,7 @@ export class TimeSlice {
   }
 
   readonly #endTick = (): void => {
-    let reads = 1; // when something throws, whatever waits follows in the next tick
+    let reads = 1; // when a function throws, the rest follows in the next tick
     try {
       this.#runEnds();
       this.#handleBacklogs();

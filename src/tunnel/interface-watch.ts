@@ -42,7 +42,7 @@ export class InterfaceWatch {
 
   #schedule(): void {
     this.#timer = this.#options.clock.after(LOOK_MS, () => {
-      this.#schedule(); // first: what the look reports may end the tunnel
+      this.#schedule(); // first: an event of the check may end the tunnel
       this.#look();
     });
   }

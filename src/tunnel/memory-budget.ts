@@ -29,8 +29,8 @@ export class MemoryBudget {
   }
 
   /**
-   * Whether there is room for another chunk of a stream. Chunks may take a quarter of the budget, so that the queues
-   * always have room. Small chunks may take a quarter more, so that streams that are new or bring little do not wait
+   * Whether there is room for another chunk of a stream. Chunks may take a quarter of the budget, so that they leave
+   * room for the queues. Small chunks may take a quarter more, so that streams that are new or bring little do not wait
    * for those that flood. One chunk is always allowed, so that full queues cannot keep every stream from being read.
    *
    * @param lastBytes length of the stream's last chunk; 0 for a new stream.

@@ -216,7 +216,7 @@ export class PeerEnd {
       if (isOther && (!this.#receives || sameFamily(address, this.#using)))
         this.#exchange(this.#openSockets(to), to);
       const has = this.#sockets.some(({ family }) => family === familyOf(to.address));
-      if (!has) this.#sockets.push(this.#openAt(to)); // or throws why there is none, where it was left out
+      if (!has) this.#sockets.push(this.#openAt(to)); // throws the reason when it was left out
       this.#sendTo(address);
       return undefined;
     } catch (error) {
@@ -248,7 +248,7 @@ export class PeerEnd {
   #send(): void {
     const { link, target } = this.#options;
     const send = this.#sending;
-    if (send === undefined) return link.sendTo(undefined, undefined); // not to a socket that is closed
+    if (send === undefined) return link.sendTo(undefined, undefined); // the former socket is closed
     const moves = target.mayChange && !this.#fixed;
     const report = moves ? reportingRefusals(link.sendReport, () => this.#onRefused()) : link.sendReport;
     const sender = send.sender(this.#to, report);

@@ -226,7 +226,7 @@ export class SessionDialler {
   #wait(): number {
     const { clock } = this.#network;
     const { delayMs } = this.#policy.onDown(clock.now());
-    this.#pause?.cancel(); // a hang-up may have begun one while a dial was still under way
+    this.#pause?.cancel(); // a hang-up may have begun a pause while a dial was under way
     this.#pause = new RedialPause(clock, delayMs, () => {
       this.#pause = undefined;
       this.#proceed();

@@ -110,7 +110,7 @@ export class SessionSocket implements DatagramReceiver {
   #sendTo(port: number): DatagramSender {
     const { link, target, first, onRefused } = this.#options;
     this.#toPort = port;
-    const decides = onRefused && port === target.port; // a transfer's port says nothing about the address
+    const decides = onRefused && port === target.port; // a refusal by a transfer's port does not concern the address
     const report = decides ? reportingRefusals(link.sendReport, onRefused) : link.sendReport;
     const plain = this.#port.sender({ ...target, port }, report);
     const sender = first?.through(plain) ?? plain;
