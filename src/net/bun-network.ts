@@ -108,7 +108,10 @@ function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): s
     probe.close();
     return probe.local.address;
   } catch (error) {
-    networkFailure(error);
+    // For want of a descriptor nothing is known of the routes.
+    if (NO_DESCRIPTOR.has(networkFailure(error).code)) throw error;
     return undefined;
   }
 }
+
+const NO_DESCRIPTOR = new Set(["EMFILE", "ENFILE"]);

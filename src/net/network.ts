@@ -47,7 +47,11 @@ export interface Network {
    * a broadcast address.
    */
   broadcastNetworks(address: string): readonly string[];
-  /** The address this host would send from to reach `target`; undefined when there is no route. */
+  /**
+   * The address this host would send from to reach `target`; undefined when there is no route.
+   *
+   * @throws NetError EMFILE, ENFILE when the system cannot be asked, as too few descriptors are left.
+   */
   sourceAddressTo(target: Endpoint): string | undefined;
   /**
    * How many files and sockets this process may have open beside those of connections that are not handed out yet; Infinity

@@ -32,7 +32,9 @@ export class InterfaceWatch {
 
   constructor(options: InterfaceWatchOptions) {
     this.#options = options;
-    this.#current = options.find();
+    this.#orLater(() => {
+      this.#current = options.find();
+    });
     this.#schedule();
   }
 
@@ -43,8 +45,17 @@ export class InterfaceWatch {
   #schedule(): void {
     this.#timer = this.#options.clock.after(LOOK_MS, () => {
       this.#schedule(); // first: an event of the check may end the tunnel
-      this.#look();
+      this.#orLater(() => this.#look());
     });
+  }
+
+  /** The next check tries again what the system refuses at present. */
+  #orLater(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      networkFailure(error);
+    }
   }
 
   #look(): void {
@@ -57,12 +68,7 @@ export class InterfaceWatch {
       return;
     }
     if (!this.#lost && found.id === this.#current?.id && found.address4 === this.#current.address4) return;
-    try {
-      renew();
-    } catch (error) {
-      networkFailure(error);
-      return; // the next check tries again
-    }
+    renew();
     this.#lost = false;
     this.#current = found;
     events.report({ type: "interface restored", interface: found.name });

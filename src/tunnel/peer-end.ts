@@ -196,6 +196,7 @@ export class PeerEnd {
     for (let left = target.addresses.length; left > 0; left--) {
       failure = this.#trySendTo(target.address);
       if (failure === undefined) return;
+      if (!isRefusal(failure.code)) break; // it is not about the address
       if (left > 1) target.refused(target.address, "unusable");
     }
     if (failure === undefined || this.#sockets.length === 0) throw failure;

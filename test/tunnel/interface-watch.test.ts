@@ -70,6 +70,20 @@ describe("the interface of a group", () => {
     await scene.end();
   });
 
+  test("is not held to be lost while the system cannot be asked", async () => {
+    const { scene, server, network, opened } = await group(GROUP, {});
+    const ask = network.sourceAddressTo;
+    network.sourceAddressTo = () => {
+      throw new NetError("EMFILE", "too few descriptors");
+    };
+    await scene.clock.advance(2 * LOOK_MS);
+    network.sourceAddressTo = ask;
+    await scene.clock.advance(LOOK_MS);
+    expect(about(server)).toEqual([]);
+    expect(opened).toEqual([]);
+    await scene.end();
+  });
+
   test("is the system's choice when none is given", async () => {
     const { scene, server, opened } = await group(GROUP, {});
     scene.wire.interface = { name: "mem1", id: "7" };
