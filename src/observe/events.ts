@@ -21,7 +21,7 @@ export type DisconnectReason =
 
 /** Why another address of the target's name is used. */
 export type TargetSwitchReason =
-  | "refused" // by ICMP or the kernel: no program listens there, or there is no route
+  | "refused" // by ICMP or the kernel: no program listens there, or no route leads there
   | "silent" // nothing has ever come from there, though datagrams went out
   | "unusable"; // no socket to it can be opened: see the host's addresses and routes
 

@@ -77,7 +77,7 @@ export class Metrics {
     return await this.#registry.metrics();
   }
 
-  /** A histogram that reads our counts: prom-client's own keep counts of their own. The registry needs no more. */
+  /** A histogram that reads our counts, which prom-client's own cannot. The registry needs only this. */
   #addHistogram(about: { name: string; help: string }, values: () => HistogramSample[]): void {
     const metric = {
       name: about.name,
