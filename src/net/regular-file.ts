@@ -41,7 +41,8 @@ export function readRegularFile(file: string, bytesMax: number): FileContent {
 /** Advice for the most frequent errors. ENXIO: the file is a socket (open(2)). */
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file; give the path of one that exists",
-  EACCES: "it may not be read; let the user that udptunnel runs as read it, and the directories above it",
+  EACCES:
+    "it may not be read; give the user that runs udptunnel access to it and to the directories above it",
   ENXIO: "it is a socket; give the path of a regular file",
 };
 
@@ -65,5 +66,5 @@ function readUpTo(fd: number, bytesMax: number): Uint8Array {
     length += more;
   }
   buffer.fill(0); // it can hold a secret
-  throw new NetError("EFBIG", `it is larger than ${bytesMax} bytes; give the path of the file that is meant`);
+  throw new NetError("EFBIG", `it is larger than ${bytesMax} bytes; give the path of the right file`);
 }

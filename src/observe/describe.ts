@@ -151,7 +151,7 @@ const CHECKS: Readonly<Record<string, string>> = {
   EADDRINUSE: "all local ports are in use; check ss -uan",
   ENETDOWN: "the network interface is down; check ip link",
   ENODEV: "the network interface is gone; check ip link",
-  ENOBUFS: "the network interface takes no more; check ip -s link",
+  ENOBUFS: "the queue of the network interface is full; check ip -s link",
 };
 
 function whatToCheck(code: string): string {

@@ -51,8 +51,8 @@ function portInUse(settings: Given, nameOf: NameOf): string {
     return `another program has that port: give another one, or another local address with ${bind}`;
   if (isMulticast(target?.host ?? ""))
     return "another program has that port, and does not share it: end that program";
-  const apart = `another local address with ${bind} (127.0.0.2, say) if that program uses one address only`;
-  const who = "another program has that port, perhaps the one whose datagrams are to be carried";
+  const apart = `another local address with ${bind} (such as 127.0.0.2) if that program uses one address only`;
+  const who = "another program has that port, perhaps the one whose datagrams the tunnel should carry";
   const keepsPeerMode = rtp || once || udpReceiveOnly;
   return keepsPeerMode
     ? `${who}: give ${apart}`

@@ -41,7 +41,7 @@ describe("anything else is refused at once, though nobody writes to a pipe and a
     ["/dev/zero", "EINVAL", DEVICE],
     [".", "EISDIR", DIRECTORY],
     ["none", "ENOENT", NONE],
-    ["large", "EFBIG", "it is larger than 100 bytes; give the path of the file that is meant"],
+    ["large", "EFBIG", "it is larger than 100 bytes; give the path of the right file"],
   ])("%s", (name, code, message) => {
     const path = name.startsWith("/") ? name : at(name);
     expect(() => readRegularFile(path, 100)).toThrow(new NetError(code, message));

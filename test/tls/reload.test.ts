@@ -149,7 +149,7 @@ testNeeding(
   await using program = new Program(["--tls", "--cert", cert, "--key", key, ...ends], unprivileged);
   expect(await program.exited()).toBe(1);
   expect(program.lines).toEqual([
-    `udptunnel: private key file ${key}: it may not be read; let the user that udptunnel runs as read it, and the directories above it (EACCES)`,
+    `udptunnel: private key file ${key}: it may not be read; give the user that runs udptunnel access to it and to the directories above it (EACCES)`,
   ]);
 });
 

@@ -25,8 +25,8 @@ describe("a UDP port that is taken", () => {
 
   test("in peer mode is perhaps the application's: each source its connection, or another address", () => {
     expect(inUse(server({ target: "localhost/4000" }))).toBe(
-      "; another program has that port, perhaps the one whose datagrams are to be carried: give --perSource on both ends, " +
-        "or another local address with --bind (127.0.0.2, say) if that program uses one address only",
+      "; another program has that port, perhaps the one whose datagrams the tunnel should carry: give --perSource on both ends, " +
+        "or another local address with --bind (such as 127.0.0.2) if that program uses one address only",
     );
   });
 
