@@ -4,7 +4,7 @@
  * until there is room for the spare and one more.
  */
 
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "./constants.ts";
+import { EFD_CLOEXEC } from "./constants.ts";
 import type { Libc } from "./libc.ts";
 
 /** The interval of the checks whether the table is full, while anything listens. */
@@ -52,8 +52,9 @@ class SpareDescriptor {
     this.#spare = -1;
   }
 
+  /** No socket: a process may be refused those of a family (systemd, RestrictAddressFamilies=) though there is room. */
   #open(): number {
-    return this.#libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return this.#libc.eventfd(0, EFD_CLOEXEC);
   }
 
   #close(fd: number): void {

@@ -1,4 +1,5 @@
-"""Runs a command as on a kernel without IPv6: a seccomp filter answers socket(AF_INET6, ...) with EAFNOSUPPORT."""
+"""Runs a command as on a kernel without some address families, or under systemd's RestrictAddressFamilies=: a seccomp filter
+answers socket() with EAFNOSUPPORT. The first argument names the families: AF_INET6, or AF_UNIX,AF_NETLINK."""
 
 import ctypes
 import errno
@@ -21,16 +22,21 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.POINTER(Instruction))]
 
 
+families = [getattr(socket, name) for name in sys.argv[1].split(",")]
+refusals = [
+    part
+    for family in families
+    for part in (Instruction(IF_EQUAL, 0, 1, family), Instruction(RETURN, 0, 0, ERRNO | errno.EAFNOSUPPORT))
+]
 instructions = [
     Instruction(LOAD, 0, 0, NUMBER),
-    Instruction(IF_EQUAL, 0, 3, SYS_SOCKET),
+    Instruction(IF_EQUAL, 0, 1 + len(refusals), SYS_SOCKET),
     Instruction(LOAD, 0, 0, FIRST_ARGUMENT),
-    Instruction(IF_EQUAL, 0, 1, socket.AF_INET6),
-    Instruction(RETURN, 0, 0, ERRNO | errno.EAFNOSUPPORT),
+    *refusals,
     Instruction(RETURN, 0, 0, ALLOW),
 ]
 program = Program(len(instructions), (Instruction * len(instructions))(*instructions))
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program)):
     sys.exit(f"no seccomp: {os.strerror(ctypes.get_errno())}")
-os.execvp(sys.argv[1], sys.argv[1:])
+os.execvp(sys.argv[2], sys.argv[2:])

@@ -1,13 +1,14 @@
-/** The program where the kernel has no IPv6: socket(AF_INET6) fails, as with ipv6.disable=1. */
+/** The program where some sockets cannot be made: without IPv6 (ipv6.disable=1), or by a rule of the service manager. */
 
 import { expect } from "bun:test";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
-import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
+import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
 import { Program } from "../support/program.ts";
 
 const test = testNeeding("python3");
-const COMMAND = ["python3", new URL("../support/without-ipv6.py", import.meta.url).pathname, ...UDPTUNNEL];
+const WITHOUT = new URL("../support/without-families.py", import.meta.url).pathname;
+const COMMAND = ["python3", WITHOUT, "AF_INET6", ...UDPTUNNEL];
 const start = (...args: string[]) => new Program(["-v", ...args], COMMAND);
 
 test("a server without an address listens on IPv4 alone, and relays", async () => {
@@ -34,4 +35,16 @@ test("an IPv6 address that was asked for is refused with the reason", async () =
   await using server = start("-s", `::1/${freeTcpPort()}`, `${APP_HOST}/9`);
   expect(await server.exited()).toBe(1);
   expect(server.lines.at(-1)).toEndWith("EAFNOSUPPORT");
+});
+
+test("a process that may open Internet sockets only (systemd, RestrictAddressFamilies=) serves all the same", async () => {
+  const tcp = freeTcpPort();
+  using there = await UdpApp.open(await freeUdpPort());
+  const command = ["python3", WITHOUT, "AF_UNIX,AF_NETLINK", ...UDPTUNNEL];
+  const args = ["-v", "-p", "-s", `${TUNNEL_HOST}/${tcp}`, `${APP_HOST}/${there.port}`];
+  await using server = new Program(args, command);
+  await server.says("listening on TCP");
+  using peer = await connectRaw(tcp);
+  peer.socket.write(Uint8Array.of(0, 2, 0x68, 0x69));
+  await there.hears("hi");
 });
