@@ -130,12 +130,9 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   }
 
   #findTarget(from: readonly string[] | undefined): Promise<Target> {
-    const { network, events } = this;
-    const { inbound, outbound } = this.counters;
+    const { network, events, counters } = this;
     const { family, target } = this.settings;
-    const notTheirs = () => outbound.dropped["wrong source"] + outbound.dropped["own echo"];
-    const traffic = () => ({ sent: inbound.sent, heard: outbound.received - notTheirs() });
-    return Target.find({ network, events, ...target, family, from, traffic }).catch(failAs("ERR_RESOLVE"));
+    return Target.find({ network, events, counters, ...target, family, from }).catch(failAs("ERR_RESOLVE"));
   }
 
   #openLink(target: Target, portOffset: number, own: readonly string[] | undefined): void {

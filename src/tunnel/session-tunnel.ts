@@ -82,15 +82,9 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     const { target, family, listen, bind } = this.settings;
     const addresses = await listeningAddresses(this.network, listen?.address, family);
     const from = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
-    const { inbound, outbound } = this.counters;
-    const found = await Target.find({
-      network: this.network,
-      events: this.events,
-      ...target,
-      family,
-      from,
-      traffic: () => ({ sent: inbound.sent, heard: outbound.received }),
-    }).catch(failAs("ERR_RESOLVE"));
+    const { network, events, counters } = this;
+    const about = { network, events, counters, ...target, family, from };
+    const found = await Target.find(about).catch(failAs("ERR_RESOLVE"));
     const places = { addresses, port: listen?.port ?? 0 };
     return (max) => {
       try {

@@ -22,6 +22,7 @@ import {
   withoutZone,
 } from "../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../net/network.ts";
+import type { Counters } from "../observe/counters.ts";
 import type { EventSource, TargetSwitchReason } from "../observe/events.ts";
 
 /** How often a name is looked up without any other reason. */
@@ -72,8 +73,7 @@ export interface TargetOptions {
   readonly family: Family | undefined;
   /** The local addresses to send from, when they are given. Target addresses of other families cannot be used then. */
   readonly from?: readonly string[] | undefined;
-  /** Datagrams sent to it and received from it so far. */
-  readonly traffic: () => { sent: number; heard: number };
+  readonly counters: Counters;
 }
 
 export class Target {
@@ -256,7 +256,9 @@ export class Target {
   }
 
   #lookAtTraffic(): void {
-    const { sent, heard } = this.#options.traffic();
+    const { inbound, outbound } = this.#options.counters;
+    const { sent } = inbound;
+    const heard = outbound.received - outbound.dropped["wrong source"] - outbound.dropped["own echo"];
     const sending = sent > this.#sent;
     const hearing = heard > this.#heard;
     this.#sent = sent;

@@ -98,6 +98,25 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
+  test("is left when it is silent, whatever strangers send to the session's socket", async () => {
+    const scene = sceneWith(ELSEWHERE, SERVER_APP);
+    scene.wire.blackHoles.add(ELSEWHERE);
+    const { server } = await scene.both({ target });
+    const source = scene.source(6000);
+    const stranger = { address: "10.0.7.7", port: 7 };
+    for (let n = 0; n < 20; n++) {
+      source.send("ask");
+      await scene.clock.advance(500);
+      const [socket] = [...scene.wire.datagramPorts.values()].filter(
+        ({ local }) => local.address === SERVER && local.port !== UDP_PORT,
+      );
+      if (socket) scene.wire.inject(stranger, socket.local, utf8("psst"));
+    }
+    expect(server.events).toContainEqual(expect.objectContaining({ reason: "silent", to: at(SERVER_APP) }));
+    expect(source.answers.at(-1)).toBe("re ask");
+    await scene.end();
+  });
+
   test("stays where it has answered, though nothing comes any more", async () => {
     const scene = sceneWith(SERVER_APP, ELSEWHERE);
     const { server } = await scene.both({ target });
