@@ -7,11 +7,11 @@ import { Program } from "../support/program.ts";
 
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 
-/** A script that prints what the program answers, once it does; it gives up by itself, whatever becomes of the test. */
+/** A script that prints what the program answers once its tunnel is up; it gives up by itself, whatever becomes of the test. */
 function ask(port: number): string {
   return `for (let tries = 0; tries < 500; tries++) {
     const answer = await fetch("http://[::1]:${port}/healthz").catch(() => undefined);
-    if (answer !== undefined) { console.log((await answer.text()).trim()); break; }
+    if (answer?.ok) { console.log((await answer.text()).trim()); break; }
     await Bun.sleep(20);
   }`;
 }

@@ -101,7 +101,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     expect(told).toMatchObject({ sent: 5, dropped: [], errors: [] });
     asker.socket.close();
     port.close();
-    expect(openFiles()).toBe(filesBefore);
+    expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test's may close meanwhile
   });
 
   test("what arrives before the first tick is handed on first, without a local address", async () => {

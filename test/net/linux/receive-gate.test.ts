@@ -51,7 +51,7 @@ describe.skipIf(noLibc)("a receive gate", () => {
       await until("the others", () => received === 100);
       expect(gate.fd).toBe(fdOf(socket));
       socket.close();
-      expect(openFiles()).toBe(filesBefore);
+      expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test's may close meanwhile
     },
   );
 
@@ -69,7 +69,7 @@ describe.skipIf(noLibc)("a receive gate", () => {
       socket.send("arrives", socket.port, "127.0.0.1");
       await until("the next", () => received > 0);
       expect(received).toBe(1);
-      expect(openFiles()).toBe(filesBefore);
+      expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test's may close meanwhile
       socket.close();
     },
   );
