@@ -139,7 +139,7 @@ export class StreamClient implements StreamSupply {
 /** Names the possible causes of a connection that ended at once: only the server knows which it was. */
 function hungUp(server: Endpoint, reason: string): string {
   return (
-    `${formatEndpoint(server)} accepted the connection and ended it before it sent anything (${reason}): it may serve ` +
-    "another client, not allow this address, require TLS, a secret, -p or -r, or be another program"
+    `${formatEndpoint(server)} accepted the connection and ended it before it sent anything (${reason}): it may have been ` +
+    "stopped, serve another client, not allow this address, require TLS, a secret, -p or -r, or be another program"
   );
 }
