@@ -74,10 +74,10 @@ export class Association {
   add(index: number, stream: StreamPort): void {
     if (this.#ended) return stream.terminate();
     this.#streams[index] = stream;
+    // Before the stream is attached: it may bring frames at once.
+    if (this.complete) for (const link of this.#links) link.unbar();
     (this.#links[index] as Link).attach(stream, (end) => this.#streamEnded(stream, end));
-    if (!this.complete || this.#ended) return;
-    for (const link of this.#links) link.unbar();
-    this.#events.onUp(this.#streams as StreamPort[]);
+    if (this.complete && !this.#ended) this.#events.onUp(this.#streams as StreamPort[]);
   }
 
   /** Ends every stream gracefully: what they have taken still arrives. */

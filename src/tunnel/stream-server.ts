@@ -111,18 +111,24 @@ export class StreamServer implements StreamSupply {
   #serve(index: number, stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
     const since = this.#context.network.clock.now();
-    this.#current = { association: this.#associate(stream), address, since };
-    this.#add(index, stream);
+    const association = this.#associate(stream);
+    this.#current = { association, address, since };
+    // The other half first: what this one has sent is then relayed, not dropped for want of a pair.
     for (let other = 0; other < this.#context.streams; other++) {
-      if (this.#current?.association.has(other) !== false) continue;
-      const half = this.#pending.take(other);
-      if (half !== undefined) this.#add(other, half.stream);
+      const half = other === index ? undefined : this.#pending.take(other);
+      if (half !== undefined) association.add(other, half.stream);
     }
+    association.add(index, stream);
+    this.#onAdded();
     this.#probe();
   }
 
   #add(index: number, stream: StreamPort): void {
     this.#current?.association.add(index, stream);
+    this.#onAdded();
+  }
+
+  #onAdded(): void {
     if (this.#context.endsWithStream && this.#current?.association.complete) this.stop();
   }
 

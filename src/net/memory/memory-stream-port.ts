@@ -28,6 +28,8 @@ export class MemoryStreamPort implements StreamPort {
   #receiver: StreamReceiver | undefined;
   #incoming: Uint8Array[] = [];
   #incomingBytes = 0;
+  /** Data handed back by the former receiver. */
+  #unread: Uint8Array | undefined;
   #finSent = false;
   #finDelivered = false;
   #paused = false;
@@ -63,12 +65,14 @@ export class MemoryStreamPort implements StreamPort {
 
   receive(receiver: StreamReceiver): void {
     this.#receiver = receiver;
+    const bytes = this.#unread;
+    this.#unread = undefined;
+    if (bytes !== undefined) receiver.onChunk(bytes); // at once, as the real one
     this.#schedule();
   }
 
   unread(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#incoming.unshift(bytes);
-    this.#incomingBytes += bytes.length;
+    if (bytes.length > 0) this.#unread = bytes;
     this.#receiver = undefined;
   }
 
