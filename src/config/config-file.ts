@@ -2,11 +2,13 @@ import { readRegularFile } from "../net/regular-file.ts";
 import type { NamedOption } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
 
+/** So many problems are reported: more than anybody mends before the next attempt. */
+const PROBLEMS_MAX = 500;
 /** A tunnel takes about 100 bytes. */
 const FILE_BYTES_MAX = 4 << 20;
 
 /**
- * Reads a configuration file, and finds every problem at once: each is one line with the file's name, the line and the
+ * Reads a configuration file, and finds every problem at once: each of the first 500 is one line with the file's name, the line and the
  * key. There are plans only when there is no problem. Never rejects: a file that cannot be read is a problem, too.
  * Other work of the process goes on between the tunnels of a long file.
  *
@@ -29,7 +31,9 @@ export async function readConfigFile(
     const step = steps.next();
     if (step.done) {
       const { plans, problems } = step.value;
-      return { plans, problems: problems.map((problem) => formatProblem(file, problem)) };
+      const lines = problems.slice(0, PROBLEMS_MAX).map((problem) => formatProblem(file, problem));
+      const more = problems.length - lines.length;
+      return { plans, problems: more > 0 ? [...lines, `${file}: has ${more} more problems`] : lines };
     }
     await new Promise(setImmediate);
   }

@@ -7,7 +7,7 @@
  */
 
 import type { Dialect } from "../options/dialect.ts";
-import { quoted } from "../options/reading.ts";
+import { quoted, shortened } from "../options/reading.ts";
 import { readSettings } from "../options/settings.ts";
 import type { Role } from "../options/spec.ts";
 import { collisions } from "./collisions.ts";
@@ -78,7 +78,7 @@ export function* readConfigInSteps(
 /** A problem in one line: `udptunnel.toml:7: tunnel.media.max-delay: ...`. */
 export function formatProblem(file: string, { line, path, problem }: ConfigProblem): string {
   const place = line === undefined ? file : `${file}:${line}`;
-  return [place, ...(path.length === 0 ? [] : [path.join(".")]), problem].join(": ");
+  return [place, ...(path.length === 0 ? [] : [path.map(shortened).join(".")]), problem].join(": ");
 }
 
 const NO_TUNNEL = "describes no tunnel; give a table for each, such as [tunnel.media]";
@@ -96,6 +96,9 @@ const FOR_PROGRAM = "is not a tunnel's; give it on the command line or in the en
 /** A name must be safe in a line of a log and in a metric's label. */
 const TUNNEL_NAME = /^[a-z0-9][\w.-]{0,62}$/i;
 
+/** So many unknown keys of a tunnel are reported one by one: to guess what each was meant to be takes time. */
+const STRANGERS_MAX = 20;
+
 type TunnelReading = { readonly plan: TunnelPlan } | { readonly problems: readonly ConfigProblem[] };
 
 function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]): TunnelReading {
@@ -109,12 +112,16 @@ function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]
     return { problems: [...problems, { path, problem: `is no table; begin one with [${path.join(".")}]` }] };
   }
   const given: NamedOption[] = [];
+  let strangers = 0;
   for (const [option, value] of Object.entries(table)) {
     const spec = specOf(option);
-    if (spec === undefined || spec.cliOnly || spec.environmentOnly)
+    if (spec !== undefined && !spec.cliOnly && !spec.environmentOnly)
+      given.push({ spec, value, name: option });
+    else if (++strangers <= STRANGERS_MAX)
       problems.push({ path: [...path, option], problem: unknown(option) });
-    else given.push({ spec, value, name: option });
   }
+  if (strangers > STRANGERS_MAX)
+    problems.push({ path, problem: `has ${strangers - STRANGERS_MAX} more keys that are no options` });
   const keys = new Set(given.map(({ spec }) => spec.key));
   given.push(...shared.filter(({ spec }) => !keys.has(spec.key)));
   const { options, problems: contradictions } = meanings(given);

@@ -22,8 +22,9 @@ export function readToml(text: string): TomlReading {
     for (const node of parseTOML(text).body[0].body) addNode(document, node);
     return { document: document.values, lineOf: (path) => lineOf(document, path) };
   } catch (error) {
-    // The parser calls itself for every array or table within another.
-    if (error instanceof RangeError) return { problem: "is nested too deeply; give values without tables" };
+    // The parser calls itself for every array or table within another, and spreads the characters of a value.
+    if (error instanceof RangeError)
+      return { problem: "is nested too deeply, or has a value of more than 500,000 characters" };
     if (error instanceof ParseError) return problemOf(error, text);
     throw error;
   }

@@ -4,6 +4,7 @@ export function nearest(text: string, names: Iterable<string>): string | undefin
   let least = Math.max(2, Math.floor(text.length / 3)) + 1;
   for (const name of names) {
     const begun = text.length >= 3 && name.startsWith(text);
+    if (!begun && Math.abs(text.length - name.length) >= least) continue; // so many letters differ at least
     const distance = begun ? 0.5 : editDistance(text, name);
     if (distance < least && distance < text.length) [best, least] = [name, distance];
   }

@@ -27,6 +27,13 @@ export function quoted(input: unknown): string {
   return printable(shown.length < text.length ? `${shown}...` : shown);
 }
 
+/** A key of a file, cut when long. */
+export function shortened(key: string): string {
+  return key.length > SHOWN_CHARS_MAX
+    ? `${key.slice(0, SHOWN_CHARS_MAX)}... (${key.length} characters)`
+    : key;
+}
+
 /**
  * Text of a single line that a terminal shows as it is. Escapes control characters, characters that change the
  * direction of writing and invisible ones. The escapes are JSON's, so that a line of JSON keeps its meaning.

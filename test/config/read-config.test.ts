@@ -1,5 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
+import { readConfigFile } from "../../src/config/config-file.ts";
 import {
   formatProblem,
   readConfig,
@@ -192,7 +196,7 @@ describe("what is no TOML is reported with its line, and not quoted", () => {
     ["[tunnel.a", unread(1, "Unterminated table-key")],
     [
       `a = ${"{b=".repeat(20_000)}1${"}".repeat(20_000)}`,
-      "f.toml: is nested too deeply; give values without tables",
+      "f.toml: is nested too deeply, or has a value of more than 500,000 characters",
     ],
   ])("%#", (text, problem) => {
     expect(problemsOf(text)).toEqual([problem]);
@@ -227,6 +231,25 @@ describe("the work grows in proportion to the file", () => {
     while (!steps.next().done) pauses++;
     expect(pauses).toBe(Math.ceil(700 / TUNNELS_PER_STEP));
   });
+});
+
+test("unknown keys are reported one by one up to 20, and long ones are cut", () => {
+  const keys = Array.from({ length: 50 }, (_, number) => `zz${number} = 1`);
+  const lines = problemsOf(table(...good, ...keys));
+  expect(lines.length).toBe(21);
+  expect(lines.at(-1)).toBe("f.toml:1: tunnel.a: has 30 more keys that are no options");
+  const [long = ""] = problemsOf(table(...good, `${"k".repeat(10_000)} = 1`));
+  expect(long).toEndWith("kk... (10000 characters): is no option; leave it out");
+  expect(long.length).toBeLessThan(300);
+});
+
+test("a file with many mistakes has 500 of them reported, and the number of the others", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "udptunnel-config-")), "f.toml");
+  writeFileSync(path, Array.from({ length: 700 }, (_, number) => `stray${number} = 1\n`).join(""));
+  const { problems } = await readConfigFile(path, []);
+  rmSync(dirname(path), { recursive: true });
+  expect(problems.length).toBe(501);
+  expect(problems.at(-1)).toBe(`${path}: has 201 more problems`);
 });
 
 function manyTunnels(count: number): string {
