@@ -36,7 +36,7 @@ export function describe(event: TunnelEvent): string {
     case "session refused":
       return (
         `no room for a session for ${formatEndpoint(event.source)}: all ${event.sessions} are in use; ` +
-        "--max-sessions allows more"
+        "--max-sessions and the limit of open files (ulimit -n) decide how many there may be"
       );
     case "peer lacks sessions":
       return (
