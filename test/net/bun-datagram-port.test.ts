@@ -55,16 +55,17 @@ describe.each(WAYS)("a datagram port, %s", (_name, system) => {
     for (const port of [receiving, sending]) port.close();
   });
 
-  // Where only Bun's own calls serve, it ignores the zone and sends by another interface.
-  test.skipIf(system === undefined)("refuses to send to a zone that does not exist", () => {
-    const told = new Told();
-    const port = new BunDatagramPort({ bind: { address: "::", port: 0 } }, told, system);
-    const sender = port.sender({ address: "fe80::1%no-such-zone", port: 9 }, told);
-    for (const payload of [bytes("a"), bytes("b")]) sender.add(payload, 0, payload.length);
-    sender.flush();
-    expect(told).toMatchObject({ sent: 0, dropped: ["unreachable", "unreachable"] });
-    port.close();
-  });
+  // Only where Linux serves: Bun's own calls ignore the zone and send by another interface.
+  if (system !== undefined)
+    test("refuses to send to a zone that does not exist", () => {
+      const told = new Told();
+      const port = new BunDatagramPort({ bind: { address: "::", port: 0 } }, told, system);
+      const sender = port.sender({ address: "fe80::1%no-such-zone", port: 9 }, told);
+      for (const payload of [bytes("a"), bytes("b")]) sender.add(payload, 0, payload.length);
+      sender.flush();
+      expect(told).toMatchObject({ sent: 0, dropped: ["unreachable", "unreachable"] });
+      port.close();
+    });
 
   test("drops what is too long, alone", async () => {
     const told = new Told();

@@ -19,7 +19,7 @@ const ECHO = `
   await Bun.udpSocket({
     hostname: "127.0.0.1",
     port: 5300,
-    socket: { data: (socket, payload, port, address) => socket.send(payload, port, address) },
+    socket: { data: (socket, payload, port, address) => socket.send(payload, port, address), error() {} },
   });
   console.error("ready");`;
 

@@ -157,6 +157,7 @@ async function openTransfers() {
           if (payload.toString() === "end") self.close();
           else self.send(`re ${payload}`, port, address);
         },
+        error() {}, // a session that has ended refuses
       },
     });
     open.push(socket);
@@ -168,6 +169,7 @@ async function openTransfers() {
     socket: {
       data: async (_socket, payload, port, address) =>
         void (await transfer()).send(`data ${payload}`, port, address),
+      error() {},
     },
   });
   open.push(requests);

@@ -92,7 +92,10 @@ export async function openEcho(): Promise<Bun.udp.Socket<"buffer">> {
   return await Bun.udpSocket({
     hostname: HOST,
     binaryType: "buffer",
-    socket: { data: (socket, payload, port, address) => void socket.send(payload, port, address) },
+    socket: {
+      data: (socket, payload, port, address) => void socket.send(payload, port, address),
+      error() {}, // a session that has ended refuses
+    },
   });
 }
 

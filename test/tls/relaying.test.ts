@@ -28,6 +28,7 @@ testTls("each source of per-source mode has a TLS connection of its own", async 
     hostname: APP_HOST,
     socket: {
       data: (socket, payload, port, address) => void socket.send(`answer to ${payload}`, port, address),
+      error() {},
     },
   });
   const there = await scene.server({
