@@ -74,7 +74,8 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
     await until("load both ways", () =>
       [near.received.length - before.near, far.received.length - before.far].every((count) => count > 50),
     );
-    expect(counters.connects).toBe(kill);
+    // Not `kill`: another test's client may have dialled this port, which was its server's before.
+    expect(counters.connects - disconnects).toBe(1);
     if (kill % 5 === 0) {
       victim.child.kill("SIGSTOP");
       await until("the connection to be full", () => {
@@ -83,7 +84,7 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
       });
     }
     victim.child.kill("SIGKILL");
-    await until("the end of the connection", () => disconnects === kill);
+    await until("the end of the connection", () => disconnects === counters.connects);
     expectConserved(survivor);
   }
   toFar[Symbol.dispose]();
