@@ -14,7 +14,7 @@ import { parseEndpoint } from "./endpoint-argument.ts";
 import { openKernel, openSocket } from "./kernel.ts";
 import { HEADER_BYTES } from "./payload.ts";
 import { Receiver } from "./receiver.ts";
-import { runProgram, say } from "./say.ts";
+import { runProgram, say } from "./log.ts";
 import { Tally, type TallyReport } from "./tally.ts";
 
 /** What a sink prints last. */

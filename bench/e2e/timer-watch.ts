@@ -3,7 +3,7 @@
  * at the next it says how late the timer was.
  */
 
-import { say } from "./say.ts";
+import { say } from "./log.ts";
 import { TIMER_MS, type TimerReport } from "./timer-report.ts";
 
 let late: number[] = [];

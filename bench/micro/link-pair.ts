@@ -4,8 +4,8 @@ import { FrameQueue } from "../../src/framing/index.ts";
 import type { DatagramSender } from "../../src/net/datagram-port.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
-import { Link } from "../../src/tunnel/link.ts";
-import { SendWindow } from "../../src/tunnel/send-window.ts";
+import { Link } from "../../src/link/link.ts";
+import { SendWindow } from "../../src/link/send-window.ts";
 
 export interface LinkPair {
   /** Takes a datagram in at one end. */

@@ -4,7 +4,7 @@
  */
 
 import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
-import { raise } from "../observe/call-out.ts";
+import { raise } from "../observe/invoke-listener.ts";
 
 /** When this much waits, no more is read; it is read on when half of it has been taken. */
 const DATAGRAMS_MAX = 1024;

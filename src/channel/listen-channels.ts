@@ -5,7 +5,7 @@ import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { TlsCode } from "../net/tls/tls-failure.ts";
-import { callOut } from "../observe/call-out.ts";
+import { callOut } from "../observe/invoke-listener.ts";
 import type { Counters, UnprovedReason } from "../observe/counters.ts";
 import type { DisconnectReason, EventSource } from "../observe/events.ts";
 import {
@@ -16,12 +16,12 @@ import {
 import { isGuarded } from "../options/settings.ts";
 import { closeOnAbort } from "../tunnel/close-on-abort.ts";
 import { failAs } from "../tunnel/fail-as.ts";
-import { MemoryBudget } from "../tunnel/memory-budget.ts";
+import { MemoryBudget } from "../link/memory-budget.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
 import { listeningAddresses, openAtEach, placeOf } from "../tunnel/own-addresses.ts";
 import { reloadCertificates } from "../tunnel/reload-certificates.ts";
-import { ServerDoorkeeper } from "../tunnel/server-doorkeeper.ts";
-import { SessionTable } from "../tunnel/session-table.ts";
+import { ServerDoorkeeper } from "../tunnel/access/accept-policy.ts";
+import { SessionTable } from "../tunnel/access/connection-table.ts";
 import { explained } from "../tunnel/start-advice.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";

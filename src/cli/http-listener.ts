@@ -5,7 +5,7 @@
 
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { Crowd } from "../net/crowd.ts";
+import { Crowd } from "../net/pending-limiter.ts";
 
 /** Connections at once, over all addresses. The sessions' budget of descriptors leaves room for them. */
 export const CONNECTIONS_MAX = 8;

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import packageJson from "../../package.json" with { type: "json" };
 import { TunnelError } from "../errors.ts";
-import { resolve } from "../net/bun-network.ts";
+import { resolve } from "../net/bun/network.ts";
 import { systemClock } from "../net/clock.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
@@ -13,7 +13,7 @@ import { redact } from "../observe/redact.ts";
 import { isHealthy, type TunnelStats, type Tunnels } from "../observe/stats.ts";
 import { isAllowedHost } from "./host-header.ts";
 import { HttpListener } from "./http-listener.ts";
-import { droppedLines } from "./say.ts";
+import { droppedLines } from "./log.ts";
 
 const LOOPBACK = ["127.0.0.1", "::1"];
 /** The errors when the host lacks an address or a whole family; Bun 1.4.5 has no code for the latter. */

@@ -3,7 +3,7 @@
 import { CATEGORY, EventLog } from "../observe/event-log.ts";
 import { redactText } from "../observe/redact.ts";
 import type { ProgramOptions } from "../options/table.ts";
-import { say, sayAs, writeLine } from "./say.ts";
+import { say, sayAs, writeLine } from "./log.ts";
 
 /** By how often `-v` was given. */
 const LOWEST = ["warning", "info", "trace"] as const;

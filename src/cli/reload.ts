@@ -1,6 +1,6 @@
 import type { readConfigFile } from "../config/config-file.ts";
 import type { TunnelPlan } from "../config/plan.ts";
-import { say } from "./say.ts";
+import { say } from "./log.ts";
 import type { TunnelSet } from "./tunnel-set.ts";
 
 /** A configuration file. */

@@ -4,7 +4,7 @@ import { Writable } from "node:stream";
 import { redactText } from "../observe/redact.ts";
 import type { Observable, TunnelStats, Tunnels } from "../observe/stats.ts";
 import { beginning, statusLine, statusLines } from "../observe/stats-lines.ts";
-import { keepBelow, writePending, writeText } from "./say.ts";
+import { keepBelow, writePending, writeText } from "./log.ts";
 
 const LIVE_MS = 1000;
 const PLAIN_MS = 5000;

@@ -9,7 +9,7 @@ import { summary } from "./check.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN, EXIT_WRONG_USAGE } from "./exit-status.ts";
 import { longHelp, shortHelp } from "./help.ts";
 import { type Run, run } from "./run.ts";
-import { flushStderr, say } from "./say.ts";
+import { flushStderr, say } from "./log.ts";
 import { writeAll } from "./write-all.ts";
 
 /** Runs the program and returns its exit status. */

@@ -2,7 +2,7 @@
 
 import type { OptionProblem } from "../errors.ts";
 import { nearest } from "../options/nearest.ts";
-import { quoted } from "../options/reading.ts";
+import { quoted } from "../options/parse-result.ts";
 import type { OptionSpec } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
 

@@ -6,8 +6,8 @@
  *     target = "localhost/4000"
  */
 
-import type { Dialect } from "../options/dialect.ts";
-import { quoted, shortened } from "../options/reading.ts";
+import type { Dialect } from "../options/input-style.ts";
+import { quoted, shortened } from "../options/parse-result.ts";
 import { readSettings } from "../options/settings.ts";
 import type { Role } from "../options/spec.ts";
 import { collisions } from "./collisions.ts";

@@ -3,7 +3,7 @@
  * is taken, and the options that need it are refused.
  */
 
-import type { SystemTransmitter } from "./datagram-batch.ts";
+import type { SystemTransmitter } from "./udp/datagram-batch.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
 import type { SystemReport } from "./network.ts";

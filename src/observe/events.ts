@@ -3,9 +3,9 @@
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
 import { isTlsCode } from "../net/tls/tls-failure.ts";
-import { callOut } from "./call-out.ts";
+import { callOut } from "./invoke-listener.ts";
 import type { UnprovedReason } from "./counters.ts";
-import { Repeats } from "./repeats.ts";
+import { Repeats } from "./log-throttle.ts";
 
 /** Why a connection ended. */
 export type DisconnectReason =

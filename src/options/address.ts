@@ -6,7 +6,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { isMulticast as isGroup, isLinkLocal as isLinkLocalAddress } from "../net/address-range.ts";
-import { quoted, type Reading, read, wrong } from "./reading.ts";
+import { quoted, type Reading, read, wrong } from "./parse-result.ts";
 
 /** Which parts a place for an address has beside host and port. */
 export interface HostPortForm {

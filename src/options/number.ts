@@ -1,5 +1,5 @@
-import type { Dialect } from "./dialect.ts";
-import { quoted, type Reading, read, wrong } from "./reading.ts";
+import type { Dialect } from "./input-style.ts";
+import { quoted, type Reading, read, wrong } from "./parse-result.ts";
 import type { NumberSpec } from "./spec.ts";
 
 /** The units a number of bytes may have: SI (1000) or IEC (1024), by their first letter and whether an `i` follows. */

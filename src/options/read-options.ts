@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import type { OptionProblem } from "../errors.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Dialect } from "./input-style.ts";
 import { nearest } from "./nearest.ts";
-import { quoted } from "./reading.ts";
+import { quoted } from "./parse-result.ts";
 import { ruleProblems } from "./rules.ts";
 import { schemaOf } from "./schema.ts";
 import { scopeProblems } from "./scope.ts";

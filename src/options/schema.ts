@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { readPin } from "../net/tls/pin.ts";
 import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Dialect } from "./input-style.ts";
 import { readNumber } from "./number.ts";
-import { quoted, type Reading, wrong } from "./reading.ts";
+import { quoted, type Reading, wrong } from "./parse-result.ts";
 import { Secret } from "./secret.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { EndpointSpec, OptionSpec } from "./spec.ts";

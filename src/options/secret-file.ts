@@ -1,7 +1,7 @@
 /** Reading a secret from a file. */
 
 import { readRegularFile } from "../net/regular-file.ts";
-import { quoted, type Reading, wrong } from "./reading.ts";
+import { quoted, type Reading, wrong } from "./parse-result.ts";
 import { SECRET_BYTES_MAX, Secret } from "./secret.ts";
 
 /** The permission bits of everybody but the owner. */

@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
-import { type Reading, read, wrong } from "./reading.ts";
+import { type Reading, read, wrong } from "./parse-result.ts";
 
 /**
  * The shortest secret that is taken. It is not stretched, and whoever records a handshake can try secrets on it without

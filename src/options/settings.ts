@@ -1,5 +1,5 @@
 import { type OptionProblem, OptionsError } from "../errors.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Dialect } from "./input-style.ts";
 import { readOptions } from "./read-options.ts";
 import { authenticates } from "./rules.ts";
 import type { Secret } from "./secret.ts";

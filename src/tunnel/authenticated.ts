@@ -1,6 +1,6 @@
 /** The network a tunnel with these settings may use. */
 
-import { AuthenticatedNetwork } from "../auth/authenticated-network.ts";
+import { AuthenticatedNetwork } from "../auth/authenticated-transport.ts";
 import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";

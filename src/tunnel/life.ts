@@ -1,6 +1,6 @@
 /** How a tunnel ends: once, by `close` or by itself, well or with an error. */
 
-import { raise } from "../observe/call-out.ts";
+import { raise } from "../observe/invoke-listener.ts";
 
 export class Life {
   /** Settles when the tunnel is over. */

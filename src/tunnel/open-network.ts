@@ -1,10 +1,10 @@
 /** What every tunnel and channel begins with: its network, with TLS and the proof of a secret where they are asked for. */
 
 import { TunnelError } from "../errors.ts";
-import { openBunNetwork, resolve } from "../net/bun-network.ts";
+import { openBunNetwork, resolve } from "../net/bun/network.ts";
 import { systemClock } from "../net/clock.ts";
 import { type Network, networkFailure } from "../net/network.ts";
-import type { SocketTraits } from "../net/socket-traits.ts";
+import type { SocketTraits } from "../net/socket-options.ts";
 import type { Certificates, TlsTraits } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";

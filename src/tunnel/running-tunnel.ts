@@ -8,7 +8,7 @@ import type { Gauges } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
 import { CLOSE_MS } from "./closing.ts";
 import { Life } from "./life.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "../link/link.ts";
 import { reloadCertificates } from "./reload-certificates.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 import { TunnelEmitter } from "./tunnel-emitter.ts";

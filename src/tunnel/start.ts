@@ -7,8 +7,8 @@ import { readClientOptions, readServerOptions, type Settings } from "../options/
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
 import { closeOnAbort } from "./close-on-abort.ts";
 import { openNetwork } from "./open-network.ts";
-import { PeerTunnel } from "./peer-tunnel.ts";
-import { SessionTunnel } from "./session-tunnel.ts";
+import { PeerTunnel } from "./peer/peer-tunnel.ts";
+import { SessionTunnel } from "./session/session-tunnel.ts";
 import { explained, type NameOf } from "./start-advice.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 

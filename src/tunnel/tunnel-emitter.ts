@@ -2,7 +2,7 @@
 
 import { EventEmitter } from "node:events";
 import type { Clock } from "../net/clock.ts";
-import { callOut } from "../observe/call-out.ts";
+import { callOut } from "../observe/invoke-listener.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventLevel, TunnelEvent } from "../observe/events.ts";
 import { type Gauges, statsOf, type TunnelStats } from "../observe/stats.ts";

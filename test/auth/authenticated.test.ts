@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { AuthenticatedNetwork } from "../../src/auth/authenticated-network.ts";
+import { AuthenticatedNetwork } from "../../src/auth/authenticated-transport.ts";
 import { ClientHandshake, ServerHandshake } from "../../src/auth/handshake.ts";
 import { encodeFrame } from "../../src/framing/index.ts";
-import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
+import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
 import { EventSource } from "../../src/observe/events.ts";
-import { SessionScene } from "../sessions/session-scene.ts";
+import { SessionScene } from "../tunnel/session/session-scene.ts";
 import {
   App,
   CLIENT,

@@ -6,7 +6,7 @@ import tls from "node:tls";
 import { TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
 import { until } from "../support/until.ts";
-import { arrives, failureOf, TlsScene } from "../tls/tls-scene.ts";
+import { arrives, failureOf, TlsScene } from "../net/tls/tls-scene.ts";
 
 const secret = "known-to-both-ends";
 const testTls = testNeeding("openssl");

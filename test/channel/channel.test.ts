@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { type DatagramChannel, dialChannel, encodeFrame, listenChannels } from "../../src/index.ts";
-import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import { MemoryNetwork } from "../support/memory/network.ts";
 import { App, CLIENT, CLIENT_APP, Scene, SERVER, TCP_PORT, utf8 } from "../support/memory-tunnels.ts";
 
 const connect = `${SERVER}/${TCP_PORT}`;

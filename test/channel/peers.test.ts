@@ -4,8 +4,8 @@ import { expect, test } from "bun:test";
 import { freePort } from "../../scripts/free-ports.ts";
 import { RunningProgram } from "../../scripts/running-program.ts";
 import { type DatagramChannel, dialChannel, listenChannels } from "../../src/index.ts";
-import { decodeAnswer, encodeQuery } from "../peers/dns-message.ts";
-import { Unbound } from "../peers/unbound.ts";
+import { decodeAnswer, encodeQuery } from "../interop/dns-message.ts";
+import { Unbound } from "../interop/unbound.ts";
 import { UdpApp } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
 

@@ -13,7 +13,7 @@ import { pinOf } from "../support/certificates.ts";
 import { TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
 import { until } from "../support/until.ts";
-import { TlsScene } from "../tls/tls-scene.ts";
+import { TlsScene } from "../net/tls/tls-scene.ts";
 
 const testTls = testNeeding("openssl");
 const secret = "known-to-both-ends";

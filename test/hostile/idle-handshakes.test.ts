@@ -2,7 +2,7 @@
 
 import { expect } from "bun:test";
 import { Strangers } from "../../bench/e2e/strangers.ts";
-import { HANDSHAKES_PER_ORIGIN_MAX } from "../../src/net/pending-handshakes.ts";
+import { HANDSHAKES_PER_ORIGIN_MAX } from "../../src/net/bun/tls-accept.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { isLinkLocal, isMulticast } from "../../src/net/address-range.ts";
-import { Crowd } from "../../src/net/crowd.ts";
+import { Crowd } from "../../src/net/pending-limiter.ts";
 import * as options from "../../src/options/address.ts";
 
 const GROUPS = ["224.0.0.0", "239.255.255.255", "ff02::1", "FF0e::1%br-lan", "::ffff:224.1.1.1", "ff00::"];

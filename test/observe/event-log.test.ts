@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import { startServer } from "../../src/index.ts";
-import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import { MemoryNetwork } from "../support/memory/network.ts";
 import { EventLog } from "../../src/observe/event-log.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
 import { until } from "../support/until.ts";

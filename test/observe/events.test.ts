@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { EventSource, type TunnelEvent } from "../../src/observe/events.ts";
-import { Repeats } from "../../src/observe/repeats.ts";
+import { Repeats } from "../../src/observe/log-throttle.ts";
 
 const at = { address: "192.0.2.1", port: 5 };
 const echo: TunnelEvent = { type: "own echo", source: at };

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { VirtualClock } from "../../src/net/memory/virtual-clock.ts";
+import { VirtualClock } from "../support/memory/virtual-clock.ts";
 import { DelayHistogram } from "../../src/observe/delay-histogram.ts";
 import { LoopLateness, SAMPLE_MS } from "../../src/observe/loop-lateness.ts";
 import { COUNTERS, GAUGES } from "../../src/observe/metric-table.ts";

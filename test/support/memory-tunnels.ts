@@ -9,9 +9,9 @@ import {
   type Tunnel,
   type TunnelEvent,
 } from "../../src/index.ts";
-import type { MemoryDatagramPort } from "../../src/net/memory/memory-datagram-port.ts";
-import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
-import type { MemoryStreamPort } from "../../src/net/memory/memory-stream-port.ts";
+import type { MemoryDatagramPort } from "./memory/datagram-port.ts";
+import { MemoryNetwork, MemoryWire } from "./memory/network.ts";
+import type { MemoryStreamPort } from "./memory/stream-port.ts";
 import { expectConserved } from "./conservation.ts";
 
 export const SERVER = "10.0.0.1";

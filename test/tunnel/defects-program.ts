@@ -1,9 +1,9 @@
 /** Puts one defect into a tunnel in a network of memory, and prints what became of it as JSON. */
 
-import { MemoryNetwork } from "../../src/net/memory/memory-network.ts";
+import { MemoryNetwork } from "../support/memory/network.ts";
 import type { Dial, DialTarget, StreamPort } from "../../src/net/stream-port.ts";
 import { Life } from "../../src/tunnel/life.ts";
-import { SessionScene } from "../sessions/session-scene.ts";
+import { SessionScene } from "./session/session-scene.ts";
 import { Scene } from "../support/memory-tunnels.ts";
 
 const uncaught: string[] = [];

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";
 import { dialChannel, startClient, startServer } from "../../src/index.ts";
-import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
+import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 
 /** What became of a defect: see the program. */
 async function resultOf(scenario: string): Promise<object> {

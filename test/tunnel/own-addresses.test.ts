@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { listenChannels, startClient, startServer, type TunnelEvent } from "../../src/index.ts";
 import { formatEndpoint } from "../../src/net/endpoint.ts";
-import { MemoryNetwork, MemoryWire } from "../../src/net/memory/memory-network.ts";
+import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { describe as describeEvent } from "../../src/observe/describe.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, UDP_PORT, utf8 } from "../support/memory-tunnels.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { AddressFilter } from "../../src/tunnel/address-filter.ts";
-import { Admission, type Incumbent } from "../../src/tunnel/admission.ts";
-import { RedialPolicy } from "../../src/tunnel/redial-policy.ts";
+import { AddressFilter } from "../../src/tunnel/access/address-filter.ts";
+import { Admission, type Incumbent } from "../../src/tunnel/peer/replacement-policy.ts";
+import { RedialPolicy } from "../../src/tunnel/dial/backoff.ts";
 
 describe("admission", () => {
   const incumbent = (given: Partial<Incumbent> = {}): Incumbent => ({

@@ -2,11 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
-import type { SystemTransmitter } from "../datagram-batch.ts";
+import type { SystemTransmitter } from "../udp/datagram-batch.ts";
 import type { DatagramReceiver } from "../datagram-port.ts";
 import { type Endpoint, type Family, familyOf, formatEndpoint, unmapped, withoutZone } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
-import type { SocketTraits } from "../socket-traits.ts";
+import type { SocketTraits } from "../socket-options.ts";
 import type { StreamGauge } from "../stream-port.ts";
 import type { DirectReceive, ReceiveGate, SystemSockets } from "../system-sockets.ts";
 import { TimeSlice } from "../time-slice.ts";
@@ -20,7 +20,7 @@ import { DropFilter } from "./drop-filter.ts";
 import { type Libc, type Memory, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
-import { LinuxReceiveGate } from "./receive-gate.ts";
+import { LinuxReceiveGate } from "./receive-pauser.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
 import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
 import {

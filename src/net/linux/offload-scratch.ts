@@ -10,7 +10,7 @@
  * Payloads stay where they are: an iovec points at each. What never changes is written once.
  */
 
-import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../datagram-batch.ts";
+import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../udp/datagram-batch.ts";
 import { SOL_UDP, UDP_SEGMENT } from "./constants.ts";
 import { type Libc, type Memory, memory } from "./libc.ts";
 import { type LinuxLocalAddress, LOCAL_CONTROL_BYTES_MAX } from "./local-address-table.ts";

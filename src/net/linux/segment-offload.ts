@@ -7,7 +7,7 @@
  *     sendmmsg   and once more from where it stopped, for it hides why it stopped
  */
 
-import type { DatagramBatch, SystemTransmitter } from "../datagram-batch.ts";
+import type { DatagramBatch, SystemTransmitter } from "../udp/datagram-batch.ts";
 import { NetError } from "../network.ts";
 import { anyUdpSocket } from "./any-udp-socket.ts";
 import * as c from "./constants.ts";

@@ -7,7 +7,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { getCACertificates } from "node:tls";
 import { errorCode, NetError } from "../network.ts";
 import { readRegularFile } from "../regular-file.ts";
-import type { HandshakeTerms } from "../secure-stream-port.ts";
+import type { HandshakeTerms } from "../bun/tls-stream-port.ts";
 import { readPin } from "./pin.ts";
 
 /** Which end this is, and its files. What an end does not use is not given. */

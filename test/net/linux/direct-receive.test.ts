@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import fc from "fast-check";
-import { BunDatagramPort } from "../../../src/net/bun-datagram-port.ts";
+import { BunDatagramPort } from "../../../src/net/bun/datagram-port.ts";
 import type { DatagramReceiver, LocalAddress, SendReport } from "../../../src/net/datagram-port.ts";
 import { READ_DATAGRAMS_MAX } from "../../../src/net/linux/datagram-reader.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
@@ -132,7 +132,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
 
   test("hands on the rest of a batch when the receiver throws, and raises what it threw", async () => {
     const program = `
-      import { BunDatagramPort } from "${new URL("../../../src/net/bun-datagram-port.ts", import.meta.url).pathname}";
+      import { BunDatagramPort } from "${new URL("../../../src/net/bun/datagram-port.ts", import.meta.url).pathname}";
       import { WAYS } from "${new URL("../../support/system-sockets.ts", import.meta.url).pathname}";
       let count = 0;
       process.on("uncaughtException", (error) => console.log(error.message));

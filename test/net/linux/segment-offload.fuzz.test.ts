@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../../../src/net/datagram-batch.ts";
+import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";
 import { OffloadTransmitter } from "../../../src/net/linux/segment-offload.ts";
 import { encodeSockaddr } from "../../../src/net/linux/sockaddr.ts";

@@ -1,6 +1,6 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
-import { DatagramBatch } from "../../../src/net/datagram-batch.ts";
+import { DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { AF_INET } from "../../../src/net/linux/constants.ts";
 import type { Libc } from "../../../src/net/linux/libc.ts";
 import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";

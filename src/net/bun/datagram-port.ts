@@ -1,0 +1,247 @@
+/** A UDP socket on `Bun.udpSocket`. */
+
+import { BatchSender, type SenderSocket } from "../udp/batch-sender.ts";
+import { systemClock, type Timer } from "../clock.ts";
+import type { DatagramBatch, SystemTransmitter, Transmitter } from "../udp/datagram-batch.ts";
+import type {
+  DatagramPort,
+  DatagramPortOptions,
+  DatagramReceiver,
+  DatagramSender,
+  SendReport,
+} from "../datagram-port.ts";
+import { type Endpoint, familyOf, formatEndpoint } from "../endpoint.ts";
+import { join, prepareSending } from "../udp/multicast.ts";
+import { errorCode, NetError, systemFailure } from "../network.ts";
+import type { DirectReceive, ReceiveGate, SystemSockets } from "../system-sockets.ts";
+
+/** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
+const REUSE_ADDRESS = 16;
+const IPV6_ONLY = 8;
+
+const ANY_ADDRESS = ["0.0.0.0", "::"];
+
+/**
+ * The wait before a full buffer is tried again, where we send in Bun's place: Bun then does not report room to send.
+ */
+const FULL_RETRY_MS = 1;
+
+type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
+
+export class BunDatagramPort implements DatagramPort, SenderSocket {
+  readonly local: Endpoint;
+  readonly ready: Promise<void>;
+  readonly #settleReady: () => void;
+  readonly #socket: Socket;
+  /** Whether Bun connects the socket, or we do once it is prepared. */
+  readonly #connected: "by Bun" | "by us" | undefined;
+  readonly #receiver: DatagramReceiver;
+  readonly #system: SystemSockets | undefined;
+  readonly #gate: ReceiveGate | undefined;
+  /** The gate, when we read in Bun's place. Bun then does not send either. */
+  readonly #direct: DirectReceive | undefined;
+  readonly #ipv6Only: boolean;
+  #awaitingDrain: BatchSender[] = [];
+  /** Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it). */
+  #awaitsRoom = true;
+  #fullRetry: Timer | undefined;
+  #closed = false;
+
+  /**
+   * @param system the operating system's extras, if there are any.
+   * @param ipv6Only keeps IPv4 out of a socket that is bound to all IPv6 addresses.
+   * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as asked.
+   */
+  constructor(
+    options: DatagramPortOptions,
+    receiver: DatagramReceiver,
+    system: SystemSockets | undefined,
+    ipv6Only = false,
+  ) {
+    this.#receiver = receiver;
+    this.#system = system;
+    ({ promise: this.ready, resolve: this.#settleReady } = Promise.withResolvers<void>());
+    this.#ipv6Only = ipv6Only;
+    if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
+    this.#socket = this.#open(options);
+    // Bun's sockets have a descriptor, though its types do not say so (a test pins it).
+    const { fd } = this.#socket as unknown as { fd: number };
+    if (options.reportLocal && ANY_ADDRESS.includes(this.#socket.address.address))
+      this.#direct = system?.directReceive(fd, receiver);
+    else this.#settleReady();
+    this.#gate = this.#direct ?? system?.receiveGate(fd);
+    try {
+      this.#prepare(options);
+    } catch (error) {
+      this.#bunSocket().close();
+      throw systemFailure(error, `cannot set up UDP ${formatEndpoint(options.bind)}`);
+    }
+    this.local = { address: this.#socket.address.address, port: this.#socket.port };
+  }
+
+  get reportsLocal(): boolean {
+    return this.#direct !== undefined;
+  }
+
+  sender(target: Endpoint, report: SendReport): DatagramSender {
+    const faster = this.#fasterTransmitter(target);
+    if (faster && this.#direct) return new BatchSender(this, faster, (one) => faster.sendOne(one), report);
+    const sendOne =
+      this.#connected === "by Bun"
+        ? (payload: Uint8Array) => (this.#bunSocket() as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
+        : (payload: Uint8Array) =>
+            (this.#bunSocket() as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
+    return new BatchSender(this, faster ?? this.#portableTransmitter(target), sendOne, report);
+  }
+
+  kernelDrops(): number | undefined {
+    return this.#closed ? undefined : this.#gate && this.#system?.kernelDrops(this.#gate.fd);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#settleReady();
+    this.#fullRetry?.cancel();
+    this.#bunSocket().close();
+  }
+
+  awaitDrain(sender: BatchSender): void {
+    this.#awaitsRoom = true;
+    this.#awaitingDrain.push(sender);
+    if (this.#direct === undefined) return;
+    this.#fullRetry ??= systemClock.after(FULL_RETRY_MS, () => {
+      this.#fullRetry = undefined;
+      this.#resumeSenders();
+    });
+  }
+
+  onRefused(): void {
+    this.#receiver.onError("ECONNREFUSED");
+  }
+
+  #open(options: DatagramPortOptions): Socket {
+    const receiver = this.#receiver;
+    try {
+      // Bun throws bind errors synchronously, and returns a promise only for show.
+      return Bun.peek(
+        Bun.udpSocket({
+          hostname: options.bind.address,
+          port: options.bind.port,
+          binaryType: "uint8array",
+          ...(this.#connected === "by Bun" && {
+            connect: { hostname: options.connect?.address, port: options.connect?.port },
+          }),
+          ...{ flags: (options.shared ? REUSE_ADDRESS : 0) | (this.#ipv6Only ? IPV6_ONLY : 0) },
+          socket: {
+            data: (_socket, payload, port, address) => {
+              if (this.#closed) return;
+              this.#gate?.onDatagram(this.#awaitsRoom);
+              receiver.onDatagram(payload, port, address);
+            },
+            drain: () => this.#onDrain(),
+            error: (...given: unknown[]) => this.#onError(given[0]),
+          },
+        }),
+      ) as Socket;
+    } catch (error) {
+      const code = errorCode(error);
+      const { bind, connect } = options;
+      const ofConnect = (error as { syscall?: unknown }).syscall === "connect";
+      const what =
+        connect && ofConnect ? `reach UDP ${formatEndpoint(connect)}` : `bind UDP ${formatEndpoint(bind)}`;
+      throw new NetError(code, `cannot ${what}: ${code}`, error);
+    }
+  }
+
+  #prepare(options: DatagramPortOptions): void {
+    const { address } = options.bind;
+    if (this.#system && this.#gate) {
+      this.#system.prepareDatagramSocket(this.#gate.fd, options.oneTarget ?? false, this.reportsLocal);
+      if (options.connect && this.#connected === "by us")
+        this.#system.connectDatagramSocket(this.#gate.fd, options.connect, familyOf(address));
+    }
+    if (options.broadcast) this.#socket.setBroadcast(true);
+    if (options.join) join(this.#socket, address, options.join);
+    if (options.multicast) {
+      prepareSending(this.#socket, familyOf(address), options.multicast, () =>
+        this.#gate === undefined ? "ENOTSUP" : this.#system?.setMulticastTtl(this.#gate.fd, 0),
+      );
+    }
+  }
+
+  /** The socket as Bun may use it now: to send, to close. */
+  #bunSocket(): Socket {
+    this.#gate?.open();
+    return this.#socket;
+  }
+
+  /** Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data` comes here too. */
+  #onError(error: unknown): void {
+    const code = errorCode(error);
+    if (this.#direct?.onError(code)) return;
+    if (code === "UNKNOWN") throw error;
+    this.#receiver.onError(code);
+  }
+
+  #onDrain(): void {
+    this.#awaitsRoom = false;
+    this.#direct?.onFirstDrain();
+    this.#settleReady();
+    this.#resumeSenders();
+  }
+
+  /** Resumes waiting senders in turn, until one of them fills the buffer again. The rest then come first. */
+  #resumeSenders(): void {
+    const waiting = this.#awaitingDrain;
+    if (waiting.length === 0) return;
+    this.#awaitingDrain = [];
+    for (const [index, sender] of waiting.entries()) {
+      sender.resume();
+      if (this.#awaitingDrain.length === 0) continue;
+      this.#awaitingDrain.unshift(...waiting.slice(index + 1));
+      return;
+    }
+  }
+
+  #fasterTransmitter(target: Endpoint): SystemTransmitter | undefined {
+    const to = this.#connected ? undefined : target;
+    return this.#gate && this.#system?.transmitter(this.#gate, to, familyOf(this.local.address));
+  }
+
+  #portableTransmitter(target: Endpoint): Transmitter {
+    return new PortableTransmitter(() => this.#bunSocket(), this.#connected ? undefined : target);
+  }
+}
+
+/** What Bun 1.4.5 hands to the kernel in one system call. */
+const SEND_MANY_DATAGRAMS = 204;
+
+/** One `sendMany` for a batch: on any system, one system call for every 204 datagrams at best. */
+class PortableTransmitter implements Transmitter {
+  refusal = "";
+  systemCalls = 0;
+  readonly #socket: () => Socket;
+  readonly #target: Endpoint | undefined;
+
+  constructor(socket: () => Socket, target: Endpoint | undefined) {
+    this.#socket = socket;
+    this.#target = target;
+  }
+
+  transmit(batch: DatagramBatch): number {
+    this.refusal = "";
+    const packets: (Uint8Array | number | string)[] = [];
+    for (let index = batch.from; index < batch.count; index++) {
+      packets.push(batch.view(index));
+      if (this.#target) packets.push(this.#target.port, this.#target.address);
+    }
+    this.systemCalls += Math.ceil((batch.count - batch.from) / SEND_MANY_DATAGRAMS);
+    try {
+      return (this.#socket() as Bun.udp.ConnectedSocket<"uint8array">).sendMany(packets as Uint8Array[]);
+    } catch (error) {
+      // It throws when the very first datagram is refused; at a later one it returns a short count without a reason.
+      this.refusal = errorCode(error);
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/** The real {@link Network}: Bun's sockets, the system's resolver and clock. */
+
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { broadcastNetworks } from "../udp/broadcast.ts";
+import { BunDatagramPort } from "./datagram-port.ts";
+import { dialBun } from "./dial.ts";
+import { listenBun, listenBunSecurely } from "./listen.ts";
+import { systemClock } from "../clock.ts";
+import type { DatagramReceiver } from "../datagram-port.ts";
+import { type Endpoint, type Family, familyOf } from "../endpoint.ts";
+import { findInterface, localAddresses } from "../udp/multicast.ts";
+import { errorCode, NetError, type Network, networkFailure, type SystemReport } from "../network.ts";
+import { handshakesMaxOf } from "./tls-accept.ts";
+import type { SocketTraits } from "../socket-options.ts";
+import type { SystemSockets } from "../system-sockets.ts";
+import type { Certificates } from "../tls/certificates.ts";
+
+const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
+
+/**
+ * The network for one tunnel: every socket of it is made with these traits.
+ *
+ * @param certificates with which every TCP connection has TLS.
+ * @throws NetError ENOTSUP beside Linux.
+ */
+export async function openBunNetwork(traits: SocketTraits, certificates?: Certificates): Promise<Network> {
+  const system = await openSystemSockets(traits);
+  if (system === undefined) refuseLinuxTraits(traits);
+  const ipv6Only = traits.family === 6;
+  return {
+    clock: systemClock,
+    random: Math.random,
+    resolve,
+    openDatagramPort: (options, receiver) => new BunDatagramPort(options, receiver, system, ipv6Only),
+    findInterface(nameOrAddress) {
+      const found = findInterface(nameOrAddress);
+      const index = found && system?.interfaceIndex(found.name);
+      return found && index !== undefined ? { ...found, id: String(index) } : found;
+    },
+    broadcastNetworks: (address) => broadcastNetworks(address),
+    localAddresses,
+    sourceAddressTo: (target) => sourceAddressTo(target, system),
+    descriptorLimit() {
+      const limit = system?.descriptorLimit() ?? Infinity;
+      return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
+    },
+    watchSystem: (tell) => watchSystem(system, traits, tell),
+    dial: (to) => dialBun(to, system, certificates),
+    listen: (at, onStream, doorkeeper) =>
+      certificates === undefined
+        ? listenBun(at, onStream, { system, doorkeeper, ipv6Only })
+        : listenBunSecurely(at, onStream, { system, doorkeeper, ipv6Only, certificates }),
+    ...(certificates && { reloadCertificates: () => certificates.reload() }),
+  };
+}
+
+function watchSystem(
+  system: SystemSockets | undefined,
+  { socketBufferBytes }: SocketTraits,
+  tell: (report: SystemReport) => void,
+): void {
+  if (system === undefined)
+    return tell({ segmentOffload: false, offloadLack: "not on this system", socketBufferBytes });
+  let changed = false;
+  system.onReportChanged = () => {
+    if (changed) return;
+    changed = true;
+    systemClock.endOfTurn(() => {
+      changed = false;
+      tell(system.report);
+    });
+  };
+  tell(system.report);
+}
+
+/** Loaded only where it can be of use. */
+async function openSystemSockets(traits: SocketTraits): Promise<SystemSockets | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const { LinuxSockets } = await import("../linux/linux-sockets.ts");
+  return LinuxSockets.open(traits);
+}
+
+/** To leave them out without a word would send packets where, or from where, they must not go. */
+function refuseLinuxTraits({ mark, tos, tcpBind }: SocketTraits): void {
+  for (const [name, value] of Object.entries({ mark, tos, "tcp-bind": tcpBind })) {
+    if (value !== undefined) throw new NetError("ENOTSUP", `--${name} needs Linux: leave it out`);
+  }
+}
+
+/** The addresses of a name, by the system's resolver; a literal is its own. @throws NetError. */
+export async function resolve(host: string, family: Family | undefined): Promise<string[]> {
+  if (isIP(host)) return [host];
+  try {
+    const found = await lookup(host, { all: true, verbatim: true, family: family ?? 0 });
+    return found.map(({ address }) => address);
+  } catch (error) {
+    const code = errorCode(error);
+    throw new NetError(code, `cannot resolve ${host}: ${code}`, error);
+  }
+}
+
+/** A connected UDP socket has asked the routing table, and sends nothing. */
+function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): string | undefined {
+  const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
+  try {
+    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, system);
+    probe.close();
+    return probe.local.address;
+  } catch (error) {
+    // For want of a descriptor nothing is known of the routes.
+    if (NO_DESCRIPTOR.has(networkFailure(error).code)) throw error;
+    return undefined;
+  }
+}
+
+const NO_DESCRIPTOR = new Set(["EMFILE", "ENFILE"]);

@@ -1,0 +1,65 @@
+import type { OptionSpec } from "../spec.ts";
+
+/** The rows that have the TCP connection encrypted, and say whom to trust. */
+export const TLS_ROWS = [
+  {
+    name: "tls",
+    key: "tls",
+    kind: "flag",
+    group: "Encryption",
+    help: "Encrypt the TCP connection with TLS, 1.2 or newer. The client always verifies the server. Give it on both ends.",
+    usual: "encrypt the TCP connection",
+  },
+  {
+    name: "cert",
+    key: "cert",
+    kind: "text",
+    argument: "FILE",
+    group: "Encryption",
+    help: "This end's certificate, in PEM, followed by those between it and its authority. A server needs one.",
+  },
+  {
+    name: "key",
+    key: "key",
+    kind: "text",
+    argument: "FILE",
+    group: "Encryption",
+    help: "The certificate's private key, in PEM, without a passphrase.",
+  },
+  {
+    name: "ca",
+    key: "ca",
+    kind: "text",
+    argument: "FILE",
+    group: "Encryption",
+    role: "client",
+    help: "Trust servers vouched for by these authorities, in PEM. Default: the system's authorities.",
+  },
+  {
+    name: "pin",
+    key: "pin",
+    kind: "pin",
+    argument: "sha256:HASH",
+    group: "Encryption",
+    role: "client",
+    help: "Trust the server with this public key only, whatever its name and whoever vouches for it. The SHA-256 hash is in hexadecimal or base64.",
+  },
+  {
+    name: "sni",
+    key: "sni",
+    kind: "host",
+    argument: "NAME",
+    group: "Encryption",
+    role: "client",
+    help: "Ask the server for the certificate of this name, and verify that. Default: the name or address in -c.",
+  },
+  {
+    name: "client-ca",
+    key: "clientCa",
+    kind: "text",
+    argument: "FILE",
+    group: "Encryption",
+    role: "server",
+    help: "Serve only clients with a certificate that one of these authorities, in PEM, vouches for.",
+  },
+] as const satisfies readonly OptionSpec[];

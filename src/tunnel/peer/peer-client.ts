@@ -1,0 +1,145 @@
+/** The client's supply of streams: dials the server, and dials again, for as long as the tunnel lives. */
+
+import { TunnelError } from "../../errors.ts";
+import { type Endpoint, formatEndpoint } from "../../net/endpoint.ts";
+import { NetError, networkFailure } from "../../net/network.ts";
+import type { Dial, DialTarget } from "../../net/stream-port.ts";
+import { HUNG_UP } from "../../observe/events.ts";
+import type { Association } from "./stream-group.ts";
+import { RedialPause } from "../dial/redial-pause.ts";
+import { RedialPolicy, USEFUL_MS } from "../dial/backoff.ts";
+import type { ServerDirectory } from "../dial/server-list.ts";
+import type { StreamSupply, SupplyContext } from "./connector.ts";
+
+/** How long one address may take to answer. */
+const CONNECT_TIMEOUT_MS = 5000;
+
+export class StreamClient implements StreamSupply {
+  readonly listening: readonly Endpoint[] = [];
+  readonly #context: SupplyContext;
+  readonly #directory: ServerDirectory;
+  readonly #policy: RedialPolicy;
+  #association: Association | undefined;
+  #abandonDial: (() => void) | undefined;
+  #pause: RedialPause | undefined;
+  /** The last connection was up, and ended before it was useful. */
+  #hungUp = false;
+  #stopped = false;
+
+  constructor(context: SupplyContext, directory: ServerDirectory) {
+    this.#context = context;
+    this.#directory = directory;
+    this.#policy = new RedialPolicy(() => context.network.random());
+    this.#run().catch((defect) => {
+      context.onOver(defect);
+      throw defect;
+    });
+  }
+
+  get association(): Association | undefined {
+    return this.#association;
+  }
+
+  onWanted(): void {
+    this.#pause?.want();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#abandonDial?.();
+    this.#pause?.end();
+  }
+
+  async #run(): Promise<void> {
+    const { network, endsWithStream, events } = this.#context;
+    while (!this.#stopped) {
+      const failure = await this.#serve();
+      if (this.#stopped) return;
+      const { delayMs, settled } = this.#policy.onDown(network.clock.now());
+      if (endsWithStream)
+        return this.#context.onOver(
+          failure && new TunnelError("ERR_DIAL", failure.message, { cause: failure }),
+        );
+      if (failure !== undefined) {
+        const { code, message } = failure;
+        events.report({ type: "dial failed", to: this.#directory.name, code, message, retryInMs: delayMs });
+      }
+      if (!settled) this.#directory.moveOn();
+      await new Promise<void>((resolve) => {
+        this.#pause = new RedialPause(network.clock, delayMs, resolve);
+      });
+      this.#pause = undefined;
+    }
+  }
+
+  /** Dials the server's addresses one by one. Settles when its association has ended, or with why there was none. */
+  async #serve(): Promise<NetError | undefined> {
+    let failure: NetError | undefined;
+    try {
+      for (const address of await this.#directory.addresses()) {
+        if (this.#stopped) return undefined;
+        failure = await this.#serveAddress(address);
+        if (failure === undefined) return undefined;
+      }
+    } catch (error) {
+      failure = networkFailure(error);
+    }
+    return failure;
+  }
+
+  /** One try: all the streams of a pair at once. Settles when the association has ended, or with why it never was. */
+  #serveAddress(first: DialTarget): Promise<NetError | undefined> {
+    const { network, events, streams, endsWithStream } = this.#context;
+    return new Promise((resolve, reject) => {
+      let upAt: number | undefined;
+      const giveUp = (failure: unknown) => {
+        this.#abandonDial = undefined;
+        timer.cancel();
+        for (const dial of dials) dial.cancel();
+        if (failure instanceof NetError) resolve(failure);
+        else reject(failure);
+        association.end("pair lost");
+      };
+      const association = this.#context.associate({
+        onUp: ([stream]) => {
+          timer.cancel();
+          this.#abandonDial = undefined;
+          upAt = network.clock.now();
+          this.#policy.onUp(upAt);
+          if (stream) events.report({ type: "connected", local: stream.local, remote: first });
+        },
+        onEnded: (reason, code) => {
+          this.#association = undefined;
+          if (upAt === undefined)
+            return giveUp(new NetError(code ?? "ECONNRESET", `${formatEndpoint(first)} hung up: ${reason}`));
+          events.report({ type: "disconnected", remote: first, reason, code }, this.#hungUp);
+          const useful = association.heard || network.clock.now() - upAt >= USEFUL_MS;
+          this.#hungUp = !useful;
+          if (useful) events.forget("dial failed");
+          if (useful || endsWithStream) return resolve(undefined);
+          resolve(new NetError(HUNG_UP, hungUp(first, code ?? reason)));
+        },
+      });
+      this.#association = association;
+      const late = () => {
+        if (dials.every(({ answered }) => answered)) return;
+        giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(first)} does not answer`));
+      };
+      const timer = network.clock.after(CONNECT_TIMEOUT_MS, late);
+      this.#abandonDial = () => giveUp(new NetError("ECANCELED", "the tunnel is being closed"));
+      const dials: Dial[] = Array.from({ length: streams }, (_, index) => {
+        const dial = network.dial({ ...first, port: first.port + index });
+        dial.stream.then((stream) => association.add(index, stream)).catch(giveUp);
+        return dial;
+      });
+    });
+  }
+}
+
+/** Names the possible causes of a connection that ended at once: only the server knows which it was. */
+function hungUp(server: Endpoint, reason: string): string {
+  return (
+    `${formatEndpoint(server)} accepted the connection and ended it before it sent anything (${reason}): it may have been ` +
+    "stopped, serve another client, not allow this address, require TLS, a secret, -p or -r, or be another program"
+  );
+}

@@ -1,0 +1,190 @@
+/**
+ * Peer mode, the original's: one peer, one UDP port bound for good, one link (two in RTP mode), and streams that come
+ * and go.
+ */
+
+import { OptionsError } from "../../errors.ts";
+import { FrameQueue } from "../../framing/frame-queue.ts";
+import type { Endpoint } from "../../net/endpoint.ts";
+import { sum } from "../../observe/stats.ts";
+import { authenticates } from "../../options/rules.ts";
+import { isGuarded } from "../../options/settings.ts";
+import { Association, type AssociationEvents } from "./stream-group.ts";
+import { written } from "../closing.ts";
+import { failAs } from "../fail-as.ts";
+import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
+import { Link } from "../../link/link.ts";
+import { listeningAddresses, ownAddresses } from "../own-addresses.ts";
+import { PeerDatagrams } from "./udp-ingress.ts";
+import { refuseUnfit, withZone } from "./peer-target.ts";
+import { RunningTunnel } from "../running-tunnel.ts";
+import { SendWatch } from "../../link/send-watch.ts";
+import { SendWindow } from "../../link/send-window.ts";
+import { ServerDirectory } from "../dial/server-list.ts";
+import { ServerDoorkeeper } from "../access/accept-policy.ts";
+import { StreamClient } from "./peer-client.ts";
+import { StreamServer } from "./peer-server.ts";
+import type { StreamSupply, SupplyContext } from "./connector.ts";
+import { Target } from "../target/target.ts";
+
+const QUEUE_FRAMES_MAX = 65_536;
+
+export class PeerTunnel extends RunningTunnel implements SupplyContext {
+  readonly streams = this.settings.rtp ? 2 : 1;
+  readonly endsWithStream = this.settings.once;
+  readonly authenticates = authenticates(this.settings);
+  protected readonly links: Link[] = [];
+  readonly sessions = 0;
+  readonly #datagrams: PeerDatagrams[] = [];
+  /** Those whose streams are not gone yet. */
+  readonly #associations = new Set<Association>();
+  #target: Target | undefined;
+  /** In RTP mode it watches both targets, which are on one host. */
+  readonly #sendWatch = new SendWatch(
+    this.network.clock,
+    this.events,
+    () => this.#datagrams[0]?.target ?? (this.#target as Target).endpoint,
+  );
+  #interfaceWatch: InterfaceWatch | undefined;
+  #supply: StreamSupply | undefined;
+
+  async open(): Promise<void> {
+    const { family, listen, connect, allow, bind } = this.settings;
+    const listening = listen && (await listeningAddresses(this.network, listen.address, family));
+    const own = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
+    const found = await this.#findTarget(own);
+    this.#target = found;
+    try {
+      refuseUnfit(this.settings, found.address);
+      for (let index = 0; index < this.streams; index++) this.#openLink(found, index, own);
+    } catch (error) {
+      this.#closeDatagrams();
+      if (error instanceof OptionsError) throw error;
+      failAs("ERR_UDP_BIND")(error);
+    }
+    found.onChange(() => {
+      for (const datagrams of this.#datagrams) datagrams.retarget();
+    });
+    try {
+      this.#supply =
+        listening !== undefined
+          ? new StreamServer(
+              this,
+              { addresses: listening, port: listen?.port ?? 0 },
+              new ServerDoorkeeper(this.counters, this.events, allow),
+            )
+          : new StreamClient(this, new ServerDirectory(this.network, this.events, connect, family));
+    } catch (error) {
+      this.#closeDatagrams();
+      failAs("ERR_LISTEN")(error);
+    }
+    this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
+    this.#watchInterface();
+  }
+
+  get tcp(): readonly Endpoint[] {
+    return this.#supply?.listening ?? [];
+  }
+
+  get udp(): readonly Endpoint[] {
+    return this.#datagrams.flatMap((datagrams) => datagrams.local);
+  }
+
+  protected kernelDrops(): number | undefined {
+    return sum(...this.#datagrams.map((datagrams) => datagrams.kernelDrops()));
+  }
+
+  protected sendFailure(): string | undefined {
+    return this.#sendWatch.failure;
+  }
+
+  protected progress(): "connected" | "listening" | "connecting" {
+    if (this.#supply?.association?.complete) return "connected";
+    return this.settings.role === "server" ? "listening" : "connecting";
+  }
+
+  associate(events: AssociationEvents): Association {
+    const association = new Association(this.links, this.network.clock, {
+      onUp: (streams) => {
+        this.counters.connects++;
+        this.#target?.refresh();
+        events.onUp(streams);
+      },
+      onEnded: (reason, code) => events.onEnded(reason, code),
+    });
+    this.#associations.add(association);
+    void association.gone.then(() => this.#associations.delete(association));
+    return association;
+  }
+
+  #watchInterface(): void {
+    const find = interfaceFinder(this.network, this.settings, this.#firstTarget);
+    if (find === undefined) return;
+    const { clock } = this.network;
+    const renew = () => this.#datagrams.forEach((datagrams) => void datagrams.reopen());
+    this.#interfaceWatch = new InterfaceWatch({ clock, events: this.events, find, renew });
+  }
+
+  get #firstTarget(): Endpoint {
+    return (this.#datagrams[0] as PeerDatagrams).target;
+  }
+
+  #findTarget(from: readonly string[] | undefined): Promise<Target> {
+    const { network, events, counters } = this;
+    const { family, target } = this.settings;
+    return Target.find({ network, events, counters, ...target, family, from }).catch(failAs("ERR_RESOLVE"));
+  }
+
+  #openLink(target: Target, portOffset: number, own: readonly string[] | undefined): void {
+    const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.settings;
+    const link = new Link({
+      clock: this.network.clock,
+      counters: this.counters,
+      queue: new FrameQueue({ bytesMax: queueBytesMax, framesMax: QUEUE_FRAMES_MAX }),
+      maxDelayMs: maxDelayMs || Infinity,
+      window: new SendWindow(unsentBytesMax, inFlight === "auto"),
+      deadAfterMs,
+      agesWithoutStream: true,
+      onWanted: () => this.#supply?.onWanted(),
+      trace: this.trace && ((stream, bytes) => this.trace?.("inbound", stream.remote, bytes)),
+      sendWatch: this.#sendWatch,
+    });
+    if (this.streams > 1) link.bar("no pair");
+    this.links.push(link);
+    this.#datagrams.push(
+      new PeerDatagrams({
+        network: this.network,
+        link,
+        counters: this.counters,
+        events: this.events,
+        settings: this.settings,
+        sendWatch: this.#sendWatch,
+        target,
+        portOffset,
+        reach: (address) => withZone(this.network, this.settings, address),
+        own,
+        trace: this.trace && ((source, bytes) => this.trace?.("outbound", source, bytes)),
+      }),
+    );
+  }
+
+  /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
+  protected async finish(deadline: number): Promise<void> {
+    this.#interfaceWatch?.stop();
+    for (const datagrams of this.#datagrams) datagrams.stop();
+    for (const link of this.links) link.stop();
+    this.#supply?.stop();
+    const { clock } = this.network;
+    const writing = () => this.#supply?.association?.complete === true && this.held.outbound > 0;
+    await written(clock, writing, deadline);
+    this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
+    await Promise.all([...this.#associations].map(({ gone }) => gone));
+    for (const link of this.links) link.dropHeld("closing");
+    this.#closeDatagrams();
+  }
+
+  #closeDatagrams(): void {
+    this.#target?.stop();
+    for (const datagrams of this.#datagrams) datagrams.close();
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The streams of one peer: one, or in RTP mode two, which relay only while both are up and end together.
+ */
+
+import type { Clock } from "../../net/clock.ts";
+import { retire } from "../../net/close-stream.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { DisconnectReason } from "../../observe/events.ts";
+import type { Link, StreamEnd } from "../../link/link.ts";
+
+/** A peer that closes gets this long to take our FIN, before it is cut off. */
+const FAREWELL_MS = 1000;
+
+export interface AssociationEvents {
+  /** Every link has its stream: relaying begins. */
+  onUp(streams: readonly StreamPort[]): void;
+  /** The first stream ended, and with it all. Called once, also when it was never up. */
+  onEnded(reason: DisconnectReason, code: string | undefined): void;
+}
+
+export class Association {
+  /** Settles when it has ended and its streams are gone. */
+  readonly gone: Promise<void>;
+  readonly #links: readonly Link[];
+  readonly #clock: Clock;
+  readonly #events: AssociationEvents;
+  readonly #streams: (StreamPort | undefined)[];
+  readonly #settleGone: () => void;
+  #ended = false;
+
+  constructor(links: readonly Link[], clock: Clock, events: AssociationEvents) {
+    this.#links = links;
+    this.#clock = clock;
+    this.#events = events;
+    this.#streams = links.map(() => undefined);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
+    this.#settleGone = resolve;
+  }
+
+  /** Whether every link has its stream. */
+  get complete(): boolean {
+    return this.#streams.every((stream) => stream !== undefined);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether a whole frame has come from the peer. */
+  get heard(): boolean {
+    return this.#links.some((link, index) => this.#streams[index] !== undefined && link.heard);
+  }
+
+  has(index: number): boolean {
+    return this.#streams[index] !== undefined;
+  }
+
+  /** Makes the kernel probe the silent peer every second, or as seldom as usual. */
+  probeOften(often: boolean): void {
+    for (const stream of this.#streams) stream?.probeOften(often);
+  }
+
+  /**
+   * The longest time for which the peer's kernel has acknowledged nothing on one of the streams; undefined when
+   * unknown.
+   */
+  get silentMs(): number | undefined {
+    const silences = this.#streams.map((stream) => stream?.gauge()?.lastAckMs);
+    return silences.reduce((most, ms) => (ms === undefined ? most : Math.max(ms, most ?? 0)), undefined);
+  }
+
+  /** Gives link `index` its stream. To be called in the turn in which the stream came up. */
+  add(index: number, stream: StreamPort): void {
+    if (this.#ended) return stream.terminate();
+    this.#streams[index] = stream;
+    // Before the stream is attached: it may bring frames at once.
+    if (this.complete) for (const link of this.#links) link.unbar();
+    (this.#links[index] as Link).attach(stream, (end) => this.#streamEnded(stream, end));
+    if (this.complete && !this.#ended) this.#events.onUp(this.#streams as StreamPort[]);
+  }
+
+  /** Ends every stream gracefully: what they have taken still arrives. */
+  end(reason: DisconnectReason, timeoutMs = FAREWELL_MS): void {
+    this.#finish(reason, undefined, undefined, timeoutMs);
+  }
+
+  #streamEnded(stream: StreamPort, end: StreamEnd): void {
+    const reason = reasonOf(end);
+    const gone = end.by === "error" ? stream : undefined;
+    this.#finish(reason, end.by === "error" ? end.code : undefined, gone, FAREWELL_MS);
+  }
+
+  /** @param gone the stream that is already closed, if any. */
+  #finish(
+    reason: DisconnectReason,
+    code: string | undefined,
+    gone: StreamPort | undefined,
+    timeoutMs: number,
+  ): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const farewells: Promise<void>[] = [];
+    for (const [index, link] of this.#links.entries()) {
+      const stream = this.#streams[index];
+      const late = stream === undefined ? undefined : link.detach();
+      if (stream !== undefined && late !== undefined && stream !== gone) {
+        farewells.push(retire(stream, late, this.#clock, timeoutMs));
+      }
+      if (this.#links.length > 1) link.bar("no pair");
+    }
+    this.#events.onEnded(reason, code);
+    void Promise.all(farewells).then(this.#settleGone);
+  }
+}
+
+/** Why a connection ended, as it is told. */
+export function reasonOf(end: StreamEnd): DisconnectReason {
+  if (end.by === "peer") return "closed by peer";
+  return end.by === "stall" ? "stalled" : "connection lost";
+}

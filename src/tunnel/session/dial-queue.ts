@@ -1,0 +1,240 @@
+/**
+ * Dials for the sessions of a per-source client. While the server answers, each session gets its dial, at most
+ * DIALS_MAX at a time. When it does not, one dial at a time probes whether it is back, so that thousands of sessions do
+ * not all dial.
+ *
+ * A server can also accept connections and hang up: a balancer without a server behind it, a limit, an end without
+ * `-p`. So the first connection is on trial, and the other sessions wait until the peer's first frame has come, or for
+ * a moment, because traffic may go one way. For the pauses and the log only a frame, or a long life, counts as success.
+ */
+
+import type { Timer } from "../../net/clock.ts";
+import { NetError, type Network, networkFailure } from "../../net/network.ts";
+import type { DialTarget, StreamPort } from "../../net/stream-port.ts";
+import type { EventSource } from "../../observe/events.ts";
+import { RedialPause } from "../dial/redial-pause.ts";
+import { RedialPolicy } from "../dial/backoff.ts";
+import type { ServerDirectory } from "../dial/server-list.ts";
+import { discard } from "./session.ts";
+
+const CONNECT_TIMEOUT_MS = 5000;
+/** Dials under way at once. */
+const DIALS_MAX = 64;
+/** How long the first connection is on trial: twice as long after each hang-up, up to the longest. */
+const TRIAL_MS = 300;
+const TRIAL_LONGEST_MS = 5000;
+/** After this many hang-ups in a row a server that is past its trial is on trial again. */
+const HANG_UPS_MAX = 3;
+
+/** Somebody who needs a stream. */
+export interface StreamSeeker {
+  /** Whether the stream is still wanted. */
+  readonly seeking: boolean;
+  /** To be called in the turn in which the stream came up. */
+  onStream(stream: StreamPort): void;
+}
+
+export class SessionDialler {
+  readonly #network: Network;
+  readonly #events: EventSource;
+  readonly #directory: ServerDirectory;
+  readonly #policy: RedialPolicy;
+  readonly #waiting = new Set<StreamSeeker>();
+  /** Gives up one dial under way. */
+  readonly #cancels = new Set<() => void>();
+  /** Where the server answered last; undefined while it does not answer. */
+  #server: DialTarget | undefined;
+  #probing = false;
+  /** Runs while the server has accepted one connection that is still on trial. */
+  #trial: Timer | undefined;
+  #trialMs = TRIAL_MS;
+  #pause: RedialPause | undefined;
+  #stopped = false;
+  #answered = true;
+
+  constructor(network: Network, events: EventSource, directory: ServerDirectory) {
+    this.#network = network;
+    this.#events = events;
+    this.#directory = directory;
+    this.#policy = new RedialPolicy(() => network.random());
+  }
+
+  /** Finds this seeker a stream, in its turn. */
+  want(seeker: StreamSeeker): void {
+    if (this.#stopped) return;
+    this.#waiting.add(seeker);
+    this.#proceed();
+    this.hurry();
+  }
+
+  /** Makes the wait for a server that is gone short, because somebody has something to send. */
+  hurry(): void {
+    this.#pause?.want();
+  }
+
+  /** A connection has been useful. */
+  onUseful(): void {
+    this.#policy.reset();
+    this.#trialMs = TRIAL_MS;
+    this.#events.forget("dial failed");
+    if (this.#trial !== undefined) this.#endTrial();
+  }
+
+  /**
+   * The server has accepted a connection and ended it before it sent anything. Other connections would fare no better
+   * now.
+   *
+   * @param inARow how many times that has happened since a connection was useful. One session of many may have been
+   *   idle.
+   */
+  onHungUp(inARow: number): void {
+    if (this.#stopped || this.#pause !== undefined) return;
+    if (this.#trial === undefined && inARow < HANG_UPS_MAX) return;
+    if (this.#trial !== undefined) this.#answered = false;
+    this.#trial?.cancel();
+    this.#trial = undefined;
+    this.#trialMs = Math.min(TRIAL_LONGEST_MS, 2 * this.#trialMs);
+    this.#server = undefined;
+    this.#directory.moveOn();
+    this.#wait();
+  }
+
+  /** This seeker wants no stream any more. */
+  forget(seeker: StreamSeeker): void {
+    this.#waiting.delete(seeker);
+  }
+
+  /** Whether the server answered when it was last dialled; true before the first time. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#pause?.cancel();
+    this.#trial?.cancel();
+    for (const cancel of this.#cancels) cancel();
+  }
+
+  #proceed(): void {
+    if (this.#stopped || this.#pause !== undefined || this.#trial !== undefined || this.#probing) return;
+    if (this.#server === undefined) {
+      if (this.#waiting.size > 0) void this.#probe();
+      return;
+    }
+    for (const seeker of this.#waiting) {
+      if (this.#cancels.size >= DIALS_MAX) return;
+      this.#waiting.delete(seeker);
+      void this.#dialFor(seeker, this.#server);
+    }
+  }
+
+  async #dialFor(seeker: StreamSeeker, server: DialTarget): Promise<void> {
+    const failure = await this.#connect(server, (stream) => this.#hand(stream, seeker));
+    if (failure !== undefined) {
+      if (seeker.seeking) this.#waiting.add(seeker);
+      if (this.#server === server) this.#server = undefined;
+    }
+    this.#proceed();
+  }
+
+  /** Looks for a server that answers; the first session that waits gets the connection. */
+  async #probe(): Promise<void> {
+    this.#probing = true;
+    let failure: NetError | undefined;
+    try {
+      for (const server of await this.#directory.addresses()) {
+        if (this.#stopped) return;
+        failure = await this.#connect(server, (stream) => {
+          const [first] = this.#waiting;
+          if (first !== undefined) this.#waiting.delete(first);
+          this.#beginTrial(server, first?.seeking === true);
+          this.#hand(stream, first);
+        });
+        if (failure === undefined) break;
+      }
+    } catch (error) {
+      failure = networkFailure(error);
+    } finally {
+      this.#probing = false;
+    }
+    if (this.#stopped) return;
+    if (failure !== undefined) {
+      this.#answered = false;
+      this.#report(failure, this.#wait());
+      this.#directory.moveOn();
+    }
+    this.#proceed();
+  }
+
+  /** The server has accepted a connection. @param used whether a session takes it, so that it can be useful. */
+  #beginTrial(server: DialTarget, used: boolean): void {
+    this.#server = server;
+    if (used) this.#trial = this.#network.clock.after(this.#trialMs, () => this.#endTrial());
+    else this.#answered = true;
+  }
+
+  #endTrial(): void {
+    this.#trial?.cancel();
+    this.#trial = undefined;
+    this.#answered = true;
+    this.#proceed();
+  }
+
+  #hand(stream: StreamPort, seeker: StreamSeeker | undefined): void {
+    if (seeker?.seeking && !this.#stopped) seeker.onStream(stream);
+    else discard(stream);
+  }
+
+  /** @returns undefined when it succeeded. Rejects with any error but a failure of the network. */
+  #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
+    const dial = this.#network.dial(to);
+    return new Promise((resolve, reject) => {
+      const release = () => {
+        timer.cancel();
+        this.#cancels.delete(cancel);
+      };
+      const settle = (failure: NetError | undefined) => {
+        release();
+        resolve(failure);
+      };
+      const cancel = () => {
+        dial.cancel();
+        settle(new NetError("ECANCELED", "the dial was given up"));
+      };
+      const timer = this.#network.clock.after(CONNECT_TIMEOUT_MS, () => {
+        if (dial.answered) return;
+        dial.cancel();
+        settle(new NetError("ETIMEDOUT", `${this.#directory.name} does not answer`));
+      });
+      this.#cancels.add(cancel);
+      dial.stream
+        .then((stream) => {
+          release();
+          onStream(stream);
+          resolve(undefined);
+        })
+        .catch((error: unknown) => {
+          release();
+          if (error instanceof NetError) resolve(error);
+          else reject(error);
+        });
+    });
+  }
+
+  /** @returns the length of the pause. */
+  #wait(): number {
+    const { clock } = this.#network;
+    const { delayMs } = this.#policy.onDown(clock.now());
+    this.#pause?.cancel(); // a hang-up may have begun a pause while a dial was under way
+    this.#pause = new RedialPause(clock, delayMs, () => {
+      this.#pause = undefined;
+      this.#proceed();
+    });
+    return delayMs;
+  }
+
+  #report({ code, message }: NetError, retryInMs: number): void {
+    this.#events.report({ type: "dial failed", to: this.#directory.name, code, message, retryInMs });
+  }
+}

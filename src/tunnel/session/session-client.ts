@@ -1,0 +1,189 @@
+/**
+ * Per-source mode at the client: listens on UDP, and gives every source a link and a TCP connection of its own. What
+ * comes back on it goes to that source alone.
+ */
+
+import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
+import { type Endpoint, unmapped } from "../../net/endpoint.ts";
+import type { DisconnectReason, EventSource } from "../../observe/events.ts";
+import { sum } from "../../observe/stats.ts";
+import { AddressFilter } from "../access/address-filter.ts";
+import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
+import { addressesBehind, openAtEach } from "../own-addresses.ts";
+import { SendWatch } from "../../link/send-watch.ts";
+import { ServerDirectory } from "../dial/server-list.ts";
+import type { SessionContext, SessionKeeper } from "./session.ts";
+import { SessionDialler } from "./dial-queue.ts";
+import { SessionTable } from "../access/connection-table.ts";
+import { SourceMap } from "./source-map.ts";
+import type { Trace } from "../tunnel.ts";
+
+/** This many connections in a row that end without an answer make the other end suspicious. */
+const UNREAD_MAX = 3;
+
+/** A local address to listen on. Answers leave from it, so each socket has sessions of its own. */
+interface ListeningPort {
+  readonly port: DatagramPort;
+  readonly bySource: SourceMap<ClientSession>;
+}
+
+export class SessionClient implements SessionKeeper, ClientSessionEvents {
+  readonly sessions: SessionTable<ClientSession>;
+  readonly listening: readonly Endpoint[] = [];
+  readonly #context: SessionContext;
+  readonly #events: EventSource;
+  readonly #trace: Trace | undefined;
+  readonly #allowed: AddressFilter | undefined;
+  readonly #directory: ServerDirectory;
+  readonly #dialler: SessionDialler;
+  readonly #ports: ListeningPort[] = [];
+  #unread = 0;
+  #stopped = false;
+
+  /**
+   * @param addresses the local addresses to listen on, all with this port; at least one.
+   * @throws NetError when they cannot be bound.
+   */
+  constructor(
+    context: SessionContext,
+    events: EventSource,
+    { addresses, port }: { addresses: readonly string[]; port: number },
+    sessionsMax: number,
+    trace: Trace | undefined,
+  ) {
+    const { network, settings } = context;
+    this.#context = context;
+    this.#events = events;
+    this.#trace = trace;
+    this.#allowed = settings.from.length > 0 ? new AddressFilter(settings.from) : undefined;
+    this.sessions = new SessionTable(sessionsMax);
+    this.#directory = new ServerDirectory(network, events, settings.connect, settings.family);
+    this.#dialler = new SessionDialler(network, events, this.#directory);
+    openAtEach(addresses, port, (...at) => this.#listen(...at), events);
+  }
+
+  get udp(): readonly Endpoint[] {
+    return this.#ports.map(({ port }) => port.local);
+  }
+
+  get ready(): Promise<unknown> {
+    return Promise.all(this.#ports.map(({ port }) => port.ready));
+  }
+
+  get serves(): boolean {
+    return this.#dialler.answered;
+  }
+
+  sendFailure(): undefined {} // there are many targets: the failure of one is not the tunnel's
+
+  kernelDrops(): number | undefined {
+    return sum(...this.#ports.map(({ port }) => port.kernelDrops()));
+  }
+
+  onSeek(session: ClientSession): void {
+    this.#dialler.want(session);
+  }
+
+  onWaiting(): void {
+    this.#dialler.hurry();
+  }
+
+  onHeard(): void {
+    this.#unread = 0;
+    this.#dialler.onUseful();
+  }
+
+  onStreamEnd(
+    session: ClientSession,
+    reason: DisconnectReason,
+    code: string | undefined,
+    unread: boolean,
+  ): void {
+    const { source } = session;
+    this.#unread = unread ? this.#unread + 1 : 0;
+    const again = this.#unread > UNREAD_MAX;
+    this.#events.report({ type: "session disconnected", source, reason, code }, again);
+    if (this.#unread === UNREAD_MAX) {
+      this.#events.report({ type: "peer lacks sessions", server: this.#directory.name });
+    }
+    if (unread) this.#dialler.onHungUp(this.#unread);
+    else this.#dialler.onUseful();
+  }
+
+  /** Ends a session; its source gets a new one when it sends again. */
+  end(session: ClientSession, reason: DisconnectReason): void {
+    const { source } = session;
+    if (!this.sessions.delete(session)) return;
+    for (const { bySource } of this.#ports) {
+      if (bySource.get(source.address, source.port) === session) bySource.delete(source.address, source.port);
+    }
+    this.#dialler.forget(session);
+    this.#events.report({ type: "session closed", source, reason, sessions: this.sessions.size });
+    session.end(reason);
+  }
+
+  /** Takes no more datagrams in, and dials no more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#dialler.stop();
+  }
+
+  close(): void {
+    this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
+    for (const { port } of this.#ports) port.close();
+  }
+
+  #listen(address: string, port: number): DatagramPort {
+    const { network, counters, settings } = this.#context;
+    const bySource = new SourceMap<ClientSession>();
+    const receiver: DatagramReceiver = {
+      // Finds or makes the source's session: the only look-up for a datagram.
+      onDatagram: (payload, port, address, local) => {
+        this.#trace?.("outbound", { address, port }, payload.length);
+        if (this.#stopped) return counters.outbound.refuse(payload, "closing");
+        const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, at);
+        session?.onDatagram(payload, local);
+      },
+      onError: (code) => {
+        if (code === "ECONNREFUSED") counters.refusals++;
+        else counters.socketErrors++;
+      },
+    };
+    const options = { bind: { address, port }, reportLocal: true };
+    const at = { port: network.openDatagramPort(options, receiver), bySource };
+    this.#ports.push(at);
+    const addresses = at.port.reportsLocal ? [] : addressesBehind(address, network, settings.family);
+    if (addresses.length > 1)
+      this.#events.report({
+        type: "local address unknown",
+        udp: { address, port: at.port.local.port },
+        addresses,
+      });
+    return at.port;
+  }
+
+  #admit(payload: Uint8Array, source: Endpoint, at: ListeningPort): ClientSession | undefined {
+    const { counters, network, settings } = this.#context;
+    const { address, port } = source;
+    if (this.#allowed?.allows(address) === false) {
+      if (this.#events.isDue("wrong source")) {
+        const source = { address: unmapped(address), port };
+        this.#events.report({ type: "wrong source", source, expected: settings.from });
+      }
+      return void counters.outbound.refuse(payload, "wrong source");
+    }
+    const { room, evict } = this.sessions.makeRoom(network.clock.now());
+    if (!room) {
+      if (this.#events.isDue("session refused"))
+        this.#events.report({ type: "session refused", source, sessions: this.sessions.size });
+      return void counters.outbound.refuse(payload, "session limit");
+    }
+    if (evict !== undefined) this.end(evict, "evicted");
+    const sendWatch = new SendWatch(network.clock, this.#events, () => source);
+    const session = new ClientSession(this.#context, source, at.port, this, sendWatch, this.#trace);
+    this.sessions.add(session);
+    at.bySource.set(address, port, session);
+    this.#events.report({ type: "session opened", source, sessions: this.sessions.size });
+    return session;
+  }
+}

@@ -1,0 +1,137 @@
+/** Per-source mode: many sessions, one link each. The two ends differ in how a session comes to be; the rest is here. */
+
+import type { Timer } from "../../net/clock.ts";
+import type { Endpoint } from "../../net/endpoint.ts";
+import { isGuarded } from "../../options/settings.ts";
+import { written } from "../closing.ts";
+import { failAs } from "../fail-as.ts";
+import { Farewells } from "../../net/draining-streams.ts";
+import type { Link } from "../../link/link.ts";
+import { MemoryBudget } from "../../link/memory-budget.ts";
+import { listeningAddresses, ownAddresses } from "../own-addresses.ts";
+import { RunningTunnel } from "../running-tunnel.ts";
+import type { SessionContext, SessionKeeper } from "./session.ts";
+import { SessionClient } from "./session-client.ts";
+import { SessionServer } from "./session-server.ts";
+import { Target } from "../target/target.ts";
+
+/** How often idle sessions are looked for, at most. */
+const SWEEP_MS = 1000;
+/** A session idle for this long gives back the memory its queue had grown by. */
+const SHRINK_IDLE_MS = 5000;
+/** All queues together hold this many times what one may hold. */
+const BUDGET_QUEUES = 16;
+/** Descriptors kept for other use: connections that are being closed or rejected, and those to `--metrics`. */
+const DESCRIPTORS_RESERVED = 256;
+
+export class SessionTunnel extends RunningTunnel implements SessionContext {
+  readonly budget = new MemoryBudget(this.settings.queueBytesMax * BUDGET_QUEUES);
+  readonly farewells = new Farewells(this.network.clock);
+  #end: SessionKeeper | undefined;
+  #sweep: Timer | undefined;
+
+  async open(): Promise<void> {
+    const { role } = this.settings;
+    const openEnd = role === "client" ? await this.#client() : await this.#server();
+    try {
+      this.#end = openEnd(this.#sessionsMax());
+    } catch (error) {
+      failAs(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
+    }
+    await this.#end?.ready;
+    this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
+    this.#scheduleSweep();
+  }
+
+  get tcp(): readonly Endpoint[] {
+    return this.#end?.listening ?? [];
+  }
+
+  get udp(): readonly Endpoint[] {
+    return this.#end?.udp ?? [];
+  }
+
+  get sessions(): number {
+    return this.#end?.sessions.size ?? 0;
+  }
+
+  protected get links(): Link[] {
+    return [...(this.#end?.sessions ?? [])].map(({ link }) => link);
+  }
+
+  protected kernelDrops(): number | undefined {
+    return this.#end?.kernelDrops();
+  }
+
+  protected sendFailure(): string | undefined {
+    return this.#end?.sendFailure();
+  }
+
+  protected progress(streams: number): "connected" | "listening" | "connecting" {
+    if (streams > 0) return "connected";
+    return this.#end?.serves ? "listening" : "connecting";
+  }
+
+  async #client(): Promise<(max: number) => SessionKeeper> {
+    const { target, family, bind = target.host, bindPort: port = target.port } = this.settings;
+    const addresses = await ownAddresses(this.network, bind, family);
+    return (max) => new SessionClient(this, this.events, { addresses, port }, max, this.trace);
+  }
+
+  async #server(): Promise<(max: number) => SessionKeeper> {
+    const { target, family, listen, bind } = this.settings;
+    const addresses = await listeningAddresses(this.network, listen?.address, family);
+    const from = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
+    const { network, events, counters } = this;
+    const about = { network, events, counters, ...target, family, from };
+    const found = await Target.find(about).catch(failAs("ERR_RESOLVE"));
+    const places = { addresses, port: listen?.port ?? 0 };
+    return (max) => {
+      try {
+        return new SessionServer(this, this.events, found, places, max, this.trace);
+      } catch (error) {
+        found.stop();
+        throw error;
+      }
+    };
+  }
+
+  /** What the limit of open files allows: Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that. */
+  #sessionsMax(): number {
+    const { maxSessions: wanted, role } = this.settings;
+    const limit = this.network.descriptorLimit();
+    const each = role === "server" ? 2 : 1;
+    const sessions = Math.max(1, Math.floor((limit - Math.min(DESCRIPTORS_RESERVED, limit / 2)) / each));
+    if (sessions >= wanted) return wanted;
+    this.events.report({ type: "few descriptors", sessions, wanted, limit });
+    return sessions;
+  }
+
+  /** One timer for all sessions: ends those that have been idle too long, and takes back memory from the others. */
+  #scheduleSweep(): void {
+    this.#sweep = this.network.clock.after(SWEEP_MS, () => {
+      this.#scheduleSweep(); // first: an event of a session's end may end the tunnel
+      const now = this.network.clock.now();
+      const end = this.#end;
+      if (end === undefined) return;
+      for (const session of [...end.sessions]) {
+        const idleMs = now - session.activeAt;
+        if (idleMs > session.idleLimitMs) end.end(session, "idle");
+        else if (idleMs > SHRINK_IDLE_MS) session.shrink();
+      }
+    });
+  }
+
+  protected async finish(deadline: number): Promise<void> {
+    this.#sweep?.cancel();
+    const end = this.#end;
+    if (end === undefined) return;
+    end.stop();
+    for (const { link } of end.sessions) link.stop();
+    const writing = () => [...end.sessions].some((session) => session.writing);
+    await written(this.network.clock, writing, deadline);
+    for (const session of [...end.sessions]) end.end(session, "closing");
+    end.close();
+    await this.farewells.over();
+  }
+}

@@ -1,0 +1,93 @@
+/** A session of per-source mode: one link, for one UDP source at the client and one TCP connection at the server. */
+
+import { FrameQueue } from "../../framing/frame-queue.ts";
+import type { Endpoint } from "../../net/endpoint.ts";
+import type { Network } from "../../net/network.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { Counters } from "../../observe/counters.ts";
+import type { DisconnectReason } from "../../observe/events.ts";
+import type { Settings } from "../../options/settings.ts";
+import type { Farewells } from "../../net/draining-streams.ts";
+import { Link, type LinkOptions } from "../../link/link.ts";
+import type { MemoryBudget } from "../../link/memory-budget.ts";
+import { SendWindow } from "../../link/send-window.ts";
+
+/** A session's ring to begin with; most sessions never need more at a time. */
+const RING_BYTES_INITIAL = 2048;
+const FRAMES_MAX = 16_384;
+
+/** What the sessions of one tunnel share. */
+export interface SessionContext {
+  readonly network: Network;
+  readonly settings: Settings;
+  readonly counters: Counters;
+  readonly budget: MemoryBudget;
+  readonly farewells: Farewells;
+}
+
+/** The link of a session. Its queue grows when it must; what waits for the dial does not age. */
+export function sessionLink(
+  context: SessionContext,
+  hooks: Pick<LinkOptions, "onWanted" | "onHeard" | "openSender" | "trace" | "sendWatch">,
+): Link {
+  const { settings, network, counters, budget } = context;
+  const { queueBytesMax: bytesMax, maxDelayMs } = settings;
+  return new Link({
+    clock: network.clock,
+    counters,
+    budget,
+    chunkBudget: budget,
+    queue: new FrameQueue({ bytesMax, framesMax: FRAMES_MAX, bytesInitial: RING_BYTES_INITIAL }),
+    maxDelayMs: maxDelayMs || Infinity,
+    window: new SendWindow(settings.unsentBytesMax, settings.inFlight === "auto"),
+    deadAfterMs: settings.deadAfterMs,
+    agesWithoutStream: false,
+    ...hooks,
+  });
+}
+
+/** Anything that can be idle. */
+export interface Idler {
+  /** When a datagram last passed, either way. */
+  readonly activeAt: number;
+}
+
+/** A session, as the tunnel that holds it sees it. */
+export interface Session extends Idler {
+  /** Idle for longer than this, it is to be ended; Infinity for never. */
+  readonly idleLimitMs: number;
+  readonly link: Link;
+  /** Whether datagrams wait that a stream is taking. */
+  readonly writing: boolean;
+  /** Gives back memory that is not needed while nothing happens. */
+  shrink(): void;
+}
+
+/** One end's way of having sessions. */
+export interface SessionKeeper {
+  readonly sessions: Iterable<Session> & { readonly size: number };
+  /** The TCP ports listened on. */
+  readonly listening: readonly Endpoint[];
+  /** The UDP ports listened on. */
+  readonly udp: readonly Endpoint[];
+  /** Settles when its sockets are ready; never rejects. */
+  readonly ready: Promise<unknown>;
+  /** Whether whoever comes is served, as far as is known. */
+  readonly serves: boolean;
+  /** Datagrams the kernel dropped at the UDP sockets there are now; undefined when it does not say. */
+  kernelDrops(): number | undefined;
+  /** See `TunnelStats`. */
+  sendFailure(): string | undefined;
+  /** Ends a session; its stream, if it has one, takes its leave. */
+  end(session: Session, reason: DisconnectReason): void;
+  /** Has no new sessions. */
+  stop(): void;
+  /** Lets go of the port. */
+  close(): void;
+}
+
+/** A stream that nobody wants: ended without a farewell. */
+export function discard(stream: StreamPort): void {
+  stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
+  stream.terminate();
+}

@@ -1,0 +1,102 @@
+/** A path that carries less than is offered, simulated in memory: does the tunnel keep its own queue and the path's short? */
+
+import { expect, test } from "bun:test";
+import type { MemoryStreamPort } from "../support/memory/stream-port.ts";
+import type { StreamGauge } from "../../src/net/stream-port.ts";
+import { CLIENT, Scene } from "../support/memory-tunnels.ts";
+
+const PAYLOAD_BYTES = 172;
+const FRAME_BYTES = PAYLOAD_BYTES + 2;
+
+interface Path {
+  bytesPerMs: number;
+  /** The least round trip time. */
+  rttMs: number;
+}
+
+/** Lets the path carry what the kernel has taken, at its rate, and tells the kernel's view of it. */
+class Bottleneck {
+  #taken = 0;
+  #delivered = 0;
+  #path: Path;
+
+  constructor(path: Path, stream: MemoryStreamPort) {
+    this.#path = path;
+    const write = stream.write.bind(stream);
+    stream.write = (bytes) => {
+      const taken = write(bytes);
+      if (taken > 0) this.#taken += taken;
+      return taken;
+    };
+    stream.faults.gauge = (): StreamGauge => ({
+      unackedBytes: this.waitingBytes,
+      inFlightBytes: this.waitingBytes,
+      outstandingBytes: this.waitingBytes,
+      unsentBytes: 0,
+      mssBytes: 1448,
+      rttMs: path.rttMs + this.waitingBytes / path.bytesPerMs,
+      minRttMs: path.rttMs,
+      deliveredBytes: this.#delivered,
+      retransmits: 0,
+    });
+  }
+
+  /** What the kernel has taken and the path has not yet carried. */
+  get waitingBytes(): number {
+    return this.#taken - this.#delivered;
+  }
+
+  pass(ms: number): void {
+    this.#delivered = Math.min(this.#taken, this.#delivered + this.#path.bytesPerMs * ms);
+  }
+
+  get delivered(): number {
+    return this.#delivered;
+  }
+}
+
+/** Offers `overload` times what the path carries for `seconds`, then says how the last half went. */
+async function congest(path: Path, overload: number, seconds: number, maxDelayMs?: number) {
+  const scene = new Scene();
+  const { client, clientApp } = await scene.pair({}, maxDelayMs === undefined ? {} : { maxDelayMs });
+  const bottleneck = new Bottleneck(path, scene.stream[0]);
+  const payload = new Uint8Array(PAYLOAD_BYTES);
+  const perMs = (path.bytesPerMs * overload) / FRAME_BYTES;
+  let offered = 0;
+  const waits: number[] = [];
+  let deliveredBefore = 0;
+  for (let ms = 0; ms < seconds * 1000; ms++) {
+    for (; offered < ms * perMs; offered++) clientApp.send(CLIENT, payload);
+    await scene.clock.advance(1);
+    bottleneck.pass(1);
+    if (ms === seconds * 500) deliveredBefore = bottleneck.delivered;
+    if (ms > seconds * 500) waits.push(bottleneck.waitingBytes / path.bytesPerMs);
+  }
+  const used = (bottleneck.delivered - deliveredBefore) / (path.bytesPerMs * seconds * 500);
+  waits.sort((a, b) => a - b);
+  const { dropped } = client.tunnel.counters.outbound;
+  const { delay } = client.tunnel.counters;
+  const result = { used, pathMs: waits.at(-1) as number, dropped: { ...dropped }, delay: [...delay.counts] };
+  await scene.end();
+  return result;
+}
+
+test("a slow link at 1.5 times what it carries stays full, with 20 ms in the path and the rest dropped as a standing queue", async () => {
+  const { used, pathMs, dropped, delay } = await congest({ bytesPerMs: 250, rttMs: 1 }, 1.5, 4);
+  expect(used).toBeGreaterThan(0.97);
+  expect(pathMs).toBeLessThan(30);
+  expect(dropped["standing queue"]).toBeGreaterThan(100);
+  expect(dropped.expired).toBe(0);
+  // Nothing waited longer than 100 ms here: the last three buckets are beyond it.
+  expect(delay.slice(-5)).toEqual([0, 0, 0, 0, 0]);
+});
+
+test("a link that carries what is offered loses nothing", async () => {
+  const { dropped } = await congest({ bytesPerMs: 250, rttMs: 1 }, 0.9, 2);
+  expect(Object.values(dropped).every((count) => count === 0)).toBe(true);
+});
+
+test("without a limit of delay nothing is dropped but what does not fit into the queue", async () => {
+  const { dropped } = await congest({ bytesPerMs: 250, rttMs: 1 }, 1.5, 2, 0);
+  expect(dropped["standing queue"] + dropped.expired).toBe(0);
+});

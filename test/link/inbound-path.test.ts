@@ -1,0 +1,105 @@
+/** What one stream brings at once may be more than one tick of the event loop has time for. */
+
+import { expect, test } from "bun:test";
+import type { DatagramSender } from "../../src/net/datagram-port.ts";
+import type { StreamPort } from "../../src/net/stream-port.ts";
+import { Counters } from "../../src/observe/counters.ts";
+import { InboundPath } from "../../src/link/inbound-path.ts";
+
+const FRAMES = 1000;
+/** One-byte frames, numbered modulo 256. */
+const CHUNK = Uint8Array.from({ length: 3 * FRAMES }, (_, at) => [0, 1, (at / 3) & 255][at % 3] as number);
+
+/** An inbound path where every look at the clock takes a millisecond. */
+function slowPath() {
+  let nowMs = 0;
+  const ends: (() => void)[] = [];
+  const sent: number[] = [];
+  const done: string[] = [];
+  const clock = {
+    now: () => nowMs++,
+    after: () => ({ cancel: () => {} }),
+    endOfTurn: (run: () => void) => void ends.push(run),
+  };
+  const sender = {
+    blocked: false,
+    held: 0,
+    add: (bytes: Uint8Array, start: number) => void sent.push(bytes[start] as number),
+    flush: () => {},
+  };
+  const stream = { pause: () => void done.push("pause"), resume: () => void done.push("resume") };
+  const counters = new Counters();
+  const path = new InboundPath({ clock, counters, maxDelayMs: Infinity });
+  path.sendTo(sender as unknown as DatagramSender, 4);
+  path.open(stream as unknown as StreamPort);
+  return { path, clock, sent, done, counters, endTurn: () => ends.splice(0).forEach((end) => void end()) };
+}
+
+test("the rest of a long chunk waits for the next turn, and the stream with it", () => {
+  const { path, clock, sent, done, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  let turns = 1;
+  while (sent.length < FRAMES) {
+    expect(done).toEqual(["pause"]);
+    const before = sent.length;
+    endTurn();
+    turns++;
+    expect(sent.length - before).toBeGreaterThan(0);
+    expect(sent.length - before).toBeLessThanOrEqual(256);
+  }
+  endTurn();
+  expect(turns).toBeGreaterThan(3);
+  expect(sent).toEqual(Array.from({ length: FRAMES }, (_, number) => number & 255));
+  expect(done).toEqual(["pause", "resume"]);
+  endTurn();
+  expect(done).toEqual(["pause", "resume"]);
+});
+
+test("a chunk counts as received when it comes, and what waits of it as held", () => {
+  const { path, clock, sent, counters, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  expect(counters.inbound).toMatchObject({ received: FRAMES, receivedBytes: FRAMES });
+  expect(path.held).toBe(FRAMES - sent.length);
+  expect(path.undeliveredBytes).toBe(CHUNK.length);
+  while (sent.length < FRAMES) endTurn();
+  expect(counters.inbound.received).toBe(FRAMES);
+  expect([path.held, path.undeliveredBytes]).toEqual([0, 0]);
+});
+
+test("when the stream is lost, what still waits of it is delivered first, in the same rotation", () => {
+  const { path, clock, sent, counters, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  path.afterDelivery(() => path.close(), true);
+  expect(sent.length).toBeLessThan(FRAMES);
+  for (let turn = 0; turn < 20; turn++) endTurn();
+  expect(sent.length).toBe(FRAMES);
+  expect(counters.inbound).toMatchObject({ received: FRAMES, droppedTotal: 0 });
+});
+
+test("a stream that is taken away has one quantum delivered; the rest is lost, and counted", () => {
+  const { path, clock, sent, counters } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  const before = sent.length;
+  path.close();
+  expect(sent.length - before).toBe(256);
+  expect(counters.inbound.dropped["stream lost"]).toBe(FRAMES - sent.length);
+  expect([path.held, path.undeliveredBytes]).toEqual([0, 0]);
+});
+
+test("the end of the stream waits for what came before it", () => {
+  const { path, clock, sent, done, endTurn } = slowPath();
+  path.afterDelivery(() => done.push("at once"));
+  path.onChunk(CHUNK, clock.now());
+  path.afterDelivery(() => done.push(`after ${sent.length}`));
+  for (let turn = 0; turn < 20; turn++) endTurn();
+  expect(done).toEqual(["at once", "pause", `after ${FRAMES}`, "resume"]);
+});
+
+test("a chunk that comes though the stream is paused is delivered too", () => {
+  const { path, clock, sent, done, endTurn } = slowPath();
+  path.onChunk(CHUNK, clock.now());
+  path.onChunk(CHUNK, clock.now()); // as TLS may
+  for (let turn = 0; turn < 40; turn++) endTurn();
+  expect(sent.length).toBe(2 * FRAMES);
+  expect(done).toEqual(["pause", "resume"]);
+});

@@ -1,0 +1,234 @@
+import { describe, expect, test } from "bun:test";
+import { dialBun } from "../../../src/net/bun/dial.ts";
+import { listenBun } from "../../../src/net/bun/listen.ts";
+import type { StreamPort } from "../../../src/net/stream-port.ts";
+import { freeTcpPort, TUNNEL_HOST } from "../../support/loopback.ts";
+import { WAYS } from "../../support/system-sockets.ts";
+import { until } from "../../support/until.ts";
+
+const any = { address: TUNNEL_HOST, port: 0 };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** A stream's events, in order. */
+class Log {
+  readonly events: string[] = [];
+  readonly chunks: Uint8Array[] = [];
+  drains = 0;
+  onChunk(chunk: Uint8Array): void {
+    this.chunks.push(chunk);
+  }
+  onDrain(): void {
+    this.drains++;
+  }
+  onEnd(): void {
+    this.events.push("end");
+  }
+  onClose(code: string | undefined): void {
+    this.events.push(`close ${code}`);
+  }
+  get length(): number {
+    return this.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  }
+}
+
+describe.each(WAYS)("a stream port, %s", (_name, system) => {
+  /** Both ends of a new connection; the dialling one has nobody listening yet. */
+  async function connect() {
+    const log = { near: new Log(), far: new Log() };
+    let far: StreamPort | undefined;
+    const listener = listenBun(
+      any,
+      (stream) => {
+        far = stream;
+        stream.receive(log.far);
+      },
+      { system },
+    );
+    const near = await dialBun(listener.local, system).stream;
+    near.receive(log.near);
+    await until("the connection to be accepted", () => far !== undefined);
+    listener.close();
+    return { near, far: far as StreamPort, log };
+  }
+
+  /** Writes all of it as there is room. */
+  async function writeAll(stream: StreamPort, all: Uint8Array): Promise<void> {
+    let written = 0;
+    await until("room", () => {
+      written += stream.write(all.subarray(written));
+      return written === all.length;
+    });
+  }
+
+  test("names both ends alike", async () => {
+    const { near, far } = await connect();
+    expect(near.local).toEqual(far.remote);
+    expect(near.remote).toEqual(far.local);
+    near.terminate();
+  });
+
+  test("knows who its peer was after it is gone, though nobody asked before", async () => {
+    const { near, far } = await connect();
+    const { local } = near;
+    far.terminate();
+    expect(far.remote).toEqual(local);
+    near.terminate();
+  });
+
+  test("gives what was not needed to the next receiver, and what comes meanwhile", async () => {
+    const { near, far, log } = await connect();
+    near.write(bytes("too much"));
+    await until("the chunk", () => log.far.length === 8);
+    far.unread(bytes("much"));
+    near.write(bytes(", and more"));
+    near.shutdown();
+    await Bun.sleep(20); // nobody may be told: there is no event to wait for
+    expect(log.far.length).toBe(8);
+    const next = new Log();
+    far.receive(next);
+    await until("all of it", () => next.events.includes("end"));
+    expect(Buffer.concat(next.chunks).toString()).toBe("much, and more");
+    expect(log.far.events).toEqual([]);
+    near.terminate();
+    far.terminate();
+  });
+
+  const large = new Uint8Array(12_000_000).map((_, index) => index >> 8);
+
+  test("takes what it has room for, and says when there is more", async () => {
+    const { near, far, log } = await connect();
+    far.pause();
+    let taken = near.write(large);
+    expect(taken).toBeLessThan(large.length);
+    await until("nothing more to be taken", () => {
+      const more = near.write(large.subarray(0, 1000));
+      taken += more;
+      return more === 0;
+    });
+    const { drains } = log.near;
+    far.resume();
+    await until("a drain", () => log.near.drains > drains);
+    await until("all that was taken", () => log.far.length === taken);
+    near.terminate();
+  });
+
+  test("loses nothing on shutdown, though the peer is still sending", async () => {
+    const { near, far, log } = await connect();
+    await writeAll(near, large);
+    far.write(bytes("the peer is still sending"));
+    near.shutdown();
+    await until("the end", () => log.far.events.includes("end"));
+    expect(Buffer.concat(log.far.chunks).equals(large)).toBe(true);
+    far.write(bytes("; it still may"));
+    far.shutdown();
+    await until("the close", () => log.near.events.length > 0);
+    expect(Buffer.concat(log.near.chunks).toString()).toBe("the peer is still sending; it still may");
+  });
+
+  test("tells nothing while it is paused", async () => {
+    const { near, far, log } = await connect();
+    far.pause();
+    near.write(bytes("x"));
+    near.shutdown();
+    (await connect()).near.terminate(); // takes long enough for the byte to arrive
+    expect([log.far.chunks, log.far.events]).toEqual([[], []]);
+    far.resume();
+    await until("the rest", () => log.far.events.length > 0);
+    expect([log.far.length, log.far.events[0]]).toEqual([1, "end"]);
+    far.terminate();
+  });
+
+  test("terminate tells its own side at once, and resets the other", async () => {
+    const { near, log } = await connect();
+    near.terminate();
+    expect(log.near.events).toEqual(["close undefined"]);
+    await until("the reset", () => log.far.events.length > 0);
+    expect(log.far.events).toEqual(["close ECONNRESET"]);
+    expect(near.write(bytes("x"))).toBe(-1);
+  });
+
+  test("keeps what comes before anybody asks for it", async () => {
+    const listener = listenBun(
+      any,
+      (stream) => {
+        stream.receive(new Log());
+        stream.write(bytes("the server speaks first"));
+        stream.shutdown();
+      },
+      { system },
+    );
+    const stream = await dialBun(listener.local, system).stream;
+    listener.close();
+    const log = new Log();
+    stream.receive(log);
+    await until("its end", () => log.events.length > 0);
+    expect([Buffer.concat(log.chunks).toString(), log.events[0]]).toEqual(["the server speaks first", "end"]);
+    stream.terminate();
+  });
+
+  test("an early event that sets another receiver has the later ones told to that", async () => {
+    const listener = listenBun(
+      any,
+      (stream) => {
+        stream.receive(new Log());
+        stream.write(bytes("x"));
+        stream.shutdown();
+      },
+      { system },
+    );
+    const stream = await dialBun(listener.local, system).stream;
+    listener.close();
+    for (let turn = 0; turn < 3; turn++) (await connect()).near.terminate(); // the byte and the FIN come meanwhile
+    const [first, second] = [new Log(), new Log()];
+    first.onChunk = () => stream.receive(second);
+    stream.receive(first);
+    await until("the end", () => second.events.length > 0);
+    expect([first.events, second.events]).toEqual([[], ["end"]]);
+    stream.terminate();
+  });
+
+  test("a dial that nobody answers says why", async () => {
+    const port = freeTcpPort();
+    const [outcome] = await Promise.allSettled([dialBun({ address: TUNNEL_HOST, port }, system).stream]);
+    expect(outcome).toMatchObject({
+      status: "rejected",
+      reason: { code: "ECONNREFUSED", message: `cannot connect to ${TUNNEL_HOST}:${port}: ECONNREFUSED` },
+    });
+  });
+
+  test("a dial that was cancelled never settles", async () => {
+    let accepted = 0;
+    const listener = listenBun(
+      any,
+      (stream) => {
+        accepted++;
+        stream.receive(new Log());
+      },
+      { system },
+    );
+    const cancelled = dialBun(listener.local, system);
+    let settled = false;
+    cancelled.stream.then(
+      () => {
+        settled = true;
+      },
+      () => {
+        settled = true;
+      },
+    );
+    cancelled.cancel();
+    const next = await dialBun(listener.local, system).stream;
+    await until("the next one to be accepted", () => accepted > 0);
+    expect(settled).toBe(false);
+    next.terminate();
+    listener.close();
+  });
+
+  test("a port in use is named", () => {
+    const listener = listenBun(any, () => {}, { system });
+    expect(() => listenBun(listener.local, () => {}, { system })).toThrow(
+      `cannot listen on TCP ${TUNNEL_HOST}:${listener.local.port}: EADDRINUSE`,
+    );
+    listener.close();
+  });
+});

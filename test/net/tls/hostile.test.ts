@@ -1,0 +1,209 @@
+import { expect } from "bun:test";
+import { encodeFrame, startServer } from "../../../src/index.ts";
+import { HANDSHAKES_PER_ORIGIN_MAX } from "../../../src/net/bun/tls-accept.ts";
+import { pinOf } from "../../support/certificates.ts";
+import { connectRaw, freeTcpPort, freeUdpPort, type RawStream, TUNNEL_HOST } from "../../support/loopback.ts";
+import { testNeeding } from "../../support/need.ts";
+import { PATIENCE_MS, until } from "../../support/until.ts";
+import { MiddleMan } from "./middle-man.ts";
+import { OpensslPeer } from "./openssl-peer.ts";
+import { arrives, type End, failureOf, TlsScene } from "./tls-scene.ts";
+
+const testTls = testNeeding("openssl");
+
+/** A record that opens a handshake of 512 bytes (RFC 8446, section 5.1), and then only zeros. */
+const HELLO_BEGUN = Buffer.concat([Buffer.from("1603010200010001fc0303", "hex"), Buffer.alloc(20)]);
+
+const GARBAGE: readonly (readonly [what: string, bytes: Uint8Array, code: string])[] = [
+  ["a frame of a client without TLS", encodeFrame(new TextEncoder().encode("hello")), "TLS_NOT_SPOKEN"],
+  ["a web browser", Buffer.from("GET / HTTP/1.1\r\nHost: relay\r\n\r\n"), "TLS_NOT_SPOKEN"],
+  ["a record that is longer than any may be", Buffer.from("160301ffff", "hex"), "TLS_PROTOCOL"],
+  ["a handshake of zeros", Buffer.concat([HELLO_BEGUN, Buffer.alloc(512)]), "TLS_PROTOCOL"],
+  ["application data before the handshake", Buffer.from("1703030005hello", "latin1"), "TLS_NOT_SPOKEN"],
+];
+
+for (const [what, bytes, code] of GARBAGE) {
+  testTls(`a server is told ${what}`, async () => {
+    await using scene = new TlsScene();
+    const there = await scene.server();
+    const here = await scene.client(there.tcp);
+    await arrives(here, there, "before");
+    using stranger = await connectRaw(there.tcp);
+    stranger.socket.write(bytes);
+    expect((await failureOf(there, "handshake failed")).code).toBe(code);
+    await until("the end", () => stranger.state.ended || stranger.state.closed);
+    await arrives(here, there, "after");
+    const { failedHandshakes, refusedConnections, connects } = there.tunnel.stats();
+    expect({ failedHandshakes, refusedConnections, connects }).toMatchObject({
+      failedHandshakes: { [code]: 1, TLS_TIMEOUT: 0 },
+      refusedConnections: 1,
+      connects: 1,
+    });
+    expect(there.tunnel.counters.inbound.received).toBe(there.app.received.length);
+  });
+}
+
+for (const mode of [{}, { perSource: true }]) {
+  testTls(`an address that is not allowed gets no handshake, ${JSON.stringify(mode)}`, async () => {
+    await using scene = new TlsScene();
+    const there = await scene.server({ ...mode, allow: "192.0.2.0/24" });
+    using stranger = await connectRaw(there.tcp);
+    await until("it to be turned away", () => stranger.state.closed || stranger.state.ended);
+    await scene.client(there.tcp);
+    await until("a client to be turned away", () => there.tunnel.counters.refusedConnections >= 2);
+    const { refusedConnections, failedHandshakes } = there.tunnel.stats();
+    const told = there.events.filter(({ type }) => type !== "listening" && type !== "sockets");
+    expect(Object.values(failedHandshakes).every((count) => count === 0)).toBeTrue();
+    expect(told).toHaveLength(refusedConnections);
+    expect(told[0]).toMatchObject({ type: "connection refused", reason: "address not allowed" });
+  });
+}
+
+testTls("a client meets a server that speaks something else", async () => {
+  await using scene = new TlsScene();
+  using talker = Bun.listen({
+    hostname: TUNNEL_HOST,
+    port: 0,
+    socket: { open: (socket) => void socket.write(encodeFrame(new Uint8Array(5))), data() {} },
+  });
+  const here = await scene.client(talker.port);
+  expect(await failureOf(here, "dial failed")).toMatchObject({
+    code: "TLS_NOT_SPOKEN",
+    message: `cannot connect to ${TUNNEL_HOST}:${talker.port}: the server does not speak TLS`,
+  });
+});
+
+testTls("TLS 1.1 is refused at either end", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server();
+  const old = ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"];
+  await using client = OpensslPeer.client(there.tcp, ...old);
+  expect((await failureOf(there, "handshake failed")).code).toBe("TLS_VERSION");
+  expect(await client.exited()).not.toBe(0);
+  await using server = await OpensslPeer.server(freeTcpPort(), scene.identity, ...old);
+  const here = await scene.client(server.port);
+  expect((await failureOf(here, "dial failed")).code).toBe("TLS_VERSION");
+});
+
+testTls("who asks for a new handshake on a connection that is up loses it; the tunnel goes on", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server();
+  await using client = OpensslPeer.client(there.tcp, "-tls1_2");
+  await until("the connection", () => there.tunnel.counters.connects === 1);
+  client.say("R\n"); // s_client(1), connected commands: renegotiate
+  expect((await failureOf(there, "disconnected")).code).toBe("TLS_PROTOCOL");
+  const here = await scene.client(there.tcp);
+  await arrives(here, there, "in order");
+  expect(there.app.texts.every((text) => text === "in order")).toBeTrue();
+});
+
+testTls("a connection cut without TLS's farewell ends, and is made anew", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server();
+  using middle = new MiddleMan(there.tcp);
+  const here = await scene.client(middle.port);
+  await arrives(here, there, "before");
+  middle.meddle = () => "cut";
+  here.app.send("cut");
+  await failureOf(here, "disconnected");
+  middle.meddle = (chunk) => chunk;
+  await arrives(here, there, "after");
+  expect(there.app.texts).not.toContain("cut");
+});
+
+testTls("a handshake cut short is told as that", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server();
+  using middle = new MiddleMan(there.tcp);
+  middle.meddle = (chunk, from) => (from === "server" ? "cut" : chunk);
+  const here = await scene.client(middle.port);
+  expect((await failureOf(here, "dial failed")).code).toBe("TLS_HUNG_UP");
+  expect((await failureOf(there, "handshake failed")).code).toBe("TLS_HUNG_UP");
+});
+
+testTls("one bit changed on the way ends the connection, and nothing of it is relayed", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server();
+  using middle = new MiddleMan(there.tcp);
+  const here = await scene.client(middle.port);
+  await arrives(here, there, "before");
+  middle.meddle = (chunk, from) => (from === "client" ? flipped(chunk, chunk.length - 3) : chunk);
+  here.app.send("changed");
+  expect((await failureOf(there, "disconnected")).code).toBe("TLS_PROTOCOL");
+  middle.meddle = (chunk) => chunk;
+  await arrives(here, there, "after");
+  expect(new Set(there.app.texts)).toEqual(new Set(["before", "after"]));
+});
+
+testTls("the pinned certificate in the hands of somebody without its key is not enough", async () => {
+  await using scene = new TlsScene();
+  // In TLS 1.2 the server signs its part of the key exchange just before the four bytes of ServerHelloDone (RFC 5246, 7.4).
+  await using server = await OpensslPeer.server(freeTcpPort(), scene.identity, "-tls1_2");
+  using middle = new MiddleMan(server.port);
+  const signature = (chunk: Buffer) => chunk.lastIndexOf(Buffer.from("16030300040e000000", "hex")) - 4;
+  middle.meddle = (chunk, from) => (from === "server" ? flipped(chunk, signature(chunk)) : chunk);
+  const here = await scene.client(middle.port, { pin: pinOf(scene.identity) });
+  const failure = await failureOf(here, "dial failed");
+  expect(failure).toMatchObject({ code: "TLS_PROTOCOL", message: expect.stringContaining("BAD_SIGNATURE") });
+  expect(here.tunnel.counters.connects).toBe(0);
+  middle.meddle = (chunk) => chunk;
+  await until("the honest one", () => here.tunnel.counters.connects === 1);
+});
+
+testTls(
+  "300 connections that say nothing: a tunnel goes on, a new client gets in, the oldest make room",
+  async () => {
+    await using scene = new TlsScene();
+    const there = await scene.server();
+    const here = await scene.client(there.tcp);
+    await arrives(here, there, "before");
+    const idle = await Promise.all(Array.from({ length: 300 }, () => connectRaw(there.tcp)));
+    try {
+      await until("room was made", () => crowded(there) >= 300 - HANDSHAKES_PER_ORIGIN_MAX);
+      await arrives(here, there, "during");
+      await here.tunnel.close();
+      const late = await scene.client(there.tcp);
+      await arrives(late, there, "late");
+      expect(there.warnings.filter(({ type }) => type === "handshake failed")).toHaveLength(1);
+    } finally {
+      for (const { socket } of idle) socket.terminate();
+    }
+  },
+);
+
+function crowded({ events }: End): number {
+  return events.filter((event) => "code" in event && event.code === "TLS_CROWDED").length;
+}
+
+testTls("a handshake has ten seconds, at either end and however it is stretched", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server();
+  using silent = await connectRaw(there.tcp);
+  using slow = await connectRaw(there.tcp);
+  let next = 0;
+  const dripping = setInterval(() => slow.socket.write(HELLO_BEGUN.subarray(next++, next)), 1000);
+  const listen = `${TUNNEL_HOST}/0`;
+  await using plain = await startServer({ listen, target: `${TUNNEL_HOST}/${await freeUdpPort()}` });
+  const here = await scene.client(plain.tcp[0]?.port ?? 0);
+  const began = performance.now();
+  try {
+    const gone = ({ state }: RawStream) => state.ended || state.closed;
+    await until("both to be shut out", () => gone(silent) && gone(slow), 10_000 + PATIENCE_MS);
+    expect(performance.now() - began).toBeGreaterThan(8000);
+    expect(await failureOf(there, "handshake failed")).toMatchObject({ code: "TLS_TIMEOUT" });
+    const failure = await failureOf(here, "dial failed");
+    expect(failure).toMatchObject({
+      code: "TLS_TIMEOUT",
+      message: expect.stringContaining("does it speak TLS?"),
+    });
+  } finally {
+    clearInterval(dripping);
+  }
+});
+
+/** The bytes with one bit of one byte changed. */
+function flipped(bytes: Buffer, index: number): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[index] = (changed[index] ?? 0) ^ 1;
+  return changed;
+}

@@ -1,0 +1,159 @@
+import { expect } from "bun:test";
+import { chmodSync, chownSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { type Identity, openssl, pinOf } from "../../support/certificates.ts";
+import { freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../../support/loopback.ts";
+import { testNeeding } from "../../support/need.ts";
+import { Program } from "../../support/program.ts";
+import { until } from "../../support/until.ts";
+import { arrives, failureOf, TlsScene } from "./tls-scene.ts";
+
+const testTls = testNeeding("openssl");
+
+/** Puts another certificate and key where the first are. */
+function replace({ cert, key }: Identity, by: Identity): void {
+  copyFileSync(by.cert, cert);
+  copyFileSync(by.key, key);
+}
+
+testTls("new connections get the new certificate; the one that is up stays", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server({ perSource: true });
+  const first = await scene.client(there.tcp, { perSource: true, pin: pinOf(scene.identity) });
+  await arrives(first, there, "before");
+  const renewed = scene.certificates.selfSigned({ name: TUNNEL_HOST });
+  replace(scene.identity, renewed);
+  there.tunnel.reloadCertificates();
+  expect(there.events.at(-1)).toEqual({ type: "certificates reloaded" });
+  await arrives(first, there, "still up");
+  const second = await scene.client(there.tcp, { perSource: true, pin: pinOf(renewed) });
+  await arrives(second, there, "anew");
+  expect(there.tunnel.counters.connects).toBe(2);
+  expect(there.tunnel.tcp[0]?.port).toBe(there.tcp);
+});
+
+testTls("a client's own certificate and authorities are read again, too", async () => {
+  await using scene = new TlsScene();
+  const own = scene.certificates.issue(scene.authority, { name: "alice", days: -1 });
+  const there = await scene.server({ clientCa: scene.authority.cert });
+  const here = await scene.client(there.tcp, { ca: scene.authority.cert, ...own });
+  expect(here.warnings[0]).toMatchObject({
+    type: "certificate warning",
+    message: expect.stringMatching(/expired on/),
+  });
+  expect((await failureOf(there, "handshake failed")).code).toBe("TLS_EXPIRED");
+  replace(own, scene.certificates.issue(scene.authority, { name: "alice" }));
+  here.tunnel.reloadCertificates();
+  await arrives(here, there, "renewed");
+});
+
+testTls("what cannot be used is told, and changes nothing", async () => {
+  await using scene = new TlsScene();
+  const there = await scene.server();
+  const stranger = scene.certificates.selfSigned();
+  const { cert, key } = scene.identity;
+  const spoilings: readonly (readonly [spoil: () => void, message: RegExp])[] = [
+    [() => copyFileSync(stranger.key, key), /is not the private key of the certificate in/],
+    [() => writeFileSync(key, "no key"), /holds no private key in PEM/],
+    [() => writeFileSync(cert, "half a certif"), /holds no certificate in PEM/],
+    [() => rmSync(cert), /^certificate file .*\.crt: there is no such file/],
+  ];
+  for (const [spoil, message] of spoilings) {
+    spoil();
+    there.tunnel.reloadCertificates();
+    expect(there.warnings.at(-1)).toMatchObject({
+      type: "certificates kept",
+      message: expect.stringMatching(message),
+    });
+  }
+  const here = await scene.client(there.tcp);
+  await arrives(here, there, "as before");
+});
+
+testTls("the program reads them again on SIGHUP", async () => {
+  await using scene = new TlsScene();
+  const { cert, key } = scene.identity;
+  const tcp = freeTcpPort();
+  const target = `${TUNNEL_HOST}/${await freeUdpPort()}`;
+  const args = ["-v", "-s", `${TUNNEL_HOST}/${tcp}`, "--tls", "--cert", cert, "--key", key, target];
+  await using program = new Program(args);
+  await program.says("listening");
+  const renewed = scene.certificates.selfSigned({ name: TUNNEL_HOST });
+  replace(scene.identity, renewed);
+  program.child.kill("SIGHUP");
+  await program.says("the certificates have been read again; new connections use them");
+  const here = await scene.client(tcp, { pin: pinOf(renewed) });
+  await until("the connection", () => here.tunnel.counters.connects === 1);
+  rmSync(key);
+  program.child.kill("SIGHUP");
+  await program.says("(ENOENT); the certificates read before stay in use");
+});
+
+/** What the program says before it gives up, or goes on in doubt. */
+const STARTS: readonly (readonly [
+  what: string,
+  spoil: (id: Identity) => void,
+  line: RegExp,
+  status?: number,
+])[] = [
+  [
+    "a key file that is not there",
+    ({ key }) => rmSync(key),
+    /private key file .*\.key: there is no such file; give the path of one that exists \(ENOENT\)$/,
+    1,
+  ],
+  [
+    "a certificate that is none",
+    ({ cert }) => writeFileSync(cert, ""),
+    /\.crt: holds no certificate in PEM$/,
+    1,
+  ],
+  ["a key that is encrypted", encrypt, /\.key: is encrypted; store it without a passphrase$/, 1],
+  ["a key that others may read", ({ key }) => chmodSync(key, 0o640), /\(mode 640\); chmod 600 ends that$/],
+];
+
+for (const [what, spoil, line, status] of STARTS) {
+  testTls(`the program is given ${what}`, async () => {
+    await using scene = new TlsScene();
+    const { cert, key } = scene.identity;
+    spoil(scene.identity);
+    const target = `${TUNNEL_HOST}/${await freeUdpPort()}`;
+    await using program = new Program([
+      "-s",
+      `${TUNNEL_HOST}/${freeTcpPort()}`,
+      "--tls",
+      "--cert",
+      cert,
+      "--key",
+      key,
+      target,
+    ]);
+    await until("a line", () => program.lines.length > 0);
+    expect(program.lines[0]).toMatch(line);
+    expect(program.lines).toHaveLength(1);
+    if (status !== undefined) expect(await program.exited()).toBe(status);
+  });
+}
+
+testNeeding(
+  "root",
+  "setpriv",
+  "openssl",
+)("a key that may not be read is one clear line, and 1", async () => {
+  await using scene = new TlsScene();
+  const { cert, key } = scene.identity;
+  chownSync(key, 65_534, 65_534); // root without the privilege to read what is others'
+  const caps = "-dac_override,-dac_read_search";
+  const entry = new URL("../../../src/cli/udptunnel.ts", import.meta.url).pathname;
+  const unprivileged = ["setpriv", `--inh-caps=${caps}`, `--bounding-set=${caps}`, process.execPath, entry];
+  const ends = ["-s", `${TUNNEL_HOST}/${freeTcpPort()}`, `${TUNNEL_HOST}/${await freeUdpPort()}`];
+  await using program = new Program(["--tls", "--cert", cert, "--key", key, ...ends], unprivileged);
+  expect(await program.exited()).toBe(1);
+  expect(program.lines).toEqual([
+    `udptunnel: private key file ${key}: it may not be read; give the user that runs udptunnel access to it and to the directories above it (EACCES)`,
+  ]);
+});
+
+function encrypt({ key }: Identity): void {
+  openssl("pkey", "-in", key, "-aes128", "-passout", "pass:secret", "-out", `${key}.encrypted`);
+  copyFileSync(`${key}.encrypted`, key);
+}

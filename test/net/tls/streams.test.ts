@@ -1,0 +1,155 @@
+import { expect } from "bun:test";
+import { copyFileSync, readdirSync } from "node:fs";
+import { dialBun } from "../../../src/net/bun/dial.ts";
+import { listenBunSecurely } from "../../../src/net/bun/listen.ts";
+import { NetError } from "../../../src/net/network.ts";
+import type { StreamPort, StreamReceiver } from "../../../src/net/stream-port.ts";
+import { Certificates as Files } from "../../../src/net/tls/certificates.ts";
+import { Certificates } from "../../support/certificates.ts";
+import { TUNNEL_HOST } from "../../support/loopback.ts";
+import { testNeeding } from "../../support/need.ts";
+import { WAYS } from "../../support/system-sockets.ts";
+import { until } from "../../support/until.ts";
+
+const deaf: StreamReceiver = { onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} };
+const here = { address: TUNNEL_HOST, port: 0 };
+
+function noWarning(message: string): never {
+  throw new Error(message);
+}
+
+for (const [way, system] of WAYS) {
+  const testTls = (name: string, run: () => Promise<void>) => testNeeding("openssl")(`${way}: ${name}`, run);
+
+  /** A listener that keeps its streams, with its own and a client's certificates. */
+  function listening(made: Certificates) {
+    const authority = made.authority();
+    const identity = made.issue(authority, { name: TUNNEL_HOST });
+    const server = new Files({ role: "server", ...identity }, noWarning);
+    const client = new Files({ role: "client", ca: authority.cert }, noWarning);
+    const streams: StreamPort[] = [];
+    const onStream = (stream: StreamPort) => {
+      stream.receive(deaf);
+      streams.push(stream);
+    };
+    const listener = listenBunSecurely(here, onStream, { system, certificates: server });
+    return { listener, streams, server, client };
+  }
+
+  testTls("both ends export the same bytes, which differ by label and by connection", async () => {
+    using made = new Certificates();
+    const { listener, streams, client } = listening(made);
+    const first = await dialBun(listener.local, system, client).stream;
+    const second = await dialBun(listener.local, system, client).stream;
+    await until("both", () => streams.length === 2);
+    const bytes = first.exportKeyingMaterial("EXPORTER-test", 32);
+    expect(bytes).toHaveLength(32);
+    expect(streams.map((stream) => stream.exportKeyingMaterial("EXPORTER-test", 32))).toContainEqual(bytes);
+    expect(first.exportKeyingMaterial("EXPORTER-other", 32)).not.toEqual(bytes);
+    expect(second.exportKeyingMaterial("EXPORTER-test", 32)).not.toEqual(bytes);
+    if (system !== undefined) expect(first.gauge()?.mssBytes).toBeGreaterThan(500);
+    listener.close();
+    first.terminate();
+    second.terminate();
+  });
+
+  testTls("certificates that cannot be listened with leave every listener with the former ones", async () => {
+    using made = new Certificates();
+    const authority = made.authority();
+    const identity = made.issue(authority, { name: TUNNEL_HOST });
+    class Refused extends Files {
+      left = Infinity;
+      override get forServer() {
+        const options = super.forServer;
+        return this.left-- > 0 ? options : { ...options, cert: "refused" };
+      }
+    }
+    const server = new Refused({ role: "server", ...identity }, () => {});
+    const client = new Files({ role: "client", ca: authority.cert }, noWarning);
+    const listen = () =>
+      listenBunSecurely(here, (stream) => stream.receive(deaf), { system, certificates: server });
+    const listeners = [listen(), listen()];
+    const untrusted = made.selfSigned({ name: TUNNEL_HOST });
+    copyFileSync(untrusted.cert, identity.cert);
+    copyFileSync(untrusted.key, identity.key);
+    for (const left of [0, 1]) {
+      server.left = left;
+      expect(() => server.reload()).toThrow(NetError);
+      for (const { local } of listeners) (await dialBun(local, system, client).stream).terminate();
+    }
+    server.left = Infinity;
+    server.reload();
+    for (const { local } of listeners)
+      await expect(dialBun(local, system, client).stream).rejects.toThrow(/no authority trusted here/);
+    for (const listener of listeners) listener.close();
+  });
+
+  testTls("certificates that cannot be dialled with fail the dial, and hold no descriptor", async () => {
+    using made = new Certificates();
+    const { listener, client } = listening(made);
+    const refused = Object.defineProperty(client, "forClient", { value: () => ({ cert: "refused" }) });
+    const open = () => readdirSync("/proc/self/fd").length;
+    const dial = () => expect(dialBun(listener.local, system, refused).stream).rejects.toThrow(NetError);
+    await dial();
+    const before = open();
+    for (let times = 0; times < 20; times++) await dial();
+    expect(open()).toBeLessThan(before + 5);
+    listener.close();
+  });
+
+  testTls(
+    "a dial that is given up during the handshake says nothing more, and the server sees it go",
+    async () => {
+      using made = new Certificates();
+      const { client } = listening(made);
+      let closed = 0;
+      using silent = Bun.listen({
+        hostname: TUNNEL_HOST,
+        port: 0,
+        socket: { data() {}, close: () => void closed++ },
+      });
+      const dial = dialBun({ address: TUNNEL_HOST, port: silent.port }, system, client);
+      const settled: unknown[] = [];
+      dial.stream.then(
+        (stream) => settled.push(stream),
+        (error) => settled.push(error),
+      );
+      await until("TCP to be up", () => dial.answered === true);
+      dial.cancel();
+      await until("it to go", () => closed === 1);
+      expect(settled).toEqual([]);
+    },
+  );
+
+  testTls("nobody there: the system's own word", async () => {
+    using made = new Certificates();
+    const { listener, client } = listening(made);
+    listener.close();
+    const dial = dialBun(listener.local, system, client);
+    await expect(dial.stream).rejects.toMatchObject({ name: "NetError", code: "ECONNREFUSED" });
+    expect(dial.answered).toBeFalse();
+  });
+}
+
+const [, linux] = WAYS[1] ?? [];
+if (linux !== undefined) {
+  testNeeding("openssl")(
+    "a connection that waits while the certificates are exchanged is served",
+    async () => {
+      using made = new Certificates();
+      const authority = made.authority();
+      const files = made.issue(authority, { name: TUNNEL_HOST });
+      const server = new Files({ role: "server", ...files }, noWarning);
+      const listener = listenBunSecurely(here, (stream) => stream.receive(deaf), {
+        system: linux,
+        certificates: server,
+      });
+      const client = new Files({ role: "client", ca: authority.cert }, noWarning);
+      // Over loopback the kernel has these in the listener's queue before the call returns.
+      const dials = Array.from({ length: 10 }, () => dialBun(listener.local, linux, client));
+      server.reload();
+      for (const dial of dials) (await dial.stream).terminate();
+      listener.close();
+    },
+  );
+}

@@ -1,0 +1,196 @@
+/** A network in memory: the twin of the real one, for tests of a whole tunnel with a clock that stands still. */
+
+import type {
+  DatagramPort,
+  DatagramPortOptions,
+  DatagramReceiver,
+  NetworkInterface,
+} from "../../../src/net/datagram-port.ts";
+import type { Endpoint, Family } from "../../../src/net/endpoint.ts";
+import { familyOf, formatEndpoint, unmapped } from "../../../src/net/endpoint.ts";
+import { NetError, type Network } from "../../../src/net/network.ts";
+import {
+  type Dial,
+  type Doorkeeper,
+  LETS_EVERYBODY_IN,
+  type StreamListener,
+  type StreamPort,
+} from "../../../src/net/stream-port.ts";
+import { MemoryDatagramPort } from "./datagram-port.ts";
+import { FAULTLESS, MemoryStreamPort, type StreamFaults } from "./stream-port.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+/** What the hosts share: a clock, names, sockets, and the faults of the wire. */
+export class MemoryWire {
+  readonly clock = new VirtualClock();
+  readonly names = new Map<string, string[]>();
+  /** Every name looked up, in order. */
+  readonly lookups: string[] = [];
+  /** The interface of every host; undefined while it is gone. */
+  interface: Pick<NetworkInterface, "name" | "id"> | undefined = { name: "mem0", id: "1" };
+  /** Broadcast addresses, with the networks they reach. */
+  readonly broadcasts = new Map<string, readonly string[]>();
+  /** Addresses that no host has: nothing can be bound to them. */
+  readonly lacking = new Set<string>();
+  /** The error code when a UDP socket with these options cannot be opened. */
+  socketFault: (options: DatagramPortOptions) => string | undefined = () => undefined;
+  /** Addresses to which no host has a route. */
+  readonly unroutable = new Set<string>();
+  /** Addresses that never answer, not even with a refusal. */
+  readonly blackHoles = new Set<string>();
+  readonly listeners = new Map<string, (client: Endpoint) => StreamPort>();
+  readonly datagramPorts = new Map<string, MemoryDatagramPort>();
+  /** Every connection made, as [dialling end, accepting end]. */
+  readonly streams: [MemoryStreamPort, MemoryStreamPort][] = [];
+  /** Every dial begun, by the endpoint dialled. */
+  readonly dialled: string[] = [];
+  /** The faults new connections are born with. */
+  streamFaults: StreamFaults = { ...FAULTLESS };
+  /** What a dial meets: the error, "hang" for no answer at all, or nothing. */
+  dialFault: (to: Endpoint) => string | undefined = () => undefined;
+
+  /** Sends a datagram from an endpoint that has no socket here; false when nobody is bound to `to`. */
+  inject(from: Endpoint, to: Endpoint, payload: Uint8Array): boolean {
+    const port = this.datagramPorts.get(formatEndpoint(to));
+    port?.receiver.onDatagram(payload, from.port, from.address);
+    return port !== undefined;
+  }
+}
+
+/** One host on the wire. A socket bound to all addresses, or to a group, has its first one. */
+export class MemoryNetwork implements Network {
+  readonly clock: VirtualClock;
+  readonly #wire: MemoryWire;
+  readonly #address: string;
+  readonly #others: readonly string[];
+  #nextPort = 49_152;
+
+  constructor(wire: MemoryWire, address: string, ...others: string[]) {
+    this.#wire = wire;
+    this.#address = address;
+    this.#others = others;
+    this.clock = wire.clock;
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  async resolve(host: string, family: Family | undefined): Promise<string[]> {
+    if (/^[\d.]+$|:/.test(host)) return [host];
+    this.#wire.lookups.push(host);
+    const all = this.#wire.names.get(host) ?? [];
+    const addresses = all.filter((address) => family === undefined || familyOf(address) === family);
+    if (addresses.length === 0) throw new NetError("ENOTFOUND", `cannot resolve ${host}: ENOTFOUND`);
+    return addresses;
+  }
+
+  openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort {
+    const { bind } = options;
+    const address = this.#localAddress(bind.address);
+    const local = { address, port: bind.port || this.#nextPort++ };
+    const key = formatEndpoint(local);
+    this.#mayBind(bind.address, `bind UDP ${formatEndpoint(bind)}`);
+    const fault = this.#wire.socketFault(options);
+    if (fault !== undefined) throw new NetError(fault, `cannot bind UDP ${formatEndpoint(bind)}: ${fault}`);
+    const ports = this.#wire.datagramPorts;
+    if (ports.has(key) && !options.shared)
+      throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
+    let isOpen = true;
+    const deliver = (from: Endpoint, to: Endpoint, payload: Uint8Array) => {
+      this.clock.endOfTurn(() => {
+        if (this.#wire.blackHoles.has(to.address)) return;
+        const refused = !this.#wire.inject(from, to, payload);
+        if (refused && isOpen) receiver.onError("ECONNREFUSED");
+      });
+    };
+    const port: MemoryDatagramPort = new MemoryDatagramPort(local, receiver, deliver, () => {
+      isOpen = false;
+      if (ports.get(key) === port) ports.delete(key); // a later one may share the port
+    });
+    ports.set(key, port);
+    return port;
+  }
+
+  broadcastNetworks(address: string): readonly string[] {
+    return this.#wire.broadcasts.get(address) ?? [];
+  }
+
+  findInterface(nameOrAddress: string): NetworkInterface | undefined {
+    const found = this.#wire.interface;
+    const wanted = nameOrAddress === found?.name || nameOrAddress === this.#address;
+    return found && wanted ? { ...found, address4: this.#address } : undefined;
+  }
+
+  localAddresses(): string[] {
+    return [this.#address, ...this.#others];
+  }
+
+  sourceAddressTo(target: Endpoint): string | undefined {
+    return this.#wire.unroutable.has(target.address) ? undefined : this.#address;
+  }
+
+  watchSystem(): void {}
+
+  descriptorLimit(): number {
+    return Infinity;
+  }
+
+  dial(to: Endpoint): Dial {
+    this.#wire.dialled.push(formatEndpoint(to));
+    const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
+    let cancelled = false;
+    this.clock.endOfTurn(() => {
+      if (cancelled) return;
+      const accept = this.#wire.listeners.get(formatEndpoint(to));
+      const fault = this.#wire.dialFault(to) ?? (accept === undefined ? "ECONNREFUSED" : undefined);
+      if (fault === "hang") return;
+      if (fault !== undefined || accept === undefined) {
+        reject(new NetError(fault ?? "", `cannot connect to ${formatEndpoint(to)}: ${fault}`));
+      } else {
+        resolve(accept({ address: this.#address, port: this.#nextPort++ }));
+      }
+    });
+    return {
+      stream: promise,
+      cancel: () => {
+        cancelled = true;
+      },
+    };
+  }
+
+  listen(
+    at: { address?: string; port: number },
+    onStream: (stream: StreamPort) => void,
+    doorkeeper: Doorkeeper = LETS_EVERYBODY_IN,
+  ): StreamListener {
+    const local = { address: at.address ?? this.#address, port: at.port || this.#nextPort++ };
+    const key = formatEndpoint(local);
+    this.#mayBind(local.address, `listen on TCP ${key}`);
+    if (this.#wire.listeners.has(key))
+      throw new NetError("EADDRINUSE", `cannot listen on TCP ${key}: EADDRINUSE`);
+    this.#wire.listeners.set(key, (client) => {
+      const faults = { ...this.#wire.streamFaults };
+      const pair = MemoryStreamPort.pair(client, local, faults, (run) => this.clock.endOfTurn(run));
+      this.#wire.streams.push(pair);
+      if (doorkeeper.allows(unmapped(client.address))) onStream(pair[1]);
+      else {
+        pair[1].receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
+        pair[1].terminate();
+        doorkeeper.onRefused(client, "address not allowed");
+      }
+      return pair[0];
+    });
+    return { local, close: () => void this.#wire.listeners.delete(key) };
+  }
+
+  #localAddress(bind: string): string {
+    if (bind === "::") return this.#others.find((address) => familyOf(address) === 6) ?? this.#address;
+    return this.#others.includes(bind) ? bind : this.#address;
+  }
+
+  #mayBind(address: string, what: string): void {
+    if (!this.#wire.lacking.has(address)) return;
+    throw new NetError("EADDRNOTAVAIL", `cannot ${what}: EADDRNOTAVAIL`);
+  }
+}

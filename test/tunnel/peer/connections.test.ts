@@ -1,0 +1,243 @@
+import { describe, expect, test } from "bun:test";
+import { encodeFrame } from "../../../src/framing/index.ts";
+import {
+  App,
+  CLIENT,
+  CLIENT_APP,
+  Scene,
+  SERVER,
+  SERVER_APP,
+  TCP_PORT,
+  utf8,
+} from "../../support/memory-tunnels.ts";
+
+const OTHER = "10.0.0.3";
+
+/** Connects as a peer that has something to say. */
+async function connectAndSend(scene: Scene, from: string) {
+  const connection = await scene.connect(from);
+  connection.stream.write(encodeFrame(utf8("hello")));
+  await scene.clock.settle();
+  return connection;
+}
+
+describe("whom the server serves", () => {
+  test("a connection from the same address that sends a frame replaces the first, which is left in peace", async () => {
+    const scene = new Scene();
+    const { tunnel, events } = await scene.server();
+    const app = new App(scene.wire, SERVER_APP);
+    const first = await scene.connect(CLIENT);
+    app.send(SERVER, "to the first");
+    await scene.clock.settle();
+    const second = await connectAndSend(scene, CLIENT);
+    app.send(SERVER, "to the second");
+    await scene.clock.settle();
+    expect(app.texts).toEqual(["hello"]);
+    expect(first.told).toMatchObject({
+      ended: true,
+      closed: false,
+      chunks: [encodeFrame(utf8("to the first"))],
+    });
+    expect(second.told).toMatchObject({ ended: false, chunks: [encodeFrame(utf8("to the second"))] });
+    expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([{ reason: "replaced" }]);
+    await scene.clock.advance(1000);
+    expect(first.told).toMatchObject({ closed: true, code: "ECONNRESET" });
+    expect(tunnel.counters.refusedConnections).toBe(0);
+    await scene.end();
+  });
+
+  test("after 3 replacements in 10 s the incumbent is kept for 10 s, with one warning", async () => {
+    const scene = new Scene();
+    const { tunnel, warnings } = await scene.server({ allow: CLIENT });
+    const connections = [];
+    for (let turn = 0; turn < 6; turn++) connections.push(await connectAndSend(scene, CLIENT));
+    expect(connections.map(({ told }) => told.closed)).toEqual([false, false, false, false, true, true]);
+    expect(warnings).toEqual([{ type: "clients compete", address: CLIENT }]);
+    expect(tunnel.counters.refusedConnections).toBe(2);
+    await scene.clock.advance(10_000);
+    const last = await connectAndSend(scene, CLIENT);
+    expect(last.told.closed).toBe(false);
+    expect(connections[3]?.told.ended).toBe(true);
+    await scene.end();
+  });
+
+  test("one from another address is refused while the first lives, and served after it", async () => {
+    const scene = new Scene();
+    const { tunnel, events, warnings } = await scene.server();
+    const first = await scene.connect(CLIENT);
+    const second = await scene.connect(OTHER);
+    expect(second.told).toMatchObject({ closed: true, code: "ECONNRESET" });
+    expect(events.at(-1)).toMatchObject({
+      type: "connection refused",
+      reason: "another peer is being served",
+    });
+    expect(warnings).toEqual([{ type: "open to all", tcp: tunnel.tcp }]);
+    expect(tunnel.counters.refusedConnections).toBe(1);
+    first.stream.terminate();
+    await scene.clock.settle();
+    expect((await scene.connect(OTHER)).told.closed).toBe(false);
+    await scene.end();
+  });
+
+  test("--allow turns other addresses away at once, and counts them", async () => {
+    const scene = new Scene();
+    const { tunnel, events, warnings } = await scene.server({ allow: ["10.0.0.2", "192.0.2.0/24"] });
+    expect((await scene.connect(OTHER)).told.closed).toBe(true);
+    expect(events.at(-1)).toMatchObject({ type: "connection refused", reason: "address not allowed" });
+    const allowed = await scene.connect("192.0.2.77");
+    expect(allowed.told.closed).toBe(false);
+    allowed.stream.terminate();
+    await scene.clock.settle();
+    expect((await scene.connect("::ffff:10.0.0.2")).told.closed).toBe(false);
+    expect(tunnel.counters.refusedConnections).toBe(1);
+    expect(warnings).toEqual([]);
+    await scene.end();
+  });
+
+  test("-4 without an address listens on every IPv4 address, and on no IPv6 address", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server({ listen: TCP_PORT, family: 4 });
+    expect(tunnel.tcp).toEqual([{ address: "0.0.0.0", port: TCP_PORT }]);
+    await scene.end();
+  });
+
+  test("only a server that everybody can reach warns that it is open to all", async () => {
+    const scene = new Scene();
+    expect((await scene.server({ listen: `127.0.0.1/${TCP_PORT}` })).warnings).toEqual([]);
+    await scene.end();
+  });
+});
+
+describe("--rtp", () => {
+  const both = { rtp: true };
+
+  async function rtpPair() {
+    const scene = new Scene();
+    const { server, client, serverApp, clientApp } = await scene.pair(both, both);
+    const serverRtcp = new App(scene.wire, SERVER_APP, 5001);
+    const clientRtcp = new App(scene.wire, CLIENT_APP, 5001);
+    return { scene, server, client, serverApp, clientApp, serverRtcp, clientRtcp };
+  }
+
+  test("carries each of the two ports over its own connection", async () => {
+    const { scene, serverApp, clientApp, serverRtcp, clientRtcp } = await rtpPair();
+    expect(scene.wire.dialled).toEqual([`${SERVER}:4000`, `${SERVER}:4001`]);
+    clientApp.send(CLIENT, "rtp");
+    clientRtcp.send(CLIENT, "rtcp");
+    serverRtcp.send(SERVER, "report");
+    await scene.clock.settle();
+    expect([serverApp.texts, serverRtcp.texts, clientRtcp.texts]).toEqual([["rtp"], ["rtcp"], ["report"]]);
+    await scene.end();
+  });
+
+  test("RTCP does not wait behind RTP", async () => {
+    const { scene, serverApp, clientApp, serverRtcp, clientRtcp } = await rtpPair();
+    scene.wire.streams[0]?.[1].pause();
+    clientApp.send(CLIENT, "rtp");
+    clientRtcp.send(CLIENT, "rtcp");
+    await scene.clock.settle();
+    expect([serverApp.texts, serverRtcp.texts]).toEqual([[], ["rtcp"]]);
+    await scene.end();
+  });
+
+  test("nothing is relayed either way until both connections are up, and TCP is read all the same", async () => {
+    const scene = new Scene();
+    const { tunnel } = await scene.server(both);
+    const app = new App(scene.wire, SERVER_APP);
+    const rtp = await scene.connect(CLIENT, 4000);
+    app.send(SERVER, "early");
+    rtp.stream.write(encodeFrame(utf8("early, too")));
+    await scene.clock.settle();
+    expect(tunnel.counters.outbound.dropped["no pair"]).toBe(1);
+    expect(tunnel.counters.inbound.dropped["no pair"]).toBe(1);
+    await scene.connect(CLIENT, 4001);
+    app.send(SERVER, "now");
+    rtp.stream.write(encodeFrame(utf8("now, too")));
+    await scene.clock.settle();
+    expect(app.texts).toEqual(["now, too"]);
+    expect(rtp.told.chunks).toEqual([encodeFrame(utf8("now"))]);
+    await scene.end();
+  });
+
+  test.each([0, 1])("losing connection %p closes the other, and both come back", async (lost) => {
+    const { scene, client, server, clientApp, serverApp } = await rtpPair();
+    await scene.clock.advance(5000);
+    for (const end of scene.wire.streams[lost] ?? []) end.fail("ECONNRESET");
+    await scene.clock.settle();
+    clientApp.send(CLIENT, "between");
+    await scene.clock.settle();
+    expect(client.tunnel.counters.outbound.dropped["no pair"]).toBe(1);
+    await scene.clock.advance(100);
+    expect(scene.wire.streams).toHaveLength(4);
+    clientApp.send(CLIENT, "again");
+    await scene.clock.settle();
+    expect(serverApp.texts).toEqual(["again"]);
+    expect(server.tunnel.udp.map(({ port }) => port)).toEqual([5000, 5001]);
+    await scene.end();
+  });
+
+  test("the client closes the half it has when the other cannot be had", async () => {
+    const scene = new Scene();
+    scene.wire.dialFault = ({ port }) => (port === 4001 ? "ECONNREFUSED" : undefined);
+    const server = await scene.server(both);
+    const client = await scene.client(both);
+    await scene.clock.settle();
+    expect(client.events.at(-1)).toMatchObject({ type: "dial failed", code: "ECONNREFUSED" });
+    expect(server.events.at(-1)?.type).toBe("disconnected");
+    scene.wire.dialFault = () => undefined;
+    await scene.clock.advance(100);
+    expect(client.events.at(-1)?.type).toBe("connected");
+    await scene.end();
+  });
+
+  test("half a pair makes room for another address after 10 s", async () => {
+    const scene = new Scene();
+    const { events } = await scene.server(both);
+    const half = await scene.connect(CLIENT, 4000);
+    await scene.clock.advance(9999);
+    expect((await scene.connect(OTHER, 4000)).told.closed).toBe(true);
+    expect(half.told.ended).toBe(false);
+    await scene.clock.advance(1);
+    const rtp = await scene.connect(OTHER, 4000);
+    const rtcp = await scene.connect(OTHER, 4001);
+    expect([half.told.ended, rtp.told.ended, rtcp.told.ended]).toEqual([true, false, false]);
+    expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([{ reason: "half a pair" }]);
+    await scene.end();
+  });
+
+  test("the two halves must come from one address", async () => {
+    const scene = new Scene();
+    await scene.server(both);
+    await scene.connect(CLIENT, 4000);
+    expect((await scene.connect(OTHER, 4001)).told.closed).toBe(true);
+    expect((await scene.connect(CLIENT, 4001)).told.closed).toBe(false);
+    await scene.end();
+  });
+
+  test("closing while half a pair is being dialled leaves no timer", async () => {
+    const scene = new Scene();
+    scene.wire.dialFault = ({ port }) => (port === 4001 ? "hang" : undefined);
+    await scene.server(both);
+    await scene.client(both);
+    await scene.clock.settle();
+    await scene.end();
+  });
+});
+
+test("closing waits for those who are still being taken leave of, and leaves no timer", async () => {
+  const scene = new Scene();
+  const { tunnel } = await scene.server();
+  await scene.connect(CLIENT); // never answers the FIN
+  const second = await connectAndSend(scene, CLIENT);
+  second.stream.terminate();
+  await scene.clock.advance(400);
+  let closed = false;
+  void tunnel.close().then(() => {
+    closed = true;
+  });
+  await scene.clock.advance(599);
+  expect(closed).toBe(false);
+  await scene.clock.advance(1);
+  expect(closed).toBe(true);
+  expect(scene.clock.pending).toBe(0);
+});

@@ -1,0 +1,314 @@
+import { describe, expect, test } from "bun:test";
+import { encodeFrame } from "../../../src/framing/index.ts";
+import type { TunnelEvent } from "../../../src/index.ts";
+import { MemoryNetwork } from "../../support/memory/network.ts";
+import {
+  App,
+  CLIENT,
+  CLIENT_APP,
+  Scene,
+  SERVER,
+  SERVER_APP,
+  TCP_PORT,
+  UDP_PORT,
+  utf8,
+} from "../../support/memory-tunnels.ts";
+
+const OTHER = "10.0.0.9";
+
+/** Moves the clock on and returns the times, in milliseconds since the call, at which dials were begun. */
+async function dialTimes(scene: Scene, ms: number, each: (ms: number) => void = () => {}): Promise<number[]> {
+  const times: number[] = [];
+  for (let now = 0; now <= ms; now++) {
+    const before = scene.wire.dialled.length;
+    each(now);
+    await scene.clock.advance(now === 0 ? 0 : 1);
+    for (let dial = before; dial < scene.wire.dialled.length; dial++) times.push(now);
+  }
+  return times;
+}
+
+test("the client dials after 0.1 s, doubling to 5 s", async () => {
+  const scene = new Scene();
+  await scene.client();
+  expect(scene.wire.dialled).toHaveLength(1);
+  expect(await dialTimes(scene, 16_400)).toEqual([100, 300, 700, 1500, 3100, 6300, 11_300, 16_300]);
+  await scene.end();
+});
+
+test.each([false, true])("while datagrams arrive it dials every 0.8 s at least (RTP: %p)", async (rtp) => {
+  const scene = new Scene();
+  await scene.client({ rtp });
+  const app = new App(scene.wire, CLIENT_APP);
+  await dialTimes(scene, 3200); // the next would be at 6300
+  expect(new Set(await dialTimes(scene, 3100, () => app.send(CLIENT, "x")))).toEqual(
+    new Set([700, 1500, 2300, 3100]),
+  );
+  await scene.end();
+});
+
+test("one datagram in a long wait is enough to dial at once", async () => {
+  const scene = new Scene();
+  await scene.client();
+  const app = new App(scene.wire, CLIENT_APP);
+  await dialTimes(scene, 5000);
+  expect(await dialTimes(scene, 10, (ms) => ms === 3 && app.send(CLIENT, "x"))).toEqual([3]);
+  await scene.end();
+});
+
+test("after 5 s of life it dials again after 0.1 s, and sooner than that not", async () => {
+  const scene = new Scene();
+  await scene.client();
+  await dialTimes(scene, 1600);
+  await scene.server();
+  await dialTimes(scene, 1500); // connected since 3100
+  await scene.clock.advance(3999);
+  for (const end of scene.stream) end.fail("ECONNRESET"); // it lived 4999 ms
+  expect(await dialTimes(scene, 3200)).toEqual([3200]);
+  await scene.clock.advance(5000);
+  for (const end of scene.stream) end.fail("ECONNRESET");
+  expect(await dialTimes(scene, 100)).toEqual([100]);
+  await scene.end();
+});
+
+test("a name is looked up for each round, and its addresses are tried one by one", async () => {
+  const scene = new Scene();
+  scene.wire.names.set("server.example", ["10.9.0.1", "10.9.0.2"]);
+  await scene.client({ connect: `server.example/${TCP_PORT}` });
+  await scene.clock.settle();
+  expect(scene.wire.dialled).toEqual(["10.9.0.1:4000", "10.9.0.2:4000"]);
+  scene.wire.names.set("server.example", ["10.9.0.3"]);
+  await scene.clock.advance(100);
+  expect(scene.wire.dialled.at(-1)).toBe("10.9.0.3:4000");
+  await scene.end();
+});
+
+test("an address that does not answer costs 5 s, and then the next is tried", async () => {
+  const scene = new Scene();
+  await scene.server();
+  scene.wire.names.set("server.example", ["10.9.0.1", SERVER]);
+  scene.wire.dialFault = (to) => (to.address === "10.9.0.1" ? "hang" : undefined);
+  const { tunnel, events } = await scene.client({ connect: `server.example/${TCP_PORT}` });
+  await scene.clock.advance(4999);
+  expect(scene.wire.dialled).toHaveLength(1);
+  await scene.clock.advance(1);
+  expect(scene.wire.dialled.at(-1)).toBe(`${SERVER}:${TCP_PORT}`);
+  expect(tunnel.counters.inbound.received).toBe(0);
+  expect(events.some(({ type }) => type === "connected")).toBe(true);
+  await scene.end();
+});
+
+test("when the look-up fails the last good addresses are dialled, with a warning", async () => {
+  const scene = new Scene();
+  await scene.server();
+  scene.wire.names.set("server.example", [SERVER]);
+  const { warnings } = await scene.client({ connect: `server.example/${TCP_PORT}` });
+  await scene.clock.advance(15_000);
+  scene.wire.names.clear();
+  for (const end of scene.stream) end.fail("ECONNRESET");
+  await scene.clock.advance(100);
+  expect(scene.wire.streams).toHaveLength(2);
+  expect(warnings).toEqual([
+    { type: "name lookup failed", name: "server.example", code: "ENOTFOUND", kept: [SERVER] },
+  ]);
+  await scene.end();
+});
+
+test("an unknown server is looked up for ever", async () => {
+  const scene = new Scene();
+  await scene.server();
+  const { events, warnings } = await scene.client({ connect: `server.example/${TCP_PORT}` });
+  await scene.clock.advance(60_000);
+  scene.wire.names.set("server.example", [SERVER]);
+  await scene.clock.advance(5000);
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]).toMatchObject({ type: "dial failed", to: "server.example/4000", code: "ENOTFOUND" });
+  expect(events.at(-1)?.type).toBe("connected");
+  await scene.end();
+});
+
+test("the next of several servers is tried when a dial fails or a stream dies within 5 s", async () => {
+  const scene = new Scene();
+  await scene.server();
+  await scene.server({ listen: `${OTHER}/${TCP_PORT}`, target: `10.0.1.1/${UDP_PORT + 1}` });
+  scene.wire.dialFault = () => "ECONNREFUSED";
+  await scene.client({ connect: [`${SERVER}/${TCP_PORT}`, `${OTHER}/${TCP_PORT}`] });
+  await scene.clock.settle();
+  scene.wire.dialFault = () => undefined;
+  await scene.clock.advance(100);
+  expect(scene.wire.dialled).toEqual([`${SERVER}:${TCP_PORT}`, `${OTHER}:${TCP_PORT}`]);
+  await scene.clock.advance(4999);
+  for (const end of scene.stream) end.fail("ECONNRESET");
+  await scene.clock.advance(200);
+  expect(scene.wire.dialled.at(-1)).toBe(`${SERVER}:${TCP_PORT}`);
+  await scene.clock.advance(5000);
+  for (const end of scene.stream) end.fail("ECONNRESET");
+  await scene.clock.advance(100);
+  expect(scene.wire.dialled.slice(2)).toEqual([`${SERVER}:${TCP_PORT}`, `${SERVER}:${TCP_PORT}`]);
+  await scene.end();
+});
+
+test("in RTP mode both connections go to the next server together, and stay there", async () => {
+  const scene = new Scene();
+  const rtp = true;
+  const first = await scene.server({ rtp });
+  await scene.server({ rtp, listen: `${OTHER}/${TCP_PORT}`, target: `10.0.1.1/${UDP_PORT + 10}` });
+  scene.wire.dialFault = (to) =>
+    to.address === SERVER && to.port === TCP_PORT + 1 ? "ECONNREFUSED" : undefined;
+  const { tunnel } = await scene.client({ rtp, connect: [`${SERVER}/${TCP_PORT}`, `${OTHER}/${TCP_PORT}`] });
+  await scene.clock.advance(2000);
+  scene.wire.dialFault = () => undefined;
+  await scene.clock.advance(60_000);
+  const [half, rtcp, ...rest] = scene.wire.dialled;
+  expect([half, rtcp].toSorted()).toEqual([`${SERVER}:4000`, `${SERVER}:4001`]);
+  expect(rest).toEqual([`${OTHER}:4000`, `${OTHER}:4001`]);
+  expect([tunnel.counters.connects, first.tunnel.counters.connects]).toEqual([1, 0]);
+  await scene.end();
+});
+
+test("without --once the first failed dial is a warning, later ones are not, until one has worked", async () => {
+  const scene = new Scene();
+  const { events, warnings } = await scene.client();
+  await scene.clock.advance(1000);
+  const failures = (told: TunnelEvent[]) => told.filter(({ type }) => type === "dial failed").length;
+  expect([failures(events), failures(warnings)]).toEqual([4, 1]);
+  const { tunnel: server } = await scene.server();
+  const app = new App(scene.wire, SERVER_APP);
+  await scene.clock.advance(1000);
+  app.send(SERVER, "of use");
+  await scene.clock.settle();
+  const [closing] = [server.close(), await scene.clock.advance(2000)];
+  await closing;
+  expect(failures(warnings)).toBe(2);
+  await scene.end();
+});
+
+test("closing while a dial hangs gives the dial up", async () => {
+  const scene = new Scene();
+  scene.wire.dialFault = () => "hang";
+  const { tunnel } = await scene.client();
+  await scene.clock.settle();
+  const closing = tunnel.close();
+  await scene.clock.settle();
+  await closing;
+  expect(scene.clock.pending).toBe(0);
+});
+
+test("--once: a failed dial of every address rejects with ERR_DIAL, told once", async () => {
+  const scene = new Scene();
+  scene.wire.names.set("server.example", ["10.9.0.1", "10.9.0.2"]);
+  const { tunnel, events } = await scene.client({ connect: `server.example/${TCP_PORT}`, once: true });
+  const [outcome] = await Promise.allSettled([tunnel.closed, scene.clock.settle()]);
+  expect(outcome).toMatchObject({ status: "rejected", reason: { code: "ERR_DIAL" } });
+  expect(scene.wire.dialled).toHaveLength(2);
+  expect(events.map(({ type }) => type)).toEqual(["listening"]);
+  await scene.end();
+});
+
+test.each(["peer closes", "connection resets"])("--once: both ends are over when the %s", async (how) => {
+  const scene = new Scene();
+  const { server, client } = await scene.pair({ once: true }, { once: true });
+  if (how === "peer closes") void server.tunnel.close();
+  else for (const end of scene.stream) end.fail("ECONNRESET");
+  await scene.clock.advance(1100);
+  await Promise.all([client.tunnel.closed, server.tunnel.closed]);
+  expect(scene.wire.dialled).toHaveLength(1);
+  await scene.end();
+});
+
+test("--once: the server takes one connection and listens no more", async () => {
+  const scene = new Scene();
+  await scene.pair({ once: true });
+  expect(scene.wire.listeners.size).toBe(0);
+  await scene.end();
+});
+
+describe("a server that accepts the connection and hangs up", () => {
+  /** Has every connection end this many milliseconds after it came. @param sending what it sends before. */
+  function hangUpAfter(scene: Scene, ms: number, sending?: Uint8Array): void {
+    new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => {
+      const timer = scene.clock.after(ms, () => stream.shutdown());
+      stream.receive({
+        onChunk() {},
+        onDrain() {},
+        onEnd: () => timer.cancel(),
+        onClose: () => timer.cancel(),
+      });
+      if (sending !== undefined) stream.write(sending);
+    });
+  }
+  const failures = (told: TunnelEvent[]) => told.filter(({ type }) => type === "dial failed");
+
+  test.each([0, 50, 12_000])(
+    "after %p ms is a warning at once, and then for a minute no more",
+    async (ms) => {
+      const scene = new Scene();
+      hangUpAfter(scene, ms);
+      const { warnings, tunnel } = await scene.client();
+      await scene.clock.advance(ms + 50);
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toMatchObject({
+        type: "dial failed",
+        code: "HUNG_UP",
+        message: expect.stringMatching(
+          /^10\.0\.0\.1:4000 accepted the connection and ended it before it sent anything/,
+        ),
+      });
+      await scene.clock.advance(59_000);
+      expect(warnings).toHaveLength(1);
+      expect(tunnel.counters.connects).toBeLessThan(20);
+      await scene.end();
+    },
+  );
+
+  test("with something that is no frame fares no better", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0, utf8("HTTP/1.1 400 Bad Request"));
+    const { warnings } = await scene.client();
+    await scene.clock.advance(30_000);
+    expect(failures(warnings)).toHaveLength(1);
+    await scene.end();
+  });
+
+  test("after a frame has ended a connection that was of use", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0, encodeFrame(utf8("an answer")));
+    const { warnings, tunnel } = await scene.client();
+    await scene.clock.advance(30_000);
+    expect(failures(warnings)).toEqual([]);
+    expect(tunnel.counters.connects).toBeGreaterThan(5);
+    await scene.end();
+  });
+
+  test("is no news before it is of use, though other dials are refused in between", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0);
+    scene.wire.dialFault = () => (scene.wire.dialled.length % 2 === 0 ? "ECONNRESET" : undefined);
+    const { events, warnings } = await scene.client();
+    await scene.clock.advance(30_000);
+    expect(failures(events)).toHaveLength(11);
+    expect(failures(warnings)).toMatchObject([{ code: "HUNG_UP" }, { code: "ECONNRESET" }]);
+    await scene.end();
+  });
+
+  test("with --once ends the tunnel without an error, as it always did", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0);
+    const { tunnel } = await scene.client({ once: true });
+    await scene.clock.advance(1100);
+    await tunnel.closed;
+    expect(scene.wire.dialled).toHaveLength(1);
+    await scene.end();
+  });
+
+  test("is left for the next address of its name, and the next server", async () => {
+    const scene = new Scene();
+    hangUpAfter(scene, 0);
+    const other = await scene.server({ listen: `${OTHER}/${TCP_PORT}`, target: `10.0.1.1/${UDP_PORT + 1}` });
+    scene.wire.names.set("server.example", [SERVER, OTHER]);
+    await scene.client({ connect: `server.example/${TCP_PORT}` });
+    await scene.clock.settle();
+    expect(other.tunnel.counters.connects).toBe(1);
+    await scene.end();
+  });
+});

@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import { startClient } from "../../../src/index.ts";
+import { freeUdpPort } from "../../support/loopback.ts";
+
+const CONNECT = "127.0.0.1/9";
+
+test("a client listens on the address of bind, at the target's port or at its own", async () => {
+  const port = await freeUdpPort();
+  const udpOf = async (bind: string, target: string) => {
+    await using tunnel = await startClient({ connect: CONNECT, perSource: true, target, bind });
+    return tunnel.udp;
+  };
+  expect(await udpOf("127.0.0.3", `127.0.0.2/${port}`)).toEqual([{ address: "127.0.0.3", port }]);
+  expect(await udpOf(`127.0.0.3/${port}`, "127.0.0.2/9")).toEqual([{ address: "127.0.0.3", port }]);
+  // Only the address of bind is looked up.
+  expect(await udpOf(`127.0.0.3/${port}`, "nobody.invalid/9")).toEqual([{ address: "127.0.0.3", port }]);
+});
+
+test("what comes to the address of bind opens a session", async () => {
+  const port = await freeUdpPort();
+  await using tunnel = await startClient({
+    connect: CONNECT,
+    perSource: true,
+    target: "127.0.0.2/9",
+    bind: `127.0.0.3/${port}`,
+  });
+  const opened = new Promise((resolve) => tunnel.on("session opened", resolve));
+  const app = await Bun.udpSocket({ hostname: "127.0.0.4", port: 0 });
+  app.send("hello", port, "127.0.0.3");
+  await opened;
+  app.close();
+});

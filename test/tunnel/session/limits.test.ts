@@ -1,0 +1,166 @@
+/** How many sessions, how much memory, and what is said when it does not suffice. */
+
+import { describe, expect, test } from "bun:test";
+import { SERVER_APP, utf8 } from "../../support/memory-tunnels.ts";
+import { SessionScene } from "./session-scene.ts";
+
+const countOf = (events: { type: string }[], type: string) =>
+  events.filter((event) => event.type === type).length;
+
+describe("with --max-sessions", () => {
+  test("newcomers are refused while all are in use; said once, counted each time", async () => {
+    const scene = new SessionScene();
+    const { client } = await scene.both({}, { maxSessions: 2 });
+    const [a, b, c] = [1, 2, 3].map((n) => scene.source(6000 + n));
+    a?.send("a");
+    b?.send("b");
+    await scene.clock.advance(60_000);
+    for (let n = 0; n < 5; n++) c?.send("c");
+    await scene.clock.settle();
+    expect(client.tunnel.sessions).toBe(2);
+    expect(client.tunnel.counters.outbound.dropped["session limit"]).toBe(5);
+    expect(countOf(client.warnings, "session refused")).toBe(1);
+    expect(scene.target.texts).toEqual(["a", "b"]);
+    await scene.end();
+  });
+
+  test("the session idle longest makes room, once it has been idle for over 60 s", async () => {
+    const scene = new SessionScene();
+    const { client } = await scene.both({}, { maxSessions: 2 });
+    const [a, b, c] = [1, 2, 3].map((n) => scene.source(6000 + n));
+    a?.send("a");
+    b?.send("b");
+    await scene.clock.advance(30_000);
+    a?.send("a again");
+    await scene.clock.advance(30_001);
+    c?.send("c");
+    await scene.clock.settle();
+    expect(c?.answers).toEqual(["re c"]);
+    expect(client.tunnel.sessions).toBe(2);
+    const closed = client.events.filter((event) => event.type === "session closed");
+    expect(closed).toMatchObject([{ source: { port: 6002 }, reason: "evicted" }]);
+    await scene.end();
+  });
+
+  test("the server makes room in the same way", async () => {
+    const scene = new SessionScene();
+    const { server } = await scene.both({ maxSessions: 1 });
+    const first = await scene.connect("10.0.3.1");
+    await scene.clock.advance(60_001);
+    const second = await scene.connect("10.0.3.2");
+    expect([first.told.ended, second.told.closed]).toEqual([true, false]);
+    expect(server.tunnel.sessions).toBe(1);
+    expect(server.tunnel.counters.refusedConnections).toBe(0);
+    await scene.end();
+  });
+
+  test("the server resets the newcomer's connection, counts it and says so once", async () => {
+    const scene = new SessionScene();
+    const { server } = await scene.both({ maxSessions: 2 });
+    for (let n = 0; n < 4; n++) await scene.connect(`10.0.3.${n}`);
+    expect(server.tunnel.sessions).toBe(2);
+    expect(server.tunnel.counters.refusedConnections).toBe(2);
+    expect(countOf(server.warnings, "session refused")).toBe(1);
+    await scene.end();
+  });
+
+  test("one TCP address may have fewer, which is a warning when it wants more", async () => {
+    const scene = new SessionScene();
+    const server = await scene.server({ maxSessionsPerAddress: 2, allow: "10.0.0.0/8" });
+    const first = await scene.connect("10.0.3.1");
+    await scene.connect("10.0.3.1");
+    const third = await scene.connect("10.0.3.1");
+    expect(third.told.closed).toBe(true);
+    await scene.connect("10.0.3.1");
+    expect(server.warnings).toEqual([{ type: "address limit", address: "10.0.3.1", sessions: 2 }]);
+    const other = await scene.connect("10.0.3.2");
+    expect(other.told.closed).toBe(false);
+    expect(server.tunnel.sessions).toBe(3);
+    first.stream.terminate();
+    await scene.clock.settle();
+    const again = await scene.connect("10.0.3.1");
+    expect(again.told.closed).toBe(false);
+    expect(server.tunnel.counters.refusedConnections).toBe(2);
+    await scene.end();
+  });
+});
+
+test("all queues together hold sixteen times what one may hold", async () => {
+  const scene = new SessionScene();
+  const queueBytesMax = 128 * 1024;
+  const { client } = await scene.both({}, { queueBytesMax });
+  scene.breakDials("hang");
+  const payload = utf8("x".repeat(1022)); // 1,024 bytes with its header
+  for (let n = 0; n < 20; n++) {
+    const source = scene.source(6000 + n);
+    for (let datagrams = 0; datagrams < 128; datagrams++) source.send(payload);
+  }
+  expect(client.tunnel.budget.bytes).toBe(16 * queueBytesMax);
+  expect(client.tunnel.counters.outbound.dropped["queue full"]).toBe(4 * 128);
+  await scene.end();
+  expect(client.tunnel.budget.bytes).toBe(0);
+});
+
+describe("a server that lacks sessions", () => {
+  /** Closes every connection that has come, so many times. */
+  async function sullen(times: number, answersFirst = false) {
+    const scene = new SessionScene();
+    const { client } = await scene.both();
+    scene.target.answers = answersFirst;
+    const source = scene.source(6000);
+    for (let n = 0; n < times; n++) {
+      source.send("hello");
+      await scene.clock.advance(5000);
+      scene.stream[1].shutdown();
+      await scene.clock.advance(5000);
+    }
+    await scene.end();
+    return client;
+  }
+
+  test("is spoken of once three connections ended without an answer", async () => {
+    expect(countOf((await sullen(2)).events, "peer lacks sessions")).toBe(0);
+    const client = await sullen(5);
+    expect(countOf(client.events, "peer lacks sessions")).toBe(1);
+    expect(countOf(client.warnings, "peer lacks sessions")).toBe(1);
+  });
+
+  test("is not one that answers and then closes", async () => {
+    const client = await sullen(5, true);
+    expect(countOf(client.events, "peer lacks sessions")).toBe(0);
+  });
+
+  test("is dialled ever more seldom", async () => {
+    const scene = new SessionScene();
+    await scene.both({ allow: ["192.0.2.1"] }); // resets every connection
+    const source = scene.source(6000);
+    for (let n = 0; n < 600; n++) {
+      source.send("hello");
+      await scene.clock.advance(100);
+    }
+    // in a minute: 0.1 s, 0.2 s ... 3.2 s, then every 5 s
+    expect(scene.dials).toBeGreaterThan(10);
+    expect(scene.dials).toBeLessThan(20);
+    await scene.end();
+  });
+});
+
+describe("descriptors", () => {
+  test("that do not suffice are warned of, and bound the sessions", async () => {
+    const scene = new SessionScene();
+    const { MemoryNetwork } = await import("../../support/memory/network.ts");
+    const limited = Object.assign(new MemoryNetwork(scene.wire, "10.0.0.7"), { descriptorLimit: () => 84 });
+    const { startServer } = await import("../../../src/index.ts");
+    const warnings: { type: string }[] = [];
+    const tunnel = await startServer(
+      { listen: "10.0.0.7/4000", target: `${SERVER_APP}/5000`, perSource: true, maxSessions: 100 },
+      { network: limited, onEvent: (event, level) => void (level === "warning" && warnings.push(event)) },
+    );
+    scene.started.push(tunnel);
+    expect(warnings).toMatchObject([
+      { type: "few descriptors", sessions: 21, wanted: 100, limit: 84 },
+      { type: "open to all" },
+    ]);
+    await scene.end();
+  });
+});

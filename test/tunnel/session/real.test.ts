@@ -1,0 +1,148 @@
+/** Many sessions between real programs on loopback. */
+
+import { heapStats } from "bun:jsc";
+import { describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { freePort } from "../../../scripts/free-ports.ts";
+import { ignoreShort } from "../../../scripts/ignore-short.ts";
+import { RunningProgram } from "../../../scripts/running-program.ts";
+import { startClient, startServer } from "../../../src/index.ts";
+import { fdOf } from "../../net/linux/adopt.ts";
+import { libc, noLibc } from "../../net/linux/open-libc.ts";
+import { until } from "../../support/until.ts";
+import { Asker, openDescriptors, openEcho, Programs, processorMs } from "./programs.ts";
+
+/** Sources that send in one go: more would overrun the echo's socket, which is not what is tested. */
+const BATCH = 50;
+const MIB = 1024 * 1024;
+
+async function askAll(askers: readonly Asker[], question: (n: number) => string): Promise<void> {
+  for (let from = 0; from < askers.length; from += BATCH) {
+    const batch = askers.slice(from, from + BATCH);
+    await Promise.all(batch.map((asker, n) => asker.ask(question(from + n))));
+  }
+}
+
+test("500 sources at once get their own answers and no others", async () => {
+  const echo = await openEcho();
+  await using programs = await Programs.start(echo.port);
+  using stack = new DisposableStack();
+  stack.defer(() => echo.close());
+  const askers = Array.from({ length: 500 }, () => stack.use(new Asker(programs.udpPort)));
+  const rounds = [1, 2, 3];
+  for (const round of rounds) await askAll(askers, (n) => `${n} in round ${round}`);
+  for (const [n, asker] of askers.entries())
+    expect(asker.answers).toEqual(rounds.map((round) => `${n} in round ${round}`));
+});
+
+test("2,000 short sessions in a row leave descriptors and memory as they were", async () => {
+  const echo = await openEcho();
+  using _echo = { [Symbol.dispose]: () => echo.close() };
+  // However long a busy machine keeps a datagram waiting, it is not dropped.
+  const limits = { perSource: true, idleTimeoutMs: 500, maxDelayMs: 0 } as const;
+  await using server = await startServer({
+    ...limits,
+    listen: `127.0.0.1/${await freePort()}`,
+    target: `127.0.0.1/${echo.port}`,
+  });
+  await using client = await startClient({
+    ...limits,
+    connect: `127.0.0.1/${server.tcp[0]?.port}`,
+    target: "127.0.0.1/0",
+  });
+  const port = client.udp[0]?.port ?? 0;
+  const idle = openDescriptors(process.pid);
+  const run = async (sessions: number) => {
+    for (const until = server.counters.connects + sessions; server.counters.connects < until; ) {
+      using stack = new DisposableStack();
+      const askers = Array.from({ length: BATCH }, () => stack.use(new Asker(port)));
+      await askAll(askers, (n) => `${n}`);
+    }
+    // One that stays open would keep this waiting until the test is given up.
+    while (openDescriptors(process.pid) > idle) await Bun.sleep(20);
+  };
+  await run(500); // brings the program's own memory to its size
+  const before = heapBytes();
+  await run(2000);
+  // 2,000 sessions that stayed would be 10 MB and more. What a stack still points at by chance goes at a later collection.
+  await until("the heap is back where it was", () => heapBytes() - before < 2 * MIB);
+});
+
+function heapBytes(): number {
+  Bun.gc(true);
+  const { heapSize, extraMemorySize } = heapStats();
+  return heapSize + extraMemorySize;
+}
+
+test("a quiet session beside a stalled reader and a flood has all its answers", async () => {
+  await using target = new RunningProgram([
+    process.execPath,
+    new URL("flooding-target.ts", import.meta.url).pathname,
+  ]);
+  const port = Number((await target.said(/^port/)).split(" ")[1]);
+  await using programs = await Programs.start(port);
+  using quiet = new Asker(programs.udpPort);
+  using flooded = new Asker(programs.udpPort);
+  flooded.tell("f");
+  const stalled = await openStalledReader(programs.tcpPort);
+  while (flooded.answers.length < 1000) await Bun.sleep(5);
+  const before = flooded.answers.length;
+  const questions = Array.from({ length: 200 }, (_, number) => `q${number}`);
+  for (const question of questions) await quiet.ask(question);
+  stalled.destroy();
+  expect(quiet.answers).toEqual(questions);
+  expect(flooded.answers.length).toBeGreaterThan(before);
+});
+
+test.skipIf(noLibc)(
+  "beside 50 connections that flood the server, a quiet session gets every answer",
+  async () => {
+    const QUESTIONS = 300;
+    const question = (n: number) => `question ${n}`.padEnd(64);
+    const echo = await openEcho();
+    using _echo = { [Symbol.dispose]: () => echo.close() };
+    ignoreShort(libc, fdOf(echo), 64); // the flood ends here
+    await using programs = await Programs.start(echo.port, { server: ["--max-sessions-per-address", "100"] });
+    using quiet = new Asker(programs.udpPort);
+    await quiet.ask(question(0));
+    const peers = new URL("../../../scripts/flooding-peers.ts", import.meta.url).pathname;
+    await using flood = new RunningProgram([process.execPath, peers, `${programs.tcpPort}`, "50"]);
+    await flood.said(/flooding/);
+    for (let n = 1; n <= QUESTIONS; n++) await quiet.ask(question(n));
+    expect(quiet.answers).toEqual(Array.from({ length: QUESTIONS + 1 }, (_, n) => question(n)));
+  },
+  60_000,
+);
+
+/** A TCP client that has the target flood it and reads nothing. */
+async function openStalledReader(port: number): Promise<Socket> {
+  const socket = connect({ host: "127.0.0.1", port });
+  await once(socket, "connect");
+  socket.pause();
+  socket.write(Buffer.from("\0\x01f", "latin1"));
+  return socket;
+}
+
+describe("with too few descriptors", () => {
+  test("the server warns, refuses what it cannot hold, and does not spin", async () => {
+    const echo = await openEcho();
+    await using programs = await Programs.start(echo.port, {
+      serverPrefix: ["prlimit", "--nofile=128", "--"],
+    });
+    using _echo = { [Symbol.dispose]: () => echo.close() };
+    const warning = await programs.server.said(/open files/);
+    expect(warning).toContain("the limit of 128 open files holds 32 sessions, not 8192");
+    using stack = new DisposableStack();
+    const askers = Array.from({ length: 100 }, () => stack.use(new Asker(programs.udpPort)));
+    for (const asker of askers) asker.tell("hello");
+    while (askers.filter(({ answers }) => answers.length > 0).length < 32) await Bun.sleep(5);
+    await programs.server.said(/all 32 are in use/);
+    const { pid } = programs.server;
+    expect(openDescriptors(pid)).toBeLessThan(128);
+    const before = processorMs(pid);
+    await Bun.sleep(1000); // an interval that is measured
+    expect(processorMs(pid) - before).toBeLessThan(300);
+    expect(askers.filter(({ answers }) => answers.length > 0)).toHaveLength(32);
+  });
+});

@@ -1,0 +1,106 @@
+/** Per-source tunnels in a network of memory: sources at the client, a target at the server. */
+
+import type { ClientOptions, ServerOptions } from "../../../src/index.ts";
+import { MemoryNetwork, type MemoryWire } from "../../support/memory/network.ts";
+import type { SessionTunnel } from "../../../src/tunnel/session/session-tunnel.ts";
+import {
+  CLIENT,
+  Scene,
+  SERVER,
+  SERVER_APP,
+  TCP_PORT,
+  UDP_PORT,
+  utf8,
+  type Watched,
+} from "../../support/memory-tunnels.ts";
+
+export const SERVER_ENDPOINT = `${SERVER}:${TCP_PORT}`;
+const LISTENING = { address: CLIENT, port: UDP_PORT };
+const TARGET = { address: SERVER_APP, port: UDP_PORT };
+
+const text = (payload: Uint8Array) => new TextDecoder().decode(payload);
+
+/** A program that asks: its answers come back to its own port. */
+export class Source {
+  readonly address: string;
+  readonly port: number;
+  readonly answers: string[] = [];
+  readonly #wire: MemoryWire;
+
+  constructor(wire: MemoryWire, address: string, port: number) {
+    this.#wire = wire;
+    this.address = address;
+    this.port = port;
+    new MemoryNetwork(wire, address).openDatagramPort(
+      { bind: { address, port } },
+      { onDatagram: (payload) => this.answers.push(text(payload)), onError() {} },
+    );
+  }
+
+  send(what: string | Uint8Array): void {
+    this.#wire.inject(this, LISTENING, typeof what === "string" ? utf8(what) : what);
+  }
+}
+
+/** The program behind the server: answers every datagram with its text and the port it came from, unless told not to. */
+export class Target {
+  readonly received: { text: string; from: number }[] = [];
+  answers = true;
+  readonly #wire: MemoryWire;
+
+  constructor(wire: MemoryWire) {
+    this.#wire = wire;
+    new MemoryNetwork(wire, SERVER_APP).openDatagramPort(
+      { bind: TARGET },
+      {
+        onDatagram: (payload, port) => {
+          this.received.push({ text: text(payload), from: port });
+          if (this.answers) this.send(port, `re ${text(payload)}`);
+        },
+        onError() {},
+      },
+    );
+  }
+
+  /** Sends to a session's socket at the server. */
+  send(port: number, what: string | Uint8Array): void {
+    this.#wire.inject(TARGET, { address: SERVER, port }, typeof what === "string" ? utf8(what) : what);
+  }
+
+  get texts(): string[] {
+    return this.received.map(({ text }) => text);
+  }
+}
+
+export type WatchedSessions = Watched & { readonly tunnel: SessionTunnel };
+
+export class SessionScene extends Scene {
+  readonly target = new Target(this.wire);
+
+  override async server(options: Partial<ServerOptions> = {}): Promise<WatchedSessions> {
+    return (await super.server({ perSource: true, ...options })) as WatchedSessions;
+  }
+
+  override async client(options: Partial<ClientOptions> = {}): Promise<WatchedSessions> {
+    const target = `${CLIENT}/${UDP_PORT}`;
+    return (await super.client({ perSource: true, target, ...options })) as WatchedSessions;
+  }
+
+  async both(server: Partial<ServerOptions> = {}, client: Partial<ClientOptions> = {}) {
+    return { server: await this.server(server), client: await this.client(client) };
+  }
+
+  source(port: number, address = "10.0.2.1"): Source {
+    return new Source(this.wire, address, port);
+  }
+
+  /** Dials so far. */
+  get dials(): number {
+    return this.wire.dialled.length;
+  }
+
+  /** Lets dials be answered with this error, "hang" for no answer; undefined mends it. */
+  breakDials(fault: string | undefined): void {
+    this.wire.dialFault = () => fault;
+  }
+}

@@ -1,0 +1,132 @@
+import { describe, expect, test } from "bun:test";
+import type { MemoryNetwork } from "../../support/memory/network.ts";
+import { NetError } from "../../../src/net/network.ts";
+import { LOOK_MS } from "../../../src/tunnel/target/interface-watch.ts";
+import { CLIENT, Scene, SERVER, UDP_PORT, type Watched } from "../../support/memory-tunnels.ts";
+
+const GROUP = `239.1.2.3/${UDP_PORT}`;
+
+/** A pair whose server relays a group. */
+async function group(target = GROUP, options: { interface?: string } = { interface: "mem0" }) {
+  const scene = new Scene();
+  const pair = await scene.pair({ target, ...options });
+  const network = (pair.server.tunnel as unknown as { network: MemoryNetwork }).network;
+  /** The sockets opened from now on. */
+  const opened: string[] = [];
+  const open = network.openDatagramPort.bind(network);
+  network.openDatagramPort = (options, receiver) => {
+    if (options.join) opened.push(`join ${options.bind.address} on ${options.join.interface?.name}`);
+    if (options.multicast) opened.push(`send on ${options.multicast.interface?.name}`);
+    return open(options, receiver);
+  };
+  return { scene, network, opened, ...pair };
+}
+
+function about({ events }: Watched): string[] {
+  return events.flatMap((event) =>
+    event.type.startsWith("interface") && "interface" in event ? [`${event.type}: ${event.interface}`] : [],
+  );
+}
+
+describe("the interface of a group", () => {
+  test("is joined on again, and sent from, when it was removed and made again", async () => {
+    const { scene, server, opened } = await group();
+    scene.wire.interface = undefined;
+    await scene.clock.advance(3 * LOOK_MS);
+    expect(about(server)).toEqual(["interface lost: mem0"]);
+    expect(opened).toEqual([]);
+    scene.wire.interface = { name: "mem0", id: "2" };
+    await scene.clock.advance(3 * LOOK_MS);
+    expect(about(server)).toEqual(["interface lost: mem0", "interface restored: mem0"]);
+    expect(opened).toEqual(["join 239.1.2.3 on mem0", "send on mem0"]);
+    expect(server.warnings.map(({ type }) => String(type)).slice(-2)).toEqual([
+      "interface lost",
+      "interface restored",
+    ]);
+    await scene.end();
+  });
+
+  test("is noticed when it was made again between two looks", async () => {
+    const { scene, server, opened } = await group();
+    scene.wire.interface = { name: "mem0", id: "2" };
+    await scene.clock.advance(LOOK_MS);
+    expect(about(server)).toEqual(["interface restored: mem0"]);
+    expect(opened).toHaveLength(2);
+    await scene.end();
+  });
+
+  test("is tried again as long as the new one cannot be used", async () => {
+    const { scene, server, network } = await group();
+    const open = network.openDatagramPort;
+    network.openDatagramPort = () => {
+      throw new NetError("EADDRNOTAVAIL", "no address yet");
+    };
+    scene.wire.interface = { name: "mem0", id: "2" };
+    await scene.clock.advance(2 * LOOK_MS);
+    expect(about(server)).toEqual([]);
+    network.openDatagramPort = open;
+    await scene.clock.advance(LOOK_MS);
+    expect(about(server)).toEqual(["interface restored: mem0"]);
+    await scene.end();
+  });
+
+  test("is not held to be lost while the system cannot be asked", async () => {
+    const { scene, server, network, opened } = await group(GROUP, {});
+    const ask = network.sourceAddressTo;
+    network.sourceAddressTo = () => {
+      throw new NetError("EMFILE", "too few descriptors");
+    };
+    await scene.clock.advance(2 * LOOK_MS);
+    network.sourceAddressTo = ask;
+    await scene.clock.advance(LOOK_MS);
+    expect(about(server)).toEqual([]);
+    expect(opened).toEqual([]);
+    await scene.end();
+  });
+
+  test("is the system's choice when none is given", async () => {
+    const { scene, server, opened } = await group(GROUP, {});
+    scene.wire.interface = { name: "mem1", id: "7" };
+    await scene.clock.advance(LOOK_MS);
+    expect(about(server)).toEqual(["interface restored: mem1"]);
+    expect(opened).toEqual(["join 239.1.2.3 on undefined", "send on undefined"]);
+    await scene.end();
+  });
+
+  test("loses what waits for the socket, counted, and goes on", async () => {
+    const { scene, server, clientApp } = await group();
+    const sending = [...scene.wire.datagramPorts.values()].find(
+      ({ local }) => local.address === SERVER && local.port !== UDP_PORT,
+    );
+    if (sending) sending.faults.room = 0;
+    clientApp.send(CLIENT, "waits");
+    await scene.clock.settle();
+    expect(server.tunnel.stats().inbound.held).toBe(1);
+    scene.wire.interface = { name: "mem0", id: "2" };
+    await scene.clock.advance(LOOK_MS);
+    clientApp.send(CLIENT, "goes");
+    await scene.clock.settle();
+    expect(server.tunnel.stats().inbound).toMatchObject({ held: 0, sent: 1, dropped: { unreachable: 1 } });
+    await scene.end();
+  });
+});
+
+test("a tunnel that is closed in answer to the event looks no more", async () => {
+  const { scene, server, opened } = await group();
+  server.tunnel.once("interface restored", () => void server.tunnel.close());
+  scene.wire.interface = { name: "mem0", id: "2" };
+  await scene.clock.advance(LOOK_MS);
+  scene.wire.interface = { name: "mem0", id: "3" };
+  await scene.clock.advance(LOOK_MS);
+  expect(opened).toHaveLength(2);
+  await scene.end();
+});
+
+test("the interface of a unicast target without a zone is not looked at", async () => {
+  const scene = new Scene();
+  const { server } = await scene.pair();
+  scene.wire.interface = undefined;
+  await scene.clock.advance(3 * LOOK_MS);
+  expect(about(server)).toEqual([]);
+  await scene.end();
+});
