@@ -10,17 +10,17 @@ export type { Endpoint } from "./net/endpoint.ts";
 export type { SystemReport } from "./net/network.ts";
 export type { TlsCode } from "./net/tls/tls-failure.ts";
 export {
+  type AuthFailureReason,
   type Counters,
   type DirectionCounters,
   DROP_REASONS,
   type DropReason,
-  type UnprovedReason,
 } from "./observe/counters.ts";
 export type {
   DisconnectReason,
   EventLevel,
   EventListener,
-  RefusalReason,
+  RejectReason,
   TargetSwitchReason,
   TunnelEvent,
 } from "./observe/events.ts";

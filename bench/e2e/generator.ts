@@ -11,9 +11,9 @@
 import { parseArgs } from "node:util";
 import { parseEndpoint } from "./endpoint-argument.ts";
 import { type Kernel, openKernel, openSocket } from "./kernel.ts";
+import { runProgram, say } from "./log.ts";
 import { COUNTED, HEADER_BYTES, type Phase, TAIL, WARM_UP } from "./payload.ts";
 import { Receiver } from "./receiver.ts";
-import { runProgram, say } from "./log.ts";
 import { Sender } from "./sender.ts";
 import { Tally, type TallyReport } from "./tally.ts";
 

@@ -12,9 +12,9 @@ import { ignoreShort } from "../../scripts/ignore-short.ts";
 import { kernelDrops } from "../../src/net/linux/socket-options.ts";
 import { parseEndpoint } from "./endpoint-argument.ts";
 import { openKernel, openSocket } from "./kernel.ts";
+import { runProgram, say } from "./log.ts";
 import { HEADER_BYTES } from "./payload.ts";
 import { Receiver } from "./receiver.ts";
-import { runProgram, say } from "./log.ts";
 import { Tally, type TallyReport } from "./tally.ts";
 
 /** What a sink prints last. */

@@ -1,11 +1,11 @@
 /** Two links joined by a stream in memory: a whole tunnel, from one UDP side to the other, without a system call. */
 
 import { FrameQueue } from "../../src/framing/index.ts";
+import { Link } from "../../src/link/link.ts";
+import { SendWindow } from "../../src/link/send-window.ts";
 import type { DatagramSender } from "../../src/net/datagram-port.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
-import { Link } from "../../src/link/link.ts";
-import { SendWindow } from "../../src/link/send-window.ts";
 
 export interface LinkPair {
   /** Takes a datagram in at one end. */
@@ -26,7 +26,7 @@ export function linkPair(): LinkPair {
   const clock = {
     now: () => now,
     after: () => ({ cancel() {} }),
-    endOfTurn: (run: () => void) => void turn.push(run),
+    endOfTick: (run: () => void) => void turn.push(run),
   };
   const link = () =>
     new Link({
@@ -98,7 +98,7 @@ class CountingSender implements DatagramSender {
   }
 
   flush(): void {
-    this.#link.sendReport.onSent(this.#datagrams, this.#bytes, 1);
+    this.#link.sendObserver.onSent(this.#datagrams, this.#bytes, 1);
     this.#left.datagrams += this.#datagrams;
     this.#left.bytes += this.#bytes;
     this.#datagrams = 0;

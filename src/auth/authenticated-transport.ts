@@ -8,12 +8,12 @@ import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "../net
 import type { Endpoint, Family } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { Dial, StreamListener, StreamPort } from "../net/stream-port.ts";
-import type { Counters, UnprovedReason } from "../observe/counters.ts";
+import type { AuthFailureReason, Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Secret } from "../options/secret.ts";
-import { CHANNEL_BYTES, CHANNEL_LABEL, ClientHandshake, NONCE_BYTES, ServerHandshake } from "./handshake.ts";
 import { proveOn } from "./dial-auth.ts";
-import { WaitingRoom } from "./pending-auth.ts";
+import { CHANNEL_BYTES, CHANNEL_LABEL, ClientHandshake, NONCE_BYTES, ServerHandshake } from "./handshake.ts";
+import { PendingAuth } from "./pending-auth.ts";
 
 /** Connections that may wait for their proof at once, of every port together; or this share of the files, if less. */
 export const WAITING_MAX = 256;
@@ -31,7 +31,7 @@ export class AuthenticatedNetwork implements Network {
   readonly #network: Network;
   readonly #authentication: Authentication;
   readonly #waitingMax: number;
-  readonly #waiting: WaitingRoom;
+  readonly #waiting: PendingAuth;
 
   constructor(network: Network, authentication: Authentication) {
     this.clock = network.clock;
@@ -39,7 +39,7 @@ export class AuthenticatedNetwork implements Network {
     this.#network = network;
     this.#authentication = authentication;
     this.#waitingMax = Math.min(WAITING_MAX, Math.ceil(network.descriptorLimit() * WAITING_SHARE));
-    this.#waiting = new WaitingRoom({
+    this.#waiting = new PendingAuth({
       clock: network.clock,
       max: this.#waitingMax,
       newHandshake: (stream) => new ServerHandshake(...this.#handshakeArguments(stream)),
@@ -108,11 +108,11 @@ export class AuthenticatedNetwork implements Network {
     return [this.#authentication.secret, randomBytes(NONCE_BYTES), keyingMaterial];
   }
 
-  #onUnproved(remote: Endpoint, reason: UnprovedReason): void {
+  #onUnproved(remote: Endpoint, reason: AuthFailureReason): void {
     const { counters, events } = this.#authentication;
-    counters.unproved[reason]++;
-    counters.refusedConnections++;
-    if (reason === "wrong proof") events.report({ type: "wrong secret", remote });
-    events.report({ type: "connection refused", remote, reason });
+    counters.authFailures[reason]++;
+    counters.rejectedConnections++;
+    if (reason === "invalid proof") events.report({ type: "wrong secret", remote });
+    events.report({ type: "connection rejected", remote, reason });
   }
 }

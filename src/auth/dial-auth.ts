@@ -77,8 +77,8 @@ function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, out
       const step = handshake.take(chunk);
       if (step.state === "failed") return finish(FAILURES[step.failure]);
       if (step.send && stream.write(step.send) < step.send.length) return finish(silence(handshake));
-      if (step.state !== "proved") return;
-      stream.unread(step.rest);
+      if (step.state !== "authenticated") return;
+      stream.pushBack(step.rest);
       finish(undefined);
     },
     onDrain() {},
@@ -94,8 +94,8 @@ function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, out
 
 const FAILURES: Readonly<Record<HandshakeFailure, string>> = {
   "no handshake": "does not ask for the secret: does its end lack --secret-file?",
-  "other version": "asks for the secret in a version unknown here",
-  "wrong proof": "did not prove that it knows the secret",
+  "unsupported version": "asks for the secret in a version unknown here",
+  "invalid proof": "did not prove that it knows the secret",
 };
 
 /** What it means that the server says no more. */

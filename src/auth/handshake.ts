@@ -40,15 +40,15 @@ const SERVER_ROLE = new TextEncoder().encode("udptunnel secret 1 server\0");
 /** Why the other end has not proved that it knows the secret. */
 export type HandshakeFailure =
   | "no handshake" // what it sent is something else
-  | "other version" // a handshake of a version not known here
-  | "wrong proof"; // it does not know the secret, or sends what was said in another connection
+  | "unsupported version" // a handshake of a version not known here
+  | "invalid proof"; // it does not know the secret, or sends what was said in another connection
 
 /** Where a handshake is after a chunk. */
 export type Step =
   /** More bytes are needed. `send`: to be sent now. */
   | { state: "going on"; send?: Uint8Array }
   /** The other end knows the secret. `rest`: what came after the handshake, part of the chunk given. */
-  | { state: "proved"; send?: Uint8Array; rest: Uint8Array }
+  | { state: "authenticated"; send?: Uint8Array; rest: Uint8Array }
   /** The connection is of no use; nothing may be sent on it. */
   | { state: "failed"; failure: HandshakeFailure };
 
@@ -82,9 +82,9 @@ export class ServerHandshake implements Handshake {
     const said = concat(this.challenge, this.#response.bytes.subarray(0, CHALLENGE_BYTES), this.#channel);
     const proof = this.#response.bytes.subarray(CHALLENGE_BYTES);
     if (!timingSafeEqual(proof, this.#secret.sign(CLIENT_ROLE, said))) {
-      return { state: "failed", failure: "wrong proof" };
+      return { state: "failed", failure: "invalid proof" };
     }
-    return { state: "proved", send: this.#secret.sign(SERVER_ROLE, said, proof), rest };
+    return { state: "authenticated", send: this.#secret.sign(SERVER_ROLE, said, proof), rest };
   }
 }
 
@@ -127,9 +127,9 @@ export class ClientHandshake implements Handshake {
     const { rest } = this.#confirmation.take(chunk);
     if (rest === undefined) return { state: "going on" };
     if (!timingSafeEqual(this.#confirmation.bytes, expected)) {
-      return { state: "failed", failure: "wrong proof" };
+      return { state: "failed", failure: "invalid proof" };
     }
-    return { state: "proved", rest };
+    return { state: "authenticated", rest };
   }
 }
 
@@ -150,7 +150,7 @@ class FixedMessage {
     this.bytes.set(part, this.#length);
     this.#length += part.length;
     const wrongAt = this.#prefix.findIndex((byte, at) => at < this.#length && byte !== this.bytes[at]);
-    if (wrongAt >= 0) return { failure: wrongAt < VERSION_AT ? "no handshake" : "other version" };
+    if (wrongAt >= 0) return { failure: wrongAt < VERSION_AT ? "no handshake" : "unsupported version" };
     return this.#length < this.bytes.length ? {} : { rest: chunk.subarray(part.length) };
   }
 }

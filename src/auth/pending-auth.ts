@@ -7,10 +7,10 @@
  */
 
 import type { Clock, Timer } from "../net/clock.ts";
-import { Crowd } from "../net/pending-limiter.ts";
 import type { Endpoint } from "../net/endpoint.ts";
+import { PendingLimiter } from "../net/pending-limiter.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
-import type { UnprovedReason } from "../observe/counters.ts";
+import type { AuthFailureReason } from "../observe/counters.ts";
 import type { ServerHandshake } from "./handshake.ts";
 
 /** How long a connection may wait, and how long one that has failed is held. */
@@ -25,7 +25,7 @@ export interface WaitingRoomOptions {
   /** A fresh handshake for this connection. */
   readonly newHandshake: (stream: StreamPort) => ServerHandshake;
   /** Told once of each connection that has not proved itself. */
-  readonly onUnproved: (remote: Endpoint, reason: UnprovedReason) => void;
+  readonly onUnproved: (remote: Endpoint, reason: AuthFailureReason) => void;
 }
 
 /** The connections of one listener. All listeners share the limits; each closes its own connections. */
@@ -36,14 +36,14 @@ export interface ListenersConnections {
   close(): void;
 }
 
-export class WaitingRoom {
+export class PendingAuth {
   readonly #options: WaitingRoomOptions;
-  readonly #waiting: Crowd<Newcomer>;
+  readonly #waiting: PendingLimiter<PendingConnection>;
 
   constructor(options: WaitingRoomOptions) {
     this.#options = options;
     const limits = { max: options.max, perOrigin: PER_ORIGIN_MAX };
-    this.#waiting = new Crowd(limits, (newcomer) => newcomer.dismiss("crowded out"));
+    this.#waiting = new PendingLimiter(limits, (pending) => pending.abort("evicted"));
   }
 
   /** How many connections wait now, those that have failed included. */
@@ -53,49 +53,53 @@ export class WaitingRoom {
 
   /** For the connections of one listener. @param onProved called with each stream that has given its proof. */
   forListener(onProved: (stream: StreamPort) => void): ListenersConnections {
-    const own = new Set<Newcomer>();
+    const own = new Set<PendingConnection>();
     let closed = false;
     return {
       enter: (stream) => {
-        const newcomer = this.#enter(stream, onProved, own);
+        const pending = this.#enter(stream, onProved, own);
         if (closed)
-          newcomer.dismiss(); // an observer closed the listener when an older connection was evicted
-        else newcomer.start();
+          pending.abort(); // an observer closed the listener when an older connection was evicted
+        else pending.start();
       },
       close: () => {
         closed = true;
-        for (const newcomer of [...own]) newcomer.dismiss();
+        for (const pending of [...own]) pending.abort();
       },
     };
   }
 
   /** @param siblings the pending connections of the same listener; the new one is added and removes itself. */
-  #enter(stream: StreamPort, onProved: (stream: StreamPort) => void, siblings: Set<Newcomer>): Newcomer {
+  #enter(
+    stream: StreamPort,
+    onProved: (stream: StreamPort) => void,
+    siblings: Set<PendingConnection>,
+  ): PendingConnection {
     const { clock, newHandshake, onUnproved } = this.#options;
     const { remote } = stream;
-    const newcomer: Newcomer = new Newcomer(stream, newHandshake(stream), clock, {
+    const pending: PendingConnection = new PendingConnection(stream, newHandshake(stream), clock, {
       onProved,
       onUnproved: (reason) => onUnproved(remote, reason),
       onGone: () => {
-        siblings.delete(newcomer);
-        this.#waiting.leave(newcomer);
+        siblings.delete(pending);
+        this.#waiting.remove(pending);
       },
     });
-    siblings.add(newcomer);
-    this.#waiting.enter(newcomer, remote.address);
-    return newcomer;
+    siblings.add(pending);
+    this.#waiting.add(pending, remote.address);
+    return pending;
   }
 }
 
 interface NewcomerEvents {
   onProved(stream: StreamPort): void;
-  onUnproved(reason: UnprovedReason): void;
+  onUnproved(reason: AuthFailureReason): void;
   /** It waits no longer, one way or the other. */
   onGone(): void;
 }
 
 /** One connection that has not proved itself yet. */
-class Newcomer implements StreamReceiver {
+class PendingConnection implements StreamReceiver {
   readonly #stream: StreamPort;
   readonly #handshake: ServerHandshake;
   readonly #events: NewcomerEvents;
@@ -107,7 +111,7 @@ class Newcomer implements StreamReceiver {
     this.#stream = stream;
     this.#handshake = handshake;
     this.#events = events;
-    this.#deadline = clock.after(PROOF_TIMEOUT_MS, () => this.dismiss("no proof in time"));
+    this.#deadline = clock.after(PROOF_TIMEOUT_MS, () => this.abort("timeout"));
   }
 
   start(): void {
@@ -121,9 +125,9 @@ class Newcomer implements StreamReceiver {
     if (step.state === "failed") {
       this.#fail(step.failure);
       this.#stream.pause(); // what else it sends stays in its own kernel
-    } else if (step.state === "proved" && this.#send(step.send as Uint8Array)) {
+    } else if (step.state === "authenticated" && this.#send(step.send as Uint8Array)) {
       this.#leave();
-      this.#stream.unread(step.rest);
+      this.#stream.pushBack(step.rest);
       this.#events.onProved(this.#stream);
     }
   }
@@ -131,22 +135,22 @@ class Newcomer implements StreamReceiver {
   onDrain(): void {}
 
   onEnd(): void {
-    this.dismiss("left");
+    this.abort("closed by peer");
   }
 
   onClose(): void {
-    this.dismiss("left");
+    this.abort("closed by peer");
   }
 
   /** Ends the connection. @param reason counted, unless it had failed before. */
-  dismiss(reason?: UnprovedReason): void {
+  abort(reason?: AuthFailureReason): void {
     if (this.#gone) return;
     this.#leave();
     if (reason !== undefined) this.#fail(reason);
     this.#stream.terminate();
   }
 
-  #fail(reason: UnprovedReason): void {
+  #fail(reason: AuthFailureReason): void {
     if (!this.#failed) this.#events.onUnproved(reason);
     this.#failed = true;
   }
@@ -160,7 +164,7 @@ class Newcomer implements StreamReceiver {
   /** A new connection has room for these few bytes; one that has not is of no use. */
   #send(bytes: Uint8Array): boolean {
     const sent = this.#stream.write(bytes) === bytes.length;
-    if (!sent) this.dismiss("left");
+    if (!sent) this.abort("closed by peer");
     return sent;
   }
 }

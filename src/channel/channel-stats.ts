@@ -9,20 +9,20 @@ export interface ChannelStats {
   readonly outbound: DirectionStats;
   /** From TCP to UDP, or to whoever receives. */
   readonly inbound: DirectionStats;
-  /** TCP connections that came up, and incoming ones that were turned away. */
+  /** TCP connections that came up, and incoming ones that were rejected. */
   readonly connects: number;
-  readonly refusedConnections: number;
+  readonly rejectedConnections: number;
   /** ICMP refusals: nobody listened where a datagram was sent. */
   readonly refusals: number;
 }
 
 export function snapshot(counters: Counters, held: { outbound: number; inbound: number }): ChannelStats {
-  const { connects, refusedConnections, refusals } = counters;
+  const { connects, rejectedConnections, refusals } = counters;
   return {
     outbound: directionStats(counters.outbound, held.outbound),
     inbound: directionStats(counters.inbound, held.inbound),
     connects,
-    refusedConnections,
+    rejectedConnections,
     refusals,
   };
 }

@@ -5,18 +5,17 @@
 
 import { FrameQueue } from "../framing/frame-queue.ts";
 import { HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../framing/header.ts";
+import { Link, reasonOf, type StreamEnd } from "../link/link.ts";
+import type { MemoryBudget } from "../link/memory-budget.ts";
+import { SendWindow } from "../link/send-window.ts";
 import type { Clock } from "../net/clock.ts";
+import { closeGracefully } from "../net/close-stream.ts";
 import type { Endpoint } from "../net/endpoint.ts";
-import { retire } from "../net/close-stream.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import { Counters, type DropReason } from "../observe/counters.ts";
 import type { DisconnectReason } from "../observe/events.ts";
 import type { ChannelSettings } from "../options/channel-options.ts";
-import { reasonOf } from "../tunnel/peer/stream-group.ts";
-import { CLOSE_MS, written } from "../tunnel/closing.ts";
-import { Link, type StreamEnd } from "../link/link.ts";
-import type { MemoryBudget } from "../link/memory-budget.ts";
-import { SendWindow } from "../link/send-window.ts";
+import { CLOSE_MS, waitUntilFlushed } from "../tunnel/closing.ts";
 import { type ChannelStats, snapshot } from "./channel-stats.ts";
 import { Inbox } from "./inbox.ts";
 
@@ -86,7 +85,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
       deadAfterMs,
       agesWithoutStream: false,
     });
-    this.#inbox = new Inbox(this.#link.sendReport, () => void this.end("closed by peer"));
+    this.#inbox = new Inbox(this.#link.sendObserver, () => void this.end("closed by peer"));
     this.#link.sendTo(this.#inbox, undefined);
     this.#link.attach(stream, (end) => this.#onStreamEnd(end));
   }
@@ -187,11 +186,11 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     const { clock } = this.#context;
     const deadline = clock.now() + CLOSE_MS;
     this.#inbox.close();
-    await written(clock, () => !this.#streamGone && this.#link.held.outbound > 0, deadline);
+    await waitUntilFlushed(clock, () => !this.#streamGone && this.#link.held.outbound > 0, deadline);
     if (this.#streamGone) return;
     this.#streamGone = true;
     const late = this.#link.detach();
     this.#link.dropHeld("closing");
-    await retire(this.#stream, late, clock, Math.max(1, deadline - clock.now()));
+    await closeGracefully(this.#stream, late, clock, Math.max(1, deadline - clock.now()));
   }
 }

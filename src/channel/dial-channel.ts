@@ -10,7 +10,7 @@ import {
   readChannelOptions,
 } from "../options/channel-options.ts";
 import { closeOnAbort } from "../tunnel/close-on-abort.ts";
-import { failAs } from "../tunnel/fail-as.ts";
+import { wrapNetError } from "../tunnel/fail-as.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 
@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 export interface ChannelExtras {
   /** Closes the channel, or all that were accepted, when it is aborted; a dial under way rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of warnings about certificates and the secret's file, and of connections that were turned away. */
+  /** Told of warnings about certificates and the secret's file, and of connections that were rejected. */
   readonly onEvent?: EventListener | undefined;
   /** Another network than the real one, for tests. */
   readonly network?: Network | undefined;
@@ -64,7 +64,7 @@ export async function dialChannel(
     closeOnAbort(channel, signal);
     return channel;
   }
-  return failAs("ERR_DIAL")(failure);
+  return wrapNetError("ERR_DIAL")(failure);
 }
 
 /** Each address of each server in turn, or why a name has none. */

@@ -3,7 +3,7 @@
  * too long here, the stream is paused, and TCP makes the peer wait.
  */
 
-import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
+import type { DatagramSender, SendDropReason, SendObserver } from "../net/datagram-port.ts";
 import { raise } from "../observe/invoke-listener.ts";
 
 /** When this much waits, no more is read; it is read on when half of it has been taken. */
@@ -11,7 +11,7 @@ const DATAGRAMS_MAX = 1024;
 const BYTES_MAX = 1024 * 1024;
 
 export class Inbox implements DatagramSender {
-  readonly #report: SendReport;
+  readonly #report: SendObserver;
   readonly #onConsumed: () => void;
   #waiting: Uint8Array[] = [];
   /** The first of `#waiting` that has not been taken. */
@@ -27,7 +27,7 @@ export class Inbox implements DatagramSender {
    * @param report the link.
    * @param onConsumed called when nothing will come any more and whoever takes datagrams has come to know.
    */
-  constructor(report: SendReport, onConsumed: () => void) {
+  constructor(report: SendObserver, onConsumed: () => void) {
     this.#report = report;
     this.#onConsumed = onConsumed;
   }
@@ -96,7 +96,7 @@ export class Inbox implements DatagramSender {
     this.#dismissTakers();
     const wasBlocked = this.#blocked;
     this.drop("closing");
-    if (wasBlocked) this.#report.onSendReady();
+    if (wasBlocked) this.#report.onWritable();
   }
 
   #hand(datagram: Uint8Array, to: (datagram: Uint8Array) => void): void {
@@ -120,7 +120,7 @@ export class Inbox implements DatagramSender {
     }
     if (this.#blocked && this.held <= DATAGRAMS_MAX / 2 && this.#bytes <= BYTES_MAX / 2) {
       this.#blocked = false;
-      this.#report.onSendReady();
+      this.#report.onWritable();
     }
     return next;
   }

@@ -1,27 +1,27 @@
 /** Accepting datagram channels. */
 
+import { MemoryBudget } from "../link/memory-budget.ts";
 import type { Timer } from "../net/clock.ts";
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { TlsCode } from "../net/tls/tls-failure.ts";
-import { callOut } from "../observe/invoke-listener.ts";
-import type { Counters, UnprovedReason } from "../observe/counters.ts";
+import type { AuthFailureReason, Counters } from "../observe/counters.ts";
 import type { DisconnectReason, EventSource } from "../observe/events.ts";
+import { invokeListener } from "../observe/invoke-listener.ts";
 import {
   type ChannelSettings,
   type ListenChannelsOptions,
   readChannelOptions,
 } from "../options/channel-options.ts";
 import { isGuarded } from "../options/settings.ts";
+import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
+import { ConnectionTable } from "../tunnel/access/connection-table.ts";
 import { closeOnAbort } from "../tunnel/close-on-abort.ts";
-import { failAs } from "../tunnel/fail-as.ts";
-import { MemoryBudget } from "../link/memory-budget.ts";
+import { wrapNetError } from "../tunnel/fail-as.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
 import { listeningAddresses, openAtEach, placeOf } from "../tunnel/own-addresses.ts";
 import { reloadCertificates } from "../tunnel/reload-certificates.ts";
-import { ServerDoorkeeper } from "../tunnel/access/accept-policy.ts";
-import { SessionTable } from "../tunnel/access/connection-table.ts";
 import { explained } from "../tunnel/start-advice.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
@@ -45,10 +45,10 @@ export interface ChannelServer extends AsyncDisposable {
   readonly tcp: readonly Endpoint[];
   /** The channels there are now. */
   readonly channels: Iterable<DatagramChannel> & { readonly size: number };
-  /** Connections turned away: too many, too many of one address, not from an allowed address, or those below. */
-  readonly refusedConnections: number;
+  /** Connections rejected: too many, too many of one address, not from an allowed address, or those below. */
+  readonly rejectedConnections: number;
   /** Those of them that did not prove that they know the secret, by reason; live. */
-  readonly unproved: Readonly<Record<UnprovedReason, number>>;
+  readonly authFailures: Readonly<Record<AuthFailureReason, number>>;
   /** Those of them whose TLS handshake failed, by code; live. */
   readonly failedHandshakes: Readonly<Record<TlsCode, number>>;
   /** Settles when it is closed. Never rejects. */
@@ -101,14 +101,14 @@ interface Opened {
 }
 
 class ListeningServer implements ChannelServer {
-  readonly channels: SessionTable<DatagramChannel>;
+  readonly channels: ConnectionTable<DatagramChannel>;
   readonly closed: Promise<void>;
   readonly #network: Network;
   readonly #counters: Counters;
   readonly #events: EventSource;
   readonly #settings: ChannelSettings;
   readonly #onChannel: OnChannel;
-  readonly #doorkeeper: ServerDoorkeeper;
+  readonly #acceptPolicy: ServerAcceptPolicy;
   readonly #budget: MemoryBudget;
   readonly #listeners: readonly StreamListener[];
   readonly #perAddress = new Map<string, number>();
@@ -128,29 +128,29 @@ class ListeningServer implements ChannelServer {
     this.#events = events;
     this.#settings = settings;
     this.#onChannel = onChannel;
-    this.#doorkeeper = new ServerDoorkeeper(counters, events, settings.allow);
+    this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
     this.#budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
     const limit = network.descriptorLimit();
     const descriptors = Math.floor(limit - Math.min(DESCRIPTORS_RESERVED, limit / 2));
-    this.channels = new SessionTable(Math.min(settings.maxSessions, Math.max(1, descriptors)));
+    this.channels = new ConnectionTable(Math.min(settings.maxSessions, Math.max(1, descriptors)));
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
       const listen = (address: string | undefined, port: number) =>
-        network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
+        network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
       this.#listeners = openAtEach(addresses, settings.listen?.port ?? 0, listen, events);
     } catch (error) {
-      throw failAs("ERR_LISTEN")(error);
+      throw wrapNetError("ERR_LISTEN")(error);
     }
     events.onListening(this.tcp, [], isGuarded(settings));
     if (settings.idleTimeoutMs > 0) this.#scheduleSweep();
   }
 
-  get refusedConnections(): number {
-    return this.#counters.refusedConnections;
+  get rejectedConnections(): number {
+    return this.#counters.rejectedConnections;
   }
 
-  get unproved(): Counters["unproved"] {
-    return this.#counters.unproved;
+  get authFailures(): Counters["authFailures"] {
+    return this.#counters.authFailures;
   }
 
   get failedHandshakes(): Counters["failedHandshakes"] {
@@ -178,18 +178,18 @@ class ListeningServer implements ChannelServer {
     const { clock } = this.#network;
     const address = unmapped(stream.remote.address);
     const ofAddress = this.#perAddress.get(address) ?? 0;
-    if (this.#closing !== undefined) return this.#doorkeeper.turnAway(stream, "closing");
+    if (this.#closing !== undefined) return this.#acceptPolicy.reject(stream, "closing");
     if (ofAddress >= this.#settings.maxSessionsPerAddress)
-      return this.#doorkeeper.turnAwayByLimit(stream, ofAddress);
+      return this.#acceptPolicy.rejectForAddressLimit(stream, ofAddress);
     const { room, evict } = this.channels.makeRoom(clock.now());
-    if (!room) return this.#doorkeeper.turnAwayForRoom(stream, this.channels.size);
+    if (!room) return this.#acceptPolicy.rejectForSessionLimit(stream, this.channels.size);
     if (evict !== undefined) this.#end(evict, "evicted");
     const channel = new DatagramChannel(stream, { clock, settings: this.#settings, budget: this.#budget });
     this.channels.add(channel);
     this.#alive.add(channel);
     this.#perAddress.set(address, ofAddress + 1);
     void channel.closed.then(() => this.#onClosed(channel, address));
-    callOut(() => void this.#onChannel(channel));
+    invokeListener(() => void this.#onChannel(channel));
   }
 
   #end(channel: DatagramChannel, reason: DisconnectReason): void {

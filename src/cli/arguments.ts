@@ -2,10 +2,10 @@ import { parseArgs } from "node:util";
 import { type Environment, readEnvironment } from "../config/environment.ts";
 import type { NamedOption } from "../config/named-options.ts";
 import type { OptionProblem } from "../errors.ts";
-import type { Dialect } from "../options/input-style.ts";
+import type { InputStyle } from "../options/input-style.ts";
 import { nearest } from "../options/nearest.ts";
-import { readProgramOptions } from "../options/read-options.ts";
 import { quoted } from "../options/parse-result.ts";
+import { readProgramOptions } from "../options/read-options.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
 import type { OptionSpec, Role } from "../options/spec.ts";
 import { OPTIONS, type ProgramOptions } from "../options/table.ts";
@@ -39,15 +39,15 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
   if (given.help !== undefined) return { kind: "help", long: given.help === "--help" };
   if (given.version) return { kind: "version" };
   addEnvironment(given, env);
-  const dialect: Dialect = {
+  const style: InputStyle = {
     values: "written",
     nameOf: (key) => given.typed.get(key) ?? typedNameOf(key),
   };
-  const program = readProgramOptions(given.program, dialect);
+  const program = readProgramOptions(given.program, style);
   const tunnel =
     "config" in given.program
-      ? { problems: optionsBesideFile(given, dialect) }
-      : readSettings(given.values, roleOf(given), dialect);
+      ? { problems: optionsBesideFile(given, style) }
+      : readSettings(given.values, roleOf(given), style);
   const problems = [...tunnel.problems, ...program.problems];
   const lines = [...given.problems, ...problems.map(({ option, problem }) => `${option}: ${problem}`)];
   if (program.values === undefined || lines.length > 0) return { kind: "wrong", problems: lines };
@@ -59,7 +59,7 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
 }
 
 /** With a configuration file nobody could tell for which of its tunnels an option is meant. */
-function optionsBesideFile({ values, shared }: Given, { nameOf }: Dialect): OptionProblem[] {
+function optionsBesideFile({ values, shared }: Given, { nameOf }: InputStyle): OptionProblem[] {
   const problem = `does not go with ${nameOf("config")}; give it in the file`;
   const fitting = new Set(shared.map(({ spec }) => spec.key));
   const others = Object.keys(values).filter((key) => !fitting.has(key));

@@ -5,7 +5,7 @@
 
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { Crowd } from "../net/pending-limiter.ts";
+import { PendingLimiter } from "../net/pending-limiter.ts";
 
 /** Connections at once, over all addresses. The sessions' budget of descriptors leaves room for them. */
 export const CONNECTIONS_MAX = 8;
@@ -16,8 +16,9 @@ export class HttpListener {
   readonly #http: ReturnType<typeof createHttpServer>;
   readonly #servers: Server[] = [];
   /** When there is no room, the oldest connection of the address that holds most is closed. */
-  readonly #connections = new Crowd<Socket>({ max: CONNECTIONS_MAX, perOrigin: CONNECTIONS_MAX }, (oldest) =>
-    this.#end(oldest),
+  readonly #connections = new PendingLimiter<Socket>(
+    { max: CONNECTIONS_MAX, perOrigin: CONNECTIONS_MAX },
+    (oldest) => this.#end(oldest),
   );
 
   constructor(onRequest: RequestListener) {
@@ -49,18 +50,18 @@ export class HttpListener {
     const { remoteAddress } = socket;
     // The client has reset the connection before it was accepted.
     if (remoteAddress === undefined) return void socket.destroy();
-    this.#connections.enter(socket, remoteAddress);
+    this.#connections.add(socket, remoteAddress);
     const deadline = setTimeout(() => this.#end(socket), CONNECTION_MS);
     socket.on("close", () => {
       clearTimeout(deadline);
-      this.#connections.leave(socket);
+      this.#connections.remove(socket);
     });
     socket.on("error", () => this.#end(socket));
     this.#http.emit("connection", socket);
   }
 
   #end(socket: Socket): void {
-    this.#connections.leave(socket);
+    this.#connections.remove(socket);
     socket.destroy();
   }
 }

@@ -3,6 +3,8 @@
  * counted, and one line in their place says how many.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** Characters that the queue may hold. The write in progress holds at most as many again. */
 export const QUEUE_MAX = 1 << 18;
 
@@ -53,7 +55,7 @@ export class LineWriter {
 
   /** Settles when everything is written, at the latest after `timeoutMs`. */
   async flushed(timeoutMs: number): Promise<void> {
-    await Promise.race([this.#writing, Bun.sleep(timeoutMs)]);
+    await Promise.race([this.#writing, sleep(timeoutMs)]);
   }
 
   async #writeQueue(): Promise<void> {

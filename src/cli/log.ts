@@ -16,14 +16,14 @@ export interface Footer {
 let footer: Footer | undefined;
 
 /** From now on lines are written above this; undefined for no more. */
-export function keepBelow(what: Footer | undefined): void {
+export function setStatusLine(what: Footer | undefined): void {
   footer = what;
 }
 
 let format = (line: string): string => `udptunnel: ${line}`;
 
 /** From now on `say` writes lines in this form. */
-export function sayAs(form: (line: string) => string): void {
+export function setFormatter(form: (line: string) => string): void {
   format = form;
 }
 
@@ -33,7 +33,7 @@ const stderr = new LineWriter(
 );
 
 /** Writes one line to stderr. */
-export function say(line: string): void {
+export function log(line: string): void {
   writeLine(format(line));
 }
 

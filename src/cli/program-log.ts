@@ -3,7 +3,7 @@
 import { CATEGORY, EventLog } from "../observe/event-log.ts";
 import { redactText } from "../observe/redact.ts";
 import type { ProgramOptions } from "../options/table.ts";
-import { say, sayAs, writeLine } from "./log.ts";
+import { log, setFormatter, writeLine } from "./log.ts";
 
 /** By how often `-v` was given. */
 const LOWEST = ["warning", "info", "trace"] as const;
@@ -18,8 +18,8 @@ export class ProgramLog {
   constructor(program: ProgramOptions, named: boolean) {
     this.#program = program;
     this.#named = named;
-    if (program.log === "json") sayAs((line) => JSON.stringify(plainRecord(hide(line))));
-    else if (program.redact) sayAs((line) => `udptunnel: ${hide(line)}`);
+    if (program.log === "json") setFormatter((line) => JSON.stringify(plainRecord(hide(line))));
+    else if (program.redact) setFormatter((line) => `udptunnel: ${hide(line)}`);
 
     function hide(line: string): string {
       return program.redact ? redactText(line) : line;
@@ -59,7 +59,7 @@ export class ProgramLog {
     const stderr: import("@logtape/logtape").Sink =
       this.#program.log === "json"
         ? (record) => writeLine(toJson(record).trimEnd())
-        : ({ category, message }) => say(`${this.#named ? `${category[1]}: ` : ""}${message.join("")}`);
+        : ({ category, message }) => log(`${this.#named ? `${category[1]}: ` : ""}${message.join("")}`);
     logtape.configureSync({
       sinks: { stderr },
       loggers: [

@@ -1,6 +1,6 @@
 import type { readConfigFile } from "../config/config-file.ts";
 import type { TunnelPlan } from "../config/plan.ts";
-import { say } from "./log.ts";
+import { log } from "./log.ts";
 import type { TunnelSet } from "./tunnel-set.ts";
 
 /** A configuration file. */
@@ -14,8 +14,8 @@ export interface Config {
 export async function reload(set: TunnelSet, { file, read }: Config): Promise<void> {
   const { plans, problems } = await read();
   if (problems.length > 0) {
-    problems.forEach(say);
-    say(`${file} is not used; the tunnels go on as they are`);
+    problems.forEach(log);
+    log(`${file} is not used; the tunnels go on as they are`);
     return;
   }
   const { kept, changed, added, removed } = await set.reload(plans);
@@ -26,7 +26,7 @@ export async function reload(set: TunnelSet, { file, read }: Config): Promise<vo
     ["removed", removed],
   ] as const;
   const told = fates.flatMap(([fate, names]) => (names.length === 0 ? [] : `${fate}: ${names.join(", ")}`));
-  say(`${file} was read again; ${told.join("; ")}`);
+  log(`${file} was read again; ${told.join("; ")}`);
 }
 
 function namesOf(plans: readonly TunnelPlan[]): string[] {

@@ -8,10 +8,10 @@ import type { ProgramOptions } from "../options/table.ts";
 import { startTunnel } from "../tunnel/start.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
 import { typedNameOf } from "./help.ts";
+import { log } from "./log.ts";
 import { openOverview } from "./observability.ts";
 import { ProgramLog } from "./program-log.ts";
 import { type Config, reload } from "./reload.ts";
-import { say } from "./log.ts";
 import { openServiceManager } from "./service-manager.ts";
 import { closeOnSignals, reloadOnSignal } from "./signals.ts";
 import { TunnelSet, type TunnelSetListener } from "./tunnel-set.ts";
@@ -27,12 +27,12 @@ export interface Run {
 /** Runs them and returns the exit status. */
 export async function run({ plans, program, config }: Run): Promise<number> {
   const named = config !== undefined;
-  const log = new ProgramLog(program, named);
+  const programLog = new ProgramLog(program, named);
   const nameOf = named ? nameInFile : typedNameOf;
-  const set = new TunnelSet(talk(log, program), (settings, extras) =>
+  const set = new TunnelSet(listenerFor(programLog, program), (settings, extras) =>
     startTunnel(settings, { ...extras, nameOf }),
   );
-  const close = await overview(set, program, log, named);
+  const close = await openObservability(set, program, programLog, named);
   if (close === undefined) return EXIT_CANNOT_RUN;
   const tellServiceManager = await openServiceManager();
   closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
@@ -49,35 +49,35 @@ export async function run({ plans, program, config }: Run): Promise<number> {
     });
   }
   await set.closed;
-  await log.flushed();
+  await programLog.flushed();
   close();
   return set.failed ? EXIT_CANNOT_RUN : EXIT_CLEAN;
 }
 
 /** Opens what is shown of the tunnels; undefined when that cannot be, and has been said. */
-async function overview(
+async function openObservability(
   set: TunnelSet,
   program: ProgramOptions,
-  log: ProgramLog,
+  programLog: ProgramLog,
   named: boolean,
 ): Promise<(() => void) | undefined> {
   try {
-    return await openOverview(() => set.tunnels, program, log, named);
+    return await openOverview(() => set.tunnels, program, programLog, named);
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
-    say(error.message);
+    log(error.message);
     return undefined;
   }
 }
 
 /** Reports what happens in the tunnels, and how each has fared when it is over. */
-function talk(log: ProgramLog, { verbosity }: ProgramOptions): TunnelSetListener {
+function listenerFor(programLog: ProgramLog, { verbosity }: ProgramOptions): TunnelSetListener {
   return {
-    onEvent: (name, event, level, repeats) => log.of(name).onEvent(event, level, repeats),
-    onFailed: (name, error) => log.of(name).say("error", error.message),
+    onEvent: (name, event, level, repeats) => programLog.of(name).onEvent(event, level, repeats),
+    onFailed: (name, error) => programLog.of(name).say("error", error.message),
     onRemoved(name, tunnel) {
-      if (verbosity > 0) log.of(name).say("info", summaryLine(tunnel.stats()));
+      if (verbosity > 0) programLog.of(name).say("info", summaryLine(tunnel.stats()));
     },
-    traceOf: (name) => (log.tracing ? log.of(name).onDatagram : undefined),
+    traceOf: (name) => (programLog.tracing ? programLog.of(name).onDatagram : undefined),
   };
 }

@@ -4,13 +4,13 @@ import { Writable } from "node:stream";
 import { redactText } from "../observe/redact.ts";
 import type { Observable, TunnelStats, Tunnels } from "../observe/stats.ts";
 import { beginning, statusLine, statusLines } from "../observe/stats-lines.ts";
-import { keepBelow, writePending, writeText } from "./log.ts";
+import { setStatusLine, writePending, writeText } from "./log.ts";
 
 const LIVE_MS = 1000;
 const PLAIN_MS = 5000;
 
 /** What was seen of each tunnel last: rates are of the time since. */
-class Looks {
+class Sampler {
   readonly #tunnels: Tunnels;
   #seen = new WeakMap<Observable, TunnelStats>();
 
@@ -30,9 +30,9 @@ class Looks {
 
 /** Hands out a line for each tunnel every few seconds. @returns ends it. */
 export function reportStatus(tunnels: Tunnels, report: (name: string, line: string) => void): () => void {
-  const looks = new Looks(tunnels);
+  const sampler = new Sampler(tunnels);
   const timer = setInterval(() => {
-    for (const [name, now, before] of looks.take()) report(name, statusLine(now, before));
+    for (const [name, now, before] of sampler.take()) report(name, statusLine(now, before));
   }, PLAIN_MS);
   return () => clearInterval(timer);
 }
@@ -47,24 +47,24 @@ export interface LiveStatusOptions {
 export async function showStatus(tunnels: Tunnels, options: LiveStatusOptions): Promise<() => void> {
   const { createLogUpdate } = await import("log-update");
   const draw = createLogUpdate(new Terminal(), { showCursor: true });
-  const looks = new Looks(tunnels);
+  const sampler = new Sampler(tunnels);
   let text = "";
   const footer = { clear: () => draw.clear(), draw: () => draw(text) };
   const refresh = () => {
     if (writePending()) return;
-    const shown = [...looks.take()].flatMap(([name, now, before]) => {
+    const shown = [...sampler.take()].flatMap(([name, now, before]) => {
       const lines = statusLines(now, before).map((line) => `  ${line}`);
       return options.named ? [name, ...lines] : lines;
     });
     text = options.redact ? redactText(shown.join("\n")) : shown.join("\n");
     draw(text);
   };
-  keepBelow(footer);
+  setStatusLine(footer);
   refresh();
   const timer = setInterval(refresh, LIVE_MS);
   return () => {
     clearInterval(timer);
-    keepBelow(undefined);
+    setStatusLine(undefined);
     draw.done();
   };
 }

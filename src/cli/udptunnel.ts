@@ -8,8 +8,8 @@ import { parseArguments } from "./arguments.ts";
 import { summary } from "./check.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN, EXIT_WRONG_USAGE } from "./exit-status.ts";
 import { longHelp, shortHelp } from "./help.ts";
+import { flushStderr, log } from "./log.ts";
 import { type Run, run } from "./run.ts";
-import { flushStderr, say } from "./log.ts";
 import { writeAll } from "./write-all.ts";
 
 /** Runs the program and returns its exit status. */
@@ -50,14 +50,14 @@ async function print(text: string): Promise<number> {
   } catch (error) {
     const code = errorCode(error);
     if (code === "EPIPE") return EXIT_CLEAN;
-    say(`cannot write to stdout: ${code}`);
+    log(`cannot write to stdout: ${code}`);
     return EXIT_CANNOT_RUN;
   }
   return EXIT_CLEAN;
 }
 
 function refuse(problems: readonly string[]): number {
-  problems.forEach(say);
+  problems.forEach(log);
   return EXIT_WRONG_USAGE;
 }
 

@@ -1,6 +1,7 @@
 /** Writes to a descriptor without blocking the event loop, whatever it leads to: a pipe, a terminal, a file. */
 
 import { write } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { errorCode } from "../net/network.ts";
 
 /** The wait before the next attempt, when the descriptor is full and some process has made it non-blocking. */
@@ -20,7 +21,7 @@ export async function writeAll(fd: number, text: string): Promise<void> {
       rest = rest.subarray(await writeSome(fd, rest));
     } catch (error) {
       if (errorCode(error) !== "EAGAIN") throw error;
-      await Bun.sleep(RETRY_MS);
+      await sleep(RETRY_MS);
     }
   }
 }

@@ -6,7 +6,7 @@
  *     target = "localhost/4000"
  */
 
-import type { Dialect } from "../options/input-style.ts";
+import type { InputStyle } from "../options/input-style.ts";
 import { quoted, shortened } from "../options/parse-result.ts";
 import { readSettings } from "../options/settings.ts";
 import type { Role } from "../options/spec.ts";
@@ -143,7 +143,7 @@ function unknown(option: string): string {
   return meant === undefined ? "is no option; leave it out" : `is no option; did you mean ${meant}?`;
 }
 
-function dialectOf(options: readonly NamedOption[]): Dialect {
+function dialectOf(options: readonly NamedOption[]): InputStyle {
   const names = new Map(options.map(({ spec, name }) => [spec.key, name]));
   return { values: "written", nameOf: (key) => names.get(key) ?? nameInFile(key) };
 }

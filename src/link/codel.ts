@@ -8,7 +8,7 @@ export const TARGET_MS = 5;
 /** Every frame waited longer than the target for this long: the queue stands. */
 const INTERVAL_MS = 100;
 
-export class StandingQueue {
+export class CoDel {
   #standsSince: number | undefined;
 
   /** A frame has left the queue. @param waitedMs how long it had been there. */

@@ -12,7 +12,7 @@
 import { FrameDecoder } from "../framing/frame-decoder.ts";
 import { PAYLOAD_BYTES_MAX, UDP4_PAYLOAD_BYTES_MAX, UDP6_PAYLOAD_BYTES_MAX } from "../framing/header.ts";
 import type { Clock } from "../net/clock.ts";
-import type { DatagramSender, SendDropReason, SendReport } from "../net/datagram-port.ts";
+import type { DatagramSender, SendDropReason, SendObserver } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import { type Backlog, type PausedSocket, TimeSlice } from "../net/time-slice.ts";
@@ -42,9 +42,9 @@ export interface InboundOptions {
   sendWatch?: SendWatch | undefined;
 }
 
-export class InboundPath implements SendReport, Backlog, PausedSocket {
+export class InboundPath implements SendObserver, Backlog, PausedSocket {
   /** While set, datagrams are dropped for this reason. The stream is still read. */
-  barred: DropReason | undefined;
+  blockedBy: DropReason | undefined;
   /** The tunnel is closing: datagrams that come from now on are dropped as `closing`. */
   stopped = false;
   /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
@@ -85,7 +85,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   }
 
   /**
-   * Sets where datagrams go. Without a sender they are dropped as `not sent`, unless `openSender` gives one. The
+   * Sets where datagrams go. Without a sender they are dropped as `receive only`, unless `openSender` gives one. The
    * datagrams that the former sender holds are lost with its address.
    *
    * @param family what UDP they are sent by; undefined when by none, so that whatever a header can announce may pass.
@@ -182,7 +182,7 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
   }
 
   /** The UDP socket has room again: go on where the chunk was left. */
-  onSendReady(): void {
+  onWritable(): void {
     const sender = this.#sender as DatagramSender;
     if (this.#options.clock.now() - this.#chunkAt > this.#options.maxDelayMs) {
       sender.drop("expired");
@@ -277,8 +277,9 @@ export class InboundPath implements SendReport, Backlog, PausedSocket {
       const { length } = decoder;
       if (trace && this.#stream) trace(this.#stream, length);
       if (this.#sender === undefined) openSender?.();
-      if (this.barred !== undefined) inbound.drop(this.barred);
-      else if (this.#sender === undefined) inbound.drop(openSender === undefined ? "not sent" : "no socket");
+      if (this.blockedBy !== undefined) inbound.drop(this.blockedBy);
+      else if (this.#sender === undefined)
+        inbound.drop(openSender === undefined ? "receive only" : "no socket");
       else if (length > this.#payloadBytesMax) inbound.drop("too long");
       else this.#sender.add(decoder.bytes, decoder.start, length);
       quantum -= 1 + (length >> FRAME_BYTES_LOG2);

@@ -8,10 +8,11 @@
  */
 
 import type { Clock } from "../net/clock.ts";
-import type { DatagramSender, SendReport } from "../net/datagram-port.ts";
+import type { DatagramSender, SendObserver } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 import type { DropReason } from "../observe/counters.ts";
+import type { DisconnectReason } from "../observe/events.ts";
 import type { StreamStats } from "../observe/stats.ts";
 import { type InboundOptions, InboundPath } from "./inbound-path.ts";
 import { type OutboundOptions, OutboundPath } from "./outbound-path.ts";
@@ -25,6 +26,12 @@ export type StreamEnd =
   | { by: "stall" }
   /** The stream is gone, with the operating system's word for it if there is one. */
   | { by: "error"; code: string | undefined };
+
+/** The reason that events and logs give for the end of a connection. */
+export function reasonOf(end: StreamEnd): DisconnectReason {
+  if (end.by === "peer") return "closed by peer";
+  return end.by === "stall" ? "stalled" : "connection lost";
+}
 
 export interface LinkOptions extends OutboundOptions, Omit<InboundOptions, "maxDelayMs"> {
   /** The age limit of inbound datagrams where it is another than the outbound one, `maxDelayMs`. */
@@ -52,7 +59,7 @@ export class Link implements StreamReceiver {
   }
 
   /** Told what becomes of inbound datagrams: to be given to the sender that is then given to {@link sendTo}. */
-  get sendReport(): SendReport {
+  get sendObserver(): SendObserver {
     return this.#inbound;
   }
 
@@ -91,15 +98,15 @@ export class Link implements StreamReceiver {
   }
 
   /** Drops what comes from now on, in both directions, for this reason. The stream is still read. */
-  bar(reason: DropReason): void {
-    this.#outbound.barred = reason;
-    this.#inbound.barred = reason;
+  block(reason: DropReason): void {
+    this.#outbound.blockedBy = reason;
+    this.#inbound.blockedBy = reason;
   }
 
   /** Relays again. */
-  unbar(): void {
-    this.#outbound.barred = undefined;
-    this.#inbound.barred = undefined;
+  unblock(): void {
+    this.#outbound.blockedBy = undefined;
+    this.#inbound.blockedBy = undefined;
     this.#outbound.flush();
   }
 

@@ -12,10 +12,10 @@ import type { Clock, Timer } from "../net/clock.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import { TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
+import { CoDel, TARGET_MS } from "./codel.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWindow } from "./send-window.ts";
-import { StallWatch } from "./stall-detector.ts";
-import { StandingQueue, TARGET_MS } from "./codel.ts";
+import { StallDetector } from "./stall-detector.ts";
 
 /** Queued bytes that are written at once, without waiting for the end of the turn: Bun hands out datagrams without end. */
 const FLUSH_BYTES = 64 * 1024;
@@ -42,15 +42,15 @@ export interface OutboundOptions {
 
 export class OutboundPath {
   /** While set, nothing is written, and datagrams are dropped for this reason. */
-  barred: DropReason | undefined;
+  blockedBy: DropReason | undefined;
   /** The tunnel is closing: datagrams are dropped as `closing`. Queued data is still written. */
   stopped = false;
   readonly #options: OutboundOptions;
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #queue: FrameQueue;
-  readonly #stall: StallWatch;
-  readonly #standing = new StandingQueue();
+  readonly #stall: StallDetector;
+  readonly #codel = new CoDel();
   readonly #slice: TimeSlice;
   #stream: StreamPort | undefined;
   #retry: Timer | undefined;
@@ -64,7 +64,7 @@ export class OutboundPath {
     this.#slice = TimeSlice.of(options.clock);
     this.#counters = options.counters;
     this.#queue = options.queue;
-    this.#stall = new StallWatch(options.clock, options.deadAfterMs, onStall);
+    this.#stall = new StallDetector(options.clock, options.deadAfterMs, onStall);
   }
 
   /** Datagrams that wait. */
@@ -87,8 +87,8 @@ export class OutboundPath {
     const { budget, agesWithoutStream, onWanted } = this.#options;
     const { outbound } = this.#counters;
     if (this.stopped) return outbound.refuse(payload, "closing");
-    if (this.barred !== undefined) {
-      outbound.refuse(payload, this.barred);
+    if (this.blockedBy !== undefined) {
+      outbound.refuse(payload, this.blockedBy);
       return onWanted?.();
     }
     if (budget?.allows(HEADER_BYTES + payload.length) === false)
@@ -109,7 +109,7 @@ export class OutboundPath {
   /** Writes what is queued, as far as the stream takes it and the window allows. */
   flush(): void {
     const stream = this.#stream;
-    if (stream === undefined || this.barred !== undefined) return;
+    if (stream === undefined || this.blockedBy !== undefined) return;
     this.#now = this.#clock.now();
     this.#expire(this.#now);
     while (this.#writeSome(stream)) {
@@ -129,7 +129,7 @@ export class OutboundPath {
   close(): void {
     this.#stream = undefined;
     this.#stall.onIdle();
-    this.#standing.onEmpty();
+    this.#codel.onEmpty();
     this.#retry?.cancel();
     this.#retry = undefined;
     this.#counters.outbound.drop("stream lost", this.#queue.startStream());
@@ -153,7 +153,7 @@ export class OutboundPath {
   #writeSome(stream: StreamPort): boolean {
     if (this.#queue.bytes === 0) {
       this.#options.window.onIdle();
-      this.#standing.onEmpty();
+      this.#codel.onEmpty();
       this.#stall.onIdle();
       return false;
     }
@@ -184,7 +184,7 @@ export class OutboundPath {
   readonly #onFrame = (pushedAt: number): void => {
     const waitedMs = this.#now - pushedAt;
     this.#counters.delay.record(waitedMs);
-    this.#standing.onFrame(waitedMs, this.#now);
+    this.#codel.onFrame(waitedMs, this.#now);
   };
 
   /** The window is full, and nobody tells when it no longer is. */
@@ -201,7 +201,7 @@ export class OutboundPath {
     const { outbound } = this.#counters;
     const expired = this.#queue.dropPushedBefore(now - maxDelayMs);
     if (expired > 0) outbound.drop("expired", expired);
-    if (maxDelayMs === Infinity || !this.#standing.stands(now)) return;
+    if (maxDelayMs === Infinity || !this.#codel.stands(now)) return;
     outbound.drop("standing queue", this.#queue.dropPushedBefore(now - TARGET_MS));
   }
 

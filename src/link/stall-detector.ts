@@ -12,7 +12,7 @@ const LOOK_MS = 1000;
 /** The kernel gives up after 0.8 of the limit, counted from a moment before ours. */
 const KERNEL_SHARE = 0.7;
 
-export class StallWatch {
+export class StallDetector {
   readonly #clock: Clock;
   readonly #limitMs: number;
   readonly #onStall: () => void;

@@ -5,7 +5,7 @@ export interface Clock {
   /** Calls `run` once, `delayMs` from now. */
   after(delayMs: number, run: () => void): Timer;
   /** Calls `run` once, when every socket that is ready now has been served. */
-  endOfTurn(run: () => void): void;
+  endOfTick(run: () => void): void;
 }
 
 /** A call to come. */
@@ -20,5 +20,5 @@ export const systemClock: Clock = {
     const timeout = setTimeout(run, delayMs);
     return { cancel: () => clearTimeout(timeout) };
   },
-  endOfTurn: (run) => void setImmediate(run),
+  endOfTick: (run) => void setImmediate(run),
 };

@@ -1,6 +1,6 @@
 /**
- * The contract of a UDP socket, as the tunnel sees it. `bun-datagram-port.ts` keeps it with `Bun.udpSocket`,
- * `memory/` with arrays.
+ * The contract of a UDP socket, as the tunnel sees it. `bun/datagram-port.ts` implements it with `Bun.udpSocket`,
+ * tests have a twin in memory.
  */
 
 import type { Endpoint } from "./endpoint.ts";
@@ -90,7 +90,7 @@ export interface DatagramPort {
    */
   readonly ready: Promise<void>;
   /** A way to send to one target. Senders of one port share its socket. */
-  sender(target: Endpoint, report: SendReport): DatagramSender;
+  sender(target: Endpoint, report: SendObserver): DatagramSender;
   /**
    * Datagrams the kernel has dropped since the socket was bound, because its buffer was full or because it took too
    * much of one turn; undefined when the system does not say, or the port is closed.
@@ -109,20 +109,20 @@ export type SendDropReason =
   | "stream lost";
 
 /** Told what became of each datagram given to a {@link DatagramSender}: exactly once for each. */
-export interface SendReport {
+export interface SendObserver {
   /** The kernel has taken this many datagrams of this many payload bytes together, in this many system calls. */
   onSent(datagrams: number, bytes: number, systemCalls: number): void;
   /** This many datagrams are lost. `code` is the operating system's word for it, such as EPERM. */
   onSendDropped(reason: SendDropReason, datagrams: number, code?: string): void;
   /** The sender was blocked and has room again: `drop` what it holds or `flush` it, then go on. */
-  onSendReady(): void;
+  onWritable(): void;
 }
 
 /**
  * Sends datagrams to one target, in order, many in one system call.
  *
  * `add` each datagram, then `flush` once. When the socket's buffer is full the sender is {@link blocked}: it holds
- * what it could not send, accepts no more, and calls `onSendReady` when it has room.
+ * what it could not send, accepts no more, and calls `onWritable` when it has room.
  */
 export interface DatagramSender {
   /** Whether datagrams wait for the socket. While it is true, `add` must not be called. */

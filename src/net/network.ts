@@ -1,4 +1,4 @@
-/** Everything the tunnel asks of the operating system. `bun-network.ts` keeps it for real, `memory/` for tests. */
+/** Everything the tunnel asks of the operating system. `bun/network.ts` implements it; tests have a twin in memory. */
 
 import type { Clock } from "./clock.ts";
 import type {
@@ -8,7 +8,7 @@ import type {
   NetworkInterface,
 } from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
-import type { Dial, DialTarget, Doorkeeper, StreamListener, StreamPort } from "./stream-port.ts";
+import type { AcceptPolicy, Dial, DialTarget, StreamListener, StreamPort } from "./stream-port.ts";
 
 /** What the operating system gives beyond plain sockets. */
 export interface SystemReport {
@@ -66,13 +66,13 @@ export interface Network {
    * Listens on a TCP port; each connection is handed to `onStream`, after its handshake where there is one.
    *
    * @param at an address literal, or undefined for every address of this host, IPv4 and IPv6.
-   * @param doorkeeper lets everybody in, when missing.
+   * @param acceptPolicy lets everybody in, when missing.
    * @throws NetError when it cannot be bound.
    */
   listen(
     at: { address?: string; port: number },
     onStream: (stream: StreamPort) => void,
-    doorkeeper?: Doorkeeper,
+    acceptPolicy?: AcceptPolicy,
   ): StreamListener;
   /**
    * Reads certificates, keys and authorities again, for connections from now on; those that are up stay.

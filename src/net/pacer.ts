@@ -7,15 +7,15 @@
 import type { Clock } from "./clock.ts";
 
 /** What can be made to wait: while it is paused, what its peer says stays in the kernel. */
-interface Entrant {
+interface Pausable {
   pause(): void;
   resume(): void;
 }
 
-export class Turnstile<One extends Entrant> {
+export class Pacer<One extends Pausable> {
   readonly #clock: Clock;
   readonly #intervalMs: number;
-  readonly #onBegin: (entrant: One) => void;
+  readonly #onBegin: (stream: One) => void;
   /** In the order in which they came. */
   readonly #waiting = new Set<One>();
   #closed = false;
@@ -24,22 +24,22 @@ export class Turnstile<One extends Entrant> {
    * @param intervalMs from one to the next, at least.
    * @param onBegin told of one that has waited and is let in now.
    */
-  constructor(clock: Clock, intervalMs: number, onBegin: (entrant: One) => void) {
+  constructor(clock: Clock, intervalMs: number, onBegin: (stream: One) => void) {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
     this.#onBegin = onBegin;
   }
 
   /** Lets it begin now, or pauses it until it is its turn. */
-  enter(entrant: One): void {
+  add(stream: One): void {
     if (!this.#closed) return this.#close();
-    entrant.pause();
-    this.#waiting.add(entrant);
+    stream.pause();
+    this.#waiting.add(stream);
   }
 
   /** It is gone, and waits no longer. */
-  leave(entrant: One): void {
-    this.#waiting.delete(entrant);
+  remove(stream: One): void {
+    this.#waiting.delete(stream);
   }
 
   /** Until the next turn. */

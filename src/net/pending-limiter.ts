@@ -8,13 +8,13 @@ import { parseAddress } from "./address-range.ts";
 import { familyOf, unmapped } from "./endpoint.ts";
 
 /** How many there may be, and how many of one origin. */
-export interface CrowdLimits {
+export interface PendingLimits {
   readonly max: number;
   readonly perOrigin: number;
 }
 
-export class Crowd<Member> {
-  readonly #limits: CrowdLimits;
+export class PendingLimiter<Member> {
+  readonly #limits: PendingLimits;
   readonly #evict: (member: Member) => void;
   /** The oldest first. */
   readonly #origins = new Map<Member, string>();
@@ -24,7 +24,7 @@ export class Crowd<Member> {
   /**
    * @param evict ends a member, which leaves by that.
    */
-  constructor(limits: CrowdLimits, evict: (member: Member) => void) {
+  constructor(limits: PendingLimits, evict: (member: Member) => void) {
     this.#limits = limits;
     this.#evict = evict;
   }
@@ -39,7 +39,7 @@ export class Crowd<Member> {
   }
 
   /** Makes room for a member, if need be, and lets it in. @param address its peer's. */
-  enter(member: Member, address: string): void {
+  add(member: Member, address: string): void {
     const origin = originOf(address);
     const siblings = this.#byOrigin.get(origin);
     if (siblings !== undefined && siblings.size >= this.#limits.perOrigin) this.#evictOldest(siblings);
@@ -62,7 +62,7 @@ export class Crowd<Member> {
   }
 
   /** It is one of them no longer. */
-  leave(member: Member): void {
+  remove(member: Member): void {
     const origin = this.#origins.get(member);
     if (origin === undefined) return;
     this.#origins.delete(member);

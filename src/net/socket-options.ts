@@ -1,7 +1,7 @@
 import type { Family } from "./endpoint.ts";
 
 /** What all sockets of one tunnel have in common. */
-export interface SocketTraits {
+export interface SocketOptions {
   /** The only protocol to use; both when undefined. */
   readonly family?: Family | undefined;
   /** The traffic class byte of UDP and TCP packets, 0 to 255. */

@@ -1,6 +1,6 @@
 /**
- * The contract of a TCP connection, as the tunnel sees it. `bun-stream-port.ts` keeps it with Bun's TCP sockets,
- * `memory/` with arrays.
+ * The contract of a TCP connection, as the tunnel sees it. `bun/stream-port.ts` implements it with Bun's TCP sockets,
+ * tests have a twin in memory.
  */
 
 import type { Endpoint } from "./endpoint.ts";
@@ -69,7 +69,7 @@ export interface StreamPort {
    *
    * @param bytes the end of the last chunk, perhaps nothing. The port owns the array.
    */
-  unread(bytes: Uint8Array): void;
+  pushBack(bytes: Uint8Array): void;
   /** Stops `onChunk` until {@link resume}; the kernel's window then stops the peer. */
   pause(): void;
   resume(): void;
@@ -101,17 +101,17 @@ export interface Dial {
 }
 
 /** Who is let in at a listener, and who is told of those that are not. Their connections are closed by then. */
-export interface Doorkeeper {
+export interface AcceptPolicy {
   /** Whether an address may connect: a literal, IPv4 not wrapped in IPv6. Asked before anything is said to it. */
   allows(address: string): boolean;
   /** A connection was refused: its address may not connect, or too few descriptors are left. */
-  onRefused(remote: Endpoint, reason: "address not allowed" | "fd limit"): void;
+  onRejected(remote: Endpoint, reason: "address not allowed" | "fd limit"): void;
   /** Its handshake failed. */
   onFailure(remote: Endpoint, failure: { readonly code: string; readonly message: string }): void;
 }
 
 /** Lets everybody in. */
-export const LETS_EVERYBODY_IN: Doorkeeper = { allows: () => true, onRefused() {}, onFailure() {} };
+export const ALLOW_ALL: AcceptPolicy = { allows: () => true, onRejected() {}, onFailure() {} };
 
 /** A TCP port that is listening. */
 export interface StreamListener {

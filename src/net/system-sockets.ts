@@ -3,26 +3,26 @@
  * is taken, and the options that need it are refused.
  */
 
-import type { SystemTransmitter } from "./udp/datagram-batch.ts";
 import type { DatagramReceiver } from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
 import type { SystemReport } from "./network.ts";
 import type { StreamGauge } from "./stream-port.ts";
+import type { SystemTransmitter } from "./udp/datagram-batch.ts";
 
 /**
  * Between Bun and one UDP socket. It closes by itself when the socket has used its share of the process's time slice,
  * and opens when the rotation comes to it (`time-slice.ts`).
  */
-export interface ReceiveGate {
+export interface ReceivePauser {
   /** The socket's descriptor. While the gate is closed, the one that Bun knows leads elsewhere. */
   readonly fd: number;
   /**
    * To be told of every datagram.
    *
-   * @param awaitsRoom whether Bun waits for room to send: what arrives while the gate is closed is then dropped by the
+   * @param writePending whether Bun waits for room to send: what arrives while the gate is closed is then dropped by the
    * kernel, and counted among the socket's drops. Else it waits there.
    */
-  onDatagram(awaitsRoom: boolean): void;
+  onDatagram(writePending: boolean): void;
   /** Opens it before its time: needed before Bun itself sends on the socket or closes it. */
   open(): void;
 }
@@ -31,7 +31,7 @@ export interface ReceiveGate {
  * Reads a UDP socket in Bun's place, to learn the local address of each datagram. Bun must not send on the socket: only
  * a {@link SystemTransmitter} may. `open` gives the socket back to Bun for good.
  */
-export interface DirectReceive extends ReceiveGate {
+export interface DirectReceive extends ReceivePauser {
   /** Call it in Bun's first `drain`: reading begins. Bun reads the datagrams that arrive before. */
   onFirstDrain(): void;
   /**
@@ -62,12 +62,12 @@ export interface SystemSockets {
   /** Sets a multicast TTL that Bun refuses; undefined, or the errno name. */
   setMulticastTtl(fd: number, ttl: number): string | undefined;
   /** A gate that keeps Bun from reading a UDP socket for too long. */
-  receiveGate(fd: number): ReceiveGate;
+  receivePauser(fd: number): ReceivePauser;
   /** Reads a UDP socket in Bun's place; undefined when that is not possible. */
   directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined;
   /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
   transmitter(
-    socket: ReceiveGate,
+    socket: ReceivePauser,
     target: Endpoint | undefined,
     family: Family,
   ): SystemTransmitter | undefined;

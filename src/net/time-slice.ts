@@ -73,7 +73,7 @@ export class TimeSlice {
   begin(now?: number): void {
     if (this.#beganAt !== undefined) return;
     this.#beganAt = now ?? this.#clock.now();
-    this.#clock.endOfTurn(this.#endTick);
+    this.#clock.endOfTick(this.#endTick);
   }
 
   /** Whether a socket that has had its quantum must let the others go on. */

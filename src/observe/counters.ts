@@ -16,15 +16,15 @@ export const DROP_REASONS = [
   "standing queue", // waited in a queue that would not drain
   "no stream", // one-way or no TCP connection to put it on
   "stream lost", // its TCP connection ended before the whole frame was taken
-  "no pair", // RTP mode: the other connection of the pair is not up
+  "pair incomplete", // RTP mode: the other connection of the pair is not up
   "wrong source", // its sender is not the one expected
   "wrong port", // per-source mode: the target's host sent it from another port than the one datagrams are sent to
-  "own echo", // it was sent by this tunnel's own socket
+  "loop", // it was sent by this tunnel's own socket
   "too long", // longer than UDP can carry
   "unreachable", // the kernel has no way to the target
   "no socket", // per-source mode: no UDP socket to the target could be opened
   "send error", // the kernel refused it for another reason
-  "not sent", // receive-only: nothing may be sent to UDP
+  "receive only", // receive-only: nothing may be sent to UDP
   "send only", // send-only: nothing may come from UDP
   "session limit", // no room for another session
   "closing", // arrived or still waiting while the tunnel was being closed
@@ -34,17 +34,17 @@ export const DROP_REASONS = [
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Every reason for which a connection never proved that it knows the secret. */
-export const UNPROVED_REASONS = [
-  "no proof in time", // it said nothing, or not all
+export const AUTH_FAILURE_REASONS = [
+  "timeout", // it said nothing, or not all
   "no handshake", // it said something else: a client without the secret, a scanner
-  "other version", // a handshake of a version not known here
-  "wrong proof", // it does not know the secret, or repeats what was said in another connection
-  "crowded out", // it had waited longest when another came and there was no room
-  "left", // it closed the connection
+  "unsupported version", // a handshake of a version not known here
+  "invalid proof", // it does not know the secret, or repeats what was said in another connection
+  "evicted", // it had waited longest when another came and there was no room
+  "closed by peer", // it closed the connection
 ] as const;
 
-/** Why a connection was turned away that should have proved to know the secret: each is explained where they are listed. */
-export type UnprovedReason = (typeof UNPROVED_REASONS)[number];
+/** Why a connection was rejected that should have proved to know the secret: each is explained where they are listed. */
+export type AuthFailureReason = (typeof AUTH_FAILURE_REASONS)[number];
 
 /** One direction's counters: datagrams, and bytes: of payload where received, as given to the kernel where sent. */
 export class DirectionCounters {
@@ -89,10 +89,10 @@ export class Counters {
   socketErrors = 0;
   /** TCP connections that came up. */
   connects = 0;
-  /** TCP connections, incoming, that were turned away. */
-  refusedConnections = 0;
+  /** TCP connections, incoming, that were rejected. */
+  rejectedConnections = 0;
   /** Those of them that did not prove that they know the secret. */
-  readonly unproved = zeros(UNPROVED_REASONS);
+  readonly authFailures = zeros(AUTH_FAILURE_REASONS);
   /** Those of them whose TLS handshake failed, by code. */
   readonly failedHandshakes = zeros(TLS_CODES);
   /** Segments sent again on streams that are gone. */

@@ -2,7 +2,7 @@
 
 import { formatEndpoint } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
-import type { RefusalReason, TargetSwitchReason, TunnelEvent } from "./events.ts";
+import type { RejectReason, TargetSwitchReason, TunnelEvent } from "./events.ts";
 
 /** What happened, in one line. */
 export function describe(event: TunnelEvent): string {
@@ -20,7 +20,7 @@ export function describe(event: TunnelEvent): string {
       return sockets(event);
     case "dial failed":
       return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
-    case "connection refused":
+    case "connection rejected":
       return `refused a connection from ${formatEndpoint(event.remote)}: ${refusal(event.reason)}`;
     case "handshake failed":
       return `refused a connection from ${formatEndpoint(event.remote)}: ${event.message}`;
@@ -33,18 +33,18 @@ export function describe(event: TunnelEvent): string {
         `session for ${formatEndpoint(event.source)} closed: ${event.reason}${because(event.code)} ` +
         `(${event.sessions} now)`
       );
-    case "session refused":
+    case "session rejected":
       return (
         `no room for a session for ${formatEndpoint(event.source)}: all ${event.sessions} are in use; ` +
         "--max-sessions and the limit of open files (ulimit -n) decide how many there may be"
       );
-    case "peer lacks sessions":
+    case "mode mismatch":
       return (
         `${event.server} has closed three connections in a row without answering. It may lack --per-source (-p), have no ` +
         "session left (--max-sessions, --max-sessions-per-address), not allow this address (--allow), require TLS or a " +
         "secret, or be another program. If it is udptunnel, its log says which"
       );
-    case "few descriptors":
+    case "fd limit":
       return (
         `the limit of ${event.limit} open files holds ${event.sessions} sessions, not ${event.wanted}; ` +
         "raise it (ulimit -n, LimitNOFILE=) or lower --max-sessions"
@@ -55,7 +55,7 @@ export function describe(event: TunnelEvent): string {
         "them a datagram was sent, so an answer may leave from another one, and a program with a connected socket then " +
         `does not receive it. Listen on one address, such as ${event.addresses[0]}/${event.udp.port}`
       );
-    case "own echo":
+    case "loop detected":
       return (
         `dropping datagrams that this tunnel itself sent (they come back from ${formatEndpoint(event.source)}): ` +
         "both ends seem to be given the same UDP address on one host; give one of them another port or --bind"
@@ -79,7 +79,7 @@ export function describe(event: TunnelEvent): string {
       );
     case "target switched":
       return `UDP ${formatEndpoint(event.from)} ${SWITCH_REASONS[event.reason]}; trying ${formatEndpoint(event.to)}`;
-    case "address left out":
+    case "address skipped":
       return `${event.message}: this host lacks the address; going on with the others of that name`;
     case "sending failed":
       return `cannot send to UDP ${formatEndpoint(event.target)}: ${event.code}${lost(event.lost)}${whatToCheck(event.code)}`;
@@ -89,7 +89,7 @@ export function describe(event: TunnelEvent): string {
       return `the network interface ${event.interface} is gone, down or without an address; waiting for it to come back`;
     case "interface restored":
       return `the network interface ${event.interface} is new or changed; receiving and sending there from now on`;
-    case "open to all":
+    case "unauthenticated listener":
       return (
         `anyone who reaches TCP ${event.tcp.map(formatEndpoint).join(", ")} can use this tunnel; ` +
         "--client-ca or --secret-file lets in only who proves to belong here, " +
@@ -109,14 +109,14 @@ export function describe(event: TunnelEvent): string {
       return event.message;
     case "certificates reloaded":
       return "the certificates have been read again; new connections use them";
-    case "certificates kept":
+    case "certificate reload failed":
       return `${event.message}; the certificates read before stay in use`;
     case "address limit":
       return (
         `refusing connections from ${event.address}: it has the ${event.sessions} sessions that one address may have; ` +
         "--max-sessions-per-address allows more (clients behind one NAT share an address)"
       );
-    case "clients compete":
+    case "peer flapping":
       return (
         `${event.address} has replaced its own connection three times in 10 s, so the present one is kept for 10 s: ` +
         "do two clients share that address?"
@@ -201,6 +201,6 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-function refusal(reason: RefusalReason): string {
+function refusal(reason: RejectReason): string {
   return reason === "fd limit" ? "fd limit: too few descriptors are left (ulimit -n)" : reason;
 }

@@ -3,9 +3,9 @@
 import { type Endpoint, isLoopback } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
 import { isTlsCode } from "../net/tls/tls-failure.ts";
-import { callOut } from "./invoke-listener.ts";
-import type { UnprovedReason } from "./counters.ts";
-import { Repeats } from "./log-throttle.ts";
+import type { AuthFailureReason } from "./counters.ts";
+import { invokeListener } from "./invoke-listener.ts";
+import { LogThrottle } from "./log-throttle.ts";
 
 /** Why a connection ended. */
 export type DisconnectReason =
@@ -25,15 +25,15 @@ export type TargetSwitchReason =
   | "silent" // nothing has ever come from there, though datagrams went out
   | "unusable"; // no socket to it can be opened: see the host's addresses and routes
 
-/** Why an incoming connection was turned away. */
-export type RefusalReason =
+/** Why an incoming connection was rejected. */
+export type RejectReason =
   | "another peer is being served"
   | "too many replacements"
   | "too many sessions"
   | "too many sessions of this address"
   | "address not allowed"
   | "fd limit" // too few of the process's descriptors are left (ulimit -n)
-  | UnprovedReason
+  | AuthFailureReason
   | "closing";
 
 /**
@@ -46,7 +46,7 @@ export type TunnelEvent =
   | { type: "disconnected"; remote: Endpoint; reason: DisconnectReason; code?: string | undefined }
   | ({ type: "sockets" } & SystemReport)
   | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
-  | { type: "connection refused"; remote: Endpoint; reason: RefusalReason }
+  | { type: "connection rejected"; remote: Endpoint; reason: RejectReason }
   | { type: "handshake failed"; remote: Endpoint; code: string; message: string }
   | { type: "session disconnected"; source: Endpoint; reason: DisconnectReason; code?: string | undefined }
   | { type: "session opened"; source: Endpoint; sessions: number }
@@ -57,11 +57,11 @@ export type TunnelEvent =
       code?: string | undefined;
       sessions: number;
     }
-  | { type: "session refused"; source: Endpoint; sessions: number }
-  | { type: "peer lacks sessions"; server: string }
-  | { type: "few descriptors"; sessions: number; wanted: number; limit: number }
+  | { type: "session rejected"; source: Endpoint; sessions: number }
+  | { type: "mode mismatch"; server: string }
+  | { type: "fd limit"; sessions: number; wanted: number; limit: number }
   | { type: "local address unknown"; udp: Endpoint; addresses: readonly string[] }
-  | { type: "own echo"; source: Endpoint }
+  | { type: "loop detected"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refuses"; target: Endpoint; refusals: number }
   /** Per-source mode: the target's host answered from another port, or another host sent to a session's port. */
@@ -73,7 +73,7 @@ export type TunnelEvent =
   | { type: "interface lost"; interface: string }
   /** The interface is back, or the system has chosen another: the tunnel receives and sends there. */
   | { type: "interface restored"; interface: string }
-  | { type: "open to all"; tcp: readonly Endpoint[] }
+  | { type: "unauthenticated listener"; tcp: readonly Endpoint[] }
   /** The target's name has other addresses than before; `using` is where datagrams go now. */
   | {
       type: "target moved";
@@ -83,13 +83,13 @@ export type TunnelEvent =
       using: string;
     }
   | { type: "target switched"; from: Endpoint; to: Endpoint; reason: TargetSwitchReason }
-  | { type: "address left out"; address: string; code: string; message: string }
+  | { type: "address skipped"; address: string; code: string; message: string }
   | { type: "wrong secret"; remote: Endpoint }
   | { type: "secret exposed"; file: string; mode: number }
   | { type: "certificate warning"; message: string }
   | { type: "certificates reloaded" }
-  | { type: "certificates kept"; message: string }
-  | { type: "clients compete"; address: string }
+  | { type: "certificate reload failed"; message: string }
+  | { type: "peer flapping"; address: string }
   | { type: "address limit"; address: string; sessions: number }
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
@@ -110,23 +110,23 @@ type EventType = TunnelEvent["type"];
 
 /** What single datagrams can cause, and a flood of them: told once a minute at most, even to those who watch. */
 const OF_DATAGRAM = [
-  "own echo",
+  "loop detected",
   "wrong source",
   "target refuses",
   "unexpected answer",
   "sending failed",
-  "session refused",
+  "session rejected",
 ] as const;
 type OfDatagrams = (typeof OF_DATAGRAM)[number];
 const OF_DATAGRAMS = new Set<EventType>(OF_DATAGRAM);
 /** What lasts and is met again and again: `debug` but once a minute. */
 const LASTING = new Set<EventType>([
   "dial failed",
-  "connection refused",
+  "connection rejected",
   "handshake failed",
   "wrong secret",
-  "peer lacks sessions",
-  "clients compete",
+  "mode mismatch",
+  "peer flapping",
   "address limit",
   "name lookup failed",
   "target switched",
@@ -137,20 +137,20 @@ const WARNINGS = new Set<EventType>([
   "interface lost",
   "interface restored",
   "wrong secret",
-  "peer lacks sessions",
-  "clients compete",
+  "mode mismatch",
+  "peer flapping",
   "address limit",
   "name lookup failed",
-  "open to all",
+  "unauthenticated listener",
   "secret exposed",
-  "few descriptors",
+  "fd limit",
   "local address unknown",
   "certificate warning",
-  "certificates kept",
+  "certificate reload failed",
 ]);
 
 /** The `code` of a failed dial whose connection came up, and ended before the server sent anything. */
-export const HUNG_UP = "HUNG_UP";
+export const PEER_CLOSED = "PEER_CLOSED";
 
 /**
  * The kind of an event whose first occurrence is a warning, apart from others of its type: the code of a connection
@@ -158,15 +158,15 @@ export const HUNG_UP = "HUNG_UP";
  * up, which may have refused before.
  */
 function kindOf(event: TunnelEvent): string | undefined {
-  if (event.type === "connection refused" && event.reason === "fd limit") return event.reason;
-  if (event.type === "dial failed" && event.code === HUNG_UP) return HUNG_UP;
+  if (event.type === "connection rejected" && event.reason === "fd limit") return event.reason;
+  if (event.type === "dial failed" && event.code === PEER_CLOSED) return PEER_CLOSED;
   return "code" in event && isTlsCode(event.code) ? event.code : undefined;
 }
 
 /** Passes events on to whoever listens, and says how much each matters. */
 export class EventSource {
   readonly #listeners: EventListener[] = [];
-  readonly #repeats = new Repeats();
+  readonly #throttle = new LogThrottle();
   readonly #now: () => number;
 
   /** @param now the time in milliseconds, on any clock that never goes back. */
@@ -183,7 +183,7 @@ export class EventSource {
    * before building the event: a flood then costs no memory.
    */
   isDue(type: OfDatagrams): boolean {
-    return this.#repeats.isDue(type, this.#now());
+    return this.#throttle.isDue(type, this.#now());
   }
 
   /**
@@ -196,33 +196,33 @@ export class EventSource {
     const kind = kindOf(event);
     const recurs = OF_DATAGRAMS.has(type) || LASTING.has(type) || kind !== undefined;
     const level = this.#levelOf(type, kind);
-    if (!recurs) return this.#tell(event, again ? "debug" : level, 0);
-    const repeats = this.#repeats.admit(kind ?? type, this.#now());
-    if (repeats !== undefined) this.#tell(event, level, repeats);
-    else if (!OF_DATAGRAMS.has(type)) this.#tell(event, LASTING.has(type) ? "debug" : "info", 0);
+    if (!recurs) return this.#notify(event, again ? "debug" : level, 0);
+    const repeats = this.#throttle.take(kind ?? type, this.#now());
+    if (repeats !== undefined) this.#notify(event, level, repeats);
+    else if (!OF_DATAGRAMS.has(type)) this.#notify(event, LASTING.has(type) ? "debug" : "info", 0);
   }
 
   /** A failed dial, or an event with a kind of its own, is a warning the first time, and `info` when it goes on. */
   #levelOf(type: EventType, kind: string | undefined): EventLevel {
     if (type === "dial failed" || kind !== undefined)
-      return this.#repeats.knows(kind ?? type) ? "info" : "warning";
+      return this.#throttle.knows(kind ?? type) ? "info" : "warning";
     return WARNINGS.has(type) ? "warning" : "info";
   }
 
-  #tell(event: TunnelEvent, level: EventLevel, repeats: number): void {
-    for (const listener of this.#listeners) callOut(() => listener(event, level, repeats));
+  #notify(event: TunnelEvent, level: EventLevel, repeats: number): void {
+    for (const listener of this.#listeners) invokeListener(() => listener(event, level, repeats));
   }
 
   /** Reports what is listened on, and whether everyone may connect. @param guarded whether anything says who may. */
   onListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], guarded: boolean): void {
     this.report({ type: "listening", tcp, udp });
     if (!guarded && tcp.some(({ address }) => !isLoopback(address)))
-      this.report({ type: "open to all", tcp });
+      this.report({ type: "unauthenticated listener", tcp });
   }
 
   /** Makes the next event of this kind news again. */
   forget(type: EventType): void {
-    this.#repeats.forget(type);
-    if (type === "dial failed") this.#repeats.forget(HUNG_UP);
+    this.#throttle.forget(type);
+    if (type === "dial failed") this.#throttle.forget(PEER_CLOSED);
   }
 }

@@ -1,7 +1,7 @@
 /** Calling code that is not ours: its faults are seen, and what we were in the middle of goes on. */
 
 /** Calls it; what it throws is {@link raise}d. */
-export function callOut(run: () => void): void {
+export function invokeListener(run: () => void): void {
   try {
     run();
   } catch (error) {

@@ -1,7 +1,7 @@
 /** What is measured, and how to find it in a snapshot. docs/operating.md has a row for each (a test compares them). */
 
 import { TLS_CODES } from "../net/tls/tls-failure.ts";
-import { DROP_REASONS, UNPROVED_REASONS } from "./counters.ts";
+import { AUTH_FAILURE_REASONS, DROP_REASONS } from "./counters.ts";
 import { isHealthy, type TunnelStats } from "./stats.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -90,15 +90,15 @@ export const COUNTERS: readonly Definition[] = [
     of: ({ connects }) => connects,
   },
   {
-    name: "udptunnel_connections_refused_total",
-    help: "Incoming TCP connections that were turned away.",
-    of: ({ refusedConnections }) => refusedConnections,
+    name: "udptunnel_connections_rejected_total",
+    help: "Incoming TCP connections that were rejected.",
+    of: ({ rejectedConnections }) => rejectedConnections,
   },
   {
-    name: "udptunnel_connections_unproved_total",
+    name: "udptunnel_connections_auth_failed_total",
     help: "Those of them that did not prove that they know the secret.",
     labels: ["reason"],
-    of: ({ unproved }) => UNPROVED_REASONS.map((reason) => [{ reason }, unproved[reason]]),
+    of: ({ authFailures }) => AUTH_FAILURE_REASONS.map((reason) => [{ reason }, authFailures[reason]]),
   },
   {
     name: "udptunnel_connections_handshake_failed_total",

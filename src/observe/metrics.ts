@@ -62,7 +62,7 @@ export class Metrics {
       labelNames: ["version", "bun"],
       registers,
     })
-      .labels(version, Bun.version)
+      .labels(version, process.versions.bun ?? "")
       .set(1);
   }
 

@@ -94,11 +94,11 @@ function drops({ dropped }: Pick<DirectionStats, "dropped">): string {
   return all === 0 ? "0" : `${all} (${reasonsOf(dropped)})`;
 }
 
-/** Those turned away, if any, and why those of them were that failed to prove themselves or in their TLS handshake. */
-function refused({ refusedConnections, unproved, failedHandshakes }: TunnelStats): string {
-  const reasons = reasonsOf({ ...unproved, ...failedHandshakes });
-  if (refusedConnections === 0) return "";
-  return `, ${refusedConnections} turned away${reasons && ` (${reasons})`}`;
+/** Those rejected, if any, and why those of them were that failed to prove themselves or in their TLS handshake. */
+function refused({ rejectedConnections, authFailures, failedHandshakes }: TunnelStats): string {
+  const reasons = reasonsOf({ ...authFailures, ...failedHandshakes });
+  if (rejectedConnections === 0) return "";
+  return `, ${rejectedConnections} rejected${reasons && ` (${reasons})`}`;
 }
 
 function reasonsOf(counts: Readonly<Record<string, number>>): string {

@@ -2,7 +2,7 @@
 
 import type { Endpoint } from "../net/endpoint.ts";
 import type { TlsCode } from "../net/tls/tls-failure.ts";
-import type { Counters, DirectionCounters, DropReason, UnprovedReason } from "./counters.ts";
+import type { AuthFailureReason, Counters, DirectionCounters, DropReason } from "./counters.ts";
 import { DELAY_BOUNDS_MS } from "./delay-histogram.ts";
 
 /** What a tunnel is doing now. */
@@ -97,10 +97,10 @@ export interface TunnelStats {
   readonly sessions: number;
   /** TCP connections that came up. */
   readonly connects: number;
-  /** Incoming TCP connections that were turned away. */
-  readonly refusedConnections: number;
+  /** Incoming TCP connections that were rejected. */
+  readonly rejectedConnections: number;
   /** Those of them that did not prove that they know the secret, by reason. */
-  readonly unproved: Readonly<Record<UnprovedReason, number>>;
+  readonly authFailures: Readonly<Record<AuthFailureReason, number>>;
   /** Those of them whose TLS handshake failed, by code. */
   readonly failedHandshakes: Readonly<Record<TlsCode, number>>;
   /** ICMP refusals: nobody listened where a datagram was sent. */
@@ -130,7 +130,7 @@ export function statsOf(
 ): TunnelStats {
   const { state, uptimeMs, sessions, queueBytes, undeliveredBytes, kernelDrops, sendFailure, streams } =
     gauges;
-  const { writes, sends, connects, refusedConnections, refusals, socketErrors, delay } = counters;
+  const { writes, sends, connects, rejectedConnections, refusals, socketErrors, delay } = counters;
   return {
     state,
     uptimeMs,
@@ -143,8 +143,8 @@ export function statsOf(
     sends,
     sessions,
     connects,
-    refusedConnections,
-    unproved: { ...counters.unproved },
+    rejectedConnections,
+    authFailures: { ...counters.authFailures },
     failedHandshakes: { ...counters.failedHandshakes },
     refusals,
     socketErrors,

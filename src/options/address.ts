@@ -6,7 +6,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { isMulticast as isGroup, isLinkLocal as isLinkLocalAddress } from "../net/address-range.ts";
-import { quoted, type Reading, read, wrong } from "./parse-result.ts";
+import { type ParseResult, parseError, quoted, read } from "./parse-result.ts";
 
 /** Which parts a place for an address has beside host and port. */
 export interface HostPortForm {
@@ -35,7 +35,7 @@ const SEPARATOR = /[/: ]/;
 const IPV6_MEANT = /::|\[|(:.*){3}/s;
 
 /** Reads host, port and time to live from one text; the parts that `form` calls for are there when no problem is. */
-export function parseHostPort(text: string, form: HostPortForm): Reading<HostPort> {
+export function parseHostPort(text: string, form: HostPortForm): ParseResult<HostPort> {
   const [host, ...rest] = splitHostPort(text);
   const lone = form.hostOptional === true && rest.length === 0 && /^\d+$/.test(host);
   return readHostPort(
@@ -62,8 +62,8 @@ interface Parts {
   readonly extra?: string | undefined;
 }
 
-function readHostPort(parts: Parts, text: string, form: HostPortForm): Reading<HostPort> {
-  const inside = (problem: string) => wrong(`${quoted(text)}: ${problem}`);
+function readHostPort(parts: Parts, text: string, form: HostPortForm): ParseResult<HostPort> {
+  const inside = (problem: string) => parseError(`${quoted(text)}: ${problem}`);
   const surplus = form.ttl === true ? parts.extra : (parts.ttl ?? parts.extra);
   if (surplus !== undefined) {
     return inside(
@@ -81,7 +81,9 @@ function readHostPort(parts: Parts, text: string, form: HostPortForm): Reading<H
     if ("problem" in port) return parts.port === text ? port : inside(port.problem);
     result.port = port.value;
   } else if (form.portOptional !== true) {
-    return wrong(`${quoted(text)} has no port; give one after a slash: ${result.host ?? "address"}/5000`);
+    return parseError(
+      `${quoted(text)} has no port; give one after a slash: ${result.host ?? "address"}/5000`,
+    );
   }
   if (parts.ttl !== undefined) {
     const ttl = readPart(parts.ttl, "time to live", 0, 255);
@@ -91,41 +93,45 @@ function readHostPort(parts: Parts, text: string, form: HostPortForm): Reading<H
   return read(result);
 }
 
-function readPart(text: string, what: string, min: number, max: number): Reading<number> {
+function readPart(text: string, what: string, min: number, max: number): ParseResult<number> {
   const value = Number(text);
   const valid = /^\d{1,6}$/.test(text) && value >= min && value <= max;
-  return valid ? read(value) : wrong(`${quoted(text)} is not a ${what}; give a number from ${min} to ${max}`);
+  return valid
+    ? read(value)
+    : parseError(`${quoted(text)} is not a ${what}; give a number from ${min} to ${max}`);
 }
 
 /** A host name, an IPv4 literal, or an IPv6 literal; of `[v6]` the brackets are taken off. */
-export function readHost(text: string): Reading<string> {
+export function readHost(text: string): ParseResult<string> {
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : undefined;
   if (bare !== undefined && isIPv6Literal(bare)) return read(bare);
   if (isLiteral(text) || isHostName(text)) return read(text);
-  return wrong(`${quoted(text)} is not an address; give a host name, an IPv4 address or an IPv6 address`);
+  return parseError(
+    `${quoted(text)} is not an address; give a host name, an IPv4 address or an IPv6 address`,
+  );
 }
 
 /** An address literal of either family. */
-export function readAddress(text: string): Reading<string> {
+export function readAddress(text: string): ParseResult<string> {
   if (isLiteral(text)) return read(text);
-  return wrong(`${quoted(text)} is not an address; give an IPv4 or IPv6 address, not a name`);
+  return parseError(`${quoted(text)} is not an address; give an IPv4 or IPv6 address, not a name`);
 }
 
 /** `ADDR[/PREFIX]`: an address literal without a zone, and how many of its leading bits count (all, when missing). */
-export function readNetwork(text: string): Reading<string> {
+export function readNetwork(text: string): ParseResult<string> {
   const [address = "", prefix, ...rest] = text.split("/");
   if (address.includes("%"))
-    return wrong(
+    return parseError(
       `${quoted(text)} names a zone; give the address without ${quoted(address.slice(address.indexOf("%")))}`,
     );
   if (!isLiteral(address) || rest.length > 0) {
-    return wrong(
+    return parseError(
       `${quoted(text)} is not a network; give an IPv4 or IPv6 address, or one with a prefix: 192.0.2.0/24`,
     );
   }
   if (prefix === undefined) return read(text);
   const bits = readPart(prefix, "prefix", 0, isIPv4(address) ? 32 : 128);
-  return "problem" in bits ? wrong(`${quoted(text)}: ${bits.problem}`) : read(text);
+  return "problem" in bits ? parseError(`${quoted(text)}: ${bits.problem}`) : read(text);
 }
 
 /** Whether the text is an address and needs no look-up. */

@@ -1,5 +1,5 @@
 /** How options were written, which decides how their values are read and how problems name them. */
-export interface Dialect {
+export interface InputStyle {
   /** What the giver of the option with this key calls it. */
   readonly nameOf: (key: string) => string;
   /**

@@ -1,5 +1,5 @@
-import type { Dialect } from "./input-style.ts";
-import { quoted, type Reading, read, wrong } from "./parse-result.ts";
+import type { InputStyle } from "./input-style.ts";
+import { type ParseResult, parseError, quoted, read } from "./parse-result.ts";
 import type { NumberSpec } from "./spec.ts";
 
 /** The units a number of bytes may have: SI (1000) or IEC (1024), by their first letter and whether an `i` follows. */
@@ -17,20 +17,24 @@ const DSCP: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Reads a number in the library's unit and within the row's bounds. */
-export function readNumber(input: unknown, spec: NumberSpec, values: Dialect["values"]): Reading<number> {
+export function readNumber(
+  input: unknown,
+  spec: NumberSpec,
+  values: InputStyle["values"],
+): ParseResult<number> {
   const number = toLibraryUnit(input, spec, values);
   if (number === undefined || Number.isNaN(number)) {
-    return wrong(`${quoted(input)} is not a number; ${allowed(spec, values)}`);
+    return parseError(`${quoted(input)} is not a number; ${allowed(spec, values)}`);
   }
   if (!Number.isInteger(number) && Number.isFinite(number)) {
-    return wrong(`${quoted(input)} is not a whole number; ${allowed(spec, values)}`);
+    return parseError(`${quoted(input)} is not a whole number; ${allowed(spec, values)}`);
   }
-  if (number < spec.min) return wrong(`${quoted(input)} is too small; ${allowed(spec, values)}`);
-  if (number > spec.max) return wrong(`${quoted(input)} is too large; ${allowed(spec, values)}`);
+  if (number < spec.min) return parseError(`${quoted(input)} is too small; ${allowed(spec, values)}`);
+  if (number > spec.max) return parseError(`${quoted(input)} is too large; ${allowed(spec, values)}`);
   return read(number);
 }
 
-function toLibraryUnit(input: unknown, spec: NumberSpec, values: Dialect["values"]): number | undefined {
+function toLibraryUnit(input: unknown, spec: NumberSpec, values: InputStyle["values"]): number | undefined {
   if (spec.kind === "tos" && typeof input === "string") {
     const codePoint = DSCP.get(input.toUpperCase());
     // The lower two bits of the byte are ECN's (RFC 3168).
@@ -52,7 +56,7 @@ function numberOf(text: string, kind: NumberSpec["kind"]): number | undefined {
   return /^-?\d+(\.\d+)?$/.test(text) || /^0x[0-9a-f]+$/i.test(text) ? Number(text) : undefined;
 }
 
-function allowed(spec: NumberSpec, values: Dialect["values"]): string {
+function allowed(spec: NumberSpec, values: InputStyle["values"]): string {
   const unit = spec.unit?.[values === "library" ? 1 : 0];
   const bounds = values === "library" ? `${spec.min} to ${spec.max}` : formatBounds(spec);
   const named = spec.kind === "tos" ? " or a DSCP name such as EF, AF41, CS5 or LE" : "";

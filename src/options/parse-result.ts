@@ -1,13 +1,13 @@
 /** What reading one value gave: the value, or in words what is wrong with it and what to give instead. */
-export type Reading<Value> = { readonly value: Value } | { readonly problem: string };
+export type ParseResult<Value> = { readonly value: Value } | { readonly problem: string };
 
 /** A value that could be read. */
-export function read<Value>(value: Value): Reading<Value> {
+export function read<Value>(value: Value): ParseResult<Value> {
   return { value };
 }
 
 /** A value that could not: `problem` continues the line that names the option. */
-export function wrong(problem: string): { readonly problem: string } {
+export function parseError(problem: string): { readonly problem: string } {
   return { problem };
 }
 

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { OptionProblem } from "../errors.ts";
-import type { Dialect } from "./input-style.ts";
+import type { InputStyle } from "./input-style.ts";
 import { nearest } from "./nearest.ts";
 import { quoted } from "./parse-result.ts";
 import { ruleProblems } from "./rules.ts";
@@ -26,7 +26,7 @@ export interface OptionSet {
 const TUNNEL: OptionSet = { needed: { server: ["listen", "target"], client: ["connect", "target"] } };
 
 /**
- * Reads what was given under the library's keys, whatever the dialect of its values, and finds every problem at once. Values are
+ * Reads what was given under the library's keys, whatever the style of its values, and finds every problem at once. Values are
  * there only when there is no problem.
  *
  * @param role Which end it is for; undefined when that itself is wrong, and then rules about roles are left out.
@@ -34,7 +34,7 @@ const TUNNEL: OptionSet = { needed: { server: ["listen", "target"], client: ["co
 export function readOptions(
   input: Readonly<Record<string, unknown>>,
   role: Role | undefined,
-  dialect: Dialect,
+  style: InputStyle,
   set = TUNNEL,
 ): { readonly values?: OptionValues; readonly problems: readonly OptionProblem[] } {
   const problems = unknownKeys(input, set);
@@ -42,10 +42,10 @@ export function readOptions(
   const values: Record<string, unknown> = {};
   for (const [key, spec] of BY_KEY) {
     if (!takes(set, key)) continue;
-    const option = dialect.nameOf(key);
+    const option = style.nameOf(key);
     const given = Object.hasOwn(input, key) ? input[key] : undefined;
     const complain = (problem: string) => problems.push({ option, problem });
-    const { value, wrongs } = readValue(spec, given, dialect);
+    const { value, wrongs } = readValue(spec, given, style);
     wrongs.forEach(complain);
     if (value !== undefined) values[key] = value;
     if (value !== undefined && isGiven(given)) present.push(spec);
@@ -55,8 +55,8 @@ export function readOptions(
       complain(`is missing; give ${"argument" in spec ? spec.argument : "it"}`);
     }
   }
-  problems.push(...ruleProblems(values as Partial<OptionValues>, dialect.nameOf, role));
-  if (set === TUNNEL) problems.push(...scopeProblems(present, values, dialect.nameOf, role));
+  problems.push(...ruleProblems(values as Partial<OptionValues>, style.nameOf, role));
+  if (set === TUNNEL) problems.push(...scopeProblems(present, values, style.nameOf, role));
   // The type of the values follows from the same rows as the schemas that made them.
   return problems.length > 0 ? { problems } : { problems, values: values as OptionValues };
 }
@@ -88,13 +88,13 @@ function takes({ keys }: OptionSet, key: string): boolean {
 /** Reads what concerns the process and not one tunnel, given under the rows' keys, and finds every problem at once. */
 export function readProgramOptions(
   input: Readonly<Record<string, unknown>>,
-  dialect: Dialect,
+  style: InputStyle,
 ): { readonly values?: ProgramOptions; readonly problems: readonly OptionProblem[] } {
   const problems: OptionProblem[] = [];
   const values: Record<string, unknown> = {};
   for (const spec of OPTIONS.filter(({ cliOnly }) => cliOnly)) {
-    const { value, wrongs } = readValue(spec, input[spec.key], dialect);
-    problems.push(...wrongs.map((problem) => ({ option: dialect.nameOf(spec.key), problem })));
+    const { value, wrongs } = readValue(spec, input[spec.key], style);
+    problems.push(...wrongs.map((problem) => ({ option: style.nameOf(spec.key), problem })));
     if (value !== undefined) values[spec.key] = value;
   }
   // As above: the type follows from the rows.
@@ -102,8 +102,8 @@ export function readProgramOptions(
 }
 
 /** The value in the library's unit, if there is one, and what is wrong with it. */
-function readValue(spec: OptionSpec, given: unknown, dialect: Dialect) {
-  const result = v.safeParse(schemaOf(spec, dialect), given);
+function readValue(spec: OptionSpec, given: unknown, style: InputStyle) {
+  const result = v.safeParse(schemaOf(spec, style), given);
   if (result.success) return { value: result.output, wrongs: [] };
   return { wrongs: result.issues.map(({ message }) => message) };
 }

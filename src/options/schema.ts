@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { readPin } from "../net/tls/pin.ts";
 import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
-import type { Dialect } from "./input-style.ts";
+import type { InputStyle } from "./input-style.ts";
 import { readNumber } from "./number.ts";
-import { quoted, type Reading, wrong } from "./parse-result.ts";
+import { type ParseResult, parseError, quoted } from "./parse-result.ts";
 import { Secret } from "./secret.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { EndpointSpec, OptionSpec } from "./spec.ts";
@@ -14,8 +14,8 @@ type Schema = v.GenericSchema<unknown, unknown>;
  * What an option's value must be, as a valibot schema whose output is in the library's unit with the default filled in. Every
  * issue's message says what is wrong and what to give instead; it does not name the option.
  */
-export function schemaOf(spec: OptionSpec, dialect: Dialect): Schema {
-  const one = oneSchema(spec, dialect);
+export function schemaOf(spec: OptionSpec, style: InputStyle): Schema {
+  const one = oneSchema(spec, style);
   if (spec.repeatable) {
     return v.optional(
       v.pipe(
@@ -28,16 +28,16 @@ export function schemaOf(spec: OptionSpec, dialect: Dialect): Schema {
   }
   if (spec.kind === "flag" && spec.means === undefined) return v.optional(one, false);
   if (spec.kind === "count") return v.optional(one, 0);
-  return v.optional(one, "default" in spec ? defaultInput(spec.default, spec, dialect) : undefined);
+  return v.optional(one, "default" in spec ? defaultInput(spec.default, spec, style) : undefined);
 }
 
-/** A default passes the schema like anything given, so it is put in the dialect's unit. */
-function defaultInput(value: unknown, spec: OptionSpec, { values }: Dialect): unknown {
+/** A default passes the schema like anything given, so it is put in the style's unit. */
+function defaultInput(value: unknown, spec: OptionSpec, { values }: InputStyle): unknown {
   const scale = "scale" in spec && values === "written" ? (spec.scale ?? 1) : 1;
   return typeof value === "number" ? value / scale : value;
 }
 
-function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
+function oneSchema(spec: OptionSpec, style: InputStyle): Schema {
   switch (spec.kind) {
     case "flag":
       return spec.means === undefined
@@ -51,7 +51,7 @@ function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
         ({ input }) => `${quoted(input)} is not one of its words; give ${spec.choices.join(" or ")}`,
       );
     case "endpoint":
-      return endpointSchema(spec, dialect);
+      return endpointSchema(spec, style);
     case "text":
       return text(spec.argument, (value) => ({ value }));
     case "host":
@@ -67,18 +67,18 @@ function oneSchema(spec: OptionSpec, dialect: Dialect): Schema {
     case "pin":
       return text(spec.argument, (value) =>
         readPin(value) === undefined
-          ? wrong(`${quoted(value)} is no pin; give sha256: and 64 hexadecimal digits or 44 of base64`)
+          ? parseError(`${quoted(value)} is no pin; give sha256: and 64 hexadecimal digits or 44 of base64`)
           : { value },
       );
     default:
       return reader((input) =>
-        input === "" ? nothing(spec.argument) : readNumber(input, spec, dialect.values),
+        input === "" ? nothing(spec.argument) : readNumber(input, spec, style.values),
       );
   }
 }
 
 /** The schema of a value that `readOne` can read. */
-function reader(readOne: (input: unknown) => Reading<unknown>): Schema {
+function reader(readOne: (input: unknown) => ParseResult<unknown>): Schema {
   return v.pipe(
     v.unknown(),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
@@ -90,28 +90,28 @@ function reader(readOne: (input: unknown) => Reading<unknown>): Schema {
   );
 }
 
-function text(argument: string, readText: (text: string) => Reading<unknown>): Schema {
+function text(argument: string, readText: (text: string) => ParseResult<unknown>): Schema {
   return reader((input) => {
     if (input === "") return nothing(argument);
     return typeof input === "string"
       ? readText(input)
-      : wrong(`${quoted(input)} is not text; give ${argument}`);
+      : parseError(`${quoted(input)} is not text; give ${argument}`);
   });
 }
 
 /** No message may show what was given. */
-function readSecret(input: unknown): Reading<Secret> {
+function readSecret(input: unknown): ParseResult<Secret> {
   return typeof input === "string" || input instanceof Uint8Array
     ? Secret.read(input)
-    : wrong("is neither text nor a Uint8Array; give one of these");
+    : parseError("is neither text nor a Uint8Array; give one of these");
 }
 
 /** Nothing was given where a value must be. */
 function nothing(argument: string): { readonly problem: string } {
-  return wrong(`its value is missing; give ${argument}`);
+  return parseError(`its value is missing; give ${argument}`);
 }
 
-function endpointSchema(spec: EndpointSpec, { values }: Dialect): Schema {
+function endpointSchema(spec: EndpointSpec, { values }: InputStyle): Schema {
   const form = { ...spec.form, portZero: spec.form.portZero === true && values === "library" };
   const written = text(spec.argument, (input) => parseHostPort(input, form));
   const object = endpointObjectSchema(spec);
@@ -153,6 +153,6 @@ function whole(what: string, min: number, max: number): Schema {
     const valid = typeof input === "number" && Number.isInteger(input) && input >= min && input <= max;
     return valid
       ? { value: input }
-      : wrong(`${quoted(input)} is not ${what}; give a number from ${min} to ${max}`);
+      : parseError(`${quoted(input)} is not ${what}; give a number from ${min} to ${max}`);
   });
 }

@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
-import { type Reading, read, wrong } from "./parse-result.ts";
+import { type ParseResult, parseError, read } from "./parse-result.ts";
 
 /**
  * The shortest secret that is taken. It is not stretched, and whoever records a handshake can try secrets on it without
@@ -42,15 +42,15 @@ export class Secret {
    * counts as UTF-8. A problem when it is shorter than {@link SECRET_BYTES_MIN}, without white space at the ends of
    * text, or longer than {@link SECRET_BYTES_MAX}.
    */
-  static read(given: Uint8Array | string, exposed?: ExposedFile): Reading<Secret> {
+  static read(given: Uint8Array | string, exposed?: ExposedFile): ParseResult<Secret> {
     const bytes = withoutLineBreak(typeof given === "string" ? new TextEncoder().encode(given) : given);
     const length = lengthThatCounts(bytes);
     if (length < SECRET_BYTES_MIN) {
       const beside = length < bytes.length ? " beside white space at its ends" : "";
-      return wrong(`has ${length} bytes${beside}; give at least ${SECRET_BYTES_MIN} (${ADVICE})`);
+      return parseError(`has ${length} bytes${beside}; give at least ${SECRET_BYTES_MIN} (${ADVICE})`);
     }
     if (bytes.length > SECRET_BYTES_MAX) {
-      return wrong(`is longer than ${SECRET_BYTES_MAX} bytes; give a shorter one`);
+      return parseError(`is longer than ${SECRET_BYTES_MAX} bytes; give a shorter one`);
     }
     return read(new Secret(bytes.slice(), exposed));
   }

@@ -1,5 +1,5 @@
 import { type OptionProblem, OptionsError } from "../errors.ts";
-import type { Dialect } from "./input-style.ts";
+import type { InputStyle } from "./input-style.ts";
 import { readOptions } from "./read-options.ts";
 import { authenticates } from "./rules.ts";
 import type { Secret } from "./secret.ts";
@@ -93,7 +93,7 @@ export function readClientOptions(options: ClientOptions): Settings {
   return settingsOrThrow({ ...options }, "client");
 }
 
-const LIBRARY: Dialect = { nameOf: (key) => key, values: "library" };
+const LIBRARY: InputStyle = { nameOf: (key) => key, values: "library" };
 
 function settingsOrThrow(options: Readonly<Record<string, unknown>>, role: Role): Settings {
   const { settings, problems } = readSettings(options, role, LIBRARY);
@@ -101,13 +101,13 @@ function settingsOrThrow(options: Readonly<Record<string, unknown>>, role: Role)
   return settings;
 }
 
-/** Settings from options in any dialect, given under the library's keys; they are there only when there is no problem. */
+/** Settings from options in any style, given under the library's keys; they are there only when there is no problem. */
 export function readSettings(
   options: Readonly<Record<string, unknown>>,
   role: Role | undefined,
-  dialect: Dialect,
+  style: InputStyle,
 ): { readonly settings?: Settings; readonly problems: readonly OptionProblem[] } {
-  const { values, problems } = readOptions(options, role, dialect);
+  const { values, problems } = readOptions(options, role, style);
   return values === undefined || role === undefined
     ? { problems }
     : { problems, settings: settingsOf(values, role) };

@@ -6,9 +6,9 @@
 import type { HostPort } from "./address.ts";
 import { LIMIT_ROWS } from "./rows/limits.ts";
 import { RELAY_ROWS } from "./rows/relay.ts";
+import { TLS_ROWS } from "./rows/tls.ts";
 import type { Secret } from "./secret.ts";
 import type { OptionSpec } from "./spec.ts";
-import { TLS_ROWS } from "./rows/tls.ts";
 
 const ROWS = [...RELAY_ROWS, ...TLS_ROWS, ...LIMIT_ROWS] as const;
 

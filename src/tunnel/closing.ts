@@ -7,7 +7,11 @@ export const CLOSE_MS = 1000;
 const POLL_MS = 5;
 
 /** Settles when nothing is `writing` any more, or at the deadline. */
-export async function written(clock: Clock, writing: () => boolean, deadline: number): Promise<void> {
+export async function waitUntilFlushed(
+  clock: Clock,
+  writing: () => boolean,
+  deadline: number,
+): Promise<void> {
   while (writing() && clock.now() < deadline) {
     await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve));
   }

@@ -7,7 +7,7 @@ import { errorCode, networkFailure } from "../net/network.ts";
  * Rethrows a `NetError` under this code, or as ERR_PERMISSION when a permission was lacking. Any other error is
  * rethrown as it is.
  */
-export function failAs(code: ErrorCode): (error: unknown) => never {
+export function wrapNetError(code: ErrorCode): (error: unknown) => never {
   return (error) => {
     const { message } = networkFailure(error);
     const forbidden = ["EPERM", "EACCES"].includes(errorCode(error));

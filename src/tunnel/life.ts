@@ -2,7 +2,7 @@
 
 import { raise } from "../observe/invoke-listener.ts";
 
-export class Life {
+export class Lifecycle {
   /** Settles when the tunnel is over. */
   readonly over: Promise<void>;
   readonly #finish: () => Promise<void>;

@@ -4,17 +4,17 @@ import { TunnelError } from "../errors.ts";
 import { openBunNetwork, resolve } from "../net/bun/network.ts";
 import { systemClock } from "../net/clock.ts";
 import { type Network, networkFailure } from "../net/network.ts";
-import type { SocketTraits } from "../net/socket-options.ts";
-import type { Certificates, TlsTraits } from "../net/tls/certificates.ts";
+import type { SocketOptions } from "../net/socket-options.ts";
+import type { Certificates, TlsFiles } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { authenticated } from "./authenticated.ts";
-import { failAs } from "./fail-as.ts";
+import { wrapNetError } from "./fail-as.ts";
 import { ownAddresses } from "./own-addresses.ts";
 
 /** What of the settings has to do with the network. */
-type NetworkSettings = Pick<Settings, keyof SocketTraits | keyof TlsTraits | "tls" | "secret">;
+type NetworkSettings = Pick<Settings, keyof SocketOptions | keyof TlsFiles | "tls" | "secret">;
 
 interface Surroundings {
   /** Another network than the real one, for tests. */
@@ -47,7 +47,9 @@ async function openPlainNetwork(settings: NetworkSettings, events: EventSource):
   const certificates = await openCertificates(settings, events);
   const { tcpBind, family } = settings;
   const from = tcpBind === undefined ? undefined : await ownAddresses({ resolve }, tcpBind, family);
-  return await openBunNetwork({ ...settings, tcpBind: from }, certificates).catch(failAs("ERR_PERMISSION"));
+  return await openBunNetwork({ ...settings, tcpBind: from }, certificates).catch(
+    wrapNetError("ERR_PERMISSION"),
+  );
 }
 
 /** Loaded only where it is asked for. */

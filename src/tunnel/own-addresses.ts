@@ -4,7 +4,7 @@ import { isLinkLocal } from "../net/address-range.ts";
 import { type Endpoint, type Family, familyOf, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
-import { failAs } from "./fail-as.ts";
+import { wrapNetError } from "./fail-as.ts";
 
 /** The kernel's errors when the host lacks an address, or a whole family. */
 const LACKS = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
@@ -19,7 +19,7 @@ export async function ownAddresses(
   host: string,
   family: Family | undefined,
 ): Promise<string[]> {
-  return [...new Set(await network.resolve(host, family).catch(failAs("ERR_RESOLVE")))];
+  return [...new Set(await network.resolve(host, family).catch(wrapNetError("ERR_RESOLVE")))];
 }
 
 /** Where a server listens: on every address of the given name, or on all addresses of this host (undefined). */
@@ -92,7 +92,7 @@ export function openAtEach<Socket extends Bound, Address extends string | undefi
   }
   for (const { address, error } of lacking) {
     const { code, message } = error;
-    events.report({ type: "address left out", address: address ?? "::", code, message });
+    events.report({ type: "address skipped", address: address ?? "::", code, message });
   }
   return opened;
 }

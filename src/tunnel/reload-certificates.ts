@@ -10,6 +10,6 @@ export function reloadCertificates(network: Network, events: EventSource): void 
     network.reloadCertificates();
     events.report({ type: "certificates reloaded" });
   } catch (error) {
-    events.report({ type: "certificates kept", message: networkFailure(error).message });
+    events.report({ type: "certificate reload failed", message: networkFailure(error).message });
   }
 }

@@ -1,5 +1,6 @@
 /** What the two modes have in common: a tunnel that runs, can be asked how it is, and ends once. */
 
+import type { Link } from "../link/link.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { Counters } from "../observe/counters.ts";
@@ -7,8 +8,7 @@ import type { EventSource } from "../observe/events.ts";
 import type { Gauges } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
 import { CLOSE_MS } from "./closing.ts";
-import { Life } from "./life.ts";
-import type { Link } from "../link/link.ts";
+import { Lifecycle } from "./life.ts";
 import { reloadCertificates } from "./reload-certificates.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 import { TunnelEmitter } from "./tunnel-emitter.ts";
@@ -20,7 +20,7 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   readonly events: EventSource;
   protected readonly trace: Trace | undefined;
   readonly #startedAt: number;
-  readonly #life = new Life(() => this.finish(this.network.clock.now() + CLOSE_MS));
+  readonly #life = new Lifecycle(() => this.finish(this.network.clock.now() + CLOSE_MS));
 
   constructor(
     settings: Settings,

@@ -2,9 +2,9 @@
 
 import { EventEmitter } from "node:events";
 import type { Clock } from "../net/clock.ts";
-import { callOut } from "../observe/invoke-listener.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventLevel, TunnelEvent } from "../observe/events.ts";
+import { invokeListener } from "../observe/invoke-listener.ts";
 import { type Gauges, statsOf, type TunnelStats } from "../observe/stats.ts";
 
 /** Each event under its type; a listener is given the event and how much it matters. */
@@ -28,7 +28,7 @@ export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
   /** Emits the event, or keeps it until listeners are there. */
   tell(event: TunnelEvent, level: EventLevel): void {
     if (this.#early !== undefined) this.#early.push([event, level]);
-    else callOut(() => void (this as EventEmitter).emit(event.type, event, level));
+    else invokeListener(() => void (this as EventEmitter).emit(event.type, event, level));
   }
 
   stats(): TunnelStats {
@@ -37,7 +37,7 @@ export abstract class TunnelEmitter extends EventEmitter<TunnelEventMap> {
 
   /** Emits what was kept, at the end of this turn: who was handed the tunnel in it has attached listeners by then. */
   beginTelling(clock: Clock): void {
-    clock.endOfTurn(() => {
+    clock.endOfTick(() => {
       const early = this.#early ?? [];
       this.#early = undefined;
       for (const [event, level] of early) this.tell(event, level);

@@ -2,11 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { AuthenticatedNetwork } from "../../src/auth/authenticated-transport.ts";
 import { ClientHandshake, ServerHandshake } from "../../src/auth/handshake.ts";
 import { encodeFrame } from "../../src/framing/index.ts";
-import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
 import { EventSource } from "../../src/observe/events.ts";
-import { SessionScene } from "../tunnel/session/session-scene.ts";
+import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import {
   App,
   CLIENT,
@@ -17,6 +16,7 @@ import {
   TCP_PORT,
   utf8,
 } from "../support/memory-tunnels.ts";
+import { SessionScene } from "../tunnel/session/session-scene.ts";
 import { secretOf } from "./secret-of.ts";
 
 const secret = "known-to-both-ends";
@@ -82,7 +82,7 @@ describe("two ends that know the secret", () => {
     for (const source of sources) source.send(`from ${source.port}`);
     await scene.clock.settle();
     expect(sources.map(({ answers }) => answers)).toEqual(sources.map(({ port }) => [`re from ${port}`]));
-    expect(server.tunnel.counters.refusedConnections).toBe(0);
+    expect(server.tunnel.counters.rejectedConnections).toBe(0);
     await scene.end();
   });
 
@@ -137,15 +137,15 @@ describe("a server with a secret", () => {
     expect(all.map(({ closed, code, chunks }) => [closed, code, chunks])).toEqual(
       all.map(() => [true, "ECONNRESET", []]),
     );
-    expect(tunnel.counters.unproved).toEqual({
-      "no proof in time": 2,
+    expect(tunnel.counters.authFailures).toEqual({
+      timeout: 2,
       "no handshake": 1,
-      "wrong proof": 2,
-      "other version": 1,
-      "crowded out": 0,
-      left: 0,
+      "invalid proof": 2,
+      "unsupported version": 1,
+      evicted: 0,
+      "closed by peer": 0,
     });
-    expect([tunnel.counters.refusedConnections, tunnel.counters.connects, app.texts]).toEqual([6, 0, []]);
+    expect([tunnel.counters.rejectedConnections, tunnel.counters.connects, app.texts]).toEqual([6, 0, []]);
     expect(events.filter(({ type }) => type === "wrong secret")).toHaveLength(2);
     await scene.end();
   });
@@ -174,11 +174,11 @@ describe("a server with a secret", () => {
       await scene.clock.advance(1000);
     }
     expect(slow.told.closed).toBe(true);
-    expect(tunnel.counters.unproved["no proof in time"]).toBe(1);
+    expect(tunnel.counters.authFailures.timeout).toBe(1);
     await scene.end();
   });
 
-  test("does not let an unproved connection replace the one being served", async () => {
+  test("does not let an authFailures connection replace the one being served", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const app = new App(scene.wire, SERVER_APP);
@@ -204,7 +204,7 @@ describe("a server with a secret", () => {
     for (let count = 0; count < 70; count++) many.push(await of(CLIENT));
     expect(many.map(({ told }) => told.closed)).toEqual(many.map((_, index) => index < 6));
     expect(stranger.told.closed).toBe(false);
-    expect(tunnel.counters.unproved["crowded out"]).toBe(6);
+    expect(tunnel.counters.authFailures.evicted).toBe(6);
     await scene.end();
   });
 
@@ -219,7 +219,7 @@ describe("a server with a secret", () => {
     expect(neighbours[1]?.told.closed).toBe(false);
     await of("2001:db8:2::1");
     expect(neighbours[1]?.told.closed).toBe(true);
-    expect(tunnel.counters.unproved["crowded out"]).toBe(2);
+    expect(tunnel.counters.authFailures.evicted).toBe(2);
     const late = await of("2001:db8:3::1");
     late.stream.write(responseTo(late.challenge));
     await scene.clock.settle();
@@ -231,7 +231,7 @@ describe("a server with a secret", () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret, allow: CLIENT });
     const { told, challenge } = await connect(scene, OTHER);
-    expect([told.closed, challenge.length, tunnel.counters.refusedConnections]).toEqual([true, 0, 1]);
+    expect([told.closed, challenge.length, tunnel.counters.rejectedConnections]).toEqual([true, 0, 1]);
     expect((await connect(scene, CLIENT)).challenge.length).toBe(40);
     await scene.end();
   });
@@ -306,7 +306,7 @@ describe("a client with a secret", () => {
       return {
         onChunk: (chunk) => {
           const step = handshake.take(chunk);
-          const proof = (step.state === "proved" && step.send) || new Uint8Array();
+          const proof = (step.state === "authenticated" && step.send) || new Uint8Array();
           stream.write(new Uint8Array([...proof, ...encodeFrame(utf8("at once"))]));
         },
         onClose() {},

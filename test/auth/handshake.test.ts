@@ -37,7 +37,7 @@ function converse(given?: Given) {
   const asked = client.take(server.challenge);
   const response = sent(asked);
   const judged = server.take(response);
-  const confirmation = judged.state === "proved" ? sent(judged) : undefined;
+  const confirmation = judged.state === "authenticated" ? sent(judged) : undefined;
   return { challenge: server.challenge, response, confirmation, judged, client, server };
 }
 
@@ -82,7 +82,7 @@ describe("the wire", () => {
     expect(response).toEqual(vector.response);
     const confirmation: Uint8Array = new Uint8Array(sent(server.take(response)));
     expect(confirmation).toEqual(vector.confirmation);
-    expect(client.take(confirmation)).toMatchObject({ state: "proved" });
+    expect(client.take(confirmation)).toMatchObject({ state: "authenticated" });
   });
 
   test("a proof is the HMAC of who says it and of all that was said", () => {
@@ -125,8 +125,10 @@ describe("who knows the secret", () => {
           [client, confirmation as Uint8Array],
         ] as const) {
           const step = last(end, new Uint8Array([...message, ...rest]), size);
-          expect(step.state).toBe("proved");
-          expect(rest).toEqual(new Uint8Array([...(step.state === "proved" ? step.rest : []), ...unread]));
+          expect(step.state).toBe("authenticated");
+          expect(rest).toEqual(
+            new Uint8Array([...(step.state === "authenticated" ? step.rest : []), ...unread]),
+          );
         }
       }),
     );
@@ -134,7 +136,7 @@ describe("who knows the secret", () => {
 
   test("is believed over TLS when both ends see the same connection", () => {
     const { judged } = converse({ serverChannel: CHANNEL, clientChannel: CHANNEL });
-    expect(judged.state).toBe("proved");
+    expect(judged.state).toBe("authenticated");
   });
 
   let unread = new Uint8Array();
@@ -151,7 +153,7 @@ describe("who knows the secret", () => {
 
 describe("who does not", () => {
   test("a client with another secret is not answered", () => {
-    expect(converse({ client: OTHER }).judged).toEqual(failed("wrong proof"));
+    expect(converse({ client: OTHER }).judged).toEqual(failed("invalid proof"));
   });
 
   test("a server with another secret is not believed", () => {
@@ -162,7 +164,7 @@ describe("who does not", () => {
       ),
     );
     expect(forged).not.toEqual(confirmation as Uint8Array);
-    expect(client.take(forged)).toEqual(failed("wrong proof"));
+    expect(client.take(forged)).toEqual(failed("invalid proof"));
   });
 
   test.each([
@@ -170,24 +172,24 @@ describe("who does not", () => {
     ["the client's", { clientChannel: CHANNEL }],
     ["each its own", { serverChannel: CHANNEL, clientChannel: new Uint8Array(32).fill(0x34) }],
   ])("TLS that ends between them (%s) is noticed", (_whose, channels) => {
-    expect(converse(channels).judged).toEqual(failed("wrong proof"));
+    expect(converse(channels).judged).toEqual(failed("invalid proof"));
   });
 
   test("a recorded handshake is worth nothing in another connection, at either end", () => {
     const { response, confirmation } = converse();
     const server = new ServerHandshake(SECRET, new Uint8Array(32).fill(0x44), undefined);
-    expect(server.take(response)).toEqual(failed("wrong proof"));
+    expect(server.take(response)).toEqual(failed("invalid proof"));
     const client = new ClientHandshake(SECRET, new Uint8Array(32).fill(0x55), undefined);
     client.take(server.challenge);
-    expect(client.take(confirmation as Uint8Array)).toEqual(failed("wrong proof"));
+    expect(client.take(confirmation as Uint8Array)).toEqual(failed("invalid proof"));
   });
 
   test("our own words sent back to us are not believed", () => {
     const { server, client } = ends();
     const response = sent(client.take(server.challenge));
-    expect(client.take(response.subarray(40))).toEqual(failed("wrong proof"));
+    expect(client.take(response.subarray(40))).toEqual(failed("invalid proof"));
     const echoed = new Uint8Array([...server.challenge, ...response.subarray(40)]);
-    expect(server.take(echoed)).toEqual(failed("wrong proof"));
+    expect(server.take(echoed)).toEqual(failed("invalid proof"));
   });
 
   test("every bit of the response and the confirmation counts", () => {
@@ -205,7 +207,8 @@ describe("who does not", () => {
     for (const end of [ends().server, ends().client])
       expect(end.take(Uint8Array.of(0))).toEqual(failed("no handshake"));
     const next = Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 2);
-    for (const end of [ends().server, ends().client]) expect(end.take(next)).toEqual(failed("other version"));
+    for (const end of [ends().server, ends().client])
+      expect(end.take(next)).toEqual(failed("unsupported version"));
   });
 
   test("a server that says more than the challenge before it is answered", () => {

@@ -3,10 +3,10 @@
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import tls from "node:tls";
+import { arrives, failureOf, TlsScene } from "../net/tls/tls-scene.ts";
 import { TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
 import { until } from "../support/until.ts";
-import { arrives, failureOf, TlsScene } from "../net/tls/tls-scene.ts";
 
 const secret = "known-to-both-ends";
 const testTls = testNeeding("openssl");
@@ -53,7 +53,7 @@ testTls("who holds the server's key and stands between them is found out", async
   try {
     const { port } = between.address() as { port: number };
     const here = await scene.client(port, { ca: scene.authority.cert, secret });
-    await until("the proof to be judged", () => there.tunnel.counters.unproved["wrong proof"] > 0);
+    await until("the proof to be judged", () => there.tunnel.counters.authFailures["invalid proof"] > 0);
     expect(passed).toEqual({ up: 72, down: 40 });
     here.app.send("private");
     expect((await failureOf(here, "dial failed", 6000)).message).toContain("nothing may stand between them");

@@ -152,7 +152,7 @@ test("a secret guards a server that everybody can reach; nothing else of its own
   expect((await scene.server({ secret: TEXT })).warnings).toEqual([]);
   await scene.end();
   const open = new Scene();
-  expect((await open.server()).warnings).toMatchObject([{ type: "open to all" }]);
+  expect((await open.server()).warnings).toMatchObject([{ type: "unauthenticated listener" }]);
   await open.end();
 });
 

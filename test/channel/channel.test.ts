@@ -282,7 +282,7 @@ test("a listener turns away whom it has no room for, ends who is idle, and is fr
   const second = await scene.connect("10.0.0.5");
   const stranger = await scene.connect("192.0.2.1");
   expect([first, second, stranger].map(({ told }) => told.closed)).toEqual([false, true, true]);
-  expect([server.channels.size, server.refusedConnections]).toEqual([1, 2]);
+  expect([server.channels.size, server.rejectedConnections]).toEqual([1, 2]);
   expect(told).toEqual(["address limit"]);
   await scene.clock.advance(5500);
   expect(ends).toEqual(["idle"]);

@@ -9,11 +9,11 @@ import {
   listenChannels,
   type TunnelEvent,
 } from "../../src/index.ts";
+import { TlsScene } from "../net/tls/tls-scene.ts";
 import { pinOf } from "../support/certificates.ts";
 import { TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
 import { until } from "../support/until.ts";
-import { TlsScene } from "../net/tls/tls-scene.ts";
 
 const testTls = testNeeding("openssl");
 const secret = "known-to-both-ends";
@@ -83,7 +83,7 @@ testTls(
       [{ tls: true, ca, sni: "relay.example" }, "TLS_WRONG_NAME"],
     ] as const;
     for (const [how, cause] of cases) expect(await failure(dial(how))).toEqual({ code: "ERR_DIAL", cause });
-    await until("all to be counted", () => server.refusedConnections === cases.length);
+    await until("all to be counted", () => server.rejectedConnections === cases.length);
     expect(Object.values(server.failedHandshakes).reduce((a, b) => a + b)).toBe(cases.length);
     expect(events.filter(({ type }) => type === "handshake failed")).toHaveLength(cases.length);
     expect(server.channels.size).toBe(0);
@@ -124,12 +124,12 @@ test("with a secret: who knows another, or none, is let in nowhere, and counted"
   await using channel = await dial({ secret });
   expect(await answerOf(channel)).toBe("ASKED");
   const wrong = failure(dial({ secret: "known-to-somebody-else" }));
-  await until("the proof to be judged", () => server.unproved["wrong proof"] === 1);
+  await until("the proof to be judged", () => server.authFailures["invalid proof"] === 1);
   expect(await wrong).toEqual({ code: "ERR_DIAL", cause: "EAUTH" });
   await using plain = await dial();
   plain.send(Buffer.from("let me in"));
-  await until("it to be judged", () => server.unproved["no handshake"] === 1);
-  expect([server.channels.size, server.refusedConnections]).toEqual([1, 2]);
+  await until("it to be judged", () => server.authFailures["no handshake"] === 1);
+  expect([server.channels.size, server.rejectedConnections]).toEqual([1, 2]);
   await server.close();
 });
 

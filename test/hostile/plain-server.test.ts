@@ -7,14 +7,14 @@ import { openFiles } from "./process-figures.ts";
 import { QuietTunnel } from "./quiet-tunnel.ts";
 import { Visitors } from "./visitors.ts";
 
-test("peer mode: a flood of connections from elsewhere is turned away at once", async () => {
+test("peer mode: a flood of connections from elsewhere is rejected at once", async () => {
   await using quiet = await QuietTunnel.open({});
   const files = openFiles();
   await using visitors = new Visitors(quiet.port, "127.0.0.41");
   await visitors.grow(2000);
-  await until("all to be turned away", () => visitors.closed === 2000);
+  await until("all to be rejected", () => visitors.closed === 2000);
   await quiet.expectUnharmed();
-  expect(quiet.server.counters.refusedConnections).toBe(2000);
+  expect(quiet.server.counters.rejectedConnections).toBe(2000);
   await until("the files to be closed", () => openFiles() <= files);
 });
 
@@ -41,8 +41,8 @@ test("-p: idle connections and half a frame each hold nobody up, and may be no m
   {
     await using visitors = new Visitors(quiet.port, "127.0.0.61");
     for (const { socket } of await visitors.grow(1000)) socket.write(Uint8Array.of(0xff));
-    await until("the rest to be turned away", () => visitors.closed === 800);
-    expect(quiet.server.counters.refusedConnections).toBe(800);
+    await until("the rest to be rejected", () => visitors.closed === 800);
+    expect(quiet.server.counters.rejectedConnections).toBe(800);
     for (let byte = 0; byte < 20; byte++) {
       for (const { socket, closed } of visitors.strangers) if (!closed()) socket.write(Uint8Array.of(byte));
       await Bun.sleep(0);

@@ -76,7 +76,7 @@ for (const [kind, mode, conduct] of KINDS) {
 
 /** How many connections its server has met. */
 function met({ server: { counters } }: QuietTunnel): number {
-  return counters.connects + counters.refusedConnections;
+  return counters.connects + counters.rejectedConnections;
 }
 
 /** What server and client are given for TLS. */

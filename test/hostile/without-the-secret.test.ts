@@ -35,29 +35,29 @@ describe.each([
     const files = openFiles();
     await using visitors = new Visitors(quiet.port);
     await visitors.grow(2000);
-    const { unproved } = quiet.server.counters;
-    await until("the oldest to go", () => unproved["crowded out"] === 2000 - WAITING_PER_ADDRESS);
+    const { authFailures } = quiet.server.counters;
+    await until("the oldest to go", () => authFailures.evicted === 2000 - WAITING_PER_ADDRESS);
     await until("them to notice", () => visitors.closed === 2000 - WAITING_PER_ADDRESS);
     await quiet.expectUnharmed();
     expect(openFiles()).toBeLessThanOrEqual(files + 2 * WAITING_PER_ADDRESS);
     if ("perSource" in options) {
-      const [newcomer] = await visitors.grow(1);
-      await respond(newcomer as Stranger, secret);
+      const [pending] = await visitors.grow(1);
+      await respond(pending as Stranger, secret);
       await until("it to be let in", () => quiet.server.counters.connects === 2);
     }
     await visitors.leave();
     await until("the files to be closed", () => openFiles() <= files);
-    expect(quiet.server.counters.refusedConnections).toBe(2000);
+    expect(quiet.server.counters.rejectedConnections).toBe(2000);
   });
 
   test("garbage before the proof, floods, wrong secrets: each is counted and unanswered", async () => {
     await using quiet = await QuietTunnel.open(both);
     const files = openFiles();
-    const { unproved } = quiet.server.counters;
+    const { authFailures } = quiet.server.counters;
     {
       await using visitors = new Visitors(quiet.port, "127.0.0.31");
       for (const { socket } of await visitors.grow(60)) socket.write(noise(65_536));
-      await until("the garbage to be known for what it is", () => unproved["no handshake"] === 60);
+      await until("the garbage to be known for what it is", () => authFailures["no handshake"] === 60);
       await quiet.expectUnharmed();
       expect(visitors.closed).toBe(0);
       for (const { read } of visitors.strangers) expect(read().length).toBe(CHALLENGE_BYTES);
@@ -65,7 +65,7 @@ describe.each([
     {
       await using visitors = new Visitors(quiet.port, "127.0.0.32");
       for (const stranger of await visitors.grow(60)) await respond(stranger, "known-to-somebody-else");
-      await until("the proofs to be judged", () => unproved["wrong proof"] === 60);
+      await until("the proofs to be judged", () => authFailures["invalid proof"] === 60);
       await quiet.expectUnharmed();
       for (const { read } of visitors.strangers) expect(read().length).toBe(CHALLENGE_BYTES);
     }
@@ -75,8 +75,8 @@ describe.each([
     }
     await quiet.expectUnharmed();
     await until("the files to be closed", () => openFiles() <= files);
-    const sum = Object.values(unproved).reduce((a, b) => a + b);
-    expect(sum).toBe(quiet.server.counters.refusedConnections);
+    const sum = Object.values(authFailures).reduce((a, b) => a + b);
+    expect(sum).toBe(quiet.server.counters.rejectedConnections);
     expect(sum).toBe(60 + 60 + 2000);
   });
 
@@ -84,15 +84,15 @@ describe.each([
     await using quiet = await QuietTunnel.open(both);
     await using visitors = new Visitors(quiet.port, "127.0.0.34");
     const [first, second, third] = (await visitors.grow(3)) as [Stranger, Stranger, Stranger];
-    const { unproved, connects } = quiet.server.counters;
+    const { authFailures, connects } = quiet.server.counters;
     const recorded = new ClientHandshake(secretOf(secret), new Uint8Array(32).fill(9), undefined);
     await until("the challenge", () => first.read().length >= CHALLENGE_BYTES);
     const step = recorded.take(new Uint8Array(first.read()));
     second.socket.write((step.state === "going on" && step.send) || noise(1));
-    await until("the replay to be judged", () => unproved["wrong proof"] === 1);
+    await until("the replay to be judged", () => authFailures["invalid proof"] === 1);
     await until("the challenge", () => third.read().length >= CHALLENGE_BYTES);
     third.socket.write(new Uint8Array([...third.read(), ...third.read().subarray(8)]));
-    await until("the reflection to be judged", () => unproved["wrong proof"] === 2);
+    await until("the reflection to be judged", () => authFailures["invalid proof"] === 2);
     await quiet.expectUnharmed();
     expect(quiet.server.counters.connects).toBe(connects);
     for (const { read } of [second, third]) expect(read().length).toBe(CHALLENGE_BYTES);

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
+import { CoDel, TARGET_MS } from "../../src/link/codel.ts";
 import { DELAY_BOUNDS_MS, DelayHistogram } from "../../src/observe/delay-histogram.ts";
-import { StandingQueue, TARGET_MS } from "../../src/link/codel.ts";
 
 test("a queue stands when every frame of 100 ms had waited longer than the target", () => {
-  const queue = new StandingQueue();
+  const queue = new CoDel();
   for (let now = 0; now < 100; now += 10) {
     queue.onFrame(TARGET_MS + 1, now);
     expect(queue.stands(now)).toBe(false);
@@ -12,21 +12,21 @@ test("a queue stands when every frame of 100 ms had waited longer than the targe
 });
 
 test("one frame that did not wait makes it a burst", () => {
-  const queue = new StandingQueue();
+  const queue = new CoDel();
   for (let now = 0; now <= 200; now += 10) queue.onFrame(now === 50 ? TARGET_MS : TARGET_MS + 1, now);
   expect(queue.stands(149)).toBe(false);
   expect(queue.stands(160)).toBe(true);
 });
 
 test("an empty queue does not stand", () => {
-  const queue = new StandingQueue();
+  const queue = new CoDel();
   queue.onFrame(50, 0);
   queue.onEmpty();
   expect(queue.stands(200)).toBe(false);
 });
 
 test("after it was drained it stands again only after another 100 ms", () => {
-  const queue = new StandingQueue();
+  const queue = new CoDel();
   queue.onFrame(50, 0);
   expect(queue.stands(100)).toBe(true);
   queue.onFrame(50, 101);

@@ -1,8 +1,8 @@
 /** A path that carries less than is offered, simulated in memory: does the tunnel keep its own queue and the path's short? */
 
 import { expect, test } from "bun:test";
-import type { MemoryStreamPort } from "../support/memory/stream-port.ts";
 import type { StreamGauge } from "../../src/net/stream-port.ts";
+import type { MemoryStreamPort } from "../support/memory/stream-port.ts";
 import { CLIENT, Scene } from "../support/memory-tunnels.ts";
 
 const PAYLOAD_BYTES = 172;

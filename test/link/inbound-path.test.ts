@@ -1,10 +1,10 @@
 /** What one stream brings at once may be more than one tick of the event loop has time for. */
 
 import { expect, test } from "bun:test";
+import { InboundPath } from "../../src/link/inbound-path.ts";
 import type { DatagramSender } from "../../src/net/datagram-port.ts";
 import type { StreamPort } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
-import { InboundPath } from "../../src/link/inbound-path.ts";
 
 const FRAMES = 1000;
 /** One-byte frames, numbered modulo 256. */
@@ -19,7 +19,7 @@ function slowPath() {
   const clock = {
     now: () => nowMs++,
     after: () => ({ cancel: () => {} }),
-    endOfTurn: (run: () => void) => void ends.push(run),
+    endOfTick: (run: () => void) => void ends.push(run),
   };
   const sender = {
     blocked: false,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { StreamGauge } from "../../src/net/stream-port.ts";
 import { PathRate } from "../../src/link/path-rate.ts";
 import { SendWindow } from "../../src/link/send-window.ts";
+import type { StreamGauge } from "../../src/net/stream-port.ts";
 
 const MSS = 1448;
 const FRAME_BYTES = 1202;

@@ -200,16 +200,16 @@ test("both ends on one host with the same UDP address: the echo is dropped, with
   await until("the connection", () => there.tunnel.counters.connects === 1);
   using app = await UdpApp.open(0, TUNNEL_HOST);
   app.send("round and round", udp);
-  const echoes = () => [there.tunnel, here].map(({ counters }) => counters.outbound.dropped["own echo"]);
+  const echoes = () => [there.tunnel, here].map(({ counters }) => counters.outbound.dropped.loop);
   await until("the echo", () => echoes().some((count) => count > 0));
   app.send("again", udp);
   await until("the second echo", () => echoes().some((count) => count > 1));
   const received = [there.tunnel, here].map(({ counters }) => counters.outbound.received);
   expect(received.toSorted()).toEqual([0, 4]); // the system gives one socket all: two datagrams and their two echoes
-  expect([...warnings, ...there.warnings].map(({ type }) => type)).toEqual(["own echo"]);
+  expect([...warnings, ...there.warnings].map(({ type }) => type)).toEqual(["loop detected"]);
 });
 
-test("a probe from the peer's address changes nothing; a newcomer from there is served at its first whole frame", async () => {
+test("a probe from the peer's address changes nothing; a pending from there is served at its first whole frame", async () => {
   const { tunnel, udp, tcp } = await server();
   using app = await UdpApp.open(udp);
   using peer = await connectRaw(tcp);
@@ -217,17 +217,17 @@ test("a probe from the peer's address changes nothing; a newcomer from there is 
   for (let probes = 1; probes <= 5; probes++) {
     const probe = await connectRaw(tcp);
     probe.socket.shutdown();
-    await until("the end of the probe", () => tunnel.counters.refusedConnections === probes);
+    await until("the end of the probe", () => tunnel.counters.rejectedConnections === probes);
   }
   app.send("to the peer");
   await until("a datagram", () => decoded(peer.read).length === 1);
-  using newcomer = await connectRaw(tcp);
+  using pending = await connectRaw(tcp);
   const frames = new Uint8Array([...encodeFrame(Buffer.from("one")), ...encodeFrame(Buffer.from("two"))]);
-  newcomer.socket.write(frames, 0, 3);
-  await until("what it has sent", () => newcomer.socket.write(frames, 3, frames.length - 3) > 0);
+  pending.socket.write(frames, 0, 3);
+  await until("what it has sent", () => pending.socket.write(frames, 3, frames.length - 3) > 0);
   await app.hears("one");
   await app.hears("two");
-  app.send("to the newcomer");
-  await until("a datagram", () => decoded(newcomer.read).length === 1);
+  app.send("to the pending");
+  await until("a datagram", () => decoded(pending.read).length === 1);
   expect([tunnel.counters.connects, decoded(peer.read).length]).toEqual([2, 1]);
 });

@@ -62,9 +62,9 @@ describe("a server without an address", () => {
     const there = await server({ allow: ["127.0.0.0/8"] });
     const here = await client({ connect: `127.0.0.1/${there.tcp[0]?.port}` });
     await until("the connection", () => isUp(here) && isUp(there));
-    expect(there.counters.refusedConnections).toBe(0);
+    expect(there.counters.rejectedConnections).toBe(0);
     await client({ connect: `::1/${there.tcp[0]?.port}` });
-    await until("the refusal", () => there.counters.refusedConnections > 0);
+    await until("the refusal", () => there.counters.rejectedConnections > 0);
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { isLinkLocal, isMulticast } from "../../src/net/address-range.ts";
-import { Crowd } from "../../src/net/pending-limiter.ts";
+import { PendingLimiter } from "../../src/net/pending-limiter.ts";
 import * as options from "../../src/options/address.ts";
 
 const GROUPS = ["224.0.0.0", "239.255.255.255", "ff02::1", "FF0e::1%br-lan", "::ffff:224.1.1.1", "ff00::"];
@@ -18,7 +18,7 @@ test("a group is told from an address that only looks like one", () => {
 });
 
 test("a zone may have any name that an interface has", () => {
-  new Crowd({ max: 1, perOrigin: 1 }, () => {}).enter("a client", "fe80::1%br-lan");
+  new PendingLimiter({ max: 1, perOrigin: 1 }, () => {}).add("a client", "fe80::1%br-lan");
   for (const isLocal of [isLinkLocal, options.isLinkLocal]) {
     for (const address of ["fe80::1%br-lan", "fe80::1%a-b.c-1", "febf::1"])
       expect(isLocal(address)).toBe(true);

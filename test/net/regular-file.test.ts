@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { readConfigFile } from "../../src/config/config-file.ts";
 import { NetError } from "../../src/net/network.ts";
 import { readRegularFile } from "../../src/net/regular-file.ts";
-import { Certificates, type TlsTraits } from "../../src/net/tls/certificates.ts";
+import { Certificates, type TlsFiles } from "../../src/net/tls/certificates.ts";
 import { client, problemsOf } from "../options/given.ts";
 
 let folder = "";
@@ -81,9 +81,9 @@ describe.each(FILES)("a file that is %s is one clear line", (name, problem) => {
   });
 
   test("as a certificate or authorities", () => {
-    const messageOf = (traits: TlsTraits) => {
+    const messageOf = (files: TlsFiles) => {
       try {
-        new Certificates(traits, () => {});
+        new Certificates(files, () => {});
       } catch (error) {
         return error instanceof NetError ? error.message : "";
       }

@@ -14,7 +14,7 @@ function sliceWith(lookMs = 0) {
   const slice = TimeSlice.of({
     now: () => (time.nowMs += time.lookMs),
     after: () => ({ cancel() {} }),
-    endOfTurn: (run) => void ends.push(run),
+    endOfTick: (run) => void ends.push(run),
   });
   const endTick = (): boolean => {
     const now = ends;
@@ -39,7 +39,7 @@ const backlog = (name: string, done: string[], quanta: number): Backlog => ({
 });
 
 test("there is one for each clock", () => {
-  const clock = { now: () => 0, after: () => ({ cancel() {} }), endOfTurn() {} };
+  const clock = { now: () => 0, after: () => ({ cancel() {} }), endOfTick() {} };
   expect(TimeSlice.of(clock)).toBe(TimeSlice.of(clock));
   expect(TimeSlice.of(clock)).not.toBe(TimeSlice.of({ ...clock }));
 });

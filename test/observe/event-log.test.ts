@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import { startServer } from "../../src/index.ts";
-import { MemoryNetwork } from "../support/memory/network.ts";
 import { EventLog } from "../../src/observe/event-log.ts";
+import { MemoryNetwork } from "../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
 import { until } from "../support/until.ts";
 
@@ -40,7 +40,7 @@ test("records keep their order while LogTape is loaded, and say what was held ba
   const records = collect();
   const { promise, resolve } = Promise.withResolvers<typeof import("@logtape/logtape")>();
   const log = new EventLog({ name: "a", load: () => promise });
-  const event = { type: "own echo", source: { address: "192.0.2.1", port: 1 } } as const;
+  const event = { type: "loop detected", source: { address: "192.0.2.1", port: 1 } } as const;
   log.onEvent(event, "warning", 0);
   log.say("error", "{braces} stay");
   log.onEvent(event, "warning", 41);
@@ -89,7 +89,7 @@ test("redacted, neither events nor datagrams nor what is said has an address", a
   const records = collect();
   const log = new EventLog({ name: "a", redact: true });
   const source = { address: "192.0.2.1", port: 7 };
-  log.onEvent({ type: "own echo", source }, "warning", 0);
+  log.onEvent({ type: "loop detected", source }, "warning", 0);
   log.onDatagram("outbound", source, 5);
   log.say("error", "cannot listen on 192.0.2.1:7", { peer: source });
   await log.flushed();

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { EventSource, type TunnelEvent } from "../../src/observe/events.ts";
-import { Repeats } from "../../src/observe/log-throttle.ts";
+import { LogThrottle } from "../../src/observe/log-throttle.ts";
 
 const at = { address: "192.0.2.1", port: 5 };
-const echo: TunnelEvent = { type: "own echo", source: at };
+const echo: TunnelEvent = { type: "loop detected", source: at };
 const failed: TunnelEvent = { type: "dial failed", to: "a", code: "E", message: "m", retryInMs: 1 };
 
 /** A source whose listener notes level and count, on a clock set by hand. */
@@ -16,12 +16,12 @@ function source() {
 }
 
 test("what happens again is told once a minute, with how often it was held back", () => {
-  const repeats = new Repeats();
-  const counts = [0, 1, 59_999, 60_000, 60_001, 200_000].map((now) => repeats.admit("x", now));
+  const repeats = new LogThrottle();
+  const counts = [0, 1, 59_999, 60_000, 60_001, 200_000].map((now) => repeats.take("x", now));
   expect(counts).toEqual([0, undefined, undefined, 2, undefined, 1]);
-  expect(repeats.admit("y", 200_000)).toBe(0);
+  expect(repeats.take("y", 200_000)).toBe(0);
   repeats.forget("x");
-  expect(repeats.admit("x", 200_001)).toBe(0);
+  expect(repeats.take("x", 200_001)).toBe(0);
 });
 
 describe("levels", () => {
@@ -30,7 +30,7 @@ describe("levels", () => {
     for (let count = 0; count < 1000; count++) events.report(echo);
     clock.now = 60_000;
     events.report(echo);
-    expect(told).toEqual(["own echo: warning 0", "own echo: warning 999"]);
+    expect(told).toEqual(["loop detected: warning 0", "loop detected: warning 999"]);
   });
 
   test("a failed dial is a warning, then info once a minute and debug in between, until one succeeds", () => {
@@ -53,12 +53,12 @@ describe("levels", () => {
 
   test("a connection refused at a limit of this host is a warning once, others are info", () => {
     const { told, clock, events } = source();
-    events.report({ type: "connection refused", remote: at, reason: "address not allowed" });
+    events.report({ type: "connection rejected", remote: at, reason: "address not allowed" });
     for (const now of [0, 100, 60_000]) {
       clock.now = now;
-      events.report({ type: "connection refused", remote: at, reason: "fd limit" });
+      events.report({ type: "connection rejected", remote: at, reason: "fd limit" });
     }
-    const levels = told.map((line) => line.slice("connection refused: ".length));
+    const levels = told.map((line) => line.slice("connection rejected: ".length));
     expect(levels).toEqual(["info 0", "warning 0", "debug 0", "info 1"]);
   });
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { VirtualClock } from "../support/memory/virtual-clock.ts";
 import { DelayHistogram } from "../../src/observe/delay-histogram.ts";
 import { LoopLateness, SAMPLE_MS } from "../../src/observe/loop-lateness.ts";
 import { COUNTERS, GAUGES } from "../../src/observe/metric-table.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
+import { VirtualClock } from "../support/memory/virtual-clock.ts";
 import { CLIENT, Scene } from "../support/memory-tunnels.ts";
 
 const FIGURES = { lateness: new DelayHistogram(), droppedLines: () => 0 };
@@ -76,9 +76,9 @@ test("every reason for which a connection is not proved is there from the start"
   const metrics = new Metrics(() => new Map([["a", tunnel]]), "0", FIGURES);
   (await scene.connect("10.0.9.1")).stream.write(Uint8Array.of(0, 1, 7));
   await scene.clock.settle();
-  const lines = linesOf(await metrics.text(), "udptunnel_connections_unproved_total");
-  expect(lines).toContain('udptunnel_connections_unproved_total{tunnel="a",reason="no handshake"} 1');
-  expect(lines).toContain('udptunnel_connections_unproved_total{tunnel="a",reason="wrong proof"} 0');
+  const lines = linesOf(await metrics.text(), "udptunnel_connections_auth_failed_total");
+  expect(lines).toContain('udptunnel_connections_auth_failed_total{tunnel="a",reason="no handshake"} 1');
+  expect(lines).toContain('udptunnel_connections_auth_failed_total{tunnel="a",reason="invalid proof"} 0');
   expect(lines).toHaveLength(6);
   await scene.end();
 });
@@ -111,7 +111,7 @@ test("the event loop's lateness is sampled every 100 ms, and a loop held up for 
   const lateness = new LoopLateness({
     now: () => clock.now() + heldUpMs,
     after: (delayMs, run) => clock.after(delayMs, run),
-    endOfTurn() {},
+    endOfTick() {},
   });
   await clock.advance(3 * SAMPLE_MS);
   heldUpMs = 3; // from here on, so one sample is late

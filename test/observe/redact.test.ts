@@ -26,9 +26,9 @@ const EVENTS: TunnelEvent[] = [
   },
   { type: "wrong source", source, expected: ["server.example", "192.0.2.0/24"] },
   { type: "address limit", address: "192.0.2.9", sessions: 128 },
-  { type: "clients compete", address: "192.0.2.9" },
+  { type: "peer flapping", address: "192.0.2.9" },
   { type: "name lookup failed", name: "server.example", code: "EAI_AGAIN", kept: ["2001:db8::7"] },
-  { type: "peer lacks sessions", server: "server.example/5000" },
+  { type: "mode mismatch", server: "server.example/5000" },
   { type: "session closed", source, reason: "idle", sessions: 3 },
 ];
 

@@ -47,17 +47,17 @@ test("a snapshot holds everything, can be JSON, and does not change any more", a
   await scene.end();
 });
 
-test("who was turned away without a proof is counted by reason, and stands still in a snapshot", async () => {
+test("who was rejected without a proof is counted by reason, and stands still in a snapshot", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server({ secret: "known-to-both-ends" });
   const { stream } = await scene.connect("10.0.9.1");
   const before = tunnel.stats();
   stream.write(Uint8Array.of(0, 1, 7));
   await scene.clock.settle();
-  expect(before.unproved["no handshake"]).toBe(0);
+  expect(before.authFailures["no handshake"]).toBe(0);
   expect(tunnel.stats()).toMatchObject({
-    refusedConnections: 1,
-    unproved: { "no handshake": 1, "wrong proof": 0 },
+    rejectedConnections: 1,
+    authFailures: { "no handshake": 1, "invalid proof": 0 },
   });
   await scene.end();
 });

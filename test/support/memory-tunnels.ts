@@ -9,10 +9,10 @@ import {
   type Tunnel,
   type TunnelEvent,
 } from "../../src/index.ts";
+import { expectConserved } from "./conservation.ts";
 import type { MemoryDatagramPort } from "./memory/datagram-port.ts";
 import { MemoryNetwork, MemoryWire } from "./memory/network.ts";
 import type { MemoryStreamPort } from "./memory/stream-port.ts";
-import { expectConserved } from "./conservation.ts";
 
 export const SERVER = "10.0.0.1";
 export const CLIENT = "10.0.0.2";

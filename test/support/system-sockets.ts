@@ -3,8 +3,8 @@
 import { LinuxSockets } from "../../src/net/linux/linux-sockets.ts";
 import type { SystemSockets } from "../../src/net/system-sockets.ts";
 
-const traits = { deadAfterMs: 15_000, socketBufferBytes: 1 << 20, offload: "auto" as const };
-const linux = process.platform === "linux" ? LinuxSockets.open(traits) : undefined;
+const options = { deadAfterMs: 15_000, socketBufferBytes: 1 << 20, offload: "auto" as const };
+const linux = process.platform === "linux" ? LinuxSockets.open(options) : undefined;
 
 /** Each with its name. */
 export const WAYS: [name: string, system: SystemSockets | undefined][] = [["portable", undefined]];

@@ -192,7 +192,7 @@ test("when the faults are over the next datagram arrives", async () => {
         scene.udp(host).faults.refuse = () => undefined;
         scene.udp(host).drain();
       }
-      await scene.clock.advance(15_000); // the incumbent is kept for 10 s at most, and a wait lasts 5
+      await scene.clock.advance(15_000); // the current is kept for 10 s at most, and a wait lasts 5
       apps.client.send(CLIENT, "there");
       apps.server.send(SERVER, "back");
       await scene.clock.settle();

@@ -1,10 +1,10 @@
 /** Puts one defect into a tunnel in a network of memory, and prints what became of it as JSON. */
 
-import { MemoryNetwork } from "../support/memory/network.ts";
 import type { Dial, DialTarget, StreamPort } from "../../src/net/stream-port.ts";
-import { Life } from "../../src/tunnel/life.ts";
-import { SessionScene } from "./session/session-scene.ts";
+import { Lifecycle } from "../../src/tunnel/life.ts";
+import { MemoryNetwork } from "../support/memory/network.ts";
 import { Scene } from "../support/memory-tunnels.ts";
+import { SessionScene } from "./session/session-scene.ts";
 
 const uncaught: string[] = [];
 const seen = (error: unknown) => void uncaught.push(String(error));
@@ -87,8 +87,8 @@ const scenarios: Record<string, () => Promise<object>> = {
   },
 
   async "the end of a tunnel"() {
-    const life = new Life(() => Promise.reject(new TypeError("defect")));
-    const failed = new Life(() => Promise.reject(new TypeError("another")));
+    const life = new Lifecycle(() => Promise.reject(new TypeError("defect")));
+    const failed = new Lifecycle(() => Promise.reject(new TypeError("another")));
     const over = [outcome(life.over), outcome(failed.over)];
     const ends = [outcome(life.end()), outcome(failed.end(new Error("the reason")))];
     return { over: await Promise.all(over), ends: await Promise.all(ends), phase: life.phase };

@@ -3,8 +3,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { once } from "node:events";
 import { startClient, startServer, type TunnelEvent } from "../../src/index.ts";
-import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { freeUdpPort } from "../support/loopback.ts";
+import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
 import { until } from "../support/until.ts";
 
@@ -30,21 +30,21 @@ test("a listener attached to the handle at once hears everything, from listening
   used.started.push(tunnel);
   const heard: string[] = [];
   tunnel.on("listening", ({ type, tcp }, level) => heard.push(`${type} ${tcp[0]?.port} ${level}`));
-  tunnel.once("open to all", ({ type }) => heard.push(type));
+  tunnel.once("unauthenticated listener", ({ type }) => heard.push(type));
   tunnel.on("connected", ({ type, remote }) => heard.push(`${type} ${remote.address}`));
   tunnel.on("disconnected", ({ type, reason }) => heard.push(`${type}: ${reason}`));
-  expect(told).toEqual(["listening", "open to all"]);
+  expect(told).toEqual(["listening", "unauthenticated listener"]);
   const client = await used.client();
   await used.clock.settle();
   await Promise.all([client.tunnel.close(), used.clock.advance(1100)]);
   await used.clock.settle();
   expect(heard).toEqual([
     "listening 4000 info",
-    "open to all",
+    "unauthenticated listener",
     `connected ${CLIENT}`,
     "disconnected: closed by peer",
   ]);
-  expect(told).toEqual(["listening", "open to all", "connected", "disconnected"]);
+  expect(told).toEqual(["listening", "unauthenticated listener", "connected", "disconnected"]);
 });
 
 test("what a listener throws is an uncaught exception, and the tunnel goes on", async () => {

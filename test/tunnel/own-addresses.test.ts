@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { listenChannels, startClient, startServer, type TunnelEvent } from "../../src/index.ts";
 import { formatEndpoint } from "../../src/net/endpoint.ts";
-import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { describe as describeEvent } from "../../src/observe/describe.ts";
+import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, UDP_PORT, utf8 } from "../support/memory-tunnels.ts";
 
 const HERE = "2001:db8::1";
@@ -45,7 +45,7 @@ describe("a server listens on every address of the name it is given", () => {
       const server = await startServer({ ...options, listen: `here.example/${TCP_PORT}` }, extras);
       expect(server.tcp).toEqual([{ address: HERE_TOO, port: TCP_PORT }]);
       const message = `cannot listen on TCP [${HERE}]:${TCP_PORT}: EADDRNOTAVAIL`;
-      const told = { type: "address left out", address: HERE, code: "EADDRNOTAVAIL", message } as const;
+      const told = { type: "address skipped", address: HERE, code: "EADDRNOTAVAIL", message } as const;
       expect(events).toContainEqual(told);
       const closing = server.close();
       await wire.clock.advance(1100);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { AddressFilter } from "../../src/tunnel/access/address-filter.ts";
-import { Admission, type Incumbent } from "../../src/tunnel/peer/replacement-policy.ts";
 import { RedialPolicy } from "../../src/tunnel/dial/backoff.ts";
+import { type CurrentPeer, ReplacementPolicy } from "../../src/tunnel/peer/replacement-policy.ts";
 
 describe("admission", () => {
-  const incumbent = (given: Partial<Incumbent> = {}): Incumbent => ({
+  const current = (given: Partial<CurrentPeer> = {}): CurrentPeer => ({
     address: "192.0.2.1",
     since: 0,
     complete: true,
@@ -14,39 +14,39 @@ describe("admission", () => {
   });
 
   test("serves whoever comes first", () => {
-    expect(new Admission().decide("192.0.2.1", undefined, true, 0)).toEqual({ verdict: "serve" });
+    expect(new ReplacementPolicy().decide("192.0.2.1", undefined, true, 0)).toEqual({ verdict: "serve" });
   });
 
   test("lets an address replace its own connection", () => {
-    expect(new Admission().decide("192.0.2.1", incumbent(), true, 5)).toEqual({ verdict: "replace" });
+    expect(new ReplacementPolicy().decide("192.0.2.1", current(), true, 5)).toEqual({ verdict: "replace" });
   });
 
   test("lets one wait that is not known to be a peer, but for half a pair, which is not served yet", () => {
-    const half = incumbent({ complete: false });
-    expect(new Admission().decide("192.0.2.1", incumbent(), false, 5)).toEqual({ verdict: "wait" });
-    expect(new Admission().decide("192.0.2.1", half, false, 5)).toEqual({ verdict: "replace" });
-    expect(new Admission().decide("192.0.2.1", undefined, false, 5)).toEqual({ verdict: "serve" });
+    const half = current({ complete: false });
+    expect(new ReplacementPolicy().decide("192.0.2.1", current(), false, 5)).toEqual({ verdict: "wait" });
+    expect(new ReplacementPolicy().decide("192.0.2.1", half, false, 5)).toEqual({ verdict: "replace" });
+    expect(new ReplacementPolicy().decide("192.0.2.1", undefined, false, 5)).toEqual({ verdict: "serve" });
   });
 
   test("refuses another address for as long as the first is complete", () => {
-    const admission = new Admission();
-    expect(admission.decide("192.0.2.2", incumbent(), true, 1e9)).toEqual({ verdict: "refuse other" });
+    const admission = new ReplacementPolicy();
+    expect(admission.decide("192.0.2.2", current(), true, 1e9)).toEqual({ verdict: "refuse other" });
   });
 
   test("fills the missing half of a pair", () => {
-    const half = incumbent({ complete: false, occupied: false });
-    expect(new Admission().decide("192.0.2.1", half, true, 5)).toEqual({ verdict: "fill" });
+    const half = current({ complete: false, occupied: false });
+    expect(new ReplacementPolicy().decide("192.0.2.1", half, true, 5)).toEqual({ verdict: "fill" });
   });
 
   test("gives half a pair up to another address after 10 s", () => {
-    const half = incumbent({ complete: false });
-    expect(new Admission().decide("192.0.2.2", half, true, 9999).verdict).toBe("refuse other");
-    expect(new Admission().decide("192.0.2.2", half, true, 10_000).verdict).toBe("replace");
+    const half = current({ complete: false });
+    expect(new ReplacementPolicy().decide("192.0.2.2", half, true, 9999).verdict).toBe("refuse other");
+    expect(new ReplacementPolicy().decide("192.0.2.2", half, true, 10_000).verdict).toBe("replace");
   });
 
-  test("keeps the incumbent for 10 s after 3 replacements in 10 s, and says so once", () => {
-    const admission = new Admission();
-    const decide = (now: number) => admission.decide("192.0.2.1", incumbent(), true, now);
+  test("keeps the current for 10 s after 3 replacements in 10 s, and says so once", () => {
+    const admission = new ReplacementPolicy();
+    const decide = (now: number) => admission.decide("192.0.2.1", current(), true, now);
     for (const now of [0, 4000, 9998]) expect(decide(now)).toEqual({ verdict: "replace" });
     expect(decide(9999)).toEqual({ verdict: "refuse storm", first: true });
     expect(decide(10_000)).toEqual({ verdict: "refuse storm" });
@@ -55,9 +55,9 @@ describe("admission", () => {
   });
 
   test("forgets replacements that are 10 s old", () => {
-    const admission = new Admission();
+    const admission = new ReplacementPolicy();
     for (let now = 0; now < 100_000; now += 3334)
-      expect(admission.decide("192.0.2.1", incumbent(), true, now).verdict).toBe("replace");
+      expect(admission.decide("192.0.2.1", current(), true, now).verdict).toBe("replace");
   });
 });
 

@@ -1,19 +1,19 @@
 /** A UDP socket on `Bun.udpSocket`. */
 
-import { BatchSender, type SenderSocket } from "../udp/batch-sender.ts";
 import { systemClock, type Timer } from "../clock.ts";
-import type { DatagramBatch, SystemTransmitter, Transmitter } from "../udp/datagram-batch.ts";
 import type {
   DatagramPort,
   DatagramPortOptions,
   DatagramReceiver,
   DatagramSender,
-  SendReport,
+  SendObserver,
 } from "../datagram-port.ts";
 import { type Endpoint, familyOf, formatEndpoint } from "../endpoint.ts";
-import { join, prepareSending } from "../udp/multicast.ts";
 import { errorCode, NetError, systemFailure } from "../network.ts";
-import type { DirectReceive, ReceiveGate, SystemSockets } from "../system-sockets.ts";
+import type { DirectReceive, ReceivePauser, SystemSockets } from "../system-sockets.ts";
+import { BatchSender, type SenderSocket } from "../udp/batch-sender.ts";
+import type { DatagramBatch, SystemTransmitter, Transmitter } from "../udp/datagram-batch.ts";
+import { join, prepareSending } from "../udp/multicast.ts";
 
 /** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
 const REUSE_ADDRESS = 16;
@@ -37,13 +37,13 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #connected: "by Bun" | "by us" | undefined;
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
-  readonly #gate: ReceiveGate | undefined;
+  readonly #pauser: ReceivePauser | undefined;
   /** The gate, when we read in Bun's place. Bun then does not send either. */
   readonly #direct: DirectReceive | undefined;
   readonly #ipv6Only: boolean;
   #awaitingDrain: BatchSender[] = [];
   /** Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it). */
-  #awaitsRoom = true;
+  #writePending = true;
   #fullRetry: Timer | undefined;
   #closed = false;
 
@@ -69,7 +69,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     if (options.reportLocal && ANY_ADDRESS.includes(this.#socket.address.address))
       this.#direct = system?.directReceive(fd, receiver);
     else this.#settleReady();
-    this.#gate = this.#direct ?? system?.receiveGate(fd);
+    this.#pauser = this.#direct ?? system?.receivePauser(fd);
     try {
       this.#prepare(options);
     } catch (error) {
@@ -83,7 +83,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     return this.#direct !== undefined;
   }
 
-  sender(target: Endpoint, report: SendReport): DatagramSender {
+  sender(target: Endpoint, report: SendObserver): DatagramSender {
     const faster = this.#fasterTransmitter(target);
     if (faster && this.#direct) return new BatchSender(this, faster, (one) => faster.sendOne(one), report);
     const sendOne =
@@ -95,7 +95,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   kernelDrops(): number | undefined {
-    return this.#closed ? undefined : this.#gate && this.#system?.kernelDrops(this.#gate.fd);
+    return this.#closed ? undefined : this.#pauser && this.#system?.kernelDrops(this.#pauser.fd);
   }
 
   close(): void {
@@ -106,7 +106,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   awaitDrain(sender: BatchSender): void {
-    this.#awaitsRoom = true;
+    this.#writePending = true;
     this.#awaitingDrain.push(sender);
     if (this.#direct === undefined) return;
     this.#fullRetry ??= systemClock.after(FULL_RETRY_MS, () => {
@@ -135,7 +135,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           socket: {
             data: (_socket, payload, port, address) => {
               if (this.#closed) return;
-              this.#gate?.onDatagram(this.#awaitsRoom);
+              this.#pauser?.onDatagram(this.#writePending);
               receiver.onDatagram(payload, port, address);
             },
             drain: () => this.#onDrain(),
@@ -155,23 +155,23 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   #prepare(options: DatagramPortOptions): void {
     const { address } = options.bind;
-    if (this.#system && this.#gate) {
-      this.#system.prepareDatagramSocket(this.#gate.fd, options.oneTarget ?? false, this.reportsLocal);
+    if (this.#system && this.#pauser) {
+      this.#system.prepareDatagramSocket(this.#pauser.fd, options.oneTarget ?? false, this.reportsLocal);
       if (options.connect && this.#connected === "by us")
-        this.#system.connectDatagramSocket(this.#gate.fd, options.connect, familyOf(address));
+        this.#system.connectDatagramSocket(this.#pauser.fd, options.connect, familyOf(address));
     }
     if (options.broadcast) this.#socket.setBroadcast(true);
     if (options.join) join(this.#socket, address, options.join);
     if (options.multicast) {
       prepareSending(this.#socket, familyOf(address), options.multicast, () =>
-        this.#gate === undefined ? "ENOTSUP" : this.#system?.setMulticastTtl(this.#gate.fd, 0),
+        this.#pauser === undefined ? "ENOTSUP" : this.#system?.setMulticastTtl(this.#pauser.fd, 0),
       );
     }
   }
 
   /** The socket as Bun may use it now: to send, to close. */
   #bunSocket(): Socket {
-    this.#gate?.open();
+    this.#pauser?.open();
     return this.#socket;
   }
 
@@ -184,7 +184,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   #onDrain(): void {
-    this.#awaitsRoom = false;
+    this.#writePending = false;
     this.#direct?.onFirstDrain();
     this.#settleReady();
     this.#resumeSenders();
@@ -205,7 +205,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   #fasterTransmitter(target: Endpoint): SystemTransmitter | undefined {
     const to = this.#connected ? undefined : target;
-    return this.#gate && this.#system?.transmitter(this.#gate, to, familyOf(this.local.address));
+    return this.#pauser && this.#system?.transmitter(this.#pauser, to, familyOf(this.local.address));
   }
 
   #portableTransmitter(target: Endpoint): Transmitter {

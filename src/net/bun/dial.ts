@@ -1,13 +1,13 @@
 /** TCP connections made with `Bun.connect`. */
 
 import { closeSync } from "node:fs";
-import { BunStreamPort, handlers, type Socket } from "./stream-port.ts";
 import { type Endpoint, formatEndpoint } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
-import { type SecureSocket, SecureStreamPort, secureHandlers } from "./tls-stream-port.ts";
 import type { Dial, DialTarget, StreamPort } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
+import { BunStreamPort, handlers, type Socket } from "./stream-port.ts";
+import { type SecureSocket, SecureStreamPort, secureHandlers } from "./tls-stream-port.ts";
 
 /**
  * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up after it

@@ -1,14 +1,14 @@
 /** TCP connections taken with `Bun.listen`. */
 
 import { closeSync } from "node:fs";
-import { BunStreamPort, fdOf, handlers, type Socket } from "./stream-port.ts";
 import { type Endpoint, formatEndpoint, unmapped } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
-import { PendingHandshakes } from "./tls-accept.ts";
-import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./tls-stream-port.ts";
-import { type Doorkeeper, LETS_EVERYBODY_IN, type StreamListener, type StreamPort } from "../stream-port.ts";
+import { type AcceptPolicy, ALLOW_ALL, type StreamListener, type StreamPort } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
+import { BunStreamPort, fdOf, handlers, type Socket } from "./stream-port.ts";
+import { PendingHandshakes } from "./tls-accept.ts";
+import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./tls-stream-port.ts";
 
 /** Where to listen; without an address on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no IPv6. */
 interface Place {
@@ -20,7 +20,7 @@ interface Place {
 export interface Listening {
   readonly system: SystemSockets | undefined;
   /** Lets everybody in, when missing. */
-  readonly doorkeeper?: Doorkeeper | undefined;
+  readonly acceptPolicy?: AcceptPolicy | undefined;
   /** Keeps IPv4 out when listening on all addresses. */
   readonly ipv6Only?: boolean;
 }
@@ -29,14 +29,14 @@ export interface Listening {
 export function listenBun(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  { system, doorkeeper = LETS_EVERYBODY_IN, ipv6Only = false }: Listening,
+  { system, acceptPolicy = ALLOW_ALL, ipv6Only = false }: Listening,
 ): StreamListener {
   const onOpen = (socket: Socket, remote: Endpoint) => onStream(new BunStreamPort(socket, system, remote));
   const listener = listenAnywhere(at, ipv6Only, (place) => {
     const options = {
       ...place,
       ...COMMON,
-      socket: { ...handlers, open: guarded(doorkeeper, system, onOpen) },
+      socket: { ...handlers, open: guarded(acceptPolicy, system, onOpen) },
     };
     return Bun.listen<BunStreamPort | undefined>(options);
   });
@@ -59,11 +59,11 @@ export interface SecureListening extends Listening {
 export function listenBunSecurely(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  { system, doorkeeper = LETS_EVERYBODY_IN, ipv6Only = false, certificates }: SecureListening,
+  { system, acceptPolicy = ALLOW_ALL, ipv6Only = false, certificates }: SecureListening,
 ): StreamListener {
-  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, doorkeeper);
+  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, acceptPolicy);
   const onOpen = (socket: SecureSocket, remote: Endpoint) => handshakes.begin(socket, remote);
-  const socket = { ...secureHandlers, open: guarded(doorkeeper, system, onOpen) };
+  const socket = { ...secureHandlers, open: guarded(acceptPolicy, system, onOpen) };
   const listenWith = (tls: Certificates["forServer"]) => (place: object) => {
     const options = { ...place, ...COMMON, tls, socket };
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
@@ -187,11 +187,11 @@ function codeOf(error: unknown, address: string): string {
 }
 
 /**
- * Hands on whom the doorkeeper lets in; the others are reset before their handshake begins. A connection that its peer reset before it
+ * Hands on whom the acceptPolicy lets in; the others are reset before their handshake begins. A connection that its peer reset before it
  * was accepted has no remote address (accept(2) hands it out all the same).
  */
 function guarded<Data>(
-  doorkeeper: Doorkeeper,
+  acceptPolicy: AcceptPolicy,
   system: SystemSockets | undefined,
   onOpen: (socket: Bun.Socket<Data>, remote: Endpoint) => void,
 ): (socket: Bun.Socket<Data>) => void {
@@ -199,9 +199,9 @@ function guarded<Data>(
     const { remoteAddress: address, remotePort: port } = socket;
     if (address === undefined || port === undefined) return void socket.terminate();
     const remote = { address, port };
-    const allowed = doorkeeper.allows(unmapped(address));
+    const allowed = acceptPolicy.allows(unmapped(address));
     if (allowed && system?.mayAccept(fdOf(socket)) !== false) return onOpen(socket, remote);
     socket.terminate();
-    doorkeeper.onRefused(remote, allowed ? "fd limit" : "address not allowed");
+    acceptPolicy.onRejected(remote, allowed ? "fd limit" : "address not allowed");
   };
 }

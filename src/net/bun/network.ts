@@ -2,32 +2,32 @@
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { broadcastNetworks } from "../udp/broadcast.ts";
-import { BunDatagramPort } from "./datagram-port.ts";
-import { dialBun } from "./dial.ts";
-import { listenBun, listenBunSecurely } from "./listen.ts";
 import { systemClock } from "../clock.ts";
 import type { DatagramReceiver } from "../datagram-port.ts";
 import { type Endpoint, type Family, familyOf } from "../endpoint.ts";
-import { findInterface, localAddresses } from "../udp/multicast.ts";
 import { errorCode, NetError, type Network, networkFailure, type SystemReport } from "../network.ts";
-import { handshakesMaxOf } from "./tls-accept.ts";
-import type { SocketTraits } from "../socket-options.ts";
+import type { SocketOptions } from "../socket-options.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
+import { broadcastNetworks } from "../udp/broadcast.ts";
+import { findInterface, localAddresses } from "../udp/multicast.ts";
+import { BunDatagramPort } from "./datagram-port.ts";
+import { dialBun } from "./dial.ts";
+import { listenBun, listenBunSecurely } from "./listen.ts";
+import { handshakesMaxOf } from "./tls-accept.ts";
 
 const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 
 /**
- * The network for one tunnel: every socket of it is made with these traits.
+ * The network for one tunnel: every socket of it is made with these options.
  *
  * @param certificates with which every TCP connection has TLS.
  * @throws NetError ENOTSUP beside Linux.
  */
-export async function openBunNetwork(traits: SocketTraits, certificates?: Certificates): Promise<Network> {
-  const system = await openSystemSockets(traits);
-  if (system === undefined) refuseLinuxTraits(traits);
-  const ipv6Only = traits.family === 6;
+export async function openBunNetwork(options: SocketOptions, certificates?: Certificates): Promise<Network> {
+  const system = await openSystemSockets(options);
+  if (system === undefined) refuseLinuxOptions(options);
+  const ipv6Only = options.family === 6;
   return {
     clock: systemClock,
     random: Math.random,
@@ -45,19 +45,19 @@ export async function openBunNetwork(traits: SocketTraits, certificates?: Certif
       const limit = system?.descriptorLimit() ?? Infinity;
       return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
     },
-    watchSystem: (tell) => watchSystem(system, traits, tell),
+    watchSystem: (tell) => watchSystem(system, options, tell),
     dial: (to) => dialBun(to, system, certificates),
-    listen: (at, onStream, doorkeeper) =>
+    listen: (at, onStream, acceptPolicy) =>
       certificates === undefined
-        ? listenBun(at, onStream, { system, doorkeeper, ipv6Only })
-        : listenBunSecurely(at, onStream, { system, doorkeeper, ipv6Only, certificates }),
+        ? listenBun(at, onStream, { system, acceptPolicy, ipv6Only })
+        : listenBunSecurely(at, onStream, { system, acceptPolicy, ipv6Only, certificates }),
     ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }
 
 function watchSystem(
   system: SystemSockets | undefined,
-  { socketBufferBytes }: SocketTraits,
+  { socketBufferBytes }: SocketOptions,
   tell: (report: SystemReport) => void,
 ): void {
   if (system === undefined)
@@ -66,7 +66,7 @@ function watchSystem(
   system.onReportChanged = () => {
     if (changed) return;
     changed = true;
-    systemClock.endOfTurn(() => {
+    systemClock.endOfTick(() => {
       changed = false;
       tell(system.report);
     });
@@ -75,14 +75,14 @@ function watchSystem(
 }
 
 /** Loaded only where it can be of use. */
-async function openSystemSockets(traits: SocketTraits): Promise<SystemSockets | undefined> {
+async function openSystemSockets(options: SocketOptions): Promise<SystemSockets | undefined> {
   if (process.platform !== "linux") return undefined;
   const { LinuxSockets } = await import("../linux/linux-sockets.ts");
-  return LinuxSockets.open(traits);
+  return LinuxSockets.open(options);
 }
 
 /** To leave them out without a word would send packets where, or from where, they must not go. */
-function refuseLinuxTraits({ mark, tos, tcpBind }: SocketTraits): void {
+function refuseLinuxOptions({ mark, tos, tcpBind }: SocketOptions): void {
   for (const [name, value] of Object.entries({ mark, tos, "tcp-bind": tcpBind })) {
     if (value !== undefined) throw new NetError("ENOTSUP", `--${name} needs Linux: leave it out`);
   }

@@ -31,7 +31,7 @@ export class BunStreamPort implements StreamPort {
     this.#socket = socket;
     this.#system = system;
     this.#remote = remote;
-    this.receiver = new EarlyEvents();
+    this.receiver = new EventBuffer();
     socket.data = this;
     if (system !== undefined) system.prepareStream(fdOf(socket));
     else socket.setKeepAlive(true, KEEPALIVE_MS);
@@ -49,7 +49,7 @@ export class BunStreamPort implements StreamPort {
 
   /** The dial has succeeded: hands the stream out, and returns who is to be told of what happens meanwhile. */
   connected(resolve: (stream: StreamPort) => void): StreamReceiver {
-    const early = new EarlyEvents();
+    const early = new EventBuffer();
     this.receiver = early;
     resolve(this);
     return early;
@@ -58,11 +58,11 @@ export class BunStreamPort implements StreamPort {
   receive(receiver: StreamReceiver): void {
     const before = this.receiver;
     this.receiver = receiver;
-    if (before instanceof EarlyEvents) before.replay(this);
+    if (before instanceof EventBuffer) before.replay(this);
   }
 
-  unread(bytes: Uint8Array): void {
-    const early = new EarlyEvents();
+  pushBack(bytes: Uint8Array): void {
+    const early = new EventBuffer();
     if (bytes.length > 0) early.onChunk(bytes);
     this.receiver = early;
   }
@@ -115,7 +115,7 @@ function endpointOf(address: string | undefined, port: number | undefined): Endp
 }
 
 /** Keeps what happens on a stream before anybody has asked to be told. */
-class EarlyEvents implements StreamReceiver {
+class EventBuffer implements StreamReceiver {
   readonly #events: ((receiver: StreamReceiver) => void)[] = [];
 
   onChunk(chunk: Uint8Array): void {

@@ -1,14 +1,15 @@
 /** The TLS handshakes under way at a listener: only so many at once, and one begun after the other. */
 
 import { systemClock } from "../clock.ts";
-import { Crowd } from "../pending-limiter.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { NetError } from "../network.ts";
-import { type HandshakeTerms, type SecureSocket, SecureStreamPort } from "./tls-stream-port.ts";
-import type { Doorkeeper, StreamPort } from "../stream-port.ts";
+import { Pacer } from "../pacer.ts";
+import { PendingLimiter } from "../pending-limiter.ts";
+import type { AcceptPolicy, StreamPort } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
+import type { HandshakeTerms } from "../tls/certificates.ts";
 import { tlsFailure } from "../tls/tls-failure.ts";
-import { Turnstile } from "../pacer.ts";
+import { type SecureSocket, SecureStreamPort } from "./tls-stream-port.ts";
 
 const HANDSHAKES_MAX = 256;
 /**
@@ -29,46 +30,46 @@ export class PendingHandshakes {
   readonly #system: SystemSockets | undefined;
   readonly #terms: HandshakeTerms;
   readonly #onStream: (stream: StreamPort) => void;
-  readonly #doorkeeper: Doorkeeper;
-  readonly #pending: Crowd<SecureStreamPort>;
-  readonly #turnstile: Turnstile<SecureStreamPort>;
+  readonly #acceptPolicy: AcceptPolicy;
+  readonly #pending: PendingLimiter<SecureStreamPort>;
+  readonly #pacer: Pacer<SecureStreamPort>;
   #stopped = false;
 
   constructor(
     system: SystemSockets | undefined,
     terms: HandshakeTerms,
     onStream: (stream: StreamPort) => void,
-    doorkeeper: Doorkeeper,
+    acceptPolicy: AcceptPolicy,
   ) {
     const max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
-    this.#pending = new Crowd({ max, perOrigin: HANDSHAKES_PER_ORIGIN_MAX }, (port) =>
-      port.fail(tlsFailure("TLS_CROWDED", terms.side)),
+    this.#pending = new PendingLimiter({ max, perOrigin: HANDSHAKES_PER_ORIGIN_MAX }, (port) =>
+      port.fail(tlsFailure("TLS_OVERLOADED", terms.side)),
     );
     // Who has waited did so for our sake.
-    this.#turnstile = new Turnstile(systemClock, INTERVAL_MS, (port) => this.#pending.renew(port));
+    this.#pacer = new Pacer(systemClock, INTERVAL_MS, (port) => this.#pending.renew(port));
     this.#system = system;
     this.#terms = terms;
     this.#onStream = onStream;
-    this.#doorkeeper = doorkeeper;
+    this.#acceptPolicy = acceptPolicy;
   }
 
   /** A connection has come. */
   begin(socket: SecureSocket, remote: Endpoint): void {
     const onDone = (failure: NetError | undefined) => {
-      this.#pending.leave(port);
-      this.#turnstile.leave(port);
+      this.#pending.remove(port);
+      this.#pacer.remove(port);
       if (failure === undefined) this.#onStream(port);
-      else if (!this.#stopped) this.#doorkeeper.onFailure(remote, failure);
+      else if (!this.#stopped) this.#acceptPolicy.onFailure(remote, failure);
     };
     const port = new SecureStreamPort(socket, this.#system, this.#terms, onDone, remote);
-    this.#pending.enter(port, remote.address);
-    this.#turnstile.enter(port);
+    this.#pending.add(port, remote.address);
+    this.#pacer.add(port);
     if (this.#stopped) this.stop(); // in answer to what was told of whoever made room
   }
 
   /** Breaks off every handshake, and tells nobody. */
   stop(): void {
     this.#stopped = true;
-    for (const port of this.#pending.members) port.fail(tlsFailure("TLS_HUNG_UP", this.#terms.side));
+    for (const port of this.#pending.members) port.fail(tlsFailure("TLS_CLOSED", this.#terms.side));
   }
 }

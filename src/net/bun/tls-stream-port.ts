@@ -8,14 +8,15 @@
  */
 
 import type { X509Certificate } from "node:crypto";
-import { BunStreamPort } from "./stream-port.ts";
 import type { Timer } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
 import type { SystemSockets } from "../system-sockets.ts";
+import type { HandshakeTerms } from "../tls/certificates.ts";
 import { formatPin, publicKeyHash } from "../tls/pin.ts";
-import { isAboutCertificate, readTlsFailure, type TlsSide, tlsFailure } from "../tls/tls-failure.ts";
+import { isAboutCertificate, readTlsFailure, tlsFailure } from "../tls/tls-failure.ts";
+import { BunStreamPort } from "./stream-port.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A server that ends a connection this soon, without a word, has not liked our certificate, or the lack of one. */
@@ -44,15 +45,6 @@ export const secureHandlers: Bun.SocketHandler<SecureStreamPort | undefined> = {
     socket.data.onFailure(error);
   },
 };
-
-/** What a handshake must come to. */
-export interface HandshakeTerms {
-  readonly side: TlsSide;
-  /** Whether the peer must have had its certificate verified. */
-  readonly authorized: boolean;
-  /** The hash of the only public key that is accepted, instead of that. */
-  readonly pin?: Uint8Array | undefined;
-}
 
 export class SecureStreamPort extends BunStreamPort {
   readonly #socket: SecureSocket;
@@ -167,7 +159,7 @@ export class SecureStreamPort extends BunStreamPort {
   #lost(code: string | undefined): NetError {
     const { side } = this.#terms;
     if (side === "server" || code === undefined || code === "ECONNRESET")
-      return tlsFailure("TLS_HUNG_UP", side);
+      return tlsFailure("TLS_CLOSED", side);
     return new NetError(code, code);
   }
 

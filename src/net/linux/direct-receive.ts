@@ -8,7 +8,7 @@
  */
 
 import type { DatagramReceiver } from "../datagram-port.ts";
-import type { DirectReceive, ReceiveGate } from "../system-sockets.ts";
+import type { DirectReceive, ReceivePauser } from "../system-sockets.ts";
 import type { TimeSlice } from "../time-slice.ts";
 import { type DatagramReader, READ_DATAGRAMS_MAX } from "./datagram-reader.ts";
 import { DOORBELL_CODE, type Doorbell } from "./doorbell.ts";
@@ -18,7 +18,7 @@ const QUANTUM = 32;
 
 export class LinuxDirectReceive implements DirectReceive {
   readonly #doorbell: Doorbell;
-  readonly #gate: ReceiveGate;
+  readonly #pauser: ReceivePauser;
   readonly #slice: TimeSlice;
   readonly #reader: DatagramReader;
   readonly #receiver: DatagramReceiver;
@@ -26,13 +26,13 @@ export class LinuxDirectReceive implements DirectReceive {
   /** @param gate limits Bun's reading, as long as Bun reads. */
   constructor(
     doorbell: Doorbell,
-    gate: ReceiveGate,
+    pauser: ReceivePauser,
     slice: TimeSlice,
     reader: DatagramReader,
     receiver: DatagramReceiver,
   ) {
     this.#doorbell = doorbell;
-    this.#gate = gate;
+    this.#pauser = pauser;
     this.#slice = slice;
     this.#reader = reader;
     this.#receiver = receiver;
@@ -42,12 +42,12 @@ export class LinuxDirectReceive implements DirectReceive {
     return this.#doorbell.fd;
   }
 
-  onDatagram(awaitsRoom: boolean): void {
-    if (!this.#doorbell.installed) this.#gate.onDatagram(awaitsRoom);
+  onDatagram(writePending: boolean): void {
+    if (!this.#doorbell.installed) this.#pauser.onDatagram(writePending);
   }
 
   onFirstDrain(): void {
-    this.#gate.open(); // before the descriptor leads elsewhere
+    this.#pauser.open(); // before the descriptor leads elsewhere
     this.#doorbell.install();
   }
 
@@ -58,7 +58,7 @@ export class LinuxDirectReceive implements DirectReceive {
   }
 
   open(): void {
-    this.#gate.open();
+    this.#pauser.open();
     this.#doorbell.remove();
   }
 

@@ -1,15 +1,15 @@
-/** Linux's side of {@link SystemSockets}: the extras of this folder, applied to Bun's sockets as a tunnel's traits ask. */
+/** Linux's side of {@link SystemSockets}: the extras of this folder, applied to Bun's sockets as a tunnel's options ask. */
 
 import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
-import type { SystemTransmitter } from "../udp/datagram-batch.ts";
 import type { DatagramReceiver } from "../datagram-port.ts";
 import { type Endpoint, type Family, familyOf, formatEndpoint, unmapped, withoutZone } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
-import type { SocketTraits } from "../socket-options.ts";
+import type { SocketOptions } from "../socket-options.ts";
 import type { StreamGauge } from "../stream-port.ts";
-import type { DirectReceive, ReceiveGate, SystemSockets } from "../system-sockets.ts";
+import type { DirectReceive, ReceivePauser, SystemSockets } from "../system-sockets.ts";
 import { TimeSlice } from "../time-slice.ts";
+import type { SystemTransmitter } from "../udp/datagram-batch.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { DatagramReader } from "./datagram-reader.ts";
 import { DescriptorReserve } from "./descriptor-reserve.ts";
@@ -20,7 +20,7 @@ import { DropFilter } from "./drop-filter.ts";
 import { type Libc, type Memory, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
-import { LinuxReceiveGate } from "./receive-pauser.ts";
+import { LinuxReceivePauser } from "./receive-pauser.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
 import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
 import {
@@ -46,7 +46,7 @@ let reader: DatagramReader | undefined;
 
 export class LinuxSockets implements SystemSockets {
   readonly #libc: Libc;
-  readonly #traits: SocketTraits;
+  readonly #options: SocketOptions;
   readonly #userTimeoutMs: number;
   readonly #scratch: OffloadScratch;
   readonly #slice = TimeSlice.of(systemClock);
@@ -56,22 +56,22 @@ export class LinuxSockets implements SystemSockets {
   onReportChanged: () => void = () => {};
   #receiveBufferBytes = Infinity;
 
-  private constructor(libc: Libc, traits: SocketTraits) {
+  private constructor(libc: Libc, options: SocketOptions) {
     this.#libc = libc;
-    this.#traits = traits;
-    this.#userTimeoutMs = Math.round(traits.deadAfterMs * KERNEL_SHARE);
+    this.#options = options;
+    this.#userTimeoutMs = Math.round(options.deadAfterMs * KERNEL_SHARE);
     this.#scratch = new OffloadScratch(libc);
     this.#filter = new DropFilter(libc);
     this.#gauge = new LinuxStreamGauge(libc);
-    if (traits.offload === "off") this.#scratch.offReason = "not wanted";
+    if (options.offload === "off") this.#scratch.offReason = "not wanted";
     else probeOffload(libc, this.#scratch);
     this.#scratch.onOff = () => this.onReportChanged();
   }
 
   /** The extras for one tunnel; undefined where there is no Linux underneath. */
-  static open(traits: SocketTraits): LinuxSockets | undefined {
+  static open(options: SocketOptions): LinuxSockets | undefined {
     const libc = openLibc();
-    return libc && new LinuxSockets(libc, traits);
+    return libc && new LinuxSockets(libc, options);
   }
 
   get report(): SystemReport {
@@ -81,12 +81,12 @@ export class LinuxSockets implements SystemSockets {
       segmentOffload: offReason === undefined,
       offloadLack: offReason,
       receiveBufferBytes: granted === Infinity ? undefined : granted,
-      socketBufferBytes: this.#traits.socketBufferBytes,
+      socketBufferBytes: this.#options.socketBufferBytes,
     };
   }
 
   prepareDatagramSocket(fd: number, oneTarget: boolean, local: boolean): void {
-    const { socketBufferBytes } = this.#traits;
+    const { socketBufferBytes } = this.#options;
     if (!this.#reserve.mayOpen(fd))
       throw new NetError(
         "EMFILE",
@@ -105,7 +105,7 @@ export class LinuxSockets implements SystemSockets {
   }
 
   get connectsPrepared(): boolean {
-    return this.#traits.mark !== undefined;
+    return this.#options.mark !== undefined;
   }
 
   connectDatagramSocket(fd: number, to: Endpoint, family: Family): void {
@@ -120,19 +120,19 @@ export class LinuxSockets implements SystemSockets {
     return setMulticastHops(this.#libc, fd, ttl);
   }
 
-  receiveGate(fd: number): ReceiveGate {
-    return new LinuxReceiveGate(this.#libc, fd, this.#slice, this.#filter);
+  receivePauser(fd: number): ReceivePauser {
+    return new LinuxReceivePauser(this.#libc, fd, this.#slice, this.#filter);
   }
 
   directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined {
     const doorbell = Doorbell.create(this.#libc, fd);
     if (doorbell === undefined) return undefined;
     reader ??= new DatagramReader(this.#libc);
-    return new LinuxDirectReceive(doorbell, this.receiveGate(fd), this.#slice, reader, receiver);
+    return new LinuxDirectReceive(doorbell, this.receivePauser(fd), this.#slice, reader, receiver);
   }
 
   transmitter(
-    socket: ReceiveGate,
+    socket: ReceivePauser,
     target: Endpoint | undefined,
     family: Family,
   ): SystemTransmitter | undefined {
@@ -193,7 +193,7 @@ export class LinuxSockets implements SystemSockets {
   }
 
   beginDial(to: Endpoint): { fd: number } | { error: string } {
-    const { tcpBind, mark, tos } = this.#traits;
+    const { tcpBind, mark, tos } = this.#options;
     const family = familyOf(unmapped(to.address));
     const from = tcpBind?.find((address) => familyOf(unmapped(address)) === family) ?? tcpBind?.[0];
     return beginDial(this.#libc, {
@@ -225,7 +225,7 @@ export class LinuxSockets implements SystemSockets {
   }
 
   #setMark(fd: number): void {
-    const { mark } = this.#traits;
+    const { mark } = this.#options;
     if (mark === undefined) return;
     const refusal = setMark(this.#libc, fd, mark);
     if (refusal === undefined) return;
@@ -236,7 +236,7 @@ export class LinuxSockets implements SystemSockets {
   }
 
   #setTrafficClass(fd: number): void {
-    const { tos } = this.#traits;
+    const { tos } = this.#options;
     if (tos !== undefined) setTrafficClass(this.#libc, fd, tos);
   }
 }

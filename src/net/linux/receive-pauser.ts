@@ -12,7 +12,7 @@
  * arrives until the socket is read again. What is queued is still delivered.
  */
 
-import type { ReceiveGate } from "../system-sockets.ts";
+import type { ReceivePauser } from "../system-sockets.ts";
 import type { PausedSocket, TimeSlice } from "../time-slice.ts";
 import { anyUdpSocket } from "./any-udp-socket.ts";
 import { F_DUPFD_CLOEXEC, SOCK_CLOEXEC } from "./constants.ts";
@@ -22,7 +22,7 @@ import type { Libc } from "./libc.ts";
 /** A socket's quantum of the time slice, in datagrams. */
 const QUANTUM = 32;
 
-export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
+export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
   fd: number;
   /** It must yield before it has brought much, and unread datagrams wait in the kernel. */
   readonly lastBytes = 0;
@@ -45,14 +45,14 @@ export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
     this.fd = bunFd;
   }
 
-  onDatagram(awaitsRoom: boolean): void {
+  onDatagram(writePending: boolean): void {
     if (this.#tick !== this.#slice.tick) {
       this.#tick = this.#slice.tick;
       this.#datagrams = 0;
       this.#slice.begin();
     }
     if (++this.#datagrams % QUANTUM !== 0 || !this.#slice.mustYield) return;
-    this.close(awaitsRoom);
+    this.close(writePending);
     this.#slice.awaitRead(this);
   }
 
@@ -61,9 +61,9 @@ export class LinuxReceiveGate implements ReceiveGate, PausedSocket {
   }
 
   /** Bun finds nothing to read from now on, or soon. When no descriptor is left, the filter is used instead. */
-  close(awaitsRoom: boolean): void {
+  close(writePending: boolean): void {
     if (this.#closed) return;
-    if (awaitsRoom || !this.#moveAway()) this.#filtered = this.#filter.attach(this.#bunFd);
+    if (writePending || !this.#moveAway()) this.#filtered = this.#filter.attach(this.#bunFd);
   }
 
   open(): void {

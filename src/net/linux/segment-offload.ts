@@ -7,8 +7,8 @@
  *     sendmmsg   and once more from where it stopped, for it hides why it stopped
  */
 
-import type { DatagramBatch, SystemTransmitter } from "../udp/datagram-batch.ts";
 import { NetError } from "../network.ts";
+import type { DatagramBatch, SystemTransmitter } from "../udp/datagram-batch.ts";
 import { anyUdpSocket } from "./any-udp-socket.ts";
 import * as c from "./constants.ts";
 import type { Libc, Memory } from "./libc.ts";

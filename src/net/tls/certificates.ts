@@ -7,11 +7,11 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { getCACertificates } from "node:tls";
 import { errorCode, NetError } from "../network.ts";
 import { readRegularFile } from "../regular-file.ts";
-import type { HandshakeTerms } from "../bun/tls-stream-port.ts";
 import { readPin } from "./pin.ts";
+import type { TlsSide } from "./tls-failure.ts";
 
 /** Which end this is, and its files. What an end does not use is not given. */
-export interface TlsTraits {
+export interface TlsFiles {
   readonly role: "server" | "client";
   /** PEM: our certificate, then those between it and its authority. */
   readonly cert?: string | undefined;
@@ -42,13 +42,22 @@ export interface Renewal {
   discard(): void;
 }
 
+/** What a TLS handshake must establish for the connection to be used. */
+export interface HandshakeTerms {
+  readonly side: TlsSide;
+  /** Whether the peer must have had its certificate verified. */
+  readonly authorized: boolean;
+  /** The hash of the only public key that is accepted, instead of that. */
+  readonly pin?: Uint8Array | undefined;
+}
+
 export class Certificates {
-  readonly #traits: TlsTraits;
+  readonly #files: TlsFiles;
   /** The hash of the only public key that a server may have; undefined when authorities vouch for it. */
   readonly #pin: Uint8Array | undefined;
   readonly #warn: (message: string) => void;
   readonly #renewals = new Set<() => Renewal>();
-  #files: Pick<TlsOptions, "cert" | "key" | "ca">;
+  #contents: Pick<TlsOptions, "cert" | "key" | "ca">;
 
   /**
    * Reads all files.
@@ -56,16 +65,16 @@ export class Certificates {
    * @param warn told what is doubtful and no error: a certificate out of its time, a key that others may read.
    * @throws NetError that names the file, when one cannot be read or used.
    */
-  constructor(traits: TlsTraits, warn: (message: string) => void) {
-    this.#traits = traits;
+  constructor(files: TlsFiles, warn: (message: string) => void) {
+    this.#files = files;
     this.#warn = warn;
-    this.#pin = traits.pin === undefined ? undefined : readPin(traits.pin);
-    this.#files = this.#read();
+    this.#pin = files.pin === undefined ? undefined : readPin(files.pin);
+    this.#contents = this.#read();
   }
 
   /** What a listener is made with. */
   get forServer(): TlsOptions {
-    return this.#options({ requestCert: this.#traits.clientCa !== undefined });
+    return this.#tlsOptions({ requestCert: this.#files.clientCa !== undefined });
   }
 
   /** What a dial is made with. @param name as which the server is known. */
@@ -73,8 +82,8 @@ export class Certificates {
     // With a pin the key decides, after the handshake, and neither name nor authority.
     const rejectUnauthorized = this.#pin === undefined;
     return {
-      ...this.#options({ requestCert: true, rejectUnauthorized }),
-      serverName: this.#traits.sni ?? name,
+      ...this.#tlsOptions({ requestCert: true, rejectUnauthorized }),
+      serverName: this.#files.sni ?? name,
     };
   }
 
@@ -85,7 +94,7 @@ export class Certificates {
 
   /** What a client must show. */
   get termsForServer(): HandshakeTerms {
-    return { side: "server", authorized: this.#traits.clientCa !== undefined };
+    return { side: "server", authorized: this.#files.clientCa !== undefined };
   }
 
   /** Calls `renew` at each {@link reload}, with the new files in place. @returns a function that ends it. */
@@ -96,22 +105,22 @@ export class Certificates {
 
   /** Reads all files again, for connections from now on. @throws NetError as the constructor; the old ones then stay in use. */
   reload(): void {
-    const former = this.#files;
-    this.#files = this.#read();
+    const former = this.#contents;
+    this.#contents = this.#read();
     const renewed: Renewal[] = [];
     try {
       for (const renew of this.#renewals) renewed.push(renew());
     } catch (error) {
-      this.#files = former;
+      this.#contents = former;
       for (const renewal of renewed) renewal.discard();
       throw error;
     }
     for (const renewal of renewed) renewal.use();
   }
 
-  #options(asked: Partial<TlsOptions>): TlsOptions {
+  #tlsOptions(asked: Partial<TlsOptions>): TlsOptions {
     return {
-      ...this.#files,
+      ...this.#contents,
       ALPNProtocols: ALPN,
       minVersion: TLS_1_2,
       requestCert: false,
@@ -121,8 +130,8 @@ export class Certificates {
   }
 
   #read(): Pick<TlsOptions, "cert" | "key" | "ca"> {
-    const { role, cert, key, clientCa } = this.#traits;
-    const ca = role === "server" ? clientCa : this.#traits.ca;
+    const { role, cert, key, clientCa } = this.#files;
+    const ca = role === "server" ? clientCa : this.#files.ca;
     const what = role === "server" ? "client authorities file" : "authorities file";
     const authorities = ca === undefined ? this.#systemAuthorities() : readAuthorities(ca, what);
     return {
@@ -133,7 +142,7 @@ export class Certificates {
 
   /** The system's authorities; undefined, which means those Bun brings along, when the system has none. */
   #systemAuthorities(): string | undefined {
-    if (this.#traits.role === "server" || this.#traits.pin !== undefined) return undefined;
+    if (this.#files.role === "server" || this.#files.pin !== undefined) return undefined;
     const found = getCACertificates("system");
     return found.length > 0 ? found.join("\n") : undefined;
   }

@@ -1,6 +1,6 @@
 /** The fingerprint of a public key, by which a client knows a server that no authority vouches for. */
 
-import type { X509Certificate } from "node:crypto";
+import { createHash, type X509Certificate } from "node:crypto";
 
 const SHA256_BYTES = 32;
 
@@ -20,7 +20,7 @@ export function readPin(text: string): Uint8Array | undefined {
 /** SHA-256 of a certificate's public key with its algorithm (SubjectPublicKeyInfo, RFC 5280, 4.1.2.7), as RFC 7469 pins it. */
 export function publicKeyHash({ publicKey }: X509Certificate): Uint8Array {
   const spki = publicKey.export({ type: "spki", format: "der" });
-  return new Bun.CryptoHasher("sha256").update(spki).digest();
+  return createHash("sha256").update(spki).digest();
 }
 
 /** A hash as {@link readPin} reads it. */

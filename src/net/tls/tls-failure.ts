@@ -16,11 +16,11 @@ export const TLS_CODES = [
   "TLS_NO_CLIENT_CERTIFICATE",
   "TLS_VERSION",
   "TLS_ALPN",
-  "TLS_NOT_SPOKEN",
+  "TLS_NOT_TLS",
   "TLS_REJECTED",
-  "TLS_HUNG_UP",
+  "TLS_CLOSED",
   "TLS_TIMEOUT",
-  "TLS_CROWDED",
+  "TLS_OVERLOADED",
   "TLS_PROTOCOL",
 ] as const;
 
@@ -34,11 +34,11 @@ export const TLS_CODES = [
  * - `TLS_WRONG_KEY`: the server's public key is not the pinned one.
  * - `TLS_NO_CLIENT_CERTIFICATE`: the server asks for a client certificate, and there was none.
  * - `TLS_VERSION`, `TLS_ALPN`: the ends have no version of TLS, or no application protocol, in common.
- * - `TLS_NOT_SPOKEN`: the peer speaks something else.
+ * - `TLS_NOT_TLS`: the peer speaks something else.
  * - `TLS_REJECTED`: the peer does not want us, and says no more than that.
- * - `TLS_HUNG_UP`: the peer closed the connection during the handshake.
+ * - `TLS_CLOSED`: the peer closed the connection during the handshake.
  * - `TLS_TIMEOUT`: the handshake took too long.
- * - `TLS_CROWDED`: it was given up for a newer one, since too many handshakes were under way.
+ * - `TLS_OVERLOADED`: it was given up for a newer one, since too many handshakes were under way.
  * - `TLS_PROTOCOL`: bytes that are no proper TLS, or were changed on their way.
  */
 export type TlsCode = (typeof TLS_CODES)[number];
@@ -62,7 +62,7 @@ const CERTIFICATE_CODES: ReadonlyMap<string, TlsCode> = new Map([
 
 /** BoringSSL's reasons, by what its message contains; the first that fits. */
 const PROTOCOL_REASONS: readonly (readonly [pattern: RegExp, code: TlsCode])[] = [
-  [/WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST/, "TLS_NOT_SPOKEN"],
+  [/WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST/, "TLS_NOT_TLS"],
   [/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION/, "TLS_VERSION"],
   [/NO_APPLICATION_PROTOCOL|INVALID_ALPN/, "TLS_ALPN"],
   [/DID_NOT_RETURN_A_CERTIFICATE|CERTIFICATE_REQUIRED/, "TLS_NO_CLIENT_CERTIFICATE"],
@@ -82,15 +82,15 @@ const REASONS: Readonly<Record<TlsCode, (side: TlsSide) => string>> = {
       : "the server asks for a client certificate (--cert, --key)",
   TLS_VERSION: () => "the ends have no version of TLS in common; 1.2 is the oldest that is spoken",
   TLS_ALPN: () => "the ends have no application protocol in common; ours is udptunnel",
-  TLS_NOT_SPOKEN: (side) => `the ${other(side)} does not speak TLS`,
+  TLS_NOT_TLS: (side) => `the ${other(side)} does not speak TLS`,
   TLS_REJECTED: (side) =>
     side === "client"
       ? "the server refuses us: does it trust our certificate, or want one (--cert, --key)?"
       : "the client does not accept our certificate",
-  TLS_HUNG_UP: (side) => `the ${other(side)} hung up during the TLS handshake`,
+  TLS_CLOSED: (side) => `the ${other(side)} hung up during the TLS handshake`,
   TLS_TIMEOUT: (side) =>
     `the ${other(side)} did not finish the TLS handshake in time${side === "client" ? ": does it speak TLS?" : ""}`,
-  TLS_CROWDED: () => "too many TLS handshakes were under way",
+  TLS_OVERLOADED: () => "too many TLS handshakes were under way",
   TLS_PROTOCOL: () => "the TLS connection failed",
 };
 
@@ -116,7 +116,7 @@ export function isAboutCertificate(error: unknown): boolean {
 export function readTlsFailure(error: unknown, side: TlsSide): NetError {
   const word = errorCode(error);
   const message = error instanceof Error ? error.message : "";
-  if (word === "ECONNRESET") return tlsFailure("TLS_HUNG_UP", side, "", error);
+  if (word === "ECONNRESET") return tlsFailure("TLS_CLOSED", side, "", error);
   if (word === "EPROTO") {
     const code = PROTOCOL_REASONS.find(([pattern]) => pattern.test(message))?.[1] ?? "TLS_PROTOCOL";
     const detail = code === "TLS_PROTOCOL" ? ` (${message.replace(/^error:.*:/, "")})` : "";

@@ -8,9 +8,9 @@
  *    `drain`), or the kernel says why not.
  */
 
-import { BATCH_DATAGRAMS_MAX, DatagramBatch, type Transmitter } from "./datagram-batch.ts";
-import type { DatagramSender, LocalAddress, SendDropReason, SendReport } from "../datagram-port.ts";
+import type { DatagramSender, LocalAddress, SendDropReason, SendObserver } from "../datagram-port.ts";
 import { errorCode } from "../network.ts";
+import { BATCH_DATAGRAMS_MAX, DatagramBatch, type Transmitter } from "./datagram-batch.ts";
 
 /** What a sender needs of the socket it shares with others. */
 export interface SenderSocket {
@@ -27,7 +27,7 @@ export class BatchSender implements DatagramSender {
   readonly #socket: SenderSocket;
   readonly #transmitter: Transmitter & { from?: LocalAddress | undefined };
   readonly #sendOne: (payload: Uint8Array) => boolean;
-  readonly #report: SendReport;
+  readonly #report: SendObserver;
   #batch: DatagramBatch | undefined;
   #blocked = false;
 
@@ -36,7 +36,7 @@ export class BatchSender implements DatagramSender {
     socket: SenderSocket,
     transmitter: Transmitter & { from?: LocalAddress | undefined },
     sendOne: (payload: Uint8Array) => boolean,
-    report: SendReport,
+    report: SendObserver,
   ) {
     this.#socket = socket;
     this.#transmitter = transmitter;
@@ -86,7 +86,7 @@ export class BatchSender implements DatagramSender {
   resume(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
-    this.#report.onSendReady();
+    this.#report.onWritable();
   }
 
   drop(reason: SendDropReason): void {

@@ -2,8 +2,8 @@
 
 import type { MulticastMembership, MulticastSending, NetworkInterface } from "../datagram-port.ts";
 import { type Family, familyOf } from "../endpoint.ts";
-import { hostInterfaces } from "./host-interfaces.ts";
 import { NetError } from "../network.ts";
+import { hostInterfaces } from "./host-interfaces.ts";
 
 type Socket = Bun.udp.BaseUDPSocket;
 

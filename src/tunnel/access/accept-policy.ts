@@ -1,14 +1,14 @@
-/** A server's doorkeeper: who may connect, and what is counted and told of those that are turned away, here or further in. */
+/** A server's acceptPolicy: who may connect, and what is counted and told of those that are rejected, here or further in. */
 
+import { reset } from "../../net/close-stream.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
-import type { Doorkeeper, StreamPort } from "../../net/stream-port.ts";
+import type { AcceptPolicy, StreamPort } from "../../net/stream-port.ts";
 import { isTlsCode } from "../../net/tls/tls-failure.ts";
 import type { Counters } from "../../observe/counters.ts";
-import type { EventSource, RefusalReason } from "../../observe/events.ts";
+import type { EventSource, RejectReason } from "../../observe/events.ts";
 import { AddressFilter } from "./address-filter.ts";
-import { discard } from "../session/session.ts";
 
-export class ServerDoorkeeper implements Doorkeeper {
+export class ServerAcceptPolicy implements AcceptPolicy {
   readonly #counters: Counters;
   readonly #events: EventSource;
   readonly #allowed: AddressFilter | undefined;
@@ -24,37 +24,37 @@ export class ServerDoorkeeper implements Doorkeeper {
     return this.#allowed?.allows(address) !== false;
   }
 
-  onRefused(remote: Endpoint, reason: RefusalReason): void {
-    this.#refuse(remote, reason);
+  onRejected(remote: Endpoint, reason: RejectReason): void {
+    this.#onRejected(remote, reason);
   }
 
   onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {
-    this.#counters.refusedConnections++;
+    this.#counters.rejectedConnections++;
     if (isTlsCode(code)) this.#counters.failedHandshakes[code]++;
     this.#events.report({ type: "handshake failed", remote, code, message });
   }
 
   /** Ends a stream that is not served, without a farewell. */
-  turnAway(stream: StreamPort, reason: RefusalReason): void {
-    this.#refuse(stream.remote, reason);
-    discard(stream);
+  reject(stream: StreamPort, reason: RejectReason): void {
+    this.#onRejected(stream.remote, reason);
+    reset(stream);
   }
 
   /** Ends a stream because all sessions are in use. */
-  turnAwayForRoom(stream: StreamPort, sessions: number): void {
-    this.#events.report({ type: "session refused", source: stream.remote, sessions });
-    this.turnAway(stream, "too many sessions");
+  rejectForSessionLimit(stream: StreamPort, sessions: number): void {
+    this.#events.report({ type: "session rejected", source: stream.remote, sessions });
+    this.reject(stream, "too many sessions");
   }
 
   /** Ends a stream because its address has reached the limit of sessions. */
-  turnAwayByLimit(stream: StreamPort, sessions: number): void {
+  rejectForAddressLimit(stream: StreamPort, sessions: number): void {
     const address = unmapped(stream.remote.address);
     this.#events.report({ type: "address limit", address, sessions });
-    this.turnAway(stream, "too many sessions of this address");
+    this.reject(stream, "too many sessions of this address");
   }
 
-  #refuse(remote: Endpoint, reason: RefusalReason): void {
-    this.#counters.refusedConnections++;
-    this.#events.report({ type: "connection refused", remote, reason });
+  #onRejected(remote: Endpoint, reason: RejectReason): void {
+    this.#counters.rejectedConnections++;
+    this.#events.report({ type: "connection rejected", remote, reason });
   }
 }

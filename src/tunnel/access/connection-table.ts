@@ -1,10 +1,8 @@
 /**
  * The sessions there are, and who makes room when there is no more. Pure: `now` is an argument.
  *
- * A session that has been idle for long may be ended for a newcomer; one that is in use never is.
+ * A session that has been idle for long may be ended for a pending; one that is in use never is.
  */
-
-import type { Idler } from "../session/session.ts";
 
 /** Idle for less than this, a session is in use. */
 const IN_USE_MS = 60_000;
@@ -13,7 +11,13 @@ const IN_USE_MS = 60_000;
 const ROOM = { room: true };
 const NO_ROOM = { room: false };
 
-export class SessionTable<Session extends Idler> {
+/** Anything that can be idle. */
+export interface Idler {
+  /** When a datagram last passed, either way. */
+  readonly activeAt: number;
+}
+
+export class ConnectionTable<Session extends Idler> {
   readonly #sessions = new Set<Session>();
   readonly #max: number;
   /** Before this moment no session can have been idle long enough: no need to look. */

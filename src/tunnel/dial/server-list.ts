@@ -11,7 +11,7 @@ export interface ServerName {
   readonly port: number;
 }
 
-export class ServerDirectory {
+export class ServerList {
   readonly #network: Network;
   readonly #events: EventSource;
   readonly #servers: readonly ServerName[];
@@ -51,7 +51,7 @@ export class ServerDirectory {
   }
 
   /** It is the next server's turn. */
-  moveOn(): void {
+  next(): void {
     this.#index++;
   }
 

@@ -4,31 +4,31 @@ import { TunnelError } from "../../errors.ts";
 import { type Endpoint, formatEndpoint } from "../../net/endpoint.ts";
 import { NetError, networkFailure } from "../../net/network.ts";
 import type { Dial, DialTarget } from "../../net/stream-port.ts";
-import { HUNG_UP } from "../../observe/events.ts";
-import type { Association } from "./stream-group.ts";
-import { RedialPause } from "../dial/redial-pause.ts";
+import { PEER_CLOSED } from "../../observe/events.ts";
 import { RedialPolicy, USEFUL_MS } from "../dial/backoff.ts";
-import type { ServerDirectory } from "../dial/server-list.ts";
-import type { StreamSupply, SupplyContext } from "./connector.ts";
+import { RedialPause } from "../dial/redial-pause.ts";
+import type { ServerList } from "../dial/server-list.ts";
+import type { Connector, ConnectorContext } from "./connector.ts";
+import type { StreamGroup } from "./stream-group.ts";
 
 /** How long one address may take to answer. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-export class StreamClient implements StreamSupply {
+export class PeerClient implements Connector {
   readonly listening: readonly Endpoint[] = [];
-  readonly #context: SupplyContext;
-  readonly #directory: ServerDirectory;
+  readonly #context: ConnectorContext;
+  readonly #servers: ServerList;
   readonly #policy: RedialPolicy;
-  #association: Association | undefined;
+  #group: StreamGroup | undefined;
   #abandonDial: (() => void) | undefined;
   #pause: RedialPause | undefined;
   /** The last connection was up, and ended before it was useful. */
-  #hungUp = false;
+  #closedEarly = false;
   #stopped = false;
 
-  constructor(context: SupplyContext, directory: ServerDirectory) {
+  constructor(context: ConnectorContext, servers: ServerList) {
     this.#context = context;
-    this.#directory = directory;
+    this.#servers = servers;
     this.#policy = new RedialPolicy(() => context.network.random());
     this.#run().catch((defect) => {
       context.onOver(defect);
@@ -36,11 +36,11 @@ export class StreamClient implements StreamSupply {
     });
   }
 
-  get association(): Association | undefined {
-    return this.#association;
+  get group(): StreamGroup | undefined {
+    return this.#group;
   }
 
-  onWanted(): void {
+  onDemand(): void {
     this.#pause?.want();
   }
 
@@ -62,9 +62,9 @@ export class StreamClient implements StreamSupply {
         );
       if (failure !== undefined) {
         const { code, message } = failure;
-        events.report({ type: "dial failed", to: this.#directory.name, code, message, retryInMs: delayMs });
+        events.report({ type: "dial failed", to: this.#servers.name, code, message, retryInMs: delayMs });
       }
-      if (!settled) this.#directory.moveOn();
+      if (!settled) this.#servers.next();
       await new Promise<void>((resolve) => {
         this.#pause = new RedialPause(network.clock, delayMs, resolve);
       });
@@ -72,11 +72,11 @@ export class StreamClient implements StreamSupply {
     }
   }
 
-  /** Dials the server's addresses one by one. Settles when its association has ended, or with why there was none. */
+  /** Dials the server's addresses one by one. Settles when its group has ended, or with why there was none. */
   async #serve(): Promise<NetError | undefined> {
     let failure: NetError | undefined;
     try {
-      for (const address of await this.#directory.addresses()) {
+      for (const address of await this.#servers.addresses()) {
         if (this.#stopped) return undefined;
         failure = await this.#serveAddress(address);
         if (failure === undefined) return undefined;
@@ -87,7 +87,7 @@ export class StreamClient implements StreamSupply {
     return failure;
   }
 
-  /** One try: all the streams of a pair at once. Settles when the association has ended, or with why it never was. */
+  /** One try: all the streams of a pair at once. Settles when the group has ended, or with why it never was. */
   #serveAddress(first: DialTarget): Promise<NetError | undefined> {
     const { network, events, streams, endsWithStream } = this.#context;
     return new Promise((resolve, reject) => {
@@ -98,9 +98,9 @@ export class StreamClient implements StreamSupply {
         for (const dial of dials) dial.cancel();
         if (failure instanceof NetError) resolve(failure);
         else reject(failure);
-        association.end("pair lost");
+        group.end("pair lost");
       };
-      const association = this.#context.associate({
+      const group = this.#context.openGroup({
         onUp: ([stream]) => {
           timer.cancel();
           this.#abandonDial = undefined;
@@ -109,18 +109,18 @@ export class StreamClient implements StreamSupply {
           if (stream) events.report({ type: "connected", local: stream.local, remote: first });
         },
         onEnded: (reason, code) => {
-          this.#association = undefined;
+          this.#group = undefined;
           if (upAt === undefined)
             return giveUp(new NetError(code ?? "ECONNRESET", `${formatEndpoint(first)} hung up: ${reason}`));
-          events.report({ type: "disconnected", remote: first, reason, code }, this.#hungUp);
-          const useful = association.heard || network.clock.now() - upAt >= USEFUL_MS;
-          this.#hungUp = !useful;
+          events.report({ type: "disconnected", remote: first, reason, code }, this.#closedEarly);
+          const useful = group.heard || network.clock.now() - upAt >= USEFUL_MS;
+          this.#closedEarly = !useful;
           if (useful) events.forget("dial failed");
           if (useful || endsWithStream) return resolve(undefined);
-          resolve(new NetError(HUNG_UP, hungUp(first, code ?? reason)));
+          resolve(new NetError(PEER_CLOSED, closedEarly(first, code ?? reason)));
         },
       });
-      this.#association = association;
+      this.#group = group;
       const late = () => {
         if (dials.every(({ answered }) => answered)) return;
         giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(first)} does not answer`));
@@ -129,7 +129,7 @@ export class StreamClient implements StreamSupply {
       this.#abandonDial = () => giveUp(new NetError("ECANCELED", "the tunnel is being closed"));
       const dials: Dial[] = Array.from({ length: streams }, (_, index) => {
         const dial = network.dial({ ...first, port: first.port + index });
-        dial.stream.then((stream) => association.add(index, stream)).catch(giveUp);
+        dial.stream.then((stream) => group.add(index, stream)).catch(giveUp);
         return dial;
       });
     });
@@ -137,7 +137,7 @@ export class StreamClient implements StreamSupply {
 }
 
 /** Names the possible causes of a connection that ended at once: only the server knows which it was. */
-function hungUp(server: Endpoint, reason: string): string {
+function closedEarly(server: Endpoint, reason: string): string {
   return (
     `${formatEndpoint(server)} accepted the connection and ended it before it sent anything (${reason}): it may have been ` +
     "stopped, serve another client, not allow this address, require TLS, a secret, -p or -r, or be another program"

@@ -3,21 +3,21 @@
  * refuses or is silent, or when the target's name no longer has it.
  */
 
+import type { Link } from "../../link/link.ts";
+import type { SendWatch } from "../../link/send-watch.ts";
 import { isMulticast } from "../../net/address-range.ts";
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
 import { anyAddress, type Endpoint, familyOf, sameFamily, withoutZone } from "../../net/endpoint.ts";
-import { LocalAddresses } from "../../net/udp/local-addresses.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
+import { LocalAddresses } from "../../net/udp/local-addresses.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
 import type { Settings } from "../../options/settings.ts";
-import { FirstDatagrams } from "../target/first-datagrams.ts";
-import type { Link } from "../../link/link.ts";
 import { openAtEach } from "../own-addresses.ts";
-import { openPeerSockets, type PeerSockets } from "./peer-sockets.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
+import { FirstDatagrams } from "../target/first-datagrams.ts";
 import { isRefusal, reportingRefusals, type Target } from "../target/target.ts";
+import { openPeerSockets, type PeerSockets } from "./peer-sockets.ts";
 
 export interface PeerEndOptions {
   network: Network;
@@ -251,7 +251,7 @@ export class PeerEnd {
     const send = this.#sending;
     if (send === undefined) return link.sendTo(undefined, undefined); // the former socket is closed
     const moves = target.mayChange && !this.#fixed;
-    const report = moves ? reportingRefusals(link.sendReport, () => this.#onRefused()) : link.sendReport;
+    const report = moves ? reportingRefusals(link.sendObserver, () => this.#onRefused()) : link.sendObserver;
     const sender = send.sender(this.#to, report);
     const keeps = moves && target.addresses.length > 1;
     link.sendTo(keeps ? this.#first.through(sender) : sender, familyOf(this.#to.address));
@@ -262,7 +262,7 @@ export class PeerEnd {
     if (this.#fixed || portOffset > 0 || !target.mayChange || this.#leaving) return;
     this.#leaving = true;
     // At the end of the turn: a batch may be half sent.
-    network.clock.endOfTurn(() => this.#leave());
+    network.clock.endOfTick(() => this.#leave());
   }
 
   /** The address has refused. */

@@ -2,20 +2,20 @@
 
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
-import { Admission, type Incumbent } from "./replacement-policy.ts";
-import type { Association } from "./stream-group.ts";
+import type { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { openAtEach, placeOf } from "../own-addresses.ts";
+import type { Connector, ConnectorContext } from "./connector.ts";
 import { PendingReplacements } from "./pending-replacements.ts";
-import type { ServerDoorkeeper } from "../access/accept-policy.ts";
-import type { StreamSupply, SupplyContext } from "./connector.ts";
+import { type CurrentPeer, ReplacementPolicy } from "./replacement-policy.ts";
+import type { StreamGroup } from "./stream-group.ts";
 
-export class StreamServer implements StreamSupply {
-  readonly #context: SupplyContext;
-  readonly #doorkeeper: ServerDoorkeeper;
+export class PeerServer implements Connector {
+  readonly #context: ConnectorContext;
+  readonly #acceptPolicy: ServerAcceptPolicy;
   readonly #listeners: StreamListener[] = [];
-  readonly #admission = new Admission();
+  readonly #replacementPolicy = new ReplacementPolicy();
   readonly #pending: PendingReplacements;
-  #current: { association: Association; address: string; since: number } | undefined;
+  #current: { group: StreamGroup; address: string; since: number } | undefined;
   #probing = false;
   #stopped = false;
 
@@ -24,18 +24,18 @@ export class StreamServer implements StreamSupply {
    * @throws NetError when a port cannot be bound.
    */
   constructor(
-    context: SupplyContext,
+    context: ConnectorContext,
     at: { addresses: readonly (string | undefined)[]; port: number },
-    doorkeeper: ServerDoorkeeper,
+    acceptPolicy: ServerAcceptPolicy,
   ) {
     this.#context = context;
-    this.#doorkeeper = doorkeeper;
+    this.#acceptPolicy = acceptPolicy;
     this.#pending = new PendingReplacements(context.network.clock, {
-      silentMs: () => this.#current?.association.silentMs,
+      silentMs: () => this.#current?.group.silentMs,
       onReplacement: (index, stream, sentFrame) =>
         sentFrame ? this.#admit(index, stream, true) : this.#replace(index, stream),
       onRefused: (stream) => {
-        doorkeeper.turnAway(stream, this.#stopped ? "closing" : "another peer is being served");
+        acceptPolicy.reject(stream, this.#stopped ? "closing" : "another peer is being served");
         this.#probe();
       },
     });
@@ -43,7 +43,7 @@ export class StreamServer implements StreamSupply {
       for (let index = 0; index < context.streams; index++) {
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
         const listen = (address: string | undefined, port: number) =>
-          context.network.listen(placeOf(address, port), onStream, doorkeeper);
+          context.network.listen(placeOf(address, port), onStream, acceptPolicy);
         const port = at.port && at.port + index;
         this.#listeners.push(...openAtEach(at.addresses, port, listen, context.events));
       }
@@ -57,11 +57,11 @@ export class StreamServer implements StreamSupply {
     return this.#listeners.map((listener) => listener.local);
   }
 
-  get association(): Association | undefined {
-    return this.#current?.association;
+  get group(): StreamGroup | undefined {
+    return this.#current?.group;
   }
 
-  onWanted(): void {}
+  onDemand(): void {}
 
   stop(): void {
     this.#stopped = true;
@@ -71,21 +71,21 @@ export class StreamServer implements StreamSupply {
 
   /** A connection has come. */
   #offer(index: number, stream: StreamPort): void {
-    if (this.#stopped) return this.#doorkeeper.turnAway(stream, "closing");
+    if (this.#stopped) return this.#acceptPolicy.reject(stream, "closing");
     this.#admit(index, stream, this.#context.authenticates);
   }
 
-  /** @param proved whether it is known to be a peer, not a probe. */
-  #admit(index: number, stream: StreamPort, proved: boolean): void {
+  /** @param isPeer whether it is known to be a peer, not a probe. */
+  #admit(index: number, stream: StreamPort, isPeer: boolean): void {
     const address = unmapped(stream.remote.address);
     const now = this.#context.network.clock.now();
-    const { verdict, first } = this.#admission.decide(address, this.#incumbent(index), proved, now);
-    if (first) this.#context.events.report({ type: "clients compete", address });
+    const { verdict, first } = this.#replacementPolicy.decide(address, this.#currentPeer(index), isPeer, now);
+    if (first) this.#context.events.report({ type: "peer flapping", address });
     switch (verdict) {
       case "refuse other":
-        return this.#doorkeeper.turnAway(stream, "another peer is being served");
+        return this.#acceptPolicy.reject(stream, "another peer is being served");
       case "refuse storm":
-        return this.#doorkeeper.turnAway(stream, "too many replacements");
+        return this.#acceptPolicy.reject(stream, "too many replacements");
       case "wait":
         this.#pending.add(index, stream);
         return this.#probe();
@@ -103,7 +103,7 @@ export class StreamServer implements StreamSupply {
     const former = this.#current;
     this.#current = undefined; // so that no pending connection takes its place
     const same = former?.address === unmapped(stream.remote.address);
-    former?.association.end(same ? "replaced" : "half a pair");
+    former?.group.end(same ? "replaced" : "half a pair");
     this.#serve(index, stream);
   }
 
@@ -111,54 +111,54 @@ export class StreamServer implements StreamSupply {
   #serve(index: number, stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
     const since = this.#context.network.clock.now();
-    const association = this.#associate(stream);
-    this.#current = { association, address, since };
+    const group = this.#openGroup(stream);
+    this.#current = { group, address, since };
     // The other half first: what this one has sent is then relayed, not dropped for want of a pair.
     for (let other = 0; other < this.#context.streams; other++) {
       const half = other === index ? undefined : this.#pending.take(other);
-      if (half !== undefined) association.add(other, half.stream);
+      if (half !== undefined) group.add(other, half.stream);
     }
-    association.add(index, stream);
+    group.add(index, stream);
     this.#onAdded();
     this.#probe();
   }
 
   #add(index: number, stream: StreamPort): void {
-    this.#current?.association.add(index, stream);
+    this.#current?.group.add(index, stream);
     this.#onAdded();
   }
 
   #onAdded(): void {
-    if (this.#context.endsWithStream && this.#current?.association.complete) this.stop();
+    if (this.#context.endsWithStream && this.#current?.group.complete) this.stop();
   }
 
   /** Probes the served peer every second while a connection is pending to replace it. */
   #probe(): void {
     const often = this.#pending.size > 0;
-    if (often || this.#probing) this.#current?.association.probeOften(often);
+    if (often || this.#probing) this.#current?.group.probeOften(often);
     this.#probing = often;
   }
 
-  #incumbent(index: number): Incumbent | undefined {
+  #currentPeer(index: number): CurrentPeer | undefined {
     if (this.#current === undefined) return undefined;
-    const { association, address, since } = this.#current;
-    return { address, since, complete: association.complete, occupied: association.has(index) };
+    const { group, address, since } = this.#current;
+    return { address, since, complete: group.complete, occupied: group.has(index) };
   }
 
-  #associate(first: StreamPort): Association {
+  #openGroup(first: StreamPort): StreamGroup {
     const { events, endsWithStream } = this.#context;
-    const association: Association = this.#context.associate({
+    const group: StreamGroup = this.#context.openGroup({
       onUp: ([stream = first]) =>
         events.report({ type: "connected", local: stream.local, remote: stream.remote }),
       onEnded: (reason, code) => {
-        const served = this.#current?.association === association;
+        const served = this.#current?.group === group;
         if (served) this.#current = undefined;
         events.report({ type: "disconnected", remote: first.remote, reason, code });
         if (endsWithStream) this.#context.onOver();
         if (served) this.#serveNext();
       },
     });
-    return association;
+    return group;
   }
 
   /** The served connection has ended: the newest pending connection is served. */

@@ -5,39 +5,39 @@
 
 import { OptionsError } from "../../errors.ts";
 import { FrameQueue } from "../../framing/frame-queue.ts";
+import { Link } from "../../link/link.ts";
+import { SendWatch } from "../../link/send-watch.ts";
+import { SendWindow } from "../../link/send-window.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { sum } from "../../observe/stats.ts";
 import { authenticates } from "../../options/rules.ts";
 import { isGuarded } from "../../options/settings.ts";
-import { Association, type AssociationEvents } from "./stream-group.ts";
-import { written } from "../closing.ts";
-import { failAs } from "../fail-as.ts";
-import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
-import { Link } from "../../link/link.ts";
+import { ServerAcceptPolicy } from "../access/accept-policy.ts";
+import { waitUntilFlushed } from "../closing.ts";
+import { ServerList } from "../dial/server-list.ts";
+import { wrapNetError } from "../fail-as.ts";
 import { listeningAddresses, ownAddresses } from "../own-addresses.ts";
-import { PeerDatagrams } from "./udp-ingress.ts";
-import { refuseUnfit, withZone } from "./peer-target.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
-import { SendWatch } from "../../link/send-watch.ts";
-import { SendWindow } from "../../link/send-window.ts";
-import { ServerDirectory } from "../dial/server-list.ts";
-import { ServerDoorkeeper } from "../access/accept-policy.ts";
-import { StreamClient } from "./peer-client.ts";
-import { StreamServer } from "./peer-server.ts";
-import type { StreamSupply, SupplyContext } from "./connector.ts";
+import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
 import { Target } from "../target/target.ts";
+import type { Connector, ConnectorContext } from "./connector.ts";
+import { PeerClient } from "./peer-client.ts";
+import { PeerServer } from "./peer-server.ts";
+import { refuseUnfit, withZone } from "./peer-target.ts";
+import { StreamGroup, type StreamGroupEvents } from "./stream-group.ts";
+import { UdpIngress } from "./udp-ingress.ts";
 
 const QUEUE_FRAMES_MAX = 65_536;
 
-export class PeerTunnel extends RunningTunnel implements SupplyContext {
+export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   readonly streams = this.settings.rtp ? 2 : 1;
   readonly endsWithStream = this.settings.once;
   readonly authenticates = authenticates(this.settings);
   protected readonly links: Link[] = [];
   readonly sessions = 0;
-  readonly #datagrams: PeerDatagrams[] = [];
+  readonly #datagrams: UdpIngress[] = [];
   /** Those whose streams are not gone yet. */
-  readonly #associations = new Set<Association>();
+  readonly #groups = new Set<StreamGroup>();
   #target: Target | undefined;
   /** In RTP mode it watches both targets, which are on one host. */
   readonly #sendWatch = new SendWatch(
@@ -46,7 +46,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     () => this.#datagrams[0]?.target ?? (this.#target as Target).endpoint,
   );
   #interfaceWatch: InterfaceWatch | undefined;
-  #supply: StreamSupply | undefined;
+  #supply: Connector | undefined;
 
   async open(): Promise<void> {
     const { family, listen, connect, allow, bind } = this.settings;
@@ -60,7 +60,7 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     } catch (error) {
       this.#closeDatagrams();
       if (error instanceof OptionsError) throw error;
-      failAs("ERR_UDP_BIND")(error);
+      wrapNetError("ERR_UDP_BIND")(error);
     }
     found.onChange(() => {
       for (const datagrams of this.#datagrams) datagrams.retarget();
@@ -68,15 +68,15 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     try {
       this.#supply =
         listening !== undefined
-          ? new StreamServer(
+          ? new PeerServer(
               this,
               { addresses: listening, port: listen?.port ?? 0 },
-              new ServerDoorkeeper(this.counters, this.events, allow),
+              new ServerAcceptPolicy(this.counters, this.events, allow),
             )
-          : new StreamClient(this, new ServerDirectory(this.network, this.events, connect, family));
+          : new PeerClient(this, new ServerList(this.network, this.events, connect, family));
     } catch (error) {
       this.#closeDatagrams();
-      failAs("ERR_LISTEN")(error);
+      wrapNetError("ERR_LISTEN")(error);
     }
     this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
     this.#watchInterface();
@@ -99,12 +99,12 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   }
 
   protected progress(): "connected" | "listening" | "connecting" {
-    if (this.#supply?.association?.complete) return "connected";
+    if (this.#supply?.group?.complete) return "connected";
     return this.settings.role === "server" ? "listening" : "connecting";
   }
 
-  associate(events: AssociationEvents): Association {
-    const association = new Association(this.links, this.network.clock, {
+  openGroup(events: StreamGroupEvents): StreamGroup {
+    const group = new StreamGroup(this.links, this.network.clock, {
       onUp: (streams) => {
         this.counters.connects++;
         this.#target?.refresh();
@@ -112,9 +112,9 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
       },
       onEnded: (reason, code) => events.onEnded(reason, code),
     });
-    this.#associations.add(association);
-    void association.gone.then(() => this.#associations.delete(association));
-    return association;
+    this.#groups.add(group);
+    void group.gone.then(() => this.#groups.delete(group));
+    return group;
   }
 
   #watchInterface(): void {
@@ -126,13 +126,15 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
   }
 
   get #firstTarget(): Endpoint {
-    return (this.#datagrams[0] as PeerDatagrams).target;
+    return (this.#datagrams[0] as UdpIngress).target;
   }
 
   #findTarget(from: readonly string[] | undefined): Promise<Target> {
     const { network, events, counters } = this;
     const { family, target } = this.settings;
-    return Target.find({ network, events, counters, ...target, family, from }).catch(failAs("ERR_RESOLVE"));
+    return Target.find({ network, events, counters, ...target, family, from }).catch(
+      wrapNetError("ERR_RESOLVE"),
+    );
   }
 
   #openLink(target: Target, portOffset: number, own: readonly string[] | undefined): void {
@@ -145,14 +147,14 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
       window: new SendWindow(unsentBytesMax, inFlight === "auto"),
       deadAfterMs,
       agesWithoutStream: true,
-      onWanted: () => this.#supply?.onWanted(),
+      onWanted: () => this.#supply?.onDemand(),
       trace: this.trace && ((stream, bytes) => this.trace?.("inbound", stream.remote, bytes)),
       sendWatch: this.#sendWatch,
     });
-    if (this.streams > 1) link.bar("no pair");
+    if (this.streams > 1) link.block("pair incomplete");
     this.links.push(link);
     this.#datagrams.push(
-      new PeerDatagrams({
+      new UdpIngress({
         network: this.network,
         link,
         counters: this.counters,
@@ -175,10 +177,10 @@ export class PeerTunnel extends RunningTunnel implements SupplyContext {
     for (const link of this.links) link.stop();
     this.#supply?.stop();
     const { clock } = this.network;
-    const writing = () => this.#supply?.association?.complete === true && this.held.outbound > 0;
-    await written(clock, writing, deadline);
-    this.#supply?.association?.end("closing", Math.max(1, deadline - clock.now()));
-    await Promise.all([...this.#associations].map(({ gone }) => gone));
+    const writing = () => this.#supply?.group?.complete === true && this.held.outbound > 0;
+    await waitUntilFlushed(clock, writing, deadline);
+    this.#supply?.group?.end("closing", Math.max(1, deadline - clock.now()));
+    await Promise.all([...this.#groups].map(({ gone }) => gone));
     for (const link of this.links) link.dropHeld("closing");
     this.#closeDatagrams();
   }

@@ -142,6 +142,6 @@ class PendingReplacement implements StreamReceiver {
 
   /** Gives the data back to the stream, which brings it again to its next receiver. */
   handBack(): void {
-    this.stream.unread(this.#sent);
+    this.stream.pushBack(this.#sent);
   }
 }

@@ -13,7 +13,7 @@ const HALF_PAIR_MS = 10_000;
 export type Verdict = "serve" | "fill" | "wait" | "replace" | "refuse other" | "refuse storm";
 
 /** The peer being served, as far as the decision needs it. */
-export interface Incumbent {
+export interface CurrentPeer {
   address: string;
   since: number;
   complete: boolean;
@@ -21,32 +21,32 @@ export interface Incumbent {
   occupied: boolean;
 }
 
-export class Admission {
+export class ReplacementPolicy {
   #replacedAt: number[] = [];
   #keepUntil = -Infinity;
 
   /**
    * What to do with a new connection.
    *
-   * @param proved whether it is known to be a peer: it has authenticated itself, or has sent a frame.
+   * @param isPeer whether it is known to be a peer: it has authenticated itself, or has sent a frame.
    * @returns serve it as a new peer; fill the missing half of the pair; let it wait until it is known to be a peer;
-   *   replace the incumbent; or refuse it, because another address is served or because this address has replaced its
+   *   replace the current; or refuse it, because another address is served or because this address has replaced its
    *   connection too often (`first` marks the moment to warn).
    */
   decide(
     address: string,
-    incumbent: Incumbent | undefined,
-    proved: boolean,
+    current: CurrentPeer | undefined,
+    isPeer: boolean,
     now: number,
   ): { verdict: Verdict; first?: boolean } {
-    if (incumbent === undefined) return { verdict: "serve" };
-    if (incumbent.address !== address) {
-      const stale = !incumbent.complete && now - incumbent.since >= HALF_PAIR_MS;
+    if (current === undefined) return { verdict: "serve" };
+    if (current.address !== address) {
+      const stale = !current.complete && now - current.since >= HALF_PAIR_MS;
       return { verdict: stale ? "replace" : "refuse other" };
     }
-    if (!incumbent.occupied) return { verdict: "fill" };
+    if (!current.occupied) return { verdict: "fill" };
     if (now < this.#keepUntil) return { verdict: "refuse storm" };
-    if (!proved && incumbent.complete) return { verdict: "wait" };
+    if (!isPeer && current.complete) return { verdict: "wait" };
     this.#replacedAt = this.#replacedAt.filter((at) => now - at < REPLACEMENTS_WITHIN_MS);
     if (this.#replacedAt.length >= REPLACEMENTS_MAX) {
       this.#keepUntil = now + KEEP_MS;

@@ -2,33 +2,30 @@
  * The streams of one peer: one, or in RTP mode two, which relay only while both are up and end together.
  */
 
+import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
 import type { Clock } from "../../net/clock.ts";
-import { retire } from "../../net/close-stream.ts";
+import { closeGracefully } from "../../net/close-stream.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
-import type { Link, StreamEnd } from "../../link/link.ts";
 
-/** A peer that closes gets this long to take our FIN, before it is cut off. */
-const FAREWELL_MS = 1000;
-
-export interface AssociationEvents {
+export interface StreamGroupEvents {
   /** Every link has its stream: relaying begins. */
   onUp(streams: readonly StreamPort[]): void;
   /** The first stream ended, and with it all. Called once, also when it was never up. */
   onEnded(reason: DisconnectReason, code: string | undefined): void;
 }
 
-export class Association {
+export class StreamGroup {
   /** Settles when it has ended and its streams are gone. */
   readonly gone: Promise<void>;
   readonly #links: readonly Link[];
   readonly #clock: Clock;
-  readonly #events: AssociationEvents;
+  readonly #events: StreamGroupEvents;
   readonly #streams: (StreamPort | undefined)[];
   readonly #settleGone: () => void;
   #ended = false;
 
-  constructor(links: readonly Link[], clock: Clock, events: AssociationEvents) {
+  constructor(links: readonly Link[], clock: Clock, events: StreamGroupEvents) {
     this.#links = links;
     this.#clock = clock;
     this.#events = events;
@@ -75,20 +72,20 @@ export class Association {
     if (this.#ended) return stream.terminate();
     this.#streams[index] = stream;
     // Before the stream is attached: it may bring frames at once.
-    if (this.complete) for (const link of this.#links) link.unbar();
+    if (this.complete) for (const link of this.#links) link.unblock();
     (this.#links[index] as Link).attach(stream, (end) => this.#streamEnded(stream, end));
     if (this.complete && !this.#ended) this.#events.onUp(this.#streams as StreamPort[]);
   }
 
   /** Ends every stream gracefully: what they have taken still arrives. */
-  end(reason: DisconnectReason, timeoutMs = FAREWELL_MS): void {
+  end(reason: DisconnectReason, timeoutMs?: number): void {
     this.#finish(reason, undefined, undefined, timeoutMs);
   }
 
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
     const reason = reasonOf(end);
     const gone = end.by === "error" ? stream : undefined;
-    this.#finish(reason, end.by === "error" ? end.code : undefined, gone, FAREWELL_MS);
+    this.#finish(reason, end.by === "error" ? end.code : undefined, gone);
   }
 
   /** @param gone the stream that is already closed, if any. */
@@ -96,26 +93,20 @@ export class Association {
     reason: DisconnectReason,
     code: string | undefined,
     gone: StreamPort | undefined,
-    timeoutMs: number,
+    timeoutMs?: number,
   ): void {
     if (this.#ended) return;
     this.#ended = true;
-    const farewells: Promise<void>[] = [];
+    const draining: Promise<void>[] = [];
     for (const [index, link] of this.#links.entries()) {
       const stream = this.#streams[index];
       const late = stream === undefined ? undefined : link.detach();
       if (stream !== undefined && late !== undefined && stream !== gone) {
-        farewells.push(retire(stream, late, this.#clock, timeoutMs));
+        draining.push(closeGracefully(stream, late, this.#clock, timeoutMs));
       }
-      if (this.#links.length > 1) link.bar("no pair");
+      if (this.#links.length > 1) link.block("pair incomplete");
     }
     this.#events.onEnded(reason, code);
-    void Promise.all(farewells).then(this.#settleGone);
+    void Promise.all(draining).then(this.#settleGone);
   }
-}
-
-/** Why a connection ended, as it is told. */
-export function reasonOf(end: StreamEnd): DisconnectReason {
-  if (end.by === "peer") return "closed by peer";
-  return end.by === "stall" ? "stalled" : "connection lost";
 }

@@ -1,28 +1,28 @@
 /** The UDP side of a link in peer mode: which datagrams may enter the tunnel. */
 
+import type { Link } from "../../link/link.ts";
 import { isMulticast } from "../../net/address-range.ts";
 import type { DatagramReceiver } from "../../net/datagram-port.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { AddressFilter } from "../access/address-filter.ts";
-import type { Link } from "../../link/link.ts";
 import { PeerEnd, type PeerEndOptions } from "./peer-end.ts";
 
 /** This many refusals without a single datagram from there make a target suspicious. */
 const SUSPICIOUS_REFUSALS = 10;
 
-export interface PeerDatagramsOptions extends PeerEndOptions {
+export interface UdpIngressOptions extends PeerEndOptions {
   /** Called with each datagram that arrives, for -vv. */
   trace?: ((source: Endpoint, bytes: number) => void) | undefined;
 }
 
-export class PeerDatagrams implements DatagramReceiver {
-  readonly #options: PeerDatagramsOptions;
+export class UdpIngress implements DatagramReceiver {
+  readonly #options: UdpIngressOptions;
   readonly #link: Link;
   readonly #counters: Counters;
   readonly #events: EventSource;
-  readonly #trace: PeerDatagramsOptions["trace"];
+  readonly #trace: UdpIngressOptions["trace"];
   /** Who may send; undefined when everyone may. */
   readonly #sources: AddressFilter | undefined;
   readonly #end: PeerEnd;
@@ -33,7 +33,7 @@ export class PeerDatagrams implements DatagramReceiver {
   #stopped = false;
 
   /** @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist. */
-  constructor(options: PeerDatagramsOptions) {
+  constructor(options: UdpIngressOptions) {
     const { network, link, target, settings, counters, trace } = options;
     this.#options = options;
     this.#link = link;
@@ -112,9 +112,9 @@ export class PeerDatagrams implements DatagramReceiver {
   #refuseEcho(payload: Uint8Array, port: number, address: string): void {
     // The kernel delivers broadcasts to their sender, too.
     const expected = this.#options.settings.loop || this.#broadcast;
-    if (!expected && this.#events.isDue("own echo"))
-      this.#events.report({ type: "own echo", source: { address, port } });
-    this.#counters.outbound.refuse(payload, "own echo");
+    if (!expected && this.#events.isDue("loop detected"))
+      this.#events.report({ type: "loop detected", source: { address, port } });
+    this.#counters.outbound.refuse(payload, "loop");
   }
 
   #refuseSource(payload: Uint8Array, port: number, address: string): void {

@@ -1,17 +1,16 @@
 /** One UDP source at a per-source client: its link, and the life of its connections, one at a time. */
 
+import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
+import type { SendWatch } from "../../link/send-watch.ts";
 import type { Timer } from "../../net/clock.ts";
 import type { DatagramPort, DatagramSender, LocalAddress } from "../../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../../net/endpoint.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
-import { reasonOf } from "../peer/stream-group.ts";
-import type { Link, StreamEnd } from "../../link/link.ts";
 import { USEFUL_MS } from "../dial/backoff.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
-import { type Session, type SessionContext, sessionLink } from "./session.ts";
-import type { StreamSeeker } from "./dial-queue.ts";
 import type { Trace } from "../tunnel.ts";
+import type { DialRequest } from "./dial-queue.ts";
+import { type Session, type SessionContext, sessionLink } from "./session.ts";
 
 /** After a connection that brought nothing, the next dial waits this long, then twice as long, up to the longest. */
 const REDIAL_FIRST_MS = 100;
@@ -19,9 +18,9 @@ const REDIAL_LONGEST_MS = 5000;
 
 export interface ClientSessionEvents {
   /** The session needs a stream: `onStream` is to be called with one. */
-  onSeek(session: ClientSession): void;
+  requestStream(session: ClientSession): void;
   /** Another datagram waits for a stream that has been asked for. */
-  onWaiting(): void;
+  expedite(): void;
   /** The peer has answered: the first frame of a stream has come. */
   onHeard(): void;
   /** A stream has ended. @param unread the peer did not answer on it, and it was short. */
@@ -33,7 +32,7 @@ export interface ClientSessionEvents {
   ): void;
 }
 
-export class ClientSession implements StreamSeeker, Session {
+export class ClientSession implements DialRequest, Session {
   readonly source: Endpoint;
   readonly #context: SessionContext;
   readonly #events: ClientSessionEvents;
@@ -63,7 +62,7 @@ export class ClientSession implements StreamSeeker, Session {
       trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
       sendWatch,
     });
-    this.#sender = port.sender(source, this.#link.sendReport);
+    this.#sender = port.sender(source, this.#link.sendObserver);
     this.#link.sendTo(this.#sender, familyOf(unmapped(source.address)));
   }
 
@@ -79,7 +78,7 @@ export class ClientSession implements StreamSeeker, Session {
     return this.#link;
   }
 
-  get seeking(): boolean {
+  get pending(): boolean {
     return this.#seeking && !this.#ended;
   }
 
@@ -112,7 +111,7 @@ export class ClientSession implements StreamSeeker, Session {
     const { stream } = this.#link;
     const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
-    if (stream !== undefined) this.#context.farewells.bid(stream, late);
+    if (stream !== undefined) this.#context.draining.add(stream, late);
   }
 
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
@@ -122,7 +121,7 @@ export class ClientSession implements StreamSeeker, Session {
     if (unread) this.#redialAt = now + this.#redialMs;
     this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
     const late = this.#link.detach();
-    if (end.by !== "error") this.#context.farewells.bid(stream, late);
+    if (end.by !== "error") this.#context.draining.add(stream, late);
     this.#events.onStreamEnd(this, reasonOf(end), end.by === "error" ? end.code : undefined, unread);
     if (this.#link.held.outbound > 0) this.#onWanted();
   }
@@ -130,7 +129,7 @@ export class ClientSession implements StreamSeeker, Session {
   /** A datagram waits and there is no stream. */
   #onWanted(): void {
     if (this.#ended || this.#pause !== undefined) return;
-    if (this.#seeking) return this.#events.onWaiting();
+    if (this.#seeking) return this.#events.expedite();
     const { clock } = this.#context.network;
     const pauseMs = this.#redialAt - clock.now();
     if (pauseMs <= 0) return this.#seek();
@@ -142,6 +141,6 @@ export class ClientSession implements StreamSeeker, Session {
 
   #seek(): void {
     this.#seeking = true;
-    this.#events.onSeek(this);
+    this.#events.requestStream(this);
   }
 }

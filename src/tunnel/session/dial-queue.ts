@@ -9,13 +9,13 @@
  */
 
 import type { Timer } from "../../net/clock.ts";
+import { reset } from "../../net/close-stream.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
 import type { DialTarget, StreamPort } from "../../net/stream-port.ts";
 import type { EventSource } from "../../observe/events.ts";
-import { RedialPause } from "../dial/redial-pause.ts";
 import { RedialPolicy } from "../dial/backoff.ts";
-import type { ServerDirectory } from "../dial/server-list.ts";
-import { discard } from "./session.ts";
+import { RedialPause } from "../dial/redial-pause.ts";
+import type { ServerList } from "../dial/server-list.ts";
 
 const CONNECT_TIMEOUT_MS = 5000;
 /** Dials under way at once. */
@@ -27,19 +27,19 @@ const TRIAL_LONGEST_MS = 5000;
 const HANG_UPS_MAX = 3;
 
 /** Somebody who needs a stream. */
-export interface StreamSeeker {
+export interface DialRequest {
   /** Whether the stream is still wanted. */
-  readonly seeking: boolean;
+  readonly pending: boolean;
   /** To be called in the turn in which the stream came up. */
   onStream(stream: StreamPort): void;
 }
 
-export class SessionDialler {
+export class DialQueue {
   readonly #network: Network;
   readonly #events: EventSource;
-  readonly #directory: ServerDirectory;
+  readonly #servers: ServerList;
   readonly #policy: RedialPolicy;
-  readonly #waiting = new Set<StreamSeeker>();
+  readonly #waiting = new Set<DialRequest>();
   /** Gives up one dial under way. */
   readonly #cancels = new Set<() => void>();
   /** Where the server answered last; undefined while it does not answer. */
@@ -52,23 +52,23 @@ export class SessionDialler {
   #stopped = false;
   #answered = true;
 
-  constructor(network: Network, events: EventSource, directory: ServerDirectory) {
+  constructor(network: Network, events: EventSource, servers: ServerList) {
     this.#network = network;
     this.#events = events;
-    this.#directory = directory;
+    this.#servers = servers;
     this.#policy = new RedialPolicy(() => network.random());
   }
 
-  /** Finds this seeker a stream, in its turn. */
-  want(seeker: StreamSeeker): void {
+  /** Finds this request a stream, in its turn. */
+  add(request: DialRequest): void {
     if (this.#stopped) return;
-    this.#waiting.add(seeker);
+    this.#waiting.add(request);
     this.#proceed();
-    this.hurry();
+    this.expedite();
   }
 
   /** Makes the wait for a server that is gone short, because somebody has something to send. */
-  hurry(): void {
+  expedite(): void {
     this.#pause?.want();
   }
 
@@ -87,7 +87,7 @@ export class SessionDialler {
    * @param inARow how many times that has happened since a connection was useful. One session of many may have been
    *   idle.
    */
-  onHungUp(inARow: number): void {
+  onEarlyClose(inARow: number): void {
     if (this.#stopped || this.#pause !== undefined) return;
     if (this.#trial === undefined && inARow < HANG_UPS_MAX) return;
     if (this.#trial !== undefined) this.#answered = false;
@@ -95,13 +95,13 @@ export class SessionDialler {
     this.#trial = undefined;
     this.#trialMs = Math.min(TRIAL_LONGEST_MS, 2 * this.#trialMs);
     this.#server = undefined;
-    this.#directory.moveOn();
+    this.#servers.next();
     this.#wait();
   }
 
-  /** This seeker wants no stream any more. */
-  forget(seeker: StreamSeeker): void {
-    this.#waiting.delete(seeker);
+  /** This request wants no stream any more. */
+  forget(request: DialRequest): void {
+    this.#waiting.delete(request);
   }
 
   /** Whether the server answered when it was last dialled; true before the first time. */
@@ -122,17 +122,17 @@ export class SessionDialler {
       if (this.#waiting.size > 0) void this.#probe();
       return;
     }
-    for (const seeker of this.#waiting) {
+    for (const request of this.#waiting) {
       if (this.#cancels.size >= DIALS_MAX) return;
-      this.#waiting.delete(seeker);
-      void this.#dialFor(seeker, this.#server);
+      this.#waiting.delete(request);
+      void this.#dialFor(request, this.#server);
     }
   }
 
-  async #dialFor(seeker: StreamSeeker, server: DialTarget): Promise<void> {
-    const failure = await this.#connect(server, (stream) => this.#hand(stream, seeker));
+  async #dialFor(request: DialRequest, server: DialTarget): Promise<void> {
+    const failure = await this.#connect(server, (stream) => this.#hand(stream, request));
     if (failure !== undefined) {
-      if (seeker.seeking) this.#waiting.add(seeker);
+      if (request.pending) this.#waiting.add(request);
       if (this.#server === server) this.#server = undefined;
     }
     this.#proceed();
@@ -143,12 +143,12 @@ export class SessionDialler {
     this.#probing = true;
     let failure: NetError | undefined;
     try {
-      for (const server of await this.#directory.addresses()) {
+      for (const server of await this.#servers.addresses()) {
         if (this.#stopped) return;
         failure = await this.#connect(server, (stream) => {
           const [first] = this.#waiting;
           if (first !== undefined) this.#waiting.delete(first);
-          this.#beginTrial(server, first?.seeking === true);
+          this.#beginTrial(server, first?.pending === true);
           this.#hand(stream, first);
         });
         if (failure === undefined) break;
@@ -162,7 +162,7 @@ export class SessionDialler {
     if (failure !== undefined) {
       this.#answered = false;
       this.#report(failure, this.#wait());
-      this.#directory.moveOn();
+      this.#servers.next();
     }
     this.#proceed();
   }
@@ -181,9 +181,9 @@ export class SessionDialler {
     this.#proceed();
   }
 
-  #hand(stream: StreamPort, seeker: StreamSeeker | undefined): void {
-    if (seeker?.seeking && !this.#stopped) seeker.onStream(stream);
-    else discard(stream);
+  #hand(stream: StreamPort, request: DialRequest | undefined): void {
+    if (request?.pending && !this.#stopped) request.onStream(stream);
+    else reset(stream);
   }
 
   /** @returns undefined when it succeeded. Rejects with any error but a failure of the network. */
@@ -205,7 +205,7 @@ export class SessionDialler {
       const timer = this.#network.clock.after(CONNECT_TIMEOUT_MS, () => {
         if (dial.answered) return;
         dial.cancel();
-        settle(new NetError("ETIMEDOUT", `${this.#directory.name} does not answer`));
+        settle(new NetError("ETIMEDOUT", `${this.#servers.name} does not answer`));
       });
       this.#cancels.add(cancel);
       dial.stream
@@ -235,6 +235,6 @@ export class SessionDialler {
   }
 
   #report({ code, message }: NetError, retryInMs: number): void {
-    this.#events.report({ type: "dial failed", to: this.#directory.name, code, message, retryInMs });
+    this.#events.report({ type: "dial failed", to: this.#servers.name, code, message, retryInMs });
   }
 }

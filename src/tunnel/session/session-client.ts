@@ -3,20 +3,20 @@
  * comes back on it goes to that source alone.
  */
 
+import { SendWatch } from "../../link/send-watch.ts";
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
 import { AddressFilter } from "../access/address-filter.ts";
-import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
+import { ConnectionTable } from "../access/connection-table.ts";
+import { ServerList } from "../dial/server-list.ts";
 import { addressesBehind, openAtEach } from "../own-addresses.ts";
-import { SendWatch } from "../../link/send-watch.ts";
-import { ServerDirectory } from "../dial/server-list.ts";
-import type { SessionContext, SessionKeeper } from "./session.ts";
-import { SessionDialler } from "./dial-queue.ts";
-import { SessionTable } from "../access/connection-table.ts";
-import { SourceMap } from "./source-map.ts";
 import type { Trace } from "../tunnel.ts";
+import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
+import { DialQueue } from "./dial-queue.ts";
+import type { SessionContext, SessionManager } from "./session.ts";
+import { SourceMap } from "./source-map.ts";
 
 /** This many connections in a row that end without an answer make the other end suspicious. */
 const UNREAD_MAX = 3;
@@ -27,15 +27,15 @@ interface ListeningPort {
   readonly bySource: SourceMap<ClientSession>;
 }
 
-export class SessionClient implements SessionKeeper, ClientSessionEvents {
-  readonly sessions: SessionTable<ClientSession>;
+export class SessionClient implements SessionManager, ClientSessionEvents {
+  readonly sessions: ConnectionTable<ClientSession>;
   readonly listening: readonly Endpoint[] = [];
   readonly #context: SessionContext;
   readonly #events: EventSource;
   readonly #trace: Trace | undefined;
   readonly #allowed: AddressFilter | undefined;
-  readonly #directory: ServerDirectory;
-  readonly #dialler: SessionDialler;
+  readonly #servers: ServerList;
+  readonly #dialQueue: DialQueue;
   readonly #ports: ListeningPort[] = [];
   #unread = 0;
   #stopped = false;
@@ -56,9 +56,9 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     this.#events = events;
     this.#trace = trace;
     this.#allowed = settings.from.length > 0 ? new AddressFilter(settings.from) : undefined;
-    this.sessions = new SessionTable(sessionsMax);
-    this.#directory = new ServerDirectory(network, events, settings.connect, settings.family);
-    this.#dialler = new SessionDialler(network, events, this.#directory);
+    this.sessions = new ConnectionTable(sessionsMax);
+    this.#servers = new ServerList(network, events, settings.connect, settings.family);
+    this.#dialQueue = new DialQueue(network, events, this.#servers);
     openAtEach(addresses, port, (...at) => this.#listen(...at), events);
   }
 
@@ -71,7 +71,7 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
   }
 
   get serves(): boolean {
-    return this.#dialler.answered;
+    return this.#dialQueue.answered;
   }
 
   sendFailure(): undefined {} // there are many targets: the failure of one is not the tunnel's
@@ -80,17 +80,17 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     return sum(...this.#ports.map(({ port }) => port.kernelDrops()));
   }
 
-  onSeek(session: ClientSession): void {
-    this.#dialler.want(session);
+  requestStream(session: ClientSession): void {
+    this.#dialQueue.add(session);
   }
 
-  onWaiting(): void {
-    this.#dialler.hurry();
+  expedite(): void {
+    this.#dialQueue.expedite();
   }
 
   onHeard(): void {
     this.#unread = 0;
-    this.#dialler.onUseful();
+    this.#dialQueue.onUseful();
   }
 
   onStreamEnd(
@@ -104,10 +104,10 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     const again = this.#unread > UNREAD_MAX;
     this.#events.report({ type: "session disconnected", source, reason, code }, again);
     if (this.#unread === UNREAD_MAX) {
-      this.#events.report({ type: "peer lacks sessions", server: this.#directory.name });
+      this.#events.report({ type: "mode mismatch", server: this.#servers.name });
     }
-    if (unread) this.#dialler.onHungUp(this.#unread);
-    else this.#dialler.onUseful();
+    if (unread) this.#dialQueue.onEarlyClose(this.#unread);
+    else this.#dialQueue.onUseful();
   }
 
   /** Ends a session; its source gets a new one when it sends again. */
@@ -117,7 +117,7 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     for (const { bySource } of this.#ports) {
       if (bySource.get(source.address, source.port) === session) bySource.delete(source.address, source.port);
     }
-    this.#dialler.forget(session);
+    this.#dialQueue.forget(session);
     this.#events.report({ type: "session closed", source, reason, sessions: this.sessions.size });
     session.end(reason);
   }
@@ -125,7 +125,7 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
   /** Takes no more datagrams in, and dials no more. */
   stop(): void {
     this.#stopped = true;
-    this.#dialler.stop();
+    this.#dialQueue.stop();
   }
 
   close(): void {
@@ -174,8 +174,8 @@ export class SessionClient implements SessionKeeper, ClientSessionEvents {
     }
     const { room, evict } = this.sessions.makeRoom(network.clock.now());
     if (!room) {
-      if (this.#events.isDue("session refused"))
-        this.#events.report({ type: "session refused", source, sessions: this.sessions.size });
+      if (this.#events.isDue("session rejected"))
+        this.#events.report({ type: "session rejected", source, sessions: this.sessions.size });
       return void counters.outbound.refuse(payload, "session limit");
     }
     if (evict !== undefined) this.end(evict, "evicted");

@@ -3,34 +3,33 @@
  * frame, so that the target sees each source on a port of its own.
  */
 
+import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
+import { SendWatch } from "../../link/send-watch.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
+import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { AddressFilter } from "../access/address-filter.ts";
-import { reasonOf } from "../peer/stream-group.ts";
-import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
-import type { Link, StreamEnd } from "../../link/link.ts";
+import { ConnectionTable } from "../access/connection-table.ts";
 import { openAtEach, placeOf } from "../own-addresses.ts";
-import { SendWatch } from "../../link/send-watch.ts";
-import { ServerDoorkeeper } from "../access/accept-policy.ts";
-import { type Session, type SessionContext, type SessionKeeper, sessionLink } from "./session.ts";
-import { SessionTable } from "../access/connection-table.ts";
-import { SessionTarget, type SessionTargetContext } from "./session-target.ts";
+import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
 import type { Target } from "../target/target.ts";
 import type { Trace } from "../tunnel.ts";
+import { type Session, type SessionContext, type SessionManager, sessionLink } from "./session.ts";
+import { SessionTarget, type SessionTargetContext } from "./session-target.ts";
 
 /** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
 const HALF_CLOSED_IDLE_MS = 10_000;
 
-export class SessionServer implements SessionKeeper {
-  readonly sessions: SessionTable<ServerSession>;
+export class SessionServer implements SessionManager {
+  readonly sessions: ConnectionTable<ServerSession>;
   readonly udp: readonly Endpoint[] = [];
   readonly serves = true;
   readonly ready = Promise.resolve();
   readonly #context: SessionTargetContext;
   readonly #events: EventSource;
-  readonly #doorkeeper: ServerDoorkeeper;
+  readonly #acceptPolicy: ServerAcceptPolicy;
   readonly #perAddress = new Map<string, number>();
   readonly #listeners: readonly StreamListener[];
   readonly #interfaceWatch: InterfaceWatch | undefined;
@@ -48,19 +47,19 @@ export class SessionServer implements SessionKeeper {
     sessionsMax: number,
     trace: Trace | undefined,
   ) {
-    const { network, settings, counters, budget, farewells } = context;
+    const { network, settings, counters, budget, draining } = context;
     const sendWatch = new SendWatch(network.clock, events, () => target.endpoint);
     const networks = network.broadcastNetworks(target.address);
     const answering = new AddressFilter(networks);
     answering.allowOnly(target.addresses);
-    const shared = { network, settings, counters, budget, farewells };
+    const shared = { network, settings, counters, budget, draining };
     const broadcast = networks.length > 0;
     this.#context = { ...shared, events, target, broadcast, answering, sendWatch, trace };
     this.#events = events;
-    this.#doorkeeper = new ServerDoorkeeper(counters, events, settings.allow);
-    this.sessions = new SessionTable(sessionsMax);
+    this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
+    this.sessions = new ConnectionTable(sessionsMax);
     const listen = (address: string | undefined, port: number) =>
-      network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#doorkeeper);
+      network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
     this.#listeners = openAtEach(addresses, port, listen, events);
     target.onChange(() => {
       answering.allowOnly(target.addresses);
@@ -108,12 +107,12 @@ export class SessionServer implements SessionKeeper {
   #offer(stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
     const { settings, network } = this.#context;
-    if (this.#stopped) return this.#doorkeeper.turnAway(stream, "closing");
+    if (this.#stopped) return this.#acceptPolicy.reject(stream, "closing");
     const ofAddress = this.#perAddress.get(address) ?? 0;
     if (ofAddress >= settings.maxSessionsPerAddress)
-      return this.#doorkeeper.turnAwayByLimit(stream, ofAddress);
+      return this.#acceptPolicy.rejectForAddressLimit(stream, ofAddress);
     const { room, evict } = this.sessions.makeRoom(network.clock.now());
-    if (!room) return this.#doorkeeper.turnAwayForRoom(stream, this.sessions.size);
+    if (!room) return this.#acceptPolicy.rejectForSessionLimit(stream, this.sessions.size);
     if (evict !== undefined) this.end(evict, "evicted");
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#context.counters.connects++;
@@ -203,6 +202,6 @@ class ServerSession implements Session {
     const late = this.#link.detach();
     this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
     this.#udp.close();
-    if (!this.#gone) this.#context.farewells.bid(this.#stream, late);
+    if (!this.#gone) this.#context.draining.add(this.#stream, late);
   }
 }

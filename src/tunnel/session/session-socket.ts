@@ -6,6 +6,8 @@
  * system call. ICMP refusals are still reported, because the socket has one target.
  */
 
+import type { Link } from "../../link/link.ts";
+import type { SendWatch } from "../../link/send-watch.ts";
 import type { DatagramPort, DatagramReceiver, DatagramSender } from "../../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
@@ -14,8 +16,6 @@ import type { EventSource } from "../../observe/events.ts";
 import type { Settings } from "../../options/settings.ts";
 import type { AddressFilter } from "../access/address-filter.ts";
 import type { FirstDatagrams } from "../target/first-datagrams.ts";
-import type { Link } from "../../link/link.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
 import { isRefusal, reportingRefusals } from "../target/target.ts";
 
 export interface SessionSocketOptions {
@@ -80,7 +80,7 @@ export class SessionSocket implements DatagramReceiver {
     if (!isRefusal(code)) return;
     if (this.#toPort === target.port) return onRefused?.();
     // At the end of the turn: a batch may be half sent, and needs its sender.
-    network.clock.endOfTurn(() => this.#follow(target.port));
+    network.clock.endOfTick(() => this.#follow(target.port));
   }
 
   /** Gives the link its sender again. */
@@ -111,7 +111,7 @@ export class SessionSocket implements DatagramReceiver {
     const { link, target, first, onRefused } = this.#options;
     this.#toPort = port;
     const decides = onRefused && port === target.port; // a refusal by a transfer's port does not concern the address
-    const report = decides ? reportingRefusals(link.sendReport, onRefused) : link.sendReport;
+    const report = decides ? reportingRefusals(link.sendObserver, onRefused) : link.sendObserver;
     const plain = this.#port.sender({ ...target, port }, report);
     const sender = first?.through(plain) ?? plain;
     link.sendTo(sender, familyOf(target.address));

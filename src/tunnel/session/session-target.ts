@@ -3,16 +3,16 @@
  * its own, so that a late refusal is not attributed to the wrong address.
  */
 
+import type { Link } from "../../link/link.ts";
+import type { SendWatch } from "../../link/send-watch.ts";
 import { NetError, networkFailure } from "../../net/network.ts";
 import type { EventSource } from "../../observe/events.ts";
 import type { AddressFilter } from "../access/address-filter.ts";
 import { FirstDatagrams } from "../target/first-datagrams.ts";
-import type { Link } from "../../link/link.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
-import type { SessionContext } from "./session.ts";
-import { SessionSocket } from "./session-socket.ts";
 import { isRefusal, type Target } from "../target/target.ts";
 import type { Trace } from "../tunnel.ts";
+import type { SessionContext } from "./session.ts";
+import { SessionSocket } from "./session-socket.ts";
 
 /** After a socket could not be opened, the next attempt waits this long, then twice as long, up to the longest. */
 const RETRY_FIRST_MS = 100;
@@ -155,7 +155,7 @@ export class SessionTarget {
     if (this.#leaving) return;
     this.#leaving = true;
     // At the end of the turn: a batch may be half sent.
-    this.#context.network.clock.endOfTurn(() => this.#leave());
+    this.#context.network.clock.endOfTick(() => this.#leave());
   }
 
   /** The address has refused. */

@@ -1,19 +1,19 @@
 /** Per-source mode: many sessions, one link each. The two ends differ in how a session comes to be; the rest is here. */
 
-import type { Timer } from "../../net/clock.ts";
-import type { Endpoint } from "../../net/endpoint.ts";
-import { isGuarded } from "../../options/settings.ts";
-import { written } from "../closing.ts";
-import { failAs } from "../fail-as.ts";
-import { Farewells } from "../../net/draining-streams.ts";
 import type { Link } from "../../link/link.ts";
 import { MemoryBudget } from "../../link/memory-budget.ts";
+import type { Timer } from "../../net/clock.ts";
+import { DrainingStreams } from "../../net/close-stream.ts";
+import type { Endpoint } from "../../net/endpoint.ts";
+import { isGuarded } from "../../options/settings.ts";
+import { waitUntilFlushed } from "../closing.ts";
+import { wrapNetError } from "../fail-as.ts";
 import { listeningAddresses, ownAddresses } from "../own-addresses.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
-import type { SessionContext, SessionKeeper } from "./session.ts";
+import { Target } from "../target/target.ts";
+import type { SessionContext, SessionManager } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
-import { Target } from "../target/target.ts";
 
 /** How often idle sessions are looked for, at most. */
 const SWEEP_MS = 1000;
@@ -26,8 +26,8 @@ const DESCRIPTORS_RESERVED = 256;
 
 export class SessionTunnel extends RunningTunnel implements SessionContext {
   readonly budget = new MemoryBudget(this.settings.queueBytesMax * BUDGET_QUEUES);
-  readonly farewells = new Farewells(this.network.clock);
-  #end: SessionKeeper | undefined;
+  readonly draining = new DrainingStreams(this.network.clock);
+  #end: SessionManager | undefined;
   #sweep: Timer | undefined;
 
   async open(): Promise<void> {
@@ -36,7 +36,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     try {
       this.#end = openEnd(this.#sessionsMax());
     } catch (error) {
-      failAs(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
+      wrapNetError(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
     await this.#end?.ready;
     this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
@@ -72,19 +72,19 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     return this.#end?.serves ? "listening" : "connecting";
   }
 
-  async #client(): Promise<(max: number) => SessionKeeper> {
+  async #client(): Promise<(max: number) => SessionManager> {
     const { target, family, bind = target.host, bindPort: port = target.port } = this.settings;
     const addresses = await ownAddresses(this.network, bind, family);
     return (max) => new SessionClient(this, this.events, { addresses, port }, max, this.trace);
   }
 
-  async #server(): Promise<(max: number) => SessionKeeper> {
+  async #server(): Promise<(max: number) => SessionManager> {
     const { target, family, listen, bind } = this.settings;
     const addresses = await listeningAddresses(this.network, listen?.address, family);
     const from = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
     const { network, events, counters } = this;
     const about = { network, events, counters, ...target, family, from };
-    const found = await Target.find(about).catch(failAs("ERR_RESOLVE"));
+    const found = await Target.find(about).catch(wrapNetError("ERR_RESOLVE"));
     const places = { addresses, port: listen?.port ?? 0 };
     return (max) => {
       try {
@@ -103,7 +103,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     const each = role === "server" ? 2 : 1;
     const sessions = Math.max(1, Math.floor((limit - Math.min(DESCRIPTORS_RESERVED, limit / 2)) / each));
     if (sessions >= wanted) return wanted;
-    this.events.report({ type: "few descriptors", sessions, wanted, limit });
+    this.events.report({ type: "fd limit", sessions, wanted, limit });
     return sessions;
   }
 
@@ -129,9 +129,9 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     end.stop();
     for (const { link } of end.sessions) link.stop();
     const writing = () => [...end.sessions].some((session) => session.writing);
-    await written(this.network.clock, writing, deadline);
+    await waitUntilFlushed(this.network.clock, writing, deadline);
     for (const session of [...end.sessions]) end.end(session, "closing");
     end.close();
-    await this.farewells.over();
+    await this.draining.settled();
   }
 }

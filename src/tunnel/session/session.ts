@@ -1,16 +1,16 @@
 /** A session of per-source mode: one link, for one UDP source at the client and one TCP connection at the server. */
 
 import { FrameQueue } from "../../framing/frame-queue.ts";
-import type { Endpoint } from "../../net/endpoint.ts";
-import type { Network } from "../../net/network.ts";
-import type { StreamPort } from "../../net/stream-port.ts";
-import type { Counters } from "../../observe/counters.ts";
-import type { DisconnectReason } from "../../observe/events.ts";
-import type { Settings } from "../../options/settings.ts";
-import type { Farewells } from "../../net/draining-streams.ts";
 import { Link, type LinkOptions } from "../../link/link.ts";
 import type { MemoryBudget } from "../../link/memory-budget.ts";
 import { SendWindow } from "../../link/send-window.ts";
+import type { DrainingStreams } from "../../net/close-stream.ts";
+import type { Endpoint } from "../../net/endpoint.ts";
+import type { Network } from "../../net/network.ts";
+import type { Counters } from "../../observe/counters.ts";
+import type { DisconnectReason } from "../../observe/events.ts";
+import type { Settings } from "../../options/settings.ts";
+import type { Idler } from "../access/connection-table.ts";
 
 /** A session's ring to begin with; most sessions never need more at a time. */
 const RING_BYTES_INITIAL = 2048;
@@ -22,7 +22,7 @@ export interface SessionContext {
   readonly settings: Settings;
   readonly counters: Counters;
   readonly budget: MemoryBudget;
-  readonly farewells: Farewells;
+  readonly draining: DrainingStreams;
 }
 
 /** The link of a session. Its queue grows when it must; what waits for the dial does not age. */
@@ -46,12 +46,6 @@ export function sessionLink(
   });
 }
 
-/** Anything that can be idle. */
-export interface Idler {
-  /** When a datagram last passed, either way. */
-  readonly activeAt: number;
-}
-
 /** A session, as the tunnel that holds it sees it. */
 export interface Session extends Idler {
   /** Idle for longer than this, it is to be ended; Infinity for never. */
@@ -64,7 +58,7 @@ export interface Session extends Idler {
 }
 
 /** One end's way of having sessions. */
-export interface SessionKeeper {
+export interface SessionManager {
   readonly sessions: Iterable<Session> & { readonly size: number };
   /** The TCP ports listened on. */
   readonly listening: readonly Endpoint[];
@@ -84,10 +78,4 @@ export interface SessionKeeper {
   stop(): void;
   /** Lets go of the port. */
   close(): void;
-}
-
-/** A stream that nobody wants: ended without a farewell. */
-export function discard(stream: StreamPort): void {
-  stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
-  stream.terminate();
 }

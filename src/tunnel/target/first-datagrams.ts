@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../net/clock.ts";
-import type { DatagramSender, SendDropReason, SendReport } from "../../net/datagram-port.ts";
+import type { DatagramSender, SendDropReason, SendObserver } from "../../net/datagram-port.ts";
 
 const KEPT_DATAGRAMS_MAX = 4;
 const KEPT_BYTES_MAX = 4096;
@@ -12,7 +12,7 @@ const KEPT_BYTES_MAX = 4096;
 const KEPT_MS = 1000;
 
 /** They were counted when they were sent for the first time. */
-const UNCOUNTED: SendReport = { onSent() {}, onSendDropped() {}, onSendReady() {} };
+const UNCOUNTED: SendObserver = { onSent() {}, onSendDropped() {}, onWritable() {} };
 
 export class FirstDatagrams {
   readonly #clock: Clock;
@@ -56,7 +56,7 @@ export class FirstDatagrams {
    * @param sender makes a sender to the next address.
    * @param timesMax how often one datagram is sent again: once for each other address.
    */
-  sendAgain(sender: (report: SendReport) => DatagramSender, timesMax: number): void {
+  sendAgain(sender: (report: SendObserver) => DatagramSender, timesMax: number): void {
     const after = this.#clock.now() - KEPT_MS;
     const kept = this.#kept.filter(({ at }) => at >= after);
     this.#resent++;

@@ -11,7 +11,7 @@
 
 import { isIP } from "node:net";
 import type { Timer } from "../../net/clock.ts";
-import type { SendReport } from "../../net/datagram-port.ts";
+import type { SendObserver } from "../../net/datagram-port.ts";
 import {
   anyAddress,
   type Endpoint,
@@ -53,10 +53,10 @@ export function isRefusal(code: string): boolean {
 }
 
 /** Passes everything on to `report`, and calls `onRefused` at a refusal. */
-export function reportingRefusals(report: SendReport, onRefused: () => void): SendReport {
+export function reportingRefusals(report: SendObserver, onRefused: () => void): SendObserver {
   return {
     onSent: (datagrams, bytes, systemCalls) => report.onSent(datagrams, bytes, systemCalls),
-    onSendReady: () => report.onSendReady(),
+    onWritable: () => report.onWritable(),
     onSendDropped(reason, datagrams, code) {
       report.onSendDropped(reason, datagrams, code);
       if (code !== undefined && isRefusal(code)) onRefused();
@@ -237,7 +237,7 @@ export class Target {
   #notify(): void {
     if (this.#notifying) return;
     this.#notifying = true;
-    this.#options.network.clock.endOfTurn(() => {
+    this.#options.network.clock.endOfTick(() => {
       this.#notifying = false;
       if (!this.#stopped) for (const listener of this.#listeners) listener();
     });
@@ -258,7 +258,7 @@ export class Target {
   #lookAtTraffic(): void {
     const { inbound, outbound } = this.#options.counters;
     const { sent } = inbound;
-    const heard = outbound.received - outbound.dropped["wrong source"] - outbound.dropped["own echo"];
+    const heard = outbound.received - outbound.dropped["wrong source"] - outbound.dropped.loop;
     const sending = sent > this.#sent;
     const hearing = heard > this.#heard;
     this.#sent = sent;

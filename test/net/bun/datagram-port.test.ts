@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { BunDatagramPort } from "../../../src/net/bun/datagram-port.ts";
-import type { DatagramReceiver, SendReport } from "../../../src/net/datagram-port.ts";
+import type { DatagramReceiver, SendObserver } from "../../../src/net/datagram-port.ts";
 import { NetError } from "../../../src/net/network.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
 import { burn } from "../../support/burn.ts";
@@ -9,7 +9,7 @@ import { WAYS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
 
 /** Keeps what is told to it. */
-class Told implements DatagramReceiver, SendReport {
+class Told implements DatagramReceiver, SendObserver {
   readonly received: string[] = [];
   readonly errors: string[] = [];
   readonly dropped: string[] = [];
@@ -27,7 +27,7 @@ class Told implements DatagramReceiver, SendReport {
   onSendDropped(reason: string): void {
     this.dropped.push(reason);
   }
-  onSendReady(): void {}
+  onWritable(): void {}
 }
 
 const any = { address: TUNNEL_HOST, port: 0 };
@@ -204,7 +204,7 @@ test("Bun sends and closes only with the receive gate open", () => {
   const sender = port.sender(port.local, {
     ...told,
     onSent: () => void done.push("sent"),
-    onSendReady() {},
+    onWritable() {},
     onSendDropped() {},
   });
   sender.add(bytes("x"), 0, 1);

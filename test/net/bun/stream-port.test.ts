@@ -79,7 +79,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     const { near, far, log } = await connect();
     near.write(bytes("too much"));
     await until("the chunk", () => log.far.length === 8);
-    far.unread(bytes("much"));
+    far.pushBack(bytes("much"));
     near.write(bytes(", and more"));
     near.shutdown();
     await Bun.sleep(20); // nobody may be told: there is no event to wait for

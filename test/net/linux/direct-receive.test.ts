@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { BunDatagramPort } from "../../../src/net/bun/datagram-port.ts";
-import type { DatagramReceiver, LocalAddress, SendReport } from "../../../src/net/datagram-port.ts";
+import type { DatagramReceiver, LocalAddress, SendObserver } from "../../../src/net/datagram-port.ts";
 import { READ_DATAGRAMS_MAX } from "../../../src/net/linux/datagram-reader.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
 import { WAYS } from "../../support/system-sockets.ts";
@@ -22,7 +22,7 @@ interface Got {
 }
 
 /** Keeps what is told to it. */
-class Told implements DatagramReceiver, SendReport {
+class Told implements DatagramReceiver, SendObserver {
   readonly got: Got[] = [];
   readonly errors: string[] = [];
   readonly dropped: string[] = [];
@@ -43,7 +43,7 @@ class Told implements DatagramReceiver, SendReport {
   onSendDropped(reason: string, datagrams: number): void {
     for (let count = 0; count < datagrams; count++) this.dropped.push(reason);
   }
-  onSendReady(): void {
+  onWritable(): void {
     this.ready++;
   }
 }
@@ -190,7 +190,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     const told = new Told();
     const { port } = openAny("0.0.0.0", told, full);
     const senders = ["a", "b"].map((name) => {
-      const report = { ...told, onSent() {}, onSendDropped() {}, onSendReady: () => sender.flush() };
+      const report = { ...told, onSent() {}, onSendDropped() {}, onWritable: () => sender.flush() };
       const sender = port.sender({ address: "127.0.0.1", port: 9 }, report);
       for (const number of [1, 2]) sender.add(bytes(`${name}${number}`), 0, 2);
       sender.flush();
@@ -272,7 +272,7 @@ function pass() {
   const system = linux as NonNullable<typeof linux>;
   return {
     prepareDatagramSocket: system.prepareDatagramSocket.bind(system),
-    receiveGate: system.receiveGate.bind(system),
+    receiveGate: system.receivePauser.bind(system),
     directReceive: system.directReceive.bind(system),
     kernelDrops: system.kernelDrops.bind(system),
     connectsPrepared: false,

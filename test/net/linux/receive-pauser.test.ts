@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { systemClock } from "../../../src/net/clock.ts";
 import { DropFilter } from "../../../src/net/linux/drop-filter.ts";
-import { LinuxReceiveGate } from "../../../src/net/linux/receive-pauser.ts";
+import { LinuxReceivePauser } from "../../../src/net/linux/receive-pauser.ts";
 import { kernelDrops } from "../../../src/net/linux/socket-options.ts";
 import { TimeSlice } from "../../../src/net/time-slice.ts";
 import { burn } from "../../support/burn.ts";
@@ -13,8 +13,8 @@ import { libc, noLibc } from "./open-libc.ts";
 const filter = new DropFilter(libc);
 const openFiles = () => readdirSync("/proc/self/fd").length;
 
-function gateOf(socket: object, slice = TimeSlice.of(systemClock), through = libc): LinuxReceiveGate {
-  return new LinuxReceiveGate(through, fdOf(socket), slice, filter);
+function gateOf(socket: object, slice = TimeSlice.of(systemClock), through = libc): LinuxReceivePauser {
+  return new LinuxReceivePauser(through, fdOf(socket), slice, filter);
 }
 
 /** A socket whose first `drain` is over: Bun waits for no room to send. */
@@ -29,7 +29,7 @@ describe.skipIf(noLibc)("a receive gate", () => {
   test.each(["127.0.0.1", "::1"])(
     "%s: closed in a callback it ends Bun's receive loop; opened, all that came meanwhile is there",
     async (hostname) => {
-      let gate: LinuxReceiveGate | undefined;
+      let gate: LinuxReceivePauser | undefined;
       let received = 0;
       const filesBefore = openFiles();
       const socket = await settled(hostname, () => onDatagram());
@@ -115,29 +115,29 @@ describe.skipIf(noLibc)("a receive gate", () => {
   });
 
   test("what several sockets receive counts in one slice, and those that had their share wait their turn", async () => {
-    const gates: LinuxReceiveGate[] = [];
+    const gates: LinuxReceivePauser[] = [];
     const endings: (() => void)[] = [];
     let nowMs = 0;
     const clock = {
       ...systemClock,
       now: () => nowMs,
-      endOfTurn: (run: () => void) => void endings.push(run),
+      endOfTick: (run: () => void) => void endings.push(run),
     };
     const endTick = () => endings.splice(0).forEach((end) => void end());
     const sockets = await Promise.all(Array.from({ length: 6 }, () => Bun.udpSocket({})));
     for (const socket of sockets) gates.push(gateOf(socket, TimeSlice.of(clock)));
     const open = () => gates.map(({ fd }, index) => fd === fdOf(sockets[index] as object));
-    const flood = (gate: LinuxReceiveGate) => {
+    const flood = (gate: LinuxReceivePauser) => {
       for (let count = 0; count < 32; count++) gate.onDatagram(false);
     };
-    flood(gates[0] as LinuxReceiveGate);
+    flood(gates[0] as LinuxReceivePauser);
     expect(open()).toEqual([true, true, true, true, true, true]); // there is time left
     nowMs++;
     for (const gate of gates) flood(gate);
     expect(open()).toEqual([false, false, false, false, false, false]);
     endTick();
     expect(open()).toEqual([true, true, true, true, false, false]);
-    flood(gates[0] as LinuxReceiveGate); // others wait: its quantum is all it gets
+    flood(gates[0] as LinuxReceivePauser); // others wait: its quantum is all it gets
     expect(open()).toEqual([false, true, true, true, false, false]);
     gates[1]?.onDatagram(false); // less than a quantum
     endTick();

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";
 import { OffloadTransmitter } from "../../../src/net/linux/segment-offload.ts";
 import { encodeSockaddr } from "../../../src/net/linux/sockaddr.ts";
 import { setReceiveBuffer, setSendBuffer } from "../../../src/net/linux/socket-options.ts";
+import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 

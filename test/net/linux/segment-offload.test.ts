@@ -1,10 +1,10 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
-import { DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { AF_INET } from "../../../src/net/linux/constants.ts";
 import type { Libc } from "../../../src/net/linux/libc.ts";
 import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";
 import { OffloadTransmitter, PLAIN_MS, probeOffload } from "../../../src/net/linux/segment-offload.ts";
+import { DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { libc, noLibc, watchedLibc } from "./open-libc.ts";
 
 /** What one scripted sendmmsg does: takes so many messages, all of them, or fails. */

@@ -15,11 +15,11 @@ const testTls = testNeeding("openssl");
 const HELLO_BEGUN = Buffer.concat([Buffer.from("1603010200010001fc0303", "hex"), Buffer.alloc(20)]);
 
 const GARBAGE: readonly (readonly [what: string, bytes: Uint8Array, code: string])[] = [
-  ["a frame of a client without TLS", encodeFrame(new TextEncoder().encode("hello")), "TLS_NOT_SPOKEN"],
-  ["a web browser", Buffer.from("GET / HTTP/1.1\r\nHost: relay\r\n\r\n"), "TLS_NOT_SPOKEN"],
+  ["a frame of a client without TLS", encodeFrame(new TextEncoder().encode("hello")), "TLS_NOT_TLS"],
+  ["a web browser", Buffer.from("GET / HTTP/1.1\r\nHost: relay\r\n\r\n"), "TLS_NOT_TLS"],
   ["a record that is longer than any may be", Buffer.from("160301ffff", "hex"), "TLS_PROTOCOL"],
   ["a handshake of zeros", Buffer.concat([HELLO_BEGUN, Buffer.alloc(512)]), "TLS_PROTOCOL"],
-  ["application data before the handshake", Buffer.from("1703030005hello", "latin1"), "TLS_NOT_SPOKEN"],
+  ["application data before the handshake", Buffer.from("1703030005hello", "latin1"), "TLS_NOT_TLS"],
 ];
 
 for (const [what, bytes, code] of GARBAGE) {
@@ -33,10 +33,10 @@ for (const [what, bytes, code] of GARBAGE) {
     expect((await failureOf(there, "handshake failed")).code).toBe(code);
     await until("the end", () => stranger.state.ended || stranger.state.closed);
     await arrives(here, there, "after");
-    const { failedHandshakes, refusedConnections, connects } = there.tunnel.stats();
-    expect({ failedHandshakes, refusedConnections, connects }).toMatchObject({
+    const { failedHandshakes, rejectedConnections, connects } = there.tunnel.stats();
+    expect({ failedHandshakes, rejectedConnections, connects }).toMatchObject({
       failedHandshakes: { [code]: 1, TLS_TIMEOUT: 0 },
-      refusedConnections: 1,
+      rejectedConnections: 1,
       connects: 1,
     });
     expect(there.tunnel.counters.inbound.received).toBe(there.app.received.length);
@@ -48,14 +48,14 @@ for (const mode of [{}, { perSource: true }]) {
     await using scene = new TlsScene();
     const there = await scene.server({ ...mode, allow: "192.0.2.0/24" });
     using stranger = await connectRaw(there.tcp);
-    await until("it to be turned away", () => stranger.state.closed || stranger.state.ended);
+    await until("it to be rejected", () => stranger.state.closed || stranger.state.ended);
     await scene.client(there.tcp);
-    await until("a client to be turned away", () => there.tunnel.counters.refusedConnections >= 2);
-    const { refusedConnections, failedHandshakes } = there.tunnel.stats();
+    await until("a client to be rejected", () => there.tunnel.counters.rejectedConnections >= 2);
+    const { rejectedConnections, failedHandshakes } = there.tunnel.stats();
     const told = there.events.filter(({ type }) => type !== "listening" && type !== "sockets");
     expect(Object.values(failedHandshakes).every((count) => count === 0)).toBeTrue();
-    expect(told).toHaveLength(refusedConnections);
-    expect(told[0]).toMatchObject({ type: "connection refused", reason: "address not allowed" });
+    expect(told).toHaveLength(rejectedConnections);
+    expect(told[0]).toMatchObject({ type: "connection rejected", reason: "address not allowed" });
   });
 }
 
@@ -68,7 +68,7 @@ testTls("a client meets a server that speaks something else", async () => {
   });
   const here = await scene.client(talker.port);
   expect(await failureOf(here, "dial failed")).toMatchObject({
-    code: "TLS_NOT_SPOKEN",
+    code: "TLS_NOT_TLS",
     message: `cannot connect to ${TUNNEL_HOST}:${talker.port}: the server does not speak TLS`,
   });
 });
@@ -117,8 +117,8 @@ testTls("a handshake cut short is told as that", async () => {
   using middle = new MiddleMan(there.tcp);
   middle.meddle = (chunk, from) => (from === "server" ? "cut" : chunk);
   const here = await scene.client(middle.port);
-  expect((await failureOf(here, "dial failed")).code).toBe("TLS_HUNG_UP");
-  expect((await failureOf(there, "handshake failed")).code).toBe("TLS_HUNG_UP");
+  expect((await failureOf(here, "dial failed")).code).toBe("TLS_CLOSED");
+  expect((await failureOf(there, "handshake failed")).code).toBe("TLS_CLOSED");
 });
 
 testTls("one bit changed on the way ends the connection, and nothing of it is relayed", async () => {
@@ -172,7 +172,7 @@ testTls(
 );
 
 function crowded({ events }: End): number {
-  return events.filter((event) => "code" in event && event.code === "TLS_CROWDED").length;
+  return events.filter((event) => "code" in event && event.code === "TLS_OVERLOADED").length;
 }
 
 testTls("a handshake has ten seconds, at either end and however it is stretched", async () => {

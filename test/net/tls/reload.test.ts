@@ -61,7 +61,7 @@ testTls("what cannot be used is told, and changes nothing", async () => {
     spoil();
     there.tunnel.reloadCertificates();
     expect(there.warnings.at(-1)).toMatchObject({
-      type: "certificates kept",
+      type: "certificate reload failed",
       message: expect.stringMatching(message),
     });
   }

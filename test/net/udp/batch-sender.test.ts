@@ -31,7 +31,7 @@ class FakeKernel {
       },
       onSendDropped: (reason: string, datagrams: number, code?: string) =>
         void this.dropped.push(`${datagrams} ${reason}${code ? ` ${code}` : ""}`),
-      onSendReady: () => void this.ready++,
+      onWritable: () => void this.ready++,
     };
     this.sender = new BatchSender(socket, this, (payload) => this.#sendOne(payload), report);
   }

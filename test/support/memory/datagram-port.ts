@@ -1,9 +1,14 @@
 /** A UDP socket made of a map, with the faults a test asks for. */
 
+import type {
+  DatagramPort,
+  DatagramReceiver,
+  DatagramSender,
+  SendObserver,
+} from "../../../src/net/datagram-port.ts";
+import type { Endpoint } from "../../../src/net/endpoint.ts";
 import { BatchSender, type SenderSocket } from "../../../src/net/udp/batch-sender.ts";
 import type { DatagramBatch, Transmitter } from "../../../src/net/udp/datagram-batch.ts";
-import type { DatagramPort, DatagramReceiver, DatagramSender, SendReport } from "../../../src/net/datagram-port.ts";
-import type { Endpoint } from "../../../src/net/endpoint.ts";
 
 /** How one socket behaves; a test may change it at any time. */
 export interface DatagramFaults {
@@ -39,7 +44,7 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
     this.#onClose = onClose;
   }
 
-  sender(target: Endpoint, report: SendReport): DatagramSender {
+  sender(target: Endpoint, report: SendObserver): DatagramSender {
     const tryOne = (payload: Uint8Array): string | undefined => {
       const refusal = this.faults.refuse(payload);
       if (refusal !== undefined) return refusal;

@@ -10,9 +10,9 @@ import type { Endpoint, Family } from "../../../src/net/endpoint.ts";
 import { familyOf, formatEndpoint, unmapped } from "../../../src/net/endpoint.ts";
 import { NetError, type Network } from "../../../src/net/network.ts";
 import {
+  type AcceptPolicy,
+  ALLOW_ALL,
   type Dial,
-  type Doorkeeper,
-  LETS_EVERYBODY_IN,
   type StreamListener,
   type StreamPort,
 } from "../../../src/net/stream-port.ts";
@@ -98,7 +98,7 @@ export class MemoryNetwork implements Network {
       throw new NetError("EADDRINUSE", `cannot bind UDP ${key}: EADDRINUSE`);
     let isOpen = true;
     const deliver = (from: Endpoint, to: Endpoint, payload: Uint8Array) => {
-      this.clock.endOfTurn(() => {
+      this.clock.endOfTick(() => {
         if (this.#wire.blackHoles.has(to.address)) return;
         const refused = !this.#wire.inject(from, to, payload);
         if (refused && isOpen) receiver.onError("ECONNREFUSED");
@@ -140,7 +140,7 @@ export class MemoryNetwork implements Network {
     this.#wire.dialled.push(formatEndpoint(to));
     const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
     let cancelled = false;
-    this.clock.endOfTurn(() => {
+    this.clock.endOfTick(() => {
       if (cancelled) return;
       const accept = this.#wire.listeners.get(formatEndpoint(to));
       const fault = this.#wire.dialFault(to) ?? (accept === undefined ? "ECONNREFUSED" : undefined);
@@ -162,7 +162,7 @@ export class MemoryNetwork implements Network {
   listen(
     at: { address?: string; port: number },
     onStream: (stream: StreamPort) => void,
-    doorkeeper: Doorkeeper = LETS_EVERYBODY_IN,
+    acceptPolicy: AcceptPolicy = ALLOW_ALL,
   ): StreamListener {
     const local = { address: at.address ?? this.#address, port: at.port || this.#nextPort++ };
     const key = formatEndpoint(local);
@@ -171,13 +171,13 @@ export class MemoryNetwork implements Network {
       throw new NetError("EADDRINUSE", `cannot listen on TCP ${key}: EADDRINUSE`);
     this.#wire.listeners.set(key, (client) => {
       const faults = { ...this.#wire.streamFaults };
-      const pair = MemoryStreamPort.pair(client, local, faults, (run) => this.clock.endOfTurn(run));
+      const pair = MemoryStreamPort.pair(client, local, faults, (run) => this.clock.endOfTick(run));
       this.#wire.streams.push(pair);
-      if (doorkeeper.allows(unmapped(client.address))) onStream(pair[1]);
+      if (acceptPolicy.allows(unmapped(client.address))) onStream(pair[1]);
       else {
         pair[1].receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
         pair[1].terminate();
-        doorkeeper.onRefused(client, "address not allowed");
+        acceptPolicy.onRejected(client, "address not allowed");
       }
       return pair[0];
     });

@@ -23,7 +23,7 @@ export class MemoryStreamPort implements StreamPort {
   readonly faults: StreamFaults;
   /** The last argument of {@link probeOften}. */
   probedOften = false;
-  readonly #endOfTurn: (run: () => void) => void;
+  readonly #endOfTick: (run: () => void) => void;
   #peer: MemoryStreamPort | undefined;
   #receiver: StreamReceiver | undefined;
   #incoming: Uint8Array[] = [];
@@ -41,12 +41,12 @@ export class MemoryStreamPort implements StreamPort {
     local: Endpoint,
     remote: Endpoint,
     faults: StreamFaults,
-    endOfTurn: (run: () => void) => void,
+    endOfTick: (run: () => void) => void,
   ) {
     this.local = local;
     this.remote = remote;
     this.faults = faults;
-    this.#endOfTurn = endOfTurn;
+    this.#endOfTick = endOfTick;
   }
 
   /** Both ends of a new connection. */
@@ -54,10 +54,10 @@ export class MemoryStreamPort implements StreamPort {
     client: Endpoint,
     server: Endpoint,
     faults: StreamFaults,
-    endOfTurn: (run: () => void) => void,
+    endOfTick: (run: () => void) => void,
   ): [MemoryStreamPort, MemoryStreamPort] {
-    const a = new MemoryStreamPort(client, server, faults, endOfTurn);
-    const b = new MemoryStreamPort(server, client, faults, endOfTurn);
+    const a = new MemoryStreamPort(client, server, faults, endOfTick);
+    const b = new MemoryStreamPort(server, client, faults, endOfTick);
     a.#peer = b;
     b.#peer = a;
     return [a, b];
@@ -71,7 +71,7 @@ export class MemoryStreamPort implements StreamPort {
     this.#schedule();
   }
 
-  unread(bytes: Uint8Array): void {
+  pushBack(bytes: Uint8Array): void {
     if (bytes.length > 0) this.#unread = bytes;
     this.#receiver = undefined;
   }
@@ -99,7 +99,7 @@ export class MemoryStreamPort implements StreamPort {
     this.probedOften = often;
     const peer = this.#peer;
     if (!often || peer === undefined || this.faults.blackHole) return;
-    if (peer.#closed) this.#endOfTurn(() => this.fail("ECONNRESET")); // the answer to a probe
+    if (peer.#closed) this.#endOfTick(() => this.fail("ECONNRESET")); // the answer to a probe
   }
 
   pause(): void {
@@ -120,7 +120,7 @@ export class MemoryStreamPort implements StreamPort {
     if (this.#closed) return;
     const peer = this.#peer;
     this.#close(undefined);
-    if (!this.faults.blackHole) this.#endOfTurn(() => peer?.fail("ECONNRESET"));
+    if (!this.faults.blackHole) this.#endOfTick(() => peer?.fail("ECONNRESET"));
   }
 
   /** Ends the connection as a reset from outside would, at this end. */
@@ -139,7 +139,7 @@ export class MemoryStreamPort implements StreamPort {
   #schedule(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    this.#endOfTurn(() => {
+    this.#endOfTick(() => {
       this.#pumping = false;
       this.#pump();
     });

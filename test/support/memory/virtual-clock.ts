@@ -22,7 +22,7 @@ export class VirtualClock implements Clock {
     };
   }
 
-  endOfTurn(run: () => void): void {
+  endOfTick(run: () => void): void {
     this.#turn.push(run);
   }
 

@@ -42,18 +42,18 @@ describe("whom the server serves", () => {
     expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([{ reason: "replaced" }]);
     await scene.clock.advance(1000);
     expect(first.told).toMatchObject({ closed: true, code: "ECONNRESET" });
-    expect(tunnel.counters.refusedConnections).toBe(0);
+    expect(tunnel.counters.rejectedConnections).toBe(0);
     await scene.end();
   });
 
-  test("after 3 replacements in 10 s the incumbent is kept for 10 s, with one warning", async () => {
+  test("after 3 replacements in 10 s the current is kept for 10 s, with one warning", async () => {
     const scene = new Scene();
     const { tunnel, warnings } = await scene.server({ allow: CLIENT });
     const connections = [];
     for (let turn = 0; turn < 6; turn++) connections.push(await connectAndSend(scene, CLIENT));
     expect(connections.map(({ told }) => told.closed)).toEqual([false, false, false, false, true, true]);
-    expect(warnings).toEqual([{ type: "clients compete", address: CLIENT }]);
-    expect(tunnel.counters.refusedConnections).toBe(2);
+    expect(warnings).toEqual([{ type: "peer flapping", address: CLIENT }]);
+    expect(tunnel.counters.rejectedConnections).toBe(2);
     await scene.clock.advance(10_000);
     const last = await connectAndSend(scene, CLIENT);
     expect(last.told.closed).toBe(false);
@@ -68,11 +68,11 @@ describe("whom the server serves", () => {
     const second = await scene.connect(OTHER);
     expect(second.told).toMatchObject({ closed: true, code: "ECONNRESET" });
     expect(events.at(-1)).toMatchObject({
-      type: "connection refused",
+      type: "connection rejected",
       reason: "another peer is being served",
     });
-    expect(warnings).toEqual([{ type: "open to all", tcp: tunnel.tcp }]);
-    expect(tunnel.counters.refusedConnections).toBe(1);
+    expect(warnings).toEqual([{ type: "unauthenticated listener", tcp: tunnel.tcp }]);
+    expect(tunnel.counters.rejectedConnections).toBe(1);
     first.stream.terminate();
     await scene.clock.settle();
     expect((await scene.connect(OTHER)).told.closed).toBe(false);
@@ -83,13 +83,13 @@ describe("whom the server serves", () => {
     const scene = new Scene();
     const { tunnel, events, warnings } = await scene.server({ allow: ["10.0.0.2", "192.0.2.0/24"] });
     expect((await scene.connect(OTHER)).told.closed).toBe(true);
-    expect(events.at(-1)).toMatchObject({ type: "connection refused", reason: "address not allowed" });
+    expect(events.at(-1)).toMatchObject({ type: "connection rejected", reason: "address not allowed" });
     const allowed = await scene.connect("192.0.2.77");
     expect(allowed.told.closed).toBe(false);
     allowed.stream.terminate();
     await scene.clock.settle();
     expect((await scene.connect("::ffff:10.0.0.2")).told.closed).toBe(false);
-    expect(tunnel.counters.refusedConnections).toBe(1);
+    expect(tunnel.counters.rejectedConnections).toBe(1);
     expect(warnings).toEqual([]);
     await scene.end();
   });
@@ -148,8 +148,8 @@ describe("--rtp", () => {
     app.send(SERVER, "early");
     rtp.stream.write(encodeFrame(utf8("early, too")));
     await scene.clock.settle();
-    expect(tunnel.counters.outbound.dropped["no pair"]).toBe(1);
-    expect(tunnel.counters.inbound.dropped["no pair"]).toBe(1);
+    expect(tunnel.counters.outbound.dropped["pair incomplete"]).toBe(1);
+    expect(tunnel.counters.inbound.dropped["pair incomplete"]).toBe(1);
     await scene.connect(CLIENT, 4001);
     app.send(SERVER, "now");
     rtp.stream.write(encodeFrame(utf8("now, too")));
@@ -166,7 +166,7 @@ describe("--rtp", () => {
     await scene.clock.settle();
     clientApp.send(CLIENT, "between");
     await scene.clock.settle();
-    expect(client.tunnel.counters.outbound.dropped["no pair"]).toBe(1);
+    expect(client.tunnel.counters.outbound.dropped["pair incomplete"]).toBe(1);
     await scene.clock.advance(100);
     expect(scene.wire.streams).toHaveLength(4);
     clientApp.send(CLIENT, "again");

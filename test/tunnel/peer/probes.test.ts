@@ -54,7 +54,7 @@ describe("a probe from the served peer's address", () => {
         await scene.clock.settle();
       }
       await expectServed(peer);
-      expect([tunnel.counters.connects, tunnel.counters.refusedConnections]).toEqual([1, 20]);
+      expect([tunnel.counters.connects, tunnel.counters.rejectedConnections]).toEqual([1, 20]);
       expect(events.filter(({ type }) => type === "disconnected")).toEqual([]);
       await scene.end();
     },
@@ -178,5 +178,5 @@ test("closing refuses what waits, and leaves no timer", async () => {
   const { scene, tunnel } = await served();
   const probe = await scene.connect(CLIENT);
   await scene.end();
-  expect([probe.told.closed, tunnel.counters.refusedConnections]).toEqual([true, 1]);
+  expect([probe.told.closed, tunnel.counters.rejectedConnections]).toEqual([true, 1]);
 });

@@ -249,7 +249,7 @@ describe("a server that accepts the connection and hangs up", () => {
       expect(warnings).toHaveLength(1);
       expect(warnings[0]).toMatchObject({
         type: "dial failed",
-        code: "HUNG_UP",
+        code: "PEER_CLOSED",
         message: expect.stringMatching(
           /^10\.0\.0\.1:4000 accepted the connection and ended it before it sent anything/,
         ),
@@ -287,7 +287,7 @@ describe("a server that accepts the connection and hangs up", () => {
     const { events, warnings } = await scene.client();
     await scene.clock.advance(30_000);
     expect(failures(events)).toHaveLength(11);
-    expect(failures(warnings)).toMatchObject([{ code: "HUNG_UP" }, { code: "ECONNRESET" }]);
+    expect(failures(warnings)).toMatchObject([{ code: "PEER_CLOSED" }, { code: "ECONNRESET" }]);
     await scene.end();
   });
 

@@ -1,7 +1,15 @@
 import { expect, test } from "bun:test";
 import { encodeFrame } from "../../../src/framing/index.ts";
 import { expectConserved } from "../../support/conservation.ts";
-import { App, CLIENT, CLIENT_APP, Scene, SERVER, SERVER_APP, UDP_PORT } from "../../support/memory-tunnels.ts";
+import {
+  App,
+  CLIENT,
+  CLIENT_APP,
+  Scene,
+  SERVER,
+  SERVER_APP,
+  UDP_PORT,
+} from "../../support/memory-tunnels.ts";
 
 test("datagrams cross in both directions, the empty one too", async () => {
   const scene = new Scene();

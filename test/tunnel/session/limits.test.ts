@@ -19,7 +19,7 @@ describe("with --max-sessions", () => {
     await scene.clock.settle();
     expect(client.tunnel.sessions).toBe(2);
     expect(client.tunnel.counters.outbound.dropped["session limit"]).toBe(5);
-    expect(countOf(client.warnings, "session refused")).toBe(1);
+    expect(countOf(client.warnings, "session rejected")).toBe(1);
     expect(scene.target.texts).toEqual(["a", "b"]);
     await scene.end();
   });
@@ -50,17 +50,17 @@ describe("with --max-sessions", () => {
     const second = await scene.connect("10.0.3.2");
     expect([first.told.ended, second.told.closed]).toEqual([true, false]);
     expect(server.tunnel.sessions).toBe(1);
-    expect(server.tunnel.counters.refusedConnections).toBe(0);
+    expect(server.tunnel.counters.rejectedConnections).toBe(0);
     await scene.end();
   });
 
-  test("the server resets the newcomer's connection, counts it and says so once", async () => {
+  test("the server resets the pending's connection, counts it and says so once", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ maxSessions: 2 });
     for (let n = 0; n < 4; n++) await scene.connect(`10.0.3.${n}`);
     expect(server.tunnel.sessions).toBe(2);
-    expect(server.tunnel.counters.refusedConnections).toBe(2);
-    expect(countOf(server.warnings, "session refused")).toBe(1);
+    expect(server.tunnel.counters.rejectedConnections).toBe(2);
+    expect(countOf(server.warnings, "session rejected")).toBe(1);
     await scene.end();
   });
 
@@ -80,7 +80,7 @@ describe("with --max-sessions", () => {
     await scene.clock.settle();
     const again = await scene.connect("10.0.3.1");
     expect(again.told.closed).toBe(false);
-    expect(server.tunnel.counters.refusedConnections).toBe(2);
+    expect(server.tunnel.counters.rejectedConnections).toBe(2);
     await scene.end();
   });
 });
@@ -119,15 +119,15 @@ describe("a server that lacks sessions", () => {
   }
 
   test("is spoken of once three connections ended without an answer", async () => {
-    expect(countOf((await sullen(2)).events, "peer lacks sessions")).toBe(0);
+    expect(countOf((await sullen(2)).events, "mode mismatch")).toBe(0);
     const client = await sullen(5);
-    expect(countOf(client.events, "peer lacks sessions")).toBe(1);
-    expect(countOf(client.warnings, "peer lacks sessions")).toBe(1);
+    expect(countOf(client.events, "mode mismatch")).toBe(1);
+    expect(countOf(client.warnings, "mode mismatch")).toBe(1);
   });
 
   test("is not one that answers and then closes", async () => {
     const client = await sullen(5, true);
-    expect(countOf(client.events, "peer lacks sessions")).toBe(0);
+    expect(countOf(client.events, "mode mismatch")).toBe(0);
   });
 
   test("is dialled ever more seldom", async () => {
@@ -158,8 +158,8 @@ describe("descriptors", () => {
     );
     scene.started.push(tunnel);
     expect(warnings).toMatchObject([
-      { type: "few descriptors", sessions: 21, wanted: 100, limit: 84 },
-      { type: "open to all" },
+      { type: "fd limit", sessions: 21, wanted: 100, limit: 84 },
+      { type: "unauthenticated listener" },
     ]);
     await scene.end();
   });

@@ -185,7 +185,7 @@ describe("a server that accepts connections and hangs up", () => {
     const { scene, client, dialsBySecond } = await hungUpOn(100, 30);
     expect(dialsBySecond[0]).toBeLessThanOrEqual(5);
     expect(Math.max(...dialsBySecond.slice(3))).toBeLessThanOrEqual(2);
-    expect(client.warnings).toEqual([{ type: "peer lacks sessions", server: "10.0.0.1/4000" }]);
+    expect(client.warnings).toEqual([{ type: "mode mismatch", server: "10.0.0.1/4000" }]);
     const told = client.events.filter(({ type }) => type === "session disconnected");
     expect(told.length).toBeGreaterThan(20); // to who watches closely
     await scene.end();
@@ -201,7 +201,7 @@ describe("a server that accepts connections and hangs up", () => {
       source.send("hello");
       await scene.clock.advance(1000);
     }
-    expect(warnings.map(({ type }) => type)).toEqual(["dial failed", "peer lacks sessions"]);
+    expect(warnings.map(({ type }) => type)).toEqual(["dial failed", "mode mismatch"]);
     await scene.end();
   });
 

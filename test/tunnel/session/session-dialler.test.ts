@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 import { NetError, type Network } from "../../../src/net/network.ts";
 import type { StreamPort } from "../../../src/net/stream-port.ts";
 import { EventSource } from "../../../src/observe/events.ts";
-import type { ServerDirectory } from "../../../src/tunnel/dial/server-list.ts";
-import { SessionDialler } from "../../../src/tunnel/session/dial-queue.ts";
+import type { ServerList } from "../../../src/tunnel/dial/server-list.ts";
+import { DialQueue } from "../../../src/tunnel/session/dial-queue.ts";
+import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 
 test("a hang-up while the server is being dialled and the dial's failure begin one pause, not two", async () => {
   const clock = new VirtualClock();
@@ -21,13 +21,13 @@ test("a hang-up while the server is being dialled and the dial's failure begin o
   const directory = {
     name: "server",
     addresses: async () => [{ address: "10.0.0.1", port: 4000, host: "server" }],
-    moveOn() {},
-  } as Partial<ServerDirectory> as ServerDirectory;
-  const dialler = new SessionDialler(network, new EventSource(() => clock.now()), directory);
-  dialler.want({ seeking: true, onStream() {} });
+    next() {},
+  } as Partial<ServerList> as ServerList;
+  const dialQueue = new DialQueue(network, new EventSource(() => clock.now()), directory);
+  dialQueue.add({ pending: true, onStream() {} });
   await clock.settle();
   expect(dials).toHaveLength(1);
-  dialler.onHungUp(3);
+  dialQueue.onEarlyClose(3);
   dials[0]?.reject(new NetError("ECONNREFUSED", "refused"));
   await clock.settle();
   expect(clock.pending).toBe(1);
@@ -35,7 +35,7 @@ test("a hang-up while the server is being dialled and the dial's failure begin o
   expect(dials).toHaveLength(1);
   await clock.advance(100);
   expect(dials).toHaveLength(2);
-  dialler.stop();
+  dialQueue.stop();
   await clock.settle();
   expect(clock.pending).toBe(0);
 });

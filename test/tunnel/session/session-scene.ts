@@ -1,8 +1,8 @@
 /** Per-source tunnels in a network of memory: sources at the client, a target at the server. */
 
 import type { ClientOptions, ServerOptions } from "../../../src/index.ts";
-import { MemoryNetwork, type MemoryWire } from "../../support/memory/network.ts";
 import type { SessionTunnel } from "../../../src/tunnel/session/session-tunnel.ts";
+import { MemoryNetwork, type MemoryWire } from "../../support/memory/network.ts";
 import {
   CLIENT,
   Scene,

@@ -1,8 +1,8 @@
 /** A target with several addresses, or with others than before: what sessions at the server do. */
 
 import { describe, expect, test } from "bun:test";
-import { MemoryNetwork } from "../../support/memory/network.ts";
 import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/target.ts";
+import { MemoryNetwork } from "../../support/memory/network.ts";
 import { SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
 import { SessionScene } from "./session-scene.ts";
 
@@ -248,7 +248,7 @@ describe("a session that gets no UDP socket", () => {
     }
     const { inbound } = server.tunnel.counters;
     expect(inbound.dropped["no socket"]).toBe(1000);
-    expect(inbound.dropped["not sent"]).toBe(0);
+    expect(inbound.dropped["receive only"]).toBe(0);
     expect(tries).toBe(7); // at 0, 0.1, 0.3, 0.7, 1.5, 3.1 and 6.3 s
     expect(server.warnings.filter(({ type }) => type === "sending failed")).toEqual([
       { type: "sending failed", target: at(SERVER_APP), code: "EMFILE", lost: 1 },

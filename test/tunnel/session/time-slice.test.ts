@@ -3,11 +3,11 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeFrame } from "../../../src/framing/index.ts";
-import type { MemoryDatagramPort } from "../../support/memory/datagram-port.ts";
-import { MemoryNetwork } from "../../support/memory/network.ts";
 import type { StreamPort } from "../../../src/net/stream-port.ts";
 import { TimeSlice } from "../../../src/net/time-slice.ts";
 import { expectConserved } from "../../support/conservation.ts";
+import type { MemoryDatagramPort } from "../../support/memory/datagram-port.ts";
+import { MemoryNetwork } from "../../support/memory/network.ts";
 import { CLIENT, SERVER, TCP_PORT, utf8 } from "../../support/memory-tunnels.ts";
 import { SessionScene } from "./session-scene.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { MemoryNetwork } from "../../support/memory/network.ts";
 import { NetError } from "../../../src/net/network.ts";
 import { LOOK_MS } from "../../../src/tunnel/target/interface-watch.ts";
+import type { MemoryNetwork } from "../../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, UDP_PORT, type Watched } from "../../support/memory-tunnels.ts";
 
 const GROUP = `239.1.2.3/${UDP_PORT}`;

@@ -2,12 +2,12 @@
 
 import { describe, expect, spyOn, test } from "bun:test";
 import { LOCAL_ADDRESSES_MS, LocalAddresses } from "../../../src/net/udp/local-addresses.ts";
-import { MemoryNetwork } from "../../support/memory/network.ts";
-import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 import { EventSource } from "../../../src/observe/events.ts";
 import { AddressFilter } from "../../../src/tunnel/access/address-filter.ts";
-import { SessionScene } from "../session/session-scene.ts";
+import { MemoryNetwork } from "../../support/memory/network.ts";
+import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 import { CLIENT, CLIENT_APP, Scene, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { SessionScene } from "../session/session-scene.ts";
 
 const FLOOD = 1000;
 const payload = utf8("x");
@@ -40,11 +40,11 @@ describe("a flood whose source address alternates", () => {
     searches.mockClear();
     const ownPort = [...scene.wire.datagramPorts.values()].find(({ local }) => local.port !== UDP_PORT);
     const port = ownPort?.local.port as number;
-    const reports = await reportsOf("own echo", async () => {
+    const reports = await reportsOf("loop detected", async () => {
       flood(scene, [CLIENT, "10.0.7.7"], port);
       flood(scene, ["10.0.7.8", `::ffff:${CLIENT}`], port);
     });
-    expect(tunnel.counters.outbound.dropped["own echo"]).toBe(FLOOD);
+    expect(tunnel.counters.outbound.dropped.loop).toBe(FLOOD);
     expect(looks).toHaveBeenCalledTimes(1);
     expect(searches).not.toHaveBeenCalled();
     expect(reports).toBe(1);
@@ -84,7 +84,7 @@ describe("a flood whose source address alternates", () => {
     const scene = new SessionScene();
     const { client } = await scene.both({}, { maxSessions: 1 });
     scene.source(6001).send("the one there is room for");
-    const reports = await reportsOf("session refused", async () => {
+    const reports = await reportsOf("session rejected", async () => {
       flood(scene, ["10.0.7.7", "10.0.7.8"], 999);
     });
     expect(reports).toBe(1);
@@ -101,7 +101,7 @@ test("an event that was not due is counted among the repeats of the next", () =>
   const source = { address: "192.0.2.1", port: 5 };
   for (const at of [0, 1, 2, 60_000]) {
     now = at;
-    if (events.isDue("own echo")) events.report({ type: "own echo", source });
+    if (events.isDue("loop detected")) events.report({ type: "loop detected", source });
   }
   expect(told).toEqual([0, 2]);
 });

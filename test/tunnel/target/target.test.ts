@@ -1,8 +1,8 @@
 /** A target with several addresses, or with others than before: what peer mode does. */
 
 import { describe, expect, test } from "bun:test";
-import type { MemoryDatagramPort } from "../../support/memory/datagram-port.ts";
 import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/target.ts";
+import type { MemoryDatagramPort } from "../../support/memory/datagram-port.ts";
 import { App, CLIENT_APP, Scene, SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
 
 const NAME = "app.example";
