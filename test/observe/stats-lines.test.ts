@@ -29,7 +29,9 @@ test("a summary says how many were rejected, and what kept those out who did not
   const { tunnel } = await scene.server({ secret: "known-to-both-ends", allow: "10.0.0.0/8" });
   for (const from of ["10.0.9.1", "10.0.9.2", "192.0.2.1"]) (await scene.connect(from)).stream.terminate();
   await scene.clock.settle();
-  expect(summaryLine(tunnel.stats())).toStartWith("ran 0:00:00, 0 connections, 3 rejected (2 left); out");
+  expect(summaryLine(tunnel.stats())).toStartWith(
+    "ran 0:00:00, 0 connections, 3 rejected (2 closed by peer); out",
+  );
   await scene.end();
 });
 
