@@ -53,9 +53,9 @@ export class DrainingStreams {
     this.#clock = clock;
   }
 
-  /** Closes the stream gracefully. @param onChunk as for {@link closeGracefully}. */
-  add(stream: StreamPort, onChunk: (chunk: Uint8Array) => void): void {
-    const closed = closeGracefully(stream, onChunk, this.#clock).then(
+  /** Closes the stream gracefully. The parameters are those of {@link closeGracefully}. */
+  add(stream: StreamPort, onChunk: (chunk: Uint8Array) => void, timeoutMs?: number): void {
+    const closed = closeGracefully(stream, onChunk, this.#clock, timeoutMs).then(
       () => void this.#closing.delete(closed),
     );
     this.#closing.add(closed);

@@ -1,32 +1,37 @@
-/** Where a peer-mode tunnel's streams come from: a client dials them, a server accepts them. */
+/** What connects a peer-mode tunnel: a client dials the server, a server accepts a client. */
 
+import type { Link } from "../../link/link.ts";
+import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
 import type { EventSource } from "../../observe/events.ts";
-import type { StreamGroup, StreamGroupEvents } from "./stream-group.ts";
+import type { StreamGroup } from "./stream-group.ts";
 
 export interface Connector {
   /** The TCP ports listened on, if any. */
   readonly listening: readonly Endpoint[];
-  /** The peer being served now, if any. */
+  /** The streams of the current peer, if there is one. */
   readonly group: StreamGroup | undefined;
   /** A datagram has arrived while there is no stream. */
   onDemand(): void;
-  /** Brings no further streams. */
+  /** Neither dials nor accepts any longer. The current group stays. */
   stop(): void;
 }
 
-/** What a supply is given by its tunnel. */
+/** What the tunnel gives its connector. */
 export interface ConnectorContext {
   readonly network: Network;
   readonly events: EventSource;
-  /** How many streams make one peer: 1, or 2 in RTP mode, on consecutive ports. */
-  readonly streams: number;
-  /** Ends the tunnel when its only group ends, or cannot be made. */
+  /** One link, or two in RTP mode. The stream of each has its own TCP port; the ports are consecutive. */
+  readonly links: readonly Link[];
+  /** Where a group that ends puts its streams. */
+  readonly draining: DrainingStreams;
+  /** Whether the tunnel ends when the first connection ends or cannot be made. */
   readonly endsWithStream: boolean;
-  /** Whether only connections of authenticated clients are handed out. */
+  /** Whether every connection from `network` is of an authenticated client. */
   readonly authenticates: boolean;
-  openGroup(events: StreamGroupEvents): StreamGroup;
-  /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */
+  /** Every link has its stream. */
+  onConnected(): void;
+  /** Ends the tunnel. @param error the failure; undefined when the tunnel ends as it should. */
   onOver(error?: Error): void;
 }

@@ -9,7 +9,7 @@ import { RedialPolicy, USEFUL_MS } from "../dial/backoff.ts";
 import { RedialPause } from "../dial/redial-pause.ts";
 import type { ServerList } from "../dial/server-list.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";
-import type { StreamGroup } from "./stream-group.ts";
+import { StreamGroup } from "./stream-group.ts";
 
 /** How long one address may take to answer. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -89,7 +89,7 @@ export class PeerClient implements Connector {
 
   /** One try: all the streams of a pair at once. Settles when the group has ended, or with why it never was. */
   #serveAddress(first: DialTarget): Promise<NetError | undefined> {
-    const { network, events, streams, endsWithStream } = this.#context;
+    const { network, events, links, endsWithStream } = this.#context;
     return new Promise((resolve, reject) => {
       let upAt: number | undefined;
       const giveUp = (failure: unknown) => {
@@ -100,8 +100,9 @@ export class PeerClient implements Connector {
         else reject(failure);
         group.end("pair lost");
       };
-      const group = this.#context.openGroup({
+      const group = new StreamGroup(this.#context, {
         onUp: ([stream]) => {
+          this.#context.onConnected();
           timer.cancel();
           this.#abandonDial = undefined;
           upAt = network.clock.now();
@@ -127,7 +128,7 @@ export class PeerClient implements Connector {
       };
       const timer = network.clock.after(CONNECT_TIMEOUT_MS, late);
       this.#abandonDial = () => giveUp(new NetError("ECANCELED", "the tunnel is being closed"));
-      const dials: Dial[] = Array.from({ length: streams }, (_, index) => {
+      const dials: Dial[] = links.map((_, index) => {
         const dial = network.dial({ ...first, port: first.port + index });
         dial.stream.then((stream) => group.add(index, stream)).catch(giveUp);
         return dial;

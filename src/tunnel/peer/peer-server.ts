@@ -7,7 +7,7 @@ import { openAtEach, placeOf } from "../own-addresses.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";
 import { PendingReplacements } from "./pending-replacements.ts";
 import { type CurrentPeer, ReplacementPolicy } from "./replacement-policy.ts";
-import type { StreamGroup } from "./stream-group.ts";
+import { StreamGroup } from "./stream-group.ts";
 
 export class PeerServer implements Connector {
   readonly #context: ConnectorContext;
@@ -40,7 +40,7 @@ export class PeerServer implements Connector {
       },
     });
     try {
-      for (let index = 0; index < context.streams; index++) {
+      for (let index = 0; index < context.links.length; index++) {
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
         const listen = (address: string | undefined, port: number) =>
           context.network.listen(placeOf(address, port), onStream, acceptPolicy);
@@ -114,7 +114,7 @@ export class PeerServer implements Connector {
     const group = this.#openGroup(stream);
     this.#current = { group, address, since };
     // The other half first: what this one has sent is then relayed, not dropped for want of a pair.
-    for (let other = 0; other < this.#context.streams; other++) {
+    for (let other = 0; other < this.#context.links.length; other++) {
       const half = other === index ? undefined : this.#pending.take(other);
       if (half !== undefined) group.add(other, half.stream);
     }
@@ -147,9 +147,11 @@ export class PeerServer implements Connector {
 
   #openGroup(first: StreamPort): StreamGroup {
     const { events, endsWithStream } = this.#context;
-    const group: StreamGroup = this.#context.openGroup({
-      onUp: ([stream = first]) =>
-        events.report({ type: "connected", local: stream.local, remote: stream.remote }),
+    const group: StreamGroup = new StreamGroup(this.#context, {
+      onUp: ([stream = first]) => {
+        this.#context.onConnected();
+        events.report({ type: "connected", local: stream.local, remote: stream.remote });
+      },
       onEnded: (reason, code) => {
         const served = this.#current?.group === group;
         if (served) this.#current = undefined;

@@ -8,6 +8,7 @@ import { FrameQueue } from "../../framing/frame-queue.ts";
 import { Link } from "../../link/link.ts";
 import { SendWatch } from "../../link/send-watch.ts";
 import { SendWindow } from "../../link/send-window.ts";
+import { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { sum } from "../../observe/stats.ts";
 import { authenticates } from "../../options/rules.ts";
@@ -24,20 +25,17 @@ import type { Connector, ConnectorContext } from "./connector.ts";
 import { PeerClient } from "./peer-client.ts";
 import { PeerServer } from "./peer-server.ts";
 import { refuseUnfit, withZone } from "./peer-target.ts";
-import { StreamGroup, type StreamGroupEvents } from "./stream-group.ts";
 import { UdpIngress } from "./udp-ingress.ts";
 
 const QUEUE_FRAMES_MAX = 65_536;
 
 export class PeerTunnel extends RunningTunnel implements ConnectorContext {
-  readonly streams = this.settings.rtp ? 2 : 1;
+  readonly links: Link[] = [];
+  readonly draining = new DrainingStreams(this.network.clock);
   readonly endsWithStream = this.settings.once;
   readonly authenticates = authenticates(this.settings);
-  protected readonly links: Link[] = [];
   readonly sessions = 0;
   readonly #datagrams: UdpIngress[] = [];
-  /** Those whose streams are not gone yet. */
-  readonly #groups = new Set<StreamGroup>();
   #target: Target | undefined;
   /** In RTP mode it watches both targets, which are on one host. */
   readonly #sendWatch = new SendWatch(
@@ -46,7 +44,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     () => this.#datagrams[0]?.target ?? (this.#target as Target).endpoint,
   );
   #interfaceWatch: InterfaceWatch | undefined;
-  #supply: Connector | undefined;
+  #connector: Connector | undefined;
 
   async open(): Promise<void> {
     const { family, listen, connect, allow, bind } = this.settings;
@@ -56,7 +54,8 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     this.#target = found;
     try {
       refuseUnfit(this.settings, found.address);
-      for (let index = 0; index < this.streams; index++) this.#openLink(found, index, own);
+      const links = this.settings.rtp ? 2 : 1;
+      for (let index = 0; index < links; index++) this.#openLink(found, index, own);
     } catch (error) {
       this.#closeDatagrams();
       if (error instanceof OptionsError) throw error;
@@ -66,7 +65,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
       for (const datagrams of this.#datagrams) datagrams.retarget();
     });
     try {
-      this.#supply =
+      this.#connector =
         listening !== undefined
           ? new PeerServer(
               this,
@@ -83,7 +82,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   }
 
   get tcp(): readonly Endpoint[] {
-    return this.#supply?.listening ?? [];
+    return this.#connector?.listening ?? [];
   }
 
   get udp(): readonly Endpoint[] {
@@ -99,22 +98,13 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   }
 
   protected progress(): "connected" | "listening" | "connecting" {
-    if (this.#supply?.group?.complete) return "connected";
+    if (this.#connector?.group?.complete) return "connected";
     return this.settings.role === "server" ? "listening" : "connecting";
   }
 
-  openGroup(events: StreamGroupEvents): StreamGroup {
-    const group = new StreamGroup(this.links, this.network.clock, {
-      onUp: (streams) => {
-        this.counters.connects++;
-        this.#target?.refresh();
-        events.onUp(streams);
-      },
-      onEnded: (reason, code) => events.onEnded(reason, code),
-    });
-    this.#groups.add(group);
-    void group.gone.then(() => this.#groups.delete(group));
-    return group;
+  onConnected(): void {
+    this.counters.connects++;
+    this.#target?.refresh();
   }
 
   #watchInterface(): void {
@@ -147,11 +137,11 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
       window: new SendWindow(unsentBytesMax, inFlight === "auto"),
       deadAfterMs,
       agesWithoutStream: true,
-      onWanted: () => this.#supply?.onDemand(),
+      onWanted: () => this.#connector?.onDemand(),
       trace: this.trace && ((stream, bytes) => this.trace?.("inbound", stream.remote, bytes)),
       sendWatch: this.#sendWatch,
     });
-    if (this.streams > 1) link.block("pair incomplete");
+    if (this.settings.rtp) link.block("pair incomplete");
     this.links.push(link);
     this.#datagrams.push(
       new UdpIngress({
@@ -175,12 +165,12 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     this.#interfaceWatch?.stop();
     for (const datagrams of this.#datagrams) datagrams.stop();
     for (const link of this.links) link.stop();
-    this.#supply?.stop();
+    this.#connector?.stop();
     const { clock } = this.network;
-    const writing = () => this.#supply?.group?.complete === true && this.held.outbound > 0;
+    const writing = () => this.#connector?.group?.complete === true && this.held.outbound > 0;
     await waitUntilFlushed(clock, writing, deadline);
-    this.#supply?.group?.end("closing", Math.max(1, deadline - clock.now()));
-    await Promise.all([...this.#groups].map(({ gone }) => gone));
+    this.#connector?.group?.end("closing", Math.max(1, deadline - clock.now()));
+    await this.draining.settled();
     for (const link of this.links) link.dropHeld("closing");
     this.#closeDatagrams();
   }

@@ -3,10 +3,10 @@
  */
 
 import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
-import type { Clock } from "../../net/clock.ts";
-import { closeGracefully } from "../../net/close-stream.ts";
+import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
+import type { ConnectorContext } from "./connector.ts";
 
 export interface StreamGroupEvents {
   /** Every link has its stream: relaying begins. */
@@ -16,32 +16,22 @@ export interface StreamGroupEvents {
 }
 
 export class StreamGroup {
-  /** Settles when it has ended and its streams are gone. */
-  readonly gone: Promise<void>;
   readonly #links: readonly Link[];
-  readonly #clock: Clock;
+  readonly #draining: DrainingStreams;
   readonly #events: StreamGroupEvents;
   readonly #streams: (StreamPort | undefined)[];
-  readonly #settleGone: () => void;
   #ended = false;
 
-  constructor(links: readonly Link[], clock: Clock, events: StreamGroupEvents) {
+  constructor({ links, draining }: Pick<ConnectorContext, "links" | "draining">, events: StreamGroupEvents) {
     this.#links = links;
-    this.#clock = clock;
+    this.#draining = draining;
     this.#events = events;
     this.#streams = links.map(() => undefined);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.gone = promise;
-    this.#settleGone = resolve;
   }
 
   /** Whether every link has its stream. */
   get complete(): boolean {
     return this.#streams.every((stream) => stream !== undefined);
-  }
-
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** Whether a whole frame has come from the peer. */
@@ -73,7 +63,7 @@ export class StreamGroup {
     this.#streams[index] = stream;
     // Before the stream is attached: it may bring frames at once.
     if (this.complete) for (const link of this.#links) link.unblock();
-    (this.#links[index] as Link).attach(stream, (end) => this.#streamEnded(stream, end));
+    (this.#links[index] as Link).attach(stream, (end) => this.#onStreamEnd(stream, end));
     if (this.complete && !this.#ended) this.#events.onUp(this.#streams as StreamPort[]);
   }
 
@@ -82,31 +72,23 @@ export class StreamGroup {
     this.#finish(reason, undefined, undefined, timeoutMs);
   }
 
-  #streamEnded(stream: StreamPort, end: StreamEnd): void {
-    const reason = reasonOf(end);
-    const gone = end.by === "error" ? stream : undefined;
-    this.#finish(reason, end.by === "error" ? end.code : undefined, gone);
+  #onStreamEnd(stream: StreamPort, end: StreamEnd): void {
+    if (end.by === "error") this.#finish(reasonOf(end), end.code, stream);
+    else this.#finish(reasonOf(end));
   }
 
-  /** @param gone the stream that is already closed, if any. */
-  #finish(
-    reason: DisconnectReason,
-    code: string | undefined,
-    gone: StreamPort | undefined,
-    timeoutMs?: number,
-  ): void {
+  /** @param closed the stream that is already closed, if any. */
+  #finish(reason: DisconnectReason, code?: string, closed?: StreamPort, timeoutMs?: number): void {
     if (this.#ended) return;
     this.#ended = true;
-    const draining: Promise<void>[] = [];
     for (const [index, link] of this.#links.entries()) {
       const stream = this.#streams[index];
-      const late = stream === undefined ? undefined : link.detach();
-      if (stream !== undefined && late !== undefined && stream !== gone) {
-        draining.push(closeGracefully(stream, late, this.#clock, timeoutMs));
+      if (stream !== undefined) {
+        const onLateChunk = link.detach();
+        if (stream !== closed) this.#draining.add(stream, onLateChunk, timeoutMs);
       }
       if (this.#links.length > 1) link.block("pair incomplete");
     }
     this.#events.onEnded(reason, code);
-    void Promise.all(draining).then(this.#settleGone);
   }
 }
