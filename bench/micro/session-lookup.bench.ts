@@ -1,4 +1,4 @@
-import { SourceMap } from "../../src/tunnel/session/source-map.ts";
+import { SourceMap } from "../../src/tunnel/session/session-client.ts";
 import { BATCH_DATAGRAMS, type MicroBench, roundAndRound } from "./micro-bench.ts";
 
 const SOURCES = 1000;

@@ -16,7 +16,6 @@ import type { Trace } from "../tunnel.ts";
 import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
 import { DialQueue } from "./dial-queue.ts";
 import type { SessionContext, SessionManager } from "./session.ts";
-import { SourceMap } from "./source-map.ts";
 
 /** This many connections in a row that end without an answer make the other end suspicious. */
 const UNREAD_MAX = 3;
@@ -185,5 +184,30 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
     at.bySource.set(address, port, session);
     this.#events.report({ type: "session opened", source, sessions: this.sessions.size });
     return session;
+  }
+}
+
+/** Finds what belongs to a UDP source without building a key for every datagram. */
+
+export class SourceMap<Value> {
+  readonly #byPort = new Map<number, Map<string, Value>>();
+
+  get(address: string, port: number): Value | undefined {
+    return this.#byPort.get(port)?.get(address);
+  }
+
+  set(address: string, port: number, value: Value): void {
+    let byAddress = this.#byPort.get(port);
+    if (byAddress === undefined) {
+      byAddress = new Map();
+      this.#byPort.set(port, byAddress);
+    }
+    byAddress.set(address, value);
+  }
+
+  delete(address: string, port: number): void {
+    const byAddress = this.#byPort.get(port);
+    byAddress?.delete(address);
+    if (byAddress?.size === 0) this.#byPort.delete(port);
   }
 }

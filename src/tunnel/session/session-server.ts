@@ -3,7 +3,6 @@
  * frame, so that the target sees each source on a port of its own.
  */
 
-import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
 import { SendWatch } from "../../link/send-watch.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
@@ -16,18 +15,15 @@ import { openAtEach, placeOf } from "../own-addresses.ts";
 import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
 import type { Target } from "../target/target.ts";
 import type { Trace } from "../tunnel.ts";
-import { type Session, type SessionContext, type SessionManager, sessionLink } from "./session.ts";
-import { SessionTarget, type SessionTargetContext } from "./session-target.ts";
-
-/** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
-const HALF_CLOSED_IDLE_MS = 10_000;
+import { ServerSession, type ServerSessionContext } from "./server-session.ts";
+import type { SessionContext, SessionManager } from "./session.ts";
 
 export class SessionServer implements SessionManager {
   readonly sessions: ConnectionTable<ServerSession>;
   readonly udp: readonly Endpoint[] = [];
   readonly serves = true;
   readonly ready = Promise.resolve();
-  readonly #context: SessionTargetContext;
+  readonly #context: ServerSessionContext;
   readonly #events: EventSource;
   readonly #acceptPolicy: ServerAcceptPolicy;
   readonly #perAddress = new Map<string, number>();
@@ -121,87 +117,5 @@ export class SessionServer implements SessionManager {
     this.sessions.add(session);
     this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
     session.start((reason, code) => this.end(session, reason, code));
-  }
-}
-
-/** One TCP connection and its UDP socket. */
-class ServerSession implements Session {
-  readonly remote: Endpoint;
-  readonly address: string;
-  readonly #context: SessionTargetContext;
-  readonly #stream: StreamPort;
-  readonly #link: Link;
-  readonly #udp: SessionTarget;
-  #halfClosed = false;
-  #gone = false;
-
-  constructor(context: SessionTargetContext, stream: StreamPort) {
-    const { trace, sendWatch } = context;
-    this.#context = context;
-    this.#stream = stream;
-    this.remote = stream.remote;
-    this.address = unmapped(stream.remote.address);
-    this.#udp = new SessionTarget(context, () => this.#link);
-    this.#link = sessionLink(context, {
-      openSender: () => this.#udp.open(),
-      trace: trace && ((from, bytes) => trace("inbound", from.remote, bytes)),
-      sendWatch,
-    });
-  }
-
-  get activeAt(): number {
-    return this.#link.activeAt;
-  }
-
-  get idleLimitMs(): number {
-    const idleMs = this.#context.settings.idleTimeoutMs || Infinity;
-    return this.#halfClosed ? Math.min(HALF_CLOSED_IDLE_MS, idleMs) : idleMs;
-  }
-
-  get link(): Link {
-    return this.#link;
-  }
-
-  start(onEnd: (reason: DisconnectReason, code: string | undefined) => void): void {
-    this.#link.attach(this.#stream, (end: StreamEnd) => {
-      if (end.by === "peer") {
-        this.#halfClosed = true;
-        if (!this.#udp.isOpen) onEnd("closed by peer", undefined);
-        return;
-      }
-      this.#gone = end.by === "error";
-      const reason = this.#halfClosed ? "closed by peer" : reasonOf(end);
-      onEnd(reason, end.by === "error" ? end.code : undefined);
-    });
-  }
-
-  /** Whether datagrams are being written. */
-  get writing(): boolean {
-    return this.#link.held.outbound > 0;
-  }
-
-  kernelDrops(): number | undefined {
-    return this.#udp.kernelDrops();
-  }
-
-  /** The target has another address. */
-  retarget(): void {
-    this.#udp.retarget();
-  }
-
-  /** The interface to the target has changed. */
-  renew(): void {
-    this.#udp.renew();
-  }
-
-  shrink(): void {
-    this.#link.shrink();
-  }
-
-  end(reason: DisconnectReason): void {
-    const late = this.#link.detach();
-    this.#link.dropHeld(reason === "closing" ? "closing" : "stream lost");
-    this.#udp.close();
-    if (!this.#gone) this.#context.draining.add(this.#stream, late);
   }
 }

@@ -1,0 +1,225 @@
+/**
+ * A session at the server: one TCP connection, and a UDP socket to the target.
+ *
+ *   1. `start` attaches the link to the connection.
+ *   2. The first frame opens the UDP socket, to the target's address in use. If no socket can be opened, the link drops
+ *      the datagram, and the next attempt is delayed.
+ *   3. When the target's address changes, the next datagram opens another socket. Each address has a socket of its own,
+ *      so that a late refusal is not attributed to the wrong address.
+ *   4. After the client's FIN the answers still go back, until the session is idle.
+ */
+
+import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
+import type { SendWatch } from "../../link/send-watch.ts";
+import { type Endpoint, unmapped } from "../../net/endpoint.ts";
+import { NetError, networkFailure } from "../../net/network.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { DisconnectReason, EventSource } from "../../observe/events.ts";
+import type { AddressFilter } from "../access/address-filter.ts";
+import { FirstDatagrams } from "../target/first-datagrams.ts";
+import { isRefusal, type Target } from "../target/target.ts";
+import type { Trace } from "../tunnel.ts";
+import { type Session, type SessionContext, sessionLink } from "./session.ts";
+import { SessionSocket } from "./session-socket.ts";
+
+/** After a socket could not be opened, the next attempt waits this long, then twice as long, up to the longest. */
+const RETRY_FIRST_MS = 100;
+const RETRY_LONGEST_MS = 5000;
+/** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
+const HALF_CLOSED_IDLE_MS = 10_000;
+
+/** What the sessions of one server share. */
+export interface ServerSessionContext extends SessionContext {
+  readonly events: EventSource;
+  readonly target: Target;
+  /** Whether the target is a broadcast address. */
+  readonly broadcast: boolean;
+  /** The addresses answers may come from. */
+  readonly answering: AddressFilter;
+  readonly sendWatch: SendWatch;
+  readonly trace: Trace | undefined;
+}
+
+export class ServerSession implements Session {
+  readonly remote: Endpoint;
+  readonly address: string;
+  readonly link: Link;
+  readonly #context: ServerSessionContext;
+  readonly #stream: StreamPort;
+  /** The stream is closed. */
+  #streamClosed = false;
+  /** The client has sent FIN. */
+  #halfClosed = false;
+  #ended = false;
+
+  #socket: SessionSocket | undefined;
+  /** The target's address that the socket sends to. */
+  #targetAddress = "";
+  /** Whether an answer has come from there. */
+  #answered = false;
+  /** The address has refused, and is left at the end of the tick. */
+  #leaving = false;
+  readonly #first: FirstDatagrams;
+  #retryMs = RETRY_FIRST_MS;
+  #retryAt = -Infinity;
+  /** The errno name of the last attempt to open a socket. */
+  #failure = "";
+
+  constructor(context: ServerSessionContext, stream: StreamPort) {
+    const { network, trace, sendWatch } = context;
+    this.#context = context;
+    this.#stream = stream;
+    this.remote = stream.remote;
+    this.address = unmapped(stream.remote.address);
+    this.#first = new FirstDatagrams(network.clock);
+    this.link = sessionLink(context, {
+      openSender: () => this.#openSender(),
+      trace: trace && ((from, bytes) => trace("inbound", from.remote, bytes)),
+      sendWatch,
+    });
+  }
+
+  get activeAt(): number {
+    return this.link.activeAt;
+  }
+
+  get idleLimitMs(): number {
+    const idleMs = this.#context.settings.idleTimeoutMs || Infinity;
+    return this.#halfClosed ? Math.min(HALF_CLOSED_IDLE_MS, idleMs) : idleMs;
+  }
+
+  start(onEnd: (reason: DisconnectReason, code: string | undefined) => void): void {
+    this.link.attach(this.#stream, (end: StreamEnd) => {
+      if (end.by === "peer") {
+        this.#halfClosed = true;
+        if (this.#socket === undefined) onEnd("closed by peer", undefined);
+        return;
+      }
+      this.#streamClosed = end.by === "error";
+      const reason = this.#halfClosed ? "closed by peer" : reasonOf(end);
+      onEnd(reason, end.by === "error" ? end.code : undefined);
+    });
+  }
+
+  /** Whether datagrams are being written. */
+  get writing(): boolean {
+    return this.link.held.outbound > 0;
+  }
+
+  kernelDrops(): number | undefined {
+    return this.#socket?.kernelDrops();
+  }
+
+  shrink(): void {
+    this.link.shrink();
+  }
+
+  end(reason: DisconnectReason): void {
+    const late = this.link.detach();
+    this.link.dropHeld(reason === "closing" ? "closing" : "stream lost");
+    this.#ended = true;
+    this.#replace(undefined);
+    if (!this.#streamClosed) this.#context.draining.add(this.#stream, late);
+  }
+
+  /** The target has other addresses, or another one is in use: the next datagram goes there. */
+  retarget(): void {
+    const { target } = this.#context;
+    if (this.#socket === undefined || this.#targetAddress === target.address) return;
+    // An address that answers is kept: the change may concern another session.
+    if (this.#answered && target.addresses.includes(this.#targetAddress)) return;
+    this.link.sendTo(undefined, undefined);
+  }
+
+  /** The interface to the target has changed: the next datagram opens a new socket. */
+  renew(): void {
+    if (this.#socket === undefined) return;
+    this.link.sendTo(undefined, undefined);
+    this.#replace(undefined);
+  }
+
+  /** Gives the link a sender to the target, or none while no socket can be opened. */
+  #openSender(): void {
+    const { network, target, sendWatch } = this.#context;
+    const now = network.clock.now();
+    if (now < this.#retryAt) return sendWatch.onRefused(this.#failure, 1);
+    if (this.#socket !== undefined && this.#targetAddress === target.address) return this.#socket.resume();
+    const failure = this.#tryAll();
+    if (failure === undefined) {
+      this.#retryMs = RETRY_FIRST_MS;
+      return;
+    }
+    this.#failure = failure;
+    this.#retryAt = now + this.#retryMs;
+    this.#retryMs = Math.min(RETRY_LONGEST_MS, this.#retryMs * 2);
+    sendWatch.onRefused(failure, 1);
+  }
+
+  /** Tries each address of the target in turn. @returns the errno name when none can be used. */
+  #tryAll(): string | undefined {
+    const { target } = this.#context;
+    for (let left = target.addresses.length; ; left--) {
+      const { address } = target;
+      try {
+        this.#replace(this.#openSocket(address));
+        this.#targetAddress = address;
+        this.#answered = false;
+        return undefined;
+      } catch (error) {
+        const { code } = networkFailure(error);
+        if (left <= 1 || !isRefusal(code)) return code;
+        target.refused(address, "unusable");
+      }
+    }
+  }
+
+  /** @throws NetError when no socket can be opened, or there are other addresses and no route to this one. */
+  #openSocket(address: string): SessionSocket {
+    const { network, target, trace } = this.#context;
+    const to = { address, port: target.port };
+    const hasOthers = target.addresses.length > 1;
+    if (hasOthers && network.sourceAddressTo(to) === undefined)
+      throw new NetError("ENETUNREACH", `there is no route to ${address}`);
+    return new SessionSocket({
+      ...this.#context,
+      link: this.link,
+      target: to,
+      bind: target.localAddressFor(address),
+      trace: trace && ((source, bytes) => trace("outbound", source, bytes)),
+      first: hasOthers ? this.#first : undefined,
+      onAnswer: () => this.#onAnswer(),
+      onRefused: target.mayChange ? () => this.#onRefused() : undefined,
+    });
+  }
+
+  #replace(socket: SessionSocket | undefined): void {
+    this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
+    this.#socket?.close();
+    this.#socket = socket;
+  }
+
+  #onAnswer(): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#first.end();
+  }
+
+  #onRefused(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    // At the end of the tick: a batch may be half sent.
+    this.#context.network.clock.endOfTick(() => this.#leave());
+  }
+
+  /** Leaves the address that has refused, and sends the first datagrams again to the next. */
+  #leave(): void {
+    const { target } = this.#context;
+    this.#leaving = false;
+    if (this.#ended) return;
+    target.refused(this.#targetAddress);
+    if (target.address === this.#targetAddress) return;
+    this.#openSender();
+    if (target.address === this.#targetAddress)
+      this.#socket?.sendAgain(this.#first, target.addresses.length - 1);
+  }
+}
