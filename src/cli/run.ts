@@ -34,17 +34,19 @@ export async function run({ plans, program, config }: Run): Promise<number> {
   );
   const close = await openObservability(set, program, programLog, named);
   if (close === undefined) return EXIT_CANNOT_RUN;
-  const tellServiceManager = await openServiceManager();
-  closeOnSignals(set, () => tellServiceManager("STOPPING=1"));
+  const notifyServiceManager = await openServiceManager();
+  closeOnSignals(set, () => notifyServiceManager("STOPPING=1"));
   let turn = set.start(plans).then(() => {
-    if (set.tunnels.size > 0) tellServiceManager("READY=1");
+    if (set.tunnels.size > 0) notifyServiceManager("READY=1");
   });
   if (config !== undefined || plans.some(({ settings }) => settings.tls)) {
     reloadOnSignal(() => {
       // One at a time, and none is lost that comes while another, or the start, is under way.
       turn = turn.then(async () => {
+        notifyServiceManager("RELOADING=1");
         if (config !== undefined) await reload(set, config);
         for (const tunnel of set.tunnels.values()) tunnel.reloadCertificates();
+        notifyServiceManager("READY=1");
       });
     });
   }

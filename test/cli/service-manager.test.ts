@@ -36,6 +36,28 @@ for (const kind of ["a path", "an abstract name"]) {
   });
 }
 
+testNeeding("python3")("the service manager hears of the beginning and the end of a reload", async () => {
+  const where = await folder();
+  const path = join(where, "socket");
+  const file = join(where, "tunnels.toml");
+  const [, tcp, , bind, target] = await serverArguments();
+  await Bun.write(file, `[tunnel.a]\nserver = "${tcp}"\nbind = "${bind}"\ntarget = "${target}"\n`);
+  await using manager = new Program([path], NOTIFIED);
+  await until("the manager", () => manager.output === "ready\n");
+  await using server = new Program(["--config", file], undefined, { NOTIFY_SOCKET: path });
+  await until("readiness", () => manager.output === "ready\nREADY=1\n");
+  const reloaded = "RELOADING=1 MONOTONIC_USEC=in time\nREADY=1\n";
+  server.child.kill("SIGHUP");
+  await until("the reload", () => manager.output === `ready\nREADY=1\n${reloaded}`);
+  await Bun.write(file, "no configuration");
+  server.child.kill("SIGHUP");
+  await until(
+    "the reload of a broken file",
+    () => manager.output === `ready\nREADY=1\n${reloaded}${reloaded}`,
+  );
+  await rm(where, { recursive: true });
+});
+
 testNeeding("python3")("nothing is told when the tunnel cannot start", async () => {
   const where = await folder();
   const path = join(where, "socket");

@@ -71,5 +71,8 @@ export const SIOCOUTQ = 0x5411;
 // bits/eventfd.h; eventfd(2)
 export const EFD_CLOEXEC = 0o2000000;
 
+// linux/time.h; clock_gettime(2)
+export const CLOCK_MONOTONIC = 1;
+
 // asm-generic/fcntl.h and linux/fcntl.h; fcntl(2)
 export const F_DUPFD_CLOEXEC = 1030;

@@ -39,6 +39,8 @@ export interface Libc {
   /** At most `count` messages; `timeout` is null. */
   recvmmsg(fd: number, messages: Memory, count: number, flags: number, timeout: null): number;
   eventfd(initial: number, flags: number): number;
+  /** Writes a struct timespec: seconds and nanoseconds, 64 bits each. */
+  clock_gettime(clock: number, time: Memory): number;
   /** Writes the name of an interface, at most 16 bytes with a zero byte at its end; null when there is none. */
   if_indextoname(index: number, name: Memory): unknown;
   /** 0 when no interface has this name, which ends with a zero byte. */
@@ -68,6 +70,7 @@ const SYMBOLS = {
   sendmmsg: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
   recvmmsg: { args: ["i32", "ptr", "u32", "i32", "ptr"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
   if_nametoindex: { args: ["ptr"], returns: "u32" },
   __errno_location: { args: [], returns: "ptr" },

@@ -1,25 +1,34 @@
-/** One datagram to a Unix socket, for which Bun has no call: how a service tells whoever started it that it is ready. */
+/** Sends states to a service manager such as systemd, through its Unix socket (sd_notify(3)). Bun has no call for it. */
 
-import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_DGRAM } from "./constants.ts";
-import { type Memory, memory, openLibc } from "./libc.ts";
+import {
+  AF_UNIX,
+  CLOCK_MONOTONIC,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+} from "./constants.ts";
+import { type Libc, type Memory, memory, openLibc } from "./libc.ts";
 
 /** Bytes of a path in a sockaddr_un, with or without a zero at its end (unix(7)). */
 const PATH_BYTES = 108;
 
 /**
- * Sends `text` to the socket as one datagram, without waiting for room.
+ * Sends a state to the socket as one datagram, without waiting for room. RELOADING=1 gets the time that systemd's
+ * `Type=notify-reload` needs.
  *
  * @param path an absolute path, or `@` and a name in the abstract namespace, as sd_notify(3) writes it.
- * @returns false when it could not be sent, for whatever reason.
+ * @returns whether the datagram was sent.
  */
-export function notifySocket(path: string, text: string): boolean {
+export function notifySocket(path: string, state: string): boolean {
   const libc = openLibc();
   const address = encodeUnix(path);
   if (libc === undefined || address === undefined) return false;
   const fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
-  const bytes = memory(Buffer.byteLength(text));
-  bytes.set(Buffer.from(text));
+  const text = Buffer.from(state === "RELOADING=1" ? `${state}\nMONOTONIC_USEC=${monotonicUs(libc)}` : state);
+  const bytes = memory(text.length);
+  bytes.set(text);
   const sent =
     libc.connect(fd, address, address.length) === 0 &&
     libc.send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL) === bytes.length;
@@ -27,7 +36,15 @@ export function notifySocket(path: string, text: string): boolean {
   return sent;
 }
 
-/** A sockaddr_un (unix(7)); undefined for what is neither a path nor an abstract name, or is too long. */
+/** The time of CLOCK_MONOTONIC in microseconds. Bun's own clocks start at 0 with the process. */
+function monotonicUs(libc: Libc): bigint {
+  const time = memory(16);
+  libc.clock_gettime(CLOCK_MONOTONIC, time);
+  const view = new DataView(time.buffer);
+  return view.getBigInt64(0, true) * 1_000_000n + view.getBigInt64(8, true) / 1000n;
+}
+
+/** Encodes a sockaddr_un (unix(7)); undefined when `path` is neither a path nor an abstract name, or is too long. */
 function encodeUnix(path: string): Memory | undefined {
   const name = Buffer.from(path);
   if (!/^[/@]./.test(path) || name.length > PATH_BYTES) return undefined;
