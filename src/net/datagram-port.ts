@@ -36,8 +36,6 @@ export interface LocalAddress {
 export interface DatagramPortOptions {
   /** Where to bind: an address literal and a port, 0 for a passing one. */
   readonly bind: Endpoint;
-  /** Connects the socket: it then receives from this endpoint alone and senders send to it. */
-  readonly connect?: Endpoint;
   /** Lets other sockets bind the same port on other addresses of this host (SO_REUSEADDR). */
   readonly shared?: boolean;
   /** If the socket is bound to all addresses, report to which one each datagram was sent, if the system can. */

@@ -55,9 +55,7 @@ export interface SystemSockets {
    * @throws NetError EPERM when the mark needs a privilege, EMFILE when too few descriptors are left.
    */
   prepareDatagramSocket(fd: number, oneTarget: boolean, local: boolean): void;
-  /** Whether a UDP socket is connected by {@link connectDatagramSocket}, once it is prepared, as its mark chooses its route. */
-  readonly connectsPrepared: boolean;
-  /** Connects a UDP socket. @throws NetError ENETUNREACH and the like. */
+  /** Connects a UDP socket that is prepared, since its mark may choose the route. @throws NetError such as ENETUNREACH. */
   connectDatagramSocket(fd: number, to: Endpoint, family: Family): void;
   /** Sets a multicast TTL that Bun refuses; undefined, or the errno name. */
   setMulticastTtl(fd: number, ttl: number): string | undefined;
@@ -65,12 +63,8 @@ export interface SystemSockets {
   receivePauser(fd: number): ReceivePauser;
   /** Reads a UDP socket in Bun's place; undefined when that is not possible. */
   directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined;
-  /** A faster way to send on a UDP socket; undefined when there is none. @param target undefined when connected. */
-  transmitter(
-    socket: ReceivePauser,
-    target: Endpoint | undefined,
-    family: Family,
-  ): SystemTransmitter | undefined;
+  /** A faster way to send on a UDP socket; undefined when there is none. */
+  transmitter(socket: ReceivePauser, target: Endpoint, family: Family): SystemTransmitter | undefined;
   /** Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a privilege. */
   prepareListener(fd: number): void;
   /** Keeps a descriptor free for `accept` while something listens. @returns a function that ends it. */

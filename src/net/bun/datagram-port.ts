@@ -26,15 +26,13 @@ const ANY_ADDRESS = ["0.0.0.0", "::"];
  */
 const FULL_RETRY_MS = 1;
 
-type Socket = Bun.udp.Socket<"uint8array"> | Bun.udp.ConnectedSocket<"uint8array">;
+type Socket = Bun.udp.Socket<"uint8array">;
 
 export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
   readonly ready: Promise<void>;
   readonly #settleReady: () => void;
   readonly #socket: Socket;
-  /** Whether Bun connects the socket, or we do once it is prepared. */
-  readonly #connected: "by Bun" | "by us" | undefined;
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
   readonly #pauser: ReceivePauser | undefined;
@@ -62,7 +60,6 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     this.#system = system;
     ({ promise: this.ready, resolve: this.#settleReady } = Promise.withResolvers<void>());
     this.#ipv6Only = ipv6Only;
-    if (options.connect) this.#connected = system?.connectsPrepared ? "by us" : "by Bun";
     this.#socket = this.#open(options);
     // Bun's sockets have a descriptor, though its types do not say so (a test pins it).
     const { fd } = this.#socket as unknown as { fd: number };
@@ -86,12 +83,9 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   sender(target: Endpoint, report: SendObserver): DatagramSender {
     const faster = this.#fasterTransmitter(target);
     if (faster && this.#direct) return new BatchSender(this, faster, (one) => faster.sendOne(one), report);
-    const sendOne =
-      this.#connected === "by Bun"
-        ? (payload: Uint8Array) => (this.#bunSocket() as Bun.udp.ConnectedSocket<"uint8array">).send(payload)
-        : (payload: Uint8Array) =>
-            (this.#bunSocket() as Bun.udp.Socket<"uint8array">).send(payload, target.port, target.address);
-    return new BatchSender(this, faster ?? this.#portableTransmitter(target), sendOne, report);
+    const sendOne = (payload: Uint8Array) => this.#bunSocket().send(payload, target.port, target.address);
+    const transmitter = faster ?? new PortableTransmitter(() => this.#bunSocket(), target);
+    return new BatchSender(this, transmitter, sendOne, report);
   }
 
   kernelDrops(): number | undefined {
@@ -128,9 +122,6 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           hostname: options.bind.address,
           port: options.bind.port,
           binaryType: "uint8array",
-          ...(this.#connected === "by Bun" && {
-            connect: { hostname: options.connect?.address, port: options.connect?.port },
-          }),
           ...{ flags: (options.shared ? REUSE_ADDRESS : 0) | (this.#ipv6Only ? IPV6_ONLY : 0) },
           socket: {
             data: (_socket, payload, port, address) => {
@@ -145,21 +136,14 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
       ) as Socket;
     } catch (error) {
       const code = errorCode(error);
-      const { bind, connect } = options;
-      const ofConnect = (error as { syscall?: unknown }).syscall === "connect";
-      const what =
-        connect && ofConnect ? `reach UDP ${formatEndpoint(connect)}` : `bind UDP ${formatEndpoint(bind)}`;
-      throw new NetError(code, `cannot ${what}: ${code}`, error);
+      throw new NetError(code, `cannot bind UDP ${formatEndpoint(options.bind)}: ${code}`, error);
     }
   }
 
   #prepare(options: DatagramPortOptions): void {
     const { address } = options.bind;
-    if (this.#system && this.#pauser) {
-      this.#system.prepareDatagramSocket(this.#pauser.fd, options.oneTarget ?? false, this.reportsLocal);
-      if (options.connect && this.#connected === "by us")
-        this.#system.connectDatagramSocket(this.#pauser.fd, options.connect, familyOf(address));
-    }
+    if (this.#pauser)
+      this.#system?.prepareDatagramSocket(this.#pauser.fd, options.oneTarget ?? false, this.reportsLocal);
     if (options.broadcast) this.#socket.setBroadcast(true);
     if (options.join) join(this.#socket, address, options.join);
     if (options.multicast) {
@@ -204,12 +188,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   #fasterTransmitter(target: Endpoint): SystemTransmitter | undefined {
-    const to = this.#connected ? undefined : target;
-    return this.#pauser && this.#system?.transmitter(this.#pauser, to, familyOf(this.local.address));
-  }
-
-  #portableTransmitter(target: Endpoint): Transmitter {
-    return new PortableTransmitter(() => this.#bunSocket(), this.#connected ? undefined : target);
+    return this.#pauser && this.#system?.transmitter(this.#pauser, target, familyOf(this.local.address));
   }
 }
 
@@ -221,9 +200,9 @@ class PortableTransmitter implements Transmitter {
   refusal = "";
   systemCalls = 0;
   readonly #socket: () => Socket;
-  readonly #target: Endpoint | undefined;
+  readonly #target: Endpoint;
 
-  constructor(socket: () => Socket, target: Endpoint | undefined) {
+  constructor(socket: () => Socket, target: Endpoint) {
     this.#socket = socket;
     this.#target = target;
   }
@@ -232,12 +211,11 @@ class PortableTransmitter implements Transmitter {
     this.refusal = "";
     const packets: (Uint8Array | number | string)[] = [];
     for (let index = batch.from; index < batch.count; index++) {
-      packets.push(batch.view(index));
-      if (this.#target) packets.push(this.#target.port, this.#target.address);
+      packets.push(batch.view(index), this.#target.port, this.#target.address);
     }
     this.systemCalls += Math.ceil((batch.count - batch.from) / SEND_MANY_DATAGRAMS);
     try {
-      return (this.#socket() as Bun.udp.ConnectedSocket<"uint8array">).sendMany(packets as Uint8Array[]);
+      return this.#socket().sendMany(packets);
     } catch (error) {
       // It throws when the very first datagram is refused; at a later one it returns a short count without a reason.
       this.refusal = errorCode(error);

@@ -3,9 +3,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { systemClock } from "../clock.ts";
-import type { DatagramReceiver } from "../datagram-port.ts";
-import { type Endpoint, type Family, familyOf } from "../endpoint.ts";
-import { errorCode, NetError, type Network, networkFailure, type SystemReport } from "../network.ts";
+import { anyAddress, type Endpoint, type Family, familyOf, formatEndpoint } from "../endpoint.ts";
+import { errorCode, NetError, type Network, type SystemReport } from "../network.ts";
 import type { SocketOptions } from "../socket-options.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
@@ -14,9 +13,8 @@ import { findInterface, localAddresses } from "../udp/multicast.ts";
 import { BunDatagramPort } from "./datagram-port.ts";
 import { dialBun } from "./dial.ts";
 import { listenBun, listenBunSecurely } from "./listen.ts";
+import { fdOf } from "./stream-port.ts";
 import { handshakesMaxOf } from "./tls-accept.ts";
-
-const deaf: DatagramReceiver = { onDatagram() {}, onError() {} };
 
 /**
  * The network for one tunnel: every socket of it is made with these options.
@@ -100,18 +98,29 @@ export async function resolve(host: string, family: Family | undefined): Promise
   }
 }
 
-/** A connected UDP socket has asked the routing table, and sends nothing. */
+const NO_DESCRIPTOR = new Set(["EMFILE", "ENFILE"]);
+
+/** Asks the routing table: connects a UDP socket, which sends nothing, and reads its local address. */
 function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): string | undefined {
-  const any = familyOf(target.address) === 6 ? "::" : "0.0.0.0";
+  const family = familyOf(target.address);
+  const connect = { hostname: target.address, port: target.port };
   try {
-    const probe = new BunDatagramPort({ bind: { address: any, port: 0 }, connect: target }, deaf, system);
-    probe.close();
-    return probe.local.address;
+    // With a mark, which may choose the route, the socket is connected after it has been prepared.
+    const options = { hostname: anyAddress(family), ...(system === undefined && { connect }) };
+    const socket = Bun.peek(Bun.udpSocket(options)) as Bun.udp.Socket<"buffer">;
+    try {
+      const fd = fdOf(socket);
+      system?.prepareDatagramSocket(fd, false, false);
+      system?.connectDatagramSocket(fd, target, family);
+      return socket.address.address;
+    } finally {
+      socket.close();
+    }
   } catch (error) {
-    // For want of a descriptor nothing is known of the routes.
-    if (NO_DESCRIPTOR.has(networkFailure(error).code)) throw error;
+    const code = errorCode(error);
+    if (code === "UNKNOWN") throw error;
+    if (NO_DESCRIPTOR.has(code))
+      throw new NetError(code, `cannot find the route to ${formatEndpoint(target)}: ${code}`, error);
     return undefined;
   }
 }
-
-const NO_DESCRIPTOR = new Set(["EMFILE", "ENFILE"]);

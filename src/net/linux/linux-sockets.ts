@@ -104,10 +104,6 @@ export class LinuxSockets implements SystemSockets {
     this.#setTrafficClass(fd);
   }
 
-  get connectsPrepared(): boolean {
-    return this.#options.mark !== undefined;
-  }
-
   connectDatagramSocket(fd: number, to: Endpoint, family: Family): void {
     const target = encodeSockaddr(this.#libc, to, family);
     const connected = typeof target !== "string" && this.#libc.connect(fd, target, target.length) === 0;
@@ -131,15 +127,10 @@ export class LinuxSockets implements SystemSockets {
     return new LinuxDirectReceive(doorbell, this.receivePauser(fd), this.#slice, reader, receiver);
   }
 
-  transmitter(
-    socket: ReceivePauser,
-    target: Endpoint | undefined,
-    family: Family,
-  ): SystemTransmitter | undefined {
-    const to = target && this.#encodeTarget(target, family);
+  transmitter(socket: ReceivePauser, target: Endpoint, family: Family): SystemTransmitter | undefined {
+    const to = this.#encodeTarget(target, family);
     if (typeof to === "string") return undefined;
-    const zoned = target !== undefined && to !== undefined && target.address.includes("%");
-    const renew = zoned ? () => this.#renew(to, target, family) : undefined;
+    const renew = target.address.includes("%") ? () => this.#renew(to, target, family) : undefined;
     return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to, renew }, systemClock.now);
   }
 

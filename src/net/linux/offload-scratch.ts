@@ -31,10 +31,10 @@ const IOVEC_COUNT = 6;
 const CONTROL = 8;
 const CONTROL_SIZE = 10;
 
-/** Where messages go. On a connected socket there is no sockaddr and the address is 0. */
+/** Where messages go. */
 export interface MessageName {
   /** Kept here, not only pointed at: memory known by its address alone would be collected. */
-  readonly sockaddr: Memory | undefined;
+  readonly sockaddr: Memory;
   /** Where `sockaddr` is. */
   readonly address: number;
 }
@@ -94,7 +94,7 @@ export class OffloadScratch {
     local?: LinuxLocalAddress,
   ): number {
     const { lengths, count } = batch;
-    const nameBytes = name.sockaddr?.length ?? 0;
+    const nameBytes = name.sockaddr.length;
     let messages = 0;
     for (let first = from; first < count; messages++) {
       const length = lengths[first] as number;

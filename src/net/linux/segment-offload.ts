@@ -36,8 +36,8 @@ const REFUSALS_OF_LOCAL = ["ENETUNREACH", "EINVAL"];
 export interface OffloadTarget {
   /** A UDP socket, open for as long as `transmit` is called. Its descriptor may change. */
   readonly socket: { readonly fd: number };
-  /** The target in the socket's family, see `encodeSockaddr`; absent on a connected socket. */
-  readonly to?: Memory | undefined;
+  /** The target in the socket's family, see `encodeSockaddr`. */
+  readonly to: Memory;
   /** Writes into `to` the interface that its zone names now. @returns whether that has changed. */
   readonly renew?: (() => boolean) | undefined;
 }
@@ -64,7 +64,7 @@ export class OffloadTransmitter implements SystemTransmitter {
     this.#libc = libc;
     this.#scratch = scratch;
     this.#socket = socket;
-    this.#name = { sockaddr: to, address: to === undefined ? 0 : libc.addressOf(to.buffer) };
+    this.#name = { sockaddr: to, address: libc.addressOf(to.buffer) };
     this.#renew = renew;
     this.#now = now;
   }

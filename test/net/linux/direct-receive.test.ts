@@ -272,9 +272,8 @@ function pass() {
   const system = linux as NonNullable<typeof linux>;
   return {
     prepareDatagramSocket: system.prepareDatagramSocket.bind(system),
-    receiveGate: system.receivePauser.bind(system),
+    receivePauser: system.receivePauser.bind(system),
     directReceive: system.directReceive.bind(system),
     kernelDrops: system.kernelDrops.bind(system),
-    connectsPrepared: false,
   };
 }

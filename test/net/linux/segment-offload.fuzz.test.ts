@@ -74,19 +74,16 @@ const lengthsOf = fc.array(run, { minLength: 1, maxLength: 6 }).map((runs) => ru
 
 describe.skipIf(noLibc)("segment offload delivers what plain sending delivers", () => {
   test.each([
-    ["127.0.0.1", "127.0.0.1", false],
-    ["127.0.0.1", "127.0.0.1", true],
-    ["::1", "::1", false],
-    ["::1", "::1", true],
-    ["::", "127.0.0.1", false],
-  ] as const)("from %s to %s, connected: %p", async (from, address, connected) => {
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "::1"],
+    ["::", "127.0.0.1"],
+  ] as const)("from %s to %s", async (from, address) => {
     const { socket: sink, take, bufferBytes } = await receiver(address);
-    const connect = connected ? { connect: { hostname: address, port: sink.port } } : {};
-    const source = await Bun.udpSocket({ hostname: from, ...connect });
+    const source = await Bun.udpSocket({ hostname: from });
     setSendBuffer(libc, fdOf(source), 8 << 20);
     const to = encodeSockaddr(libc, { address, port: sink.port }, from.includes(":") ? 6 : 4);
     if (typeof to === "string") throw new Error(to);
-    const target = { socket: { fd: fdOf(source) }, to: connected ? undefined : to };
+    const target = { socket: { fd: fdOf(source) }, to };
     const transmitter = new OffloadTransmitter(libc, new OffloadScratch(libc), target, () => 0);
     const plain = await Bun.udpSocket({ hostname: address });
 
@@ -114,9 +111,11 @@ describe.skipIf(noLibc)("segment offload delivers what plain sending delivers", 
     const { socket: sink, take, bufferBytes } = await receiver("::1");
     // Without the right to a large buffer only a part of a batch fits.
     const whole = fitting(Array(BATCH_DATAGRAMS_MAX).fill(100), bufferBytes);
-    const source = await Bun.udpSocket({ hostname: "::1", connect: { hostname: "::1", port: sink.port } });
+    const source = await Bun.udpSocket({ hostname: "::1" });
     setSendBuffer(libc, fdOf(source), 8 << 20);
-    const target = { socket: { fd: fdOf(source) } };
+    const to = encodeSockaddr(libc, { address: "::1", port: sink.port }, 6);
+    if (typeof to === "string") throw new Error(to);
+    const target = { socket: { fd: fdOf(source) }, to };
     const transmitter = new OffloadTransmitter(libc, new OffloadScratch(libc), target, () => 0);
     expect(transmitter.transmit(batchOf([65_527], 1, 0))).toBe(1);
     expect((await take(1))[0]).toStartWith("65527 ");

@@ -1,14 +1,17 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import { AF_INET } from "../../../src/net/linux/constants.ts";
-import type { Libc } from "../../../src/net/linux/libc.ts";
+import { type Libc, memory } from "../../../src/net/linux/libc.ts";
 import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";
 import { OffloadTransmitter, PLAIN_MS, probeOffload } from "../../../src/net/linux/segment-offload.ts";
+import { SOCKADDR_IN_BYTES } from "../../../src/net/linux/sockaddr.ts";
 import { DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { libc, noLibc, watchedLibc } from "./open-libc.ts";
 
 /** What one scripted sendmmsg does: takes so many messages, all of them, or fails. */
 type Result = number | "all" | (string & {});
+
+const TARGET = { socket: { fd: -1 }, to: memory(SOCKADDR_IN_BYTES) };
 
 /** A transmitter whose sendmmsg follows a script (then takes all) and records the shape of what it was given. */
 function scripted(...script: Result[]) {
@@ -33,7 +36,7 @@ function scripted(...script: Result[]) {
   };
   const clock = { nowMs: 1000 };
   const scratch = new OffloadScratch(fake);
-  const transmitter = new OffloadTransmitter(fake, scratch, { socket: { fd: -1 } }, () => clock.nowMs);
+  const transmitter = new OffloadTransmitter(fake, scratch, TARGET, () => clock.nowMs);
   return { calls, clock, scratch, transmitter };
 }
 
@@ -67,7 +70,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     const controls: number[][] = [];
     const scratch = new OffloadScratch(libc);
     const [first, ...rest] = [9, 9, 5, 7, 8];
-    scratch.lay(batchOf(first as number, ...rest), 0, { sockaddr: undefined, address: 0 }, Infinity, LOCAL);
+    scratch.lay(batchOf(first as number, ...rest), 0, { sockaddr: TARGET.to, address: 0 }, Infinity, LOCAL);
     const view = new DataView(scratch.messages.buffer);
     for (let message = 0; message < 3; message++) {
       const [at, length] = [
@@ -156,7 +159,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
       expect(transmitter.transmit(batchOf(9, 9))).toBe(2);
       expect(calls).toEqual(["group 2", "plain 1, plain 1"]);
       expect(scratch.offReason).toBe(error);
-      const other = new OffloadTransmitter(libc, scratch, { socket: { fd: -1 } }, () => 0);
+      const other = new OffloadTransmitter(libc, scratch, TARGET, () => 0);
       expect(other.transmit(batchOf(9, 9))).toBe(0);
       expect([other.refusal, other.systemCalls]).toEqual(["EBADF", 1]);
     },
