@@ -14,6 +14,7 @@ import {
   type ListenChannelsOptions,
   readChannelOptions,
 } from "../options/channel-options.ts";
+import { LIBRARY } from "../options/input-style.ts";
 import { isGuarded } from "../options/settings.ts";
 import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
 import { ConnectionTable } from "../tunnel/access/connection-table.ts";
@@ -89,7 +90,7 @@ function openServer(...given: ConstructorParameters<typeof ListeningServer>): Li
   try {
     return new ListeningServer(...given);
   } catch (error) {
-    throw explained(error, given[0].settings, (key) => key);
+    throw explained(error, given[0].settings, LIBRARY.nameOf);
   }
 }
 

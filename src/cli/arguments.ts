@@ -2,14 +2,13 @@ import { parseArgs } from "node:util";
 import { type Environment, readEnvironment } from "../config/environment.ts";
 import type { NamedOption } from "../config/named-options.ts";
 import type { OptionProblem } from "../errors.ts";
-import type { InputStyle } from "../options/input-style.ts";
+import { asGiven, COMMAND_LINE, type InputStyle, typedName } from "../options/input-style.ts";
 import { nearest } from "../options/nearest.ts";
 import { quoted } from "../options/parse-result.ts";
 import { readProgramOptions } from "../options/read-options.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
 import type { OptionSpec, Role } from "../options/spec.ts";
 import { OPTIONS, type ProgramOptions } from "../options/table.ts";
-import { typedName, typedNameOf } from "./help.ts";
 
 /** What the arguments ask for. */
 export type Arguments =
@@ -39,10 +38,7 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
   if (given.help !== undefined) return { kind: "help", long: given.help === "--help" };
   if (given.version) return { kind: "version" };
   addEnvironment(given, env);
-  const style: InputStyle = {
-    values: "written",
-    nameOf: (key) => given.typed.get(key) ?? typedNameOf(key),
-  };
+  const style = asGiven(COMMAND_LINE, given.typed);
   const program = readProgramOptions(given.program, style);
   const tunnel =
     "config" in given.program

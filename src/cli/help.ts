@@ -1,7 +1,7 @@
 /** What `-h` and `--help` show, made from the options table. Nothing is wider than 80 columns. */
 
-import { variableOf } from "../config/environment.ts";
 import { describe } from "../options/describe.ts";
+import { typedName } from "../options/input-style.ts";
 import type { OptionSpec } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
 
@@ -51,20 +51,6 @@ export function synopsis(spec: OptionSpec): string {
   const short = spec.short === undefined ? "" : `-${spec.short}, `;
   return `${short}${typedName(spec)}${spec.environmentOnly ? "=" : " "}${argument}`.trimEnd();
 }
-
-/** What an option is typed as: its flag, or the environment variable of one that has no flag. */
-export function typedName({ name, environmentOnly }: OptionSpec): string {
-  return environmentOnly ? variableOf(name) : `--${name}`;
-}
-
-/** The command line's spelling of the option with this key of the library. */
-export function typedNameOf(key: string): string {
-  return TYPED_NAMES.get(key) ?? key;
-}
-
-const TYPED_NAMES: ReadonlyMap<string, string> = new Map(
-  OPTIONS.map((spec) => [spec.key, spec.operand ? "UDP address" : typedName(spec)]),
-);
 
 /** The text in lines of at most `columns`, broken at spaces. */
 function wrap(text: string, columns: number): string[] {

@@ -1,13 +1,12 @@
 /** Runs tunnels in this process until all have ended, and tells what they tell. */
 
-import { nameInFile } from "../config/named-options.ts";
 import type { TunnelPlan } from "../config/plan.ts";
 import { TunnelError } from "../errors.ts";
 import { summaryLine } from "../observe/stats-lines.ts";
+import { COMMAND_LINE, CONFIG_FILE } from "../options/input-style.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import { startTunnel } from "../tunnel/start.ts";
 import { EXIT_CANNOT_RUN, EXIT_CLEAN } from "./exit-status.ts";
-import { typedNameOf } from "./help.ts";
 import { log } from "./log.ts";
 import { openOverview } from "./observability.ts";
 import { ProgramLog } from "./program-log.ts";
@@ -28,7 +27,7 @@ export interface Run {
 export async function run({ plans, program, config }: Run): Promise<number> {
   const named = config !== undefined;
   const programLog = new ProgramLog(program, named);
-  const nameOf = named ? nameInFile : typedNameOf;
+  const { nameOf } = named ? CONFIG_FILE : COMMAND_LINE;
   const set = new TunnelSet(listenerFor(programLog, program), (settings, extras) =>
     startTunnel(settings, { ...extras, nameOf }),
   );

@@ -1,14 +1,13 @@
 /** Options from environment variables, for containers: `UDPTUNNEL_MAX_DELAY` is `--max-delay`. */
 
 import type { OptionProblem } from "../errors.ts";
+import { VARIABLE_PREFIX, variableOf } from "../options/input-style.ts";
 import type { OptionSpec } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
 import { meanings, type NamedOption, nearestName } from "./named-options.ts";
 
 /** The process's environment. */
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-const PREFIX = "UDPTUNNEL_";
 
 /** Kubernetes gives every container of a namespace such variables for a service that is called `udptunnel`. */
 const OF_A_SERVICE = /^UDPTUNNEL_(SERVICE|PORT)(_|$)/;
@@ -19,11 +18,6 @@ const TERMINAL_ONLY: readonly string[] = ["help", "version"];
 const BY_VARIABLE: ReadonlyMap<string, OptionSpec> = new Map(
   OPTIONS.filter(({ name }) => !TERMINAL_ONLY.includes(name)).map((spec) => [variableOf(spec.name), spec]),
 );
-
-/** The variable of an option's long name. */
-export function variableOf(name: string): string {
-  return PREFIX + name.toUpperCase().replaceAll("-", "_");
-}
 
 /**
  * The options that variables give, and what is wrong with the variables themselves; the options' values are not checked, unless
@@ -37,7 +31,7 @@ export function readEnvironment(env: Environment): {
   const given: NamedOption[] = [];
   const unknown: OptionProblem[] = [];
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || text === undefined) continue;
+    if (!name.startsWith(VARIABLE_PREFIX) || text === undefined) continue;
     const spec = BY_VARIABLE.get(name);
     if (text === "" && !isSecret(spec)) continue;
     if (spec !== undefined) given.push({ spec, name, value: readText(spec, text) });
@@ -65,7 +59,7 @@ const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 function misspelt(name: string): OptionProblem[] {
-  const meant = nearestName(name.slice(PREFIX.length).toLowerCase().replaceAll("_", "-"));
+  const meant = nearestName(name.slice(VARIABLE_PREFIX.length).toLowerCase().replaceAll("_", "-"));
   if (meant === undefined || OF_A_SERVICE.test(name) || TERMINAL_ONLY.includes(meant)) return [];
   return [{ option: name, problem: `is no option; did you mean ${variableOf(meant)}?` }];
 }

@@ -22,13 +22,6 @@ export function specOf(name: string): OptionSpec | undefined {
   return BY_NAME.get(name);
 }
 
-/** The configuration file's name of the option with this key of the library. */
-export function nameInFile(key: string): string {
-  return NAMES.get(key) ?? key;
-}
-
-const NAMES: ReadonlyMap<string, string> = new Map(OPTIONS.map(({ key, name }) => [key, name]));
-
 /** The long name that was most likely meant, if any is near. */
 export function nearestName(name: string): string | undefined {
   return nearest(name, BY_NAME.keys());

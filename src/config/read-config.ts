@@ -6,13 +6,12 @@
  *     target = "localhost/4000"
  */
 
-import type { InputStyle } from "../options/input-style.ts";
+import { asGiven, CONFIG_FILE, variableOf } from "../options/input-style.ts";
 import { quoted, shortened } from "../options/parse-result.ts";
 import { readSettings } from "../options/settings.ts";
 import type { Role } from "../options/spec.ts";
 import { collisions } from "./collisions.ts";
-import { variableOf } from "./environment.ts";
-import { meanings, type NamedOption, nameInFile, nearestName, specOf } from "./named-options.ts";
+import { meanings, type NamedOption, nearestName, specOf } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
 import { isTable, readToml } from "./toml-lines.ts";
 
@@ -128,7 +127,9 @@ function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]
   const role = roleOf(options);
   if (role === undefined) problems.push({ path, problem: oneEnd(options) });
   const values = Object.fromEntries(options.map(({ spec, value }) => [spec.key, value]));
-  const { settings, problems: wrong } = readSettings(values, role, dialectOf(options));
+  // A shared option is named as it was given, in the environment.
+  const names = new Map(options.map(({ spec, name }) => [spec.key, name]));
+  const { settings, problems: wrong } = readSettings(values, role, asGiven(CONFIG_FILE, names));
   for (const { option, problem } of [...contradictions, ...wrong]) {
     problems.push({ path: [...path, option], problem });
   }
@@ -141,11 +142,6 @@ function unknown(option: string): string {
   if (spec !== undefined) return FOR_PROGRAM;
   const meant = nearestName(option);
   return meant === undefined ? "is no option; leave it out" : `is no option; did you mean ${meant}?`;
-}
-
-function dialectOf(options: readonly NamedOption[]): InputStyle {
-  const names = new Map(options.map(({ spec, name }) => [spec.key, name]));
-  return { values: "written", nameOf: (key) => names.get(key) ?? nameInFile(key) };
 }
 
 function roleOf(options: readonly NamedOption[]): Role | undefined {

@@ -1,6 +1,7 @@
 /** The options of datagram channels: those of a tunnel that have to do with its TCP connections. */
 
 import { OptionsError } from "../errors.ts";
+import { LIBRARY } from "./input-style.ts";
 import { readOptions } from "./read-options.ts";
 import type { Settings } from "./settings.ts";
 import type { Role } from "./spec.ts";
@@ -47,12 +48,7 @@ export function readChannelOptions(
   role: Role,
 ): ChannelSettings {
   const set = { keys: new Set([...COMMON, ...OF_ROLE[role]]), needed: NEEDED };
-  const { values, problems } = readOptions(
-    { ...options },
-    role,
-    { nameOf: (key) => key, values: "library" },
-    set,
-  );
+  const { values, problems } = readOptions({ ...options }, role, LIBRARY, set);
   if (values === undefined) throw new OptionsError(problems);
   const { listen, connect = [], secretFile, ...rest } = values;
   if (connect.some(({ port }) => port === undefined)) {

@@ -1,10 +1,50 @@
-/** How options were written, which decides how their values are read and how problems name them. */
+/**
+ * How an option is spelt for each reader: library, command line, configuration file, environment. This is the one place that
+ * knows. Code that writes a message takes a `nameOf` from its caller and never spells an option itself.
+ */
+
+import type { OptionSpec } from "./spec.ts";
+import { OPTIONS } from "./table.ts";
+
+/** One way to write options. It decides how values are read and how messages name options. */
 export interface InputStyle {
-  /** What the giver of the option with this key calls it. */
+  /** Spells the option that has this key in the library. */
   readonly nameOf: (key: string) => string;
   /**
-   * `library`: typed values in the units their keys end in. `written`: the units of the command line (seconds, say), and numbers
-   * may be text with a suffix.
+   * `library`: typed values in the unit that the key ends in. `written`: the units of the command line (seconds, for
+   * example), and a number may be text with a suffix.
    */
   readonly values: "library" | "written";
+}
+
+/** Every environment variable that gives an option begins with this. */
+export const VARIABLE_PREFIX = "UDPTUNNEL_";
+
+/** `secretFile` */
+export const LIBRARY: InputStyle = { values: "library", nameOf: (key) => key };
+
+/** `--secret-file` */
+export const COMMAND_LINE = writtenStyle((spec) => (spec.operand ? "UDP address" : typedName(spec)));
+
+/** `secret-file`, a key of a TOML table */
+export const CONFIG_FILE = writtenStyle(({ name }) => name);
+
+/** The environment variable of an option's long name: `UDPTUNNEL_SECRET_FILE`. */
+export function variableOf(name: string): string {
+  return VARIABLE_PREFIX + name.toUpperCase().replaceAll("-", "_");
+}
+
+/** The flag of an option; of an option without a flag its environment variable. */
+export function typedName({ name, environmentOnly }: OptionSpec): string {
+  return environmentOnly ? variableOf(name) : `--${name}`;
+}
+
+function writtenStyle(spell: (spec: OptionSpec) => string): InputStyle {
+  const names = new Map(OPTIONS.map((spec) => [spec.key, spell(spec)]));
+  return { values: "written", nameOf: (key) => names.get(key) ?? key };
+}
+
+/** A style that prefers the spellings in `given` (by key), as the user wrote them. */
+export function asGiven(style: InputStyle, given: ReadonlyMap<string, string>): InputStyle {
+  return { ...style, nameOf: (key) => given.get(key) ?? style.nameOf(key) };
 }

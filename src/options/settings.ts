@@ -1,5 +1,5 @@
 import { type OptionProblem, OptionsError } from "../errors.ts";
-import type { InputStyle } from "./input-style.ts";
+import { type InputStyle, LIBRARY } from "./input-style.ts";
 import { readOptions } from "./read-options.ts";
 import { authenticates } from "./rules.ts";
 import type { Secret } from "./secret.ts";
@@ -92,8 +92,6 @@ export function readServerOptions(options: ServerOptions): Settings {
 export function readClientOptions(options: ClientOptions): Settings {
   return settingsOrThrow({ ...options }, "client");
 }
-
-const LIBRARY: InputStyle = { nameOf: (key) => key, values: "library" };
 
 function settingsOrThrow(options: Readonly<Record<string, unknown>>, role: Role): Settings {
   const { settings, problems } = readSettings(options, role, LIBRARY);

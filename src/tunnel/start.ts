@@ -3,6 +3,7 @@
 import type { Network } from "../net/network.ts";
 import { EventLog } from "../observe/event-log.ts";
 import type { EventListener } from "../observe/events.ts";
+import { LIBRARY } from "../options/input-style.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
 import { closeOnAbort } from "./close-on-abort.ts";
@@ -71,7 +72,7 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   const tunnel = new Mode(settings, network, counters, events, trace);
   events.addListener((event, level) => tunnel.tell(event, level));
   await tunnel.open().catch((error) => {
-    throw explained(error, settings, extras.nameOf ?? ((key) => key));
+    throw explained(error, settings, extras.nameOf ?? LIBRARY.nameOf);
   });
   network.watchSystem((report) => events.report({ type: "sockets", ...report }));
   if (signal?.aborted) await tunnel.close();
