@@ -1,9 +1,7 @@
 /** Two links joined by a stream in memory: a whole tunnel, from one UDP side to the other, without a system call. */
 
-import { FrameQueue } from "../../src/framing/index.ts";
 import { Link } from "../../src/link/link.ts";
-import { SendWindow } from "../../src/link/send-window.ts";
-import type { DatagramSender } from "../../src/net/datagram-port.ts";
+import type { DatagramSender, SendObserver } from "../../src/net/datagram-port.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
 
@@ -30,16 +28,13 @@ export function linkPair(): LinkPair {
   };
   const link = () =>
     new Link({
+      kind: "peer",
       clock,
       counters,
-      queue: new FrameQueue({ bytesMax: 4 * 1024 * 1024, framesMax: 65_536 }),
-      maxDelayMs: 200,
-      deadAfterMs: 15_000,
-      agesWithoutStream: true,
-      window: new SendWindow(undefined, true),
+      settings: { queueBytesMax: 4 * 1024 * 1024, maxDelayMs: 200, deadAfterMs: 15_000, inFlight: "auto" },
     });
   const [near, far] = [link(), link()];
-  far.sendTo(new CountingSender(left, far), 4);
+  far.sendTo((observer) => new CountingSender(left, observer), 4);
   const stream = memoryStream((chunk) => far.onChunk(chunk));
   near.attach(stream, () => {});
   far.attach(
@@ -83,13 +78,13 @@ class CountingSender implements DatagramSender {
   readonly blocked = false;
   readonly held = 0;
   readonly #left: { datagrams: number; bytes: number };
-  readonly #link: Link;
+  readonly #observer: SendObserver;
   #datagrams = 0;
   #bytes = 0;
 
-  constructor(left: { datagrams: number; bytes: number }, link: Link) {
+  constructor(left: { datagrams: number; bytes: number }, observer: SendObserver) {
     this.#left = left;
-    this.#link = link;
+    this.#observer = observer;
   }
 
   add(_bytes: Uint8Array, _start: number, length: number): void {
@@ -98,7 +93,7 @@ class CountingSender implements DatagramSender {
   }
 
   flush(): void {
-    this.#link.sendObserver.onSent(this.#datagrams, this.#bytes, 1);
+    this.#observer.onSent(this.#datagrams, this.#bytes, 1);
     this.#left.datagrams += this.#datagrams;
     this.#left.bytes += this.#bytes;
     this.#datagrams = 0;

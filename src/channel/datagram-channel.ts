@@ -3,11 +3,9 @@
  * TCP connection and whoever calls {@link DatagramChannel.send} and takes what comes.
  */
 
-import { FrameQueue } from "../framing/frame-queue.ts";
 import { HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../framing/header.ts";
 import { Link, reasonOf, type StreamEnd } from "../link/link.ts";
 import type { MemoryBudget } from "../link/memory-budget.ts";
-import { SendWindow } from "../link/send-window.ts";
 import type { Clock } from "../net/clock.ts";
 import { closeGracefully } from "../net/close-stream.ts";
 import type { Endpoint } from "../net/endpoint.ts";
@@ -18,10 +16,6 @@ import type { ChannelSettings } from "../options/channel-options.ts";
 import { CLOSE_MS, waitUntilFlushed } from "../tunnel/closing.ts";
 import { type ChannelStats, snapshot } from "./channel-stats.ts";
 import { Inbox } from "./inbox.ts";
-
-/** A channel's ring to begin with; it doubles when it must. */
-const RING_BYTES_INITIAL = 2048;
-const QUEUE_FRAMES_MAX = 65_536;
 
 /** How a channel ended: `code` is the operating system's word for it (ECONNRESET, ETIMEDOUT ...) where there is one. */
 export interface ChannelEnd {
@@ -52,7 +46,6 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
 
   readonly #context: ChannelContext;
   readonly #stream: StreamPort;
-  readonly #queue: FrameQueue;
   readonly #link: Link;
   readonly #inbox: Inbox;
   readonly #settleClosed: (end: ChannelEnd) => void;
@@ -62,31 +55,15 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   /** @internal To be made in the turn in which the stream came up. */
   constructor(stream: StreamPort, context: ChannelContext) {
     const { clock, settings, budget } = context;
-    const { queueBytesMax: bytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = settings;
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<ChannelEnd>());
     this.local = stream.local;
     this.remote = stream.remote;
     this.#context = context;
     this.#stream = stream;
     this.counters.connects = 1;
-    this.#queue = new FrameQueue({
-      bytesMax,
-      framesMax: QUEUE_FRAMES_MAX,
-      bytesInitial: RING_BYTES_INITIAL,
-    });
-    this.#link = new Link({
-      clock,
-      counters: this.counters,
-      queue: this.#queue,
-      budget,
-      maxDelayMs: maxDelayMs || Infinity,
-      inboundDelayMs: Infinity, // the peer is made to wait instead
-      window: new SendWindow(unsentBytesMax, inFlight === "auto"),
-      deadAfterMs,
-      agesWithoutStream: false,
-    });
-    this.#inbox = new Inbox(this.#link.sendObserver, () => void this.end("closed by peer"));
-    this.#link.sendTo(this.#inbox, undefined);
+    this.#link = new Link({ kind: "channel", clock, counters: this.counters, settings, budget });
+    const onConsumed = () => void this.end("closed by peer");
+    this.#inbox = this.#link.sendTo((observer) => new Inbox(observer, onConsumed), undefined);
     this.#link.attach(stream, (end) => this.#onStreamEnd(end));
   }
 
@@ -107,7 +84,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
 
   /** Bytes queued, headers included, that the kernel has not taken. */
   get bufferedAmount(): number {
-    return this.#queue.bytes;
+    return this.#link.queueBytes;
   }
 
   /**

@@ -7,6 +7,7 @@
  * The link outlives its streams: it is given one by `attach` and holds what it cannot send until the next.
  */
 
+import { FrameQueue } from "../framing/frame-queue.ts";
 import type { Clock } from "../net/clock.ts";
 import type { DatagramSender, SendObserver } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
@@ -16,6 +17,7 @@ import type { DisconnectReason } from "../observe/events.ts";
 import type { StreamStats } from "../observe/stats.ts";
 import { type InboundOptions, InboundPath } from "./inbound-path.ts";
 import { type OutboundOptions, OutboundPath } from "./outbound-path.ts";
+import { SendWindow } from "./send-window.ts";
 import { StreamWatch } from "./stream-watch.ts";
 
 /** Why a stream is no longer of use. */
@@ -33,9 +35,66 @@ export function reasonOf(end: StreamEnd): DisconnectReason {
   return end.by === "stall" ? "stalled" : "connection lost";
 }
 
-export interface LinkOptions extends OutboundOptions, Omit<InboundOptions, "maxDelayMs"> {
-  /** The age limit of inbound datagrams where it is another than the outbound one, `maxDelayMs`. */
-  inboundDelayMs?: number;
+/** What the user sets about a link. */
+export interface LinkSettings {
+  /** Bytes of frames that the queue to TCP may hold. */
+  readonly queueBytesMax: number;
+  /** How long a datagram may be held, in milliseconds; 0 for no limit. */
+  readonly maxDelayMs: number;
+  /** How long a stream may take nothing before its peer counts as stalled, in milliseconds. */
+  readonly deadAfterMs: number;
+  /** Bytes the kernel may hold unsent; undefined leaves it to the path's rate. */
+  readonly unsentBytesMax?: number | undefined;
+  /** Whether the link bounds what is in flight, or the kernel alone. */
+  readonly inFlight: "auto" | "kernel";
+}
+
+/** Where the uses of a link differ. */
+interface LinkKind {
+  /** Frames that the queue to TCP may hold. */
+  readonly framesMax: number;
+  /** Bytes of the queue's ring at the start; it doubles when needed, up to `queueBytesMax`. */
+  readonly ringBytesInitial: number;
+  /** Whether time in the queue counts while there is no stream. */
+  readonly agesWithoutStream: boolean;
+  /** Whether `maxDelayMs` also limits inbound datagrams. */
+  readonly limitsInboundDelay: boolean;
+  /** Whether undelivered chunks count in the memory budget. */
+  readonly budgetsChunks: boolean;
+}
+
+const KINDS = {
+  /** Peer mode has one link or two, so the ring is allocated whole. */
+  peer: {
+    framesMax: 65_536,
+    ringBytesInitial: Infinity,
+    agesWithoutStream: true,
+    limitsInboundDelay: true,
+    budgetsChunks: false,
+  },
+  /** Per-source mode has many links, most of which queue little. Datagrams do not age while a client dials. */
+  session: {
+    framesMax: 16_384,
+    ringBytesInitial: 2048,
+    agesWithoutStream: false,
+    limitsInboundDelay: true,
+    budgetsChunks: true,
+  },
+  /** A channel has no UDP socket: a reader that is slow holds the peer back and loses nothing. */
+  channel: {
+    framesMax: 65_536,
+    ringBytesInitial: 2048,
+    agesWithoutStream: false,
+    limitsInboundDelay: false,
+    budgetsChunks: false,
+  },
+} satisfies Record<string, LinkKind>;
+
+export interface LinkOptions
+  extends Pick<OutboundOptions, "clock" | "counters" | "budget" | "onWanted">,
+    Pick<InboundOptions, "openSender" | "trace" | "onHeard" | "sendWatch"> {
+  readonly kind: keyof typeof KINDS;
+  readonly settings: LinkSettings;
 }
 
 export class Link implements StreamReceiver {
@@ -50,22 +109,60 @@ export class Link implements StreamReceiver {
   activeAt: number;
 
   constructor(options: LinkOptions) {
-    const { clock, counters, maxDelayMs, inboundDelayMs = maxDelayMs } = options;
+    const { clock, counters, settings, budget } = options;
+    const { queueBytesMax, deadAfterMs, unsentBytesMax, inFlight } = settings;
+    const kind: LinkKind = KINDS[options.kind];
+    const maxDelayMs = settings.maxDelayMs || Infinity;
     this.#clock = clock;
-    this.#outbound = new OutboundPath(options, () => this.#onStreamEnd({ by: "stall" }));
-    this.#inbound = new InboundPath({ ...options, maxDelayMs: inboundDelayMs });
+    this.#outbound = new OutboundPath({
+      clock,
+      counters,
+      queue: new FrameQueue({
+        bytesMax: queueBytesMax,
+        framesMax: kind.framesMax,
+        bytesInitial: kind.ringBytesInitial,
+      }),
+      window: new SendWindow(unsentBytesMax, inFlight === "auto"),
+      maxDelayMs,
+      agesWithoutStream: kind.agesWithoutStream,
+      deadAfterMs,
+      budget,
+      onWanted: options.onWanted,
+      onStall: () => this.#onStreamEnd({ by: "stall" }),
+    });
+    this.#inbound = new InboundPath({
+      clock,
+      counters,
+      maxDelayMs: kind.limitsInboundDelay ? maxDelayMs : Infinity,
+      chunkBudget: kind.budgetsChunks ? budget : undefined,
+      openSender: options.openSender,
+      trace: options.trace,
+      onHeard: options.onHeard,
+      sendWatch: options.sendWatch,
+    });
     this.#watch = new StreamWatch(counters);
     this.activeAt = clock.now();
   }
 
-  /** Told what becomes of inbound datagrams: to be given to the sender that is then given to {@link sendTo}. */
-  get sendObserver(): SendObserver {
-    return this.#inbound;
+  /**
+   * Sets where inbound datagrams go. The former sender drops what it holds as `unreachable`.
+   *
+   * @param open makes the sender. It must report to this observer, which counts what is sent and dropped.
+   * @param family the UDP that carries them, which bounds their length; undefined when UDP does not.
+   * @returns the sender.
+   */
+  sendTo<Sender extends DatagramSender>(
+    open: (observer: SendObserver) => Sender,
+    family: Family | undefined,
+  ): Sender {
+    const sender = open(this.#inbound);
+    this.#inbound.sendTo(sender, family);
+    return sender;
   }
 
-  /** See `InboundPath.sendTo`. */
-  sendTo(sender: DatagramSender | undefined, family: Family | undefined): void {
-    this.#inbound.sendTo(sender, family);
+  /** Takes the sender away: inbound datagrams are dropped as `receive only`, unless `openSender` sets another. */
+  removeSender(): void {
+    this.#inbound.sendTo(undefined, undefined);
   }
 
   get stream(): StreamPort | undefined {

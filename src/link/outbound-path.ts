@@ -38,6 +38,8 @@ export interface OutboundOptions {
   budget?: MemoryBudget | undefined;
   /** Called when a datagram arrives while there is no stream, or may not be relayed yet. */
   onWanted?: (() => void) | undefined;
+  /** Called when the stream has taken nothing for `deadAfterMs`. */
+  onStall: () => void;
 }
 
 export class OutboundPath {
@@ -57,14 +59,13 @@ export class OutboundPath {
   #now = 0;
   #budgetedBytes = 0;
 
-  /** @param onStall the stream has taken nothing for too long. */
-  constructor(options: OutboundOptions, onStall: () => void) {
+  constructor(options: OutboundOptions) {
     this.#options = options;
     this.#clock = options.clock;
     this.#slice = TimeSlice.of(options.clock);
     this.#counters = options.counters;
     this.#queue = options.queue;
-    this.#stall = new StallDetector(options.clock, options.deadAfterMs, onStall);
+    this.#stall = new StallDetector(options.clock, options.deadAfterMs, options.onStall);
   }
 
   /** Datagrams that wait. */

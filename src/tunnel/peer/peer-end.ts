@@ -249,12 +249,14 @@ export class PeerEnd {
   #send(): void {
     const { link, target } = this.#options;
     const send = this.#sending;
-    if (send === undefined) return link.sendTo(undefined, undefined); // the former socket is closed
+    if (send === undefined) return link.removeSender(); // the former socket is closed
     const moves = target.mayChange && !this.#fixed;
-    const report = moves ? reportingRefusals(link.sendObserver, () => this.#onRefused()) : link.sendObserver;
-    const sender = send.sender(this.#to, report);
     const keeps = moves && target.addresses.length > 1;
-    link.sendTo(keeps ? this.#first.through(sender) : sender, familyOf(this.#to.address));
+    link.sendTo((observer) => {
+      const report = moves ? reportingRefusals(observer, () => this.#onRefused()) : observer;
+      const sender = send.sender(this.#to, report);
+      return keeps ? this.#first.through(sender) : sender;
+    }, familyOf(this.#to.address));
   }
 
   #onRefused(): void {

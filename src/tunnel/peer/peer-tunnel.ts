@@ -4,10 +4,8 @@
  */
 
 import { OptionsError } from "../../errors.ts";
-import { FrameQueue } from "../../framing/frame-queue.ts";
 import { Link } from "../../link/link.ts";
 import { SendWatch } from "../../link/send-watch.ts";
-import { SendWindow } from "../../link/send-window.ts";
 import { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { sum } from "../../observe/stats.ts";
@@ -26,8 +24,6 @@ import { PeerClient } from "./peer-client.ts";
 import { PeerServer } from "./peer-server.ts";
 import { refuseUnfit, withZone } from "./peer-target.ts";
 import { UdpIngress } from "./udp-ingress.ts";
-
-const QUEUE_FRAMES_MAX = 65_536;
 
 export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   readonly links: Link[] = [];
@@ -128,15 +124,11 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   }
 
   #openLink(target: Target, portOffset: number, own: readonly string[] | undefined): void {
-    const { queueBytesMax, maxDelayMs, deadAfterMs, unsentBytesMax, inFlight } = this.settings;
     const link = new Link({
+      kind: "peer",
       clock: this.network.clock,
       counters: this.counters,
-      queue: new FrameQueue({ bytesMax: queueBytesMax, framesMax: QUEUE_FRAMES_MAX }),
-      maxDelayMs: maxDelayMs || Infinity,
-      window: new SendWindow(unsentBytesMax, inFlight === "auto"),
-      deadAfterMs,
-      agesWithoutStream: true,
+      settings: this.settings,
       onWanted: () => this.#connector?.onDemand(),
       trace: this.trace && ((stream, bytes) => this.trace?.("inbound", stream.remote, bytes)),
       sendWatch: this.#sendWatch,

@@ -62,8 +62,10 @@ export class ClientSession implements DialRequest, Session {
       trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
       sendWatch,
     });
-    this.#sender = port.sender(source, this.#link.sendObserver);
-    this.#link.sendTo(this.#sender, familyOf(unmapped(source.address)));
+    this.#sender = this.#link.sendTo(
+      (observer) => port.sender(source, observer),
+      familyOf(unmapped(source.address)),
+    );
   }
 
   get activeAt(): number {

@@ -128,13 +128,13 @@ export class ServerSession implements Session {
     if (this.#socket === undefined || this.#targetAddress === target.address) return;
     // An address that answers is kept: the change may concern another session.
     if (this.#answered && target.addresses.includes(this.#targetAddress)) return;
-    this.link.sendTo(undefined, undefined);
+    this.link.removeSender();
   }
 
   /** The interface to the target has changed: the next datagram opens a new socket. */
   renew(): void {
     if (this.#socket === undefined) return;
-    this.link.sendTo(undefined, undefined);
+    this.link.removeSender();
     this.#replace(undefined);
   }
 

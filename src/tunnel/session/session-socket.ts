@@ -111,11 +111,11 @@ export class SessionSocket implements DatagramReceiver {
     const { link, target, first, onRefused } = this.#options;
     this.#toPort = port;
     const decides = onRefused && port === target.port; // a refusal by a transfer's port does not concern the address
-    const report = decides ? reportingRefusals(link.sendObserver, onRefused) : link.sendObserver;
-    const plain = this.#port.sender({ ...target, port }, report);
-    const sender = first?.through(plain) ?? plain;
-    link.sendTo(sender, familyOf(target.address));
-    return sender;
+    return link.sendTo((observer) => {
+      const report = decides ? reportingRefusals(observer, onRefused) : observer;
+      const plain = this.#port.sender({ ...target, port }, report);
+      return first?.through(plain) ?? plain;
+    }, familyOf(target.address));
   }
 
   #refuse(payload: Uint8Array, reason: "wrong port" | "wrong source", port: number, address: string): void {

@@ -1,9 +1,7 @@
 /** A session of per-source mode: one link, for one UDP source at the client and one TCP connection at the server. */
 
-import { FrameQueue } from "../../framing/frame-queue.ts";
 import { Link, type LinkOptions } from "../../link/link.ts";
 import type { MemoryBudget } from "../../link/memory-budget.ts";
-import { SendWindow } from "../../link/send-window.ts";
 import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
@@ -11,10 +9,6 @@ import type { Counters } from "../../observe/counters.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
 import type { Settings } from "../../options/settings.ts";
 import type { Idler } from "../access/connection-table.ts";
-
-/** A session's ring to begin with; most sessions never need more at a time. */
-const RING_BYTES_INITIAL = 2048;
-const FRAMES_MAX = 16_384;
 
 /** What the sessions of one tunnel share. */
 export interface SessionContext {
@@ -25,25 +19,12 @@ export interface SessionContext {
   readonly draining: DrainingStreams;
 }
 
-/** The link of a session. Its queue grows when it must; what waits for the dial does not age. */
 export function sessionLink(
   context: SessionContext,
   hooks: Pick<LinkOptions, "onWanted" | "onHeard" | "openSender" | "trace" | "sendWatch">,
 ): Link {
   const { settings, network, counters, budget } = context;
-  const { queueBytesMax: bytesMax, maxDelayMs } = settings;
-  return new Link({
-    clock: network.clock,
-    counters,
-    budget,
-    chunkBudget: budget,
-    queue: new FrameQueue({ bytesMax, framesMax: FRAMES_MAX, bytesInitial: RING_BYTES_INITIAL }),
-    maxDelayMs: maxDelayMs || Infinity,
-    window: new SendWindow(settings.unsentBytesMax, settings.inFlight === "auto"),
-    deadAfterMs: settings.deadAfterMs,
-    agesWithoutStream: false,
-    ...hooks,
-  });
+  return new Link({ kind: "session", clock: network.clock, counters, settings, budget, ...hooks });
 }
 
 /** A session, as the tunnel that holds it sees it. */
