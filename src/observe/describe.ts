@@ -16,7 +16,7 @@ export function describe(event: TunnelEvent): string {
       return `connected: TCP ${formatEndpoint(event.local)} to ${formatEndpoint(event.remote)}`;
     case "disconnected":
       return `disconnected from ${formatEndpoint(event.remote)}: ${event.reason}${because(event.code)}`;
-    case "sockets":
+    case "socket settings":
       return sockets(event);
     case "dial failed":
       return `${event.message}; trying again in ${seconds(event.retryInMs)}`;
@@ -67,12 +67,12 @@ export function describe(event: TunnelEvent): string {
       );
     case "unexpected answer":
       return unexpectedAnswer(event);
-    case "target refuses":
+    case "target refused":
       return (
         `nobody listens on UDP ${formatEndpoint(event.target)} (refused ${event.refusals} times), and nothing has ever come ` +
         "from there: is the address mistyped? Going on, in case it starts later"
       );
-    case "target moved":
+    case "target address changed":
       return (
         `${event.name} is now ${event.addresses.join(", ")} (was ${event.before.join(", ")}); ` +
         `datagrams go to ${event.using}`
@@ -176,8 +176,8 @@ function unexpectedAnswer({
 
 const SWITCH_REASONS: Readonly<Record<TargetSwitchReason, string>> = {
   refused: "refuses datagrams",
-  silent: "does not answer",
-  unusable: "cannot be sent to from this host",
+  "no answer": "does not answer",
+  "no socket": "cannot be sent to from this host",
 };
 
 function boundUdp(at: { address: string; port: number }): string {

@@ -16,35 +16,35 @@ export type DisconnectReason =
   | "idle" // a session without traffic for the idle timeout
   | "evicted" // the session idle longest, ended to make room for another
   | "pair lost" // RTP mode: the other connection of the pair ended
-  | "half a pair" // RTP mode: its other half did not come
+  | "pair incomplete" // RTP mode: its other half did not come
   | "closing"; // this tunnel is being closed
 
 /** Why another address of the target's name is used. */
 export type TargetSwitchReason =
   | "refused" // by ICMP or the kernel: no program listens there, or no route leads there
-  | "silent" // nothing has ever come from there, though datagrams went out
-  | "unusable"; // no socket to it can be opened: see the host's addresses and routes
+  | "no answer" // nothing has ever come from there, though datagrams went out
+  | "no socket"; // no socket to it can be opened: see the host's addresses and routes
 
 /** Why an incoming connection was rejected. */
 export type RejectReason =
-  | "another peer is being served"
-  | "too many replacements"
-  | "too many sessions"
-  | "too many sessions of this address"
+  | "peer already connected"
+  | "replacement limit"
+  | "session limit"
+  | "address limit"
   | "address not allowed"
   | "fd limit" // too few of the process's descriptors are left (ulimit -n)
   | AuthFailureReason
   | "closing";
 
 /**
- * Everything that is told, by `type`. `listening` comes first; `sockets` says what the system gives beyond plain sockets,
+ * Everything that is told, by `type`. `listening` comes first; `socket settings` says what the system gives beyond plain sockets,
  * and comes again when that changes.
  */
 export type TunnelEvent =
   | { type: "listening"; tcp: readonly Endpoint[]; udp: readonly Endpoint[] }
   | { type: "connected"; local: Endpoint; remote: Endpoint }
   | { type: "disconnected"; remote: Endpoint; reason: DisconnectReason; code?: string | undefined }
-  | ({ type: "sockets" } & SystemReport)
+  | ({ type: "socket settings" } & SystemReport)
   | { type: "dial failed"; to: string; code: string; message: string; retryInMs: number }
   | { type: "connection rejected"; remote: Endpoint; reason: RejectReason }
   | { type: "handshake failed"; remote: Endpoint; code: string; message: string }
@@ -63,7 +63,7 @@ export type TunnelEvent =
   | { type: "local address unknown"; udp: Endpoint; addresses: readonly string[] }
   | { type: "loop detected"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
-  | { type: "target refuses"; target: Endpoint; refusals: number }
+  | { type: "target refused"; target: Endpoint; refusals: number }
   /** Per-source mode: the target's host answered from another port, or another host sent to a session's port. */
   | { type: "unexpected answer"; reason: "wrong port" | "wrong source"; target: Endpoint; source: Endpoint }
   /** The kernel refuses to send. `lost`: datagrams lost since it began. */
@@ -76,7 +76,7 @@ export type TunnelEvent =
   | { type: "unauthenticated listener"; tcp: readonly Endpoint[] }
   /** The target's name has other addresses than before; `using` is where datagrams go now. */
   | {
-      type: "target moved";
+      type: "target address changed";
       name: string;
       addresses: readonly string[];
       before: readonly string[];
@@ -112,7 +112,7 @@ type EventType = TunnelEvent["type"];
 const OF_DATAGRAM = [
   "loop detected",
   "wrong source",
-  "target refuses",
+  "target refused",
   "unexpected answer",
   "sending failed",
   "session rejected",

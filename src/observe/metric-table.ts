@@ -78,9 +78,9 @@ export const COUNTERS: readonly Definition[] = [
     help: "Datagrams the kernel dropped before they could be taken in.",
     of: ({ kernelDrops }) => kernelDrops,
   },
-  { name: "udptunnel_stream_writes_total", help: "Writes to TCP.", of: ({ writes }) => writes },
+  { name: "udptunnel_tcp_write_calls_total", help: "Writes to TCP.", of: ({ writes }) => writes },
   {
-    name: "udptunnel_datagram_sends_total",
+    name: "udptunnel_udp_send_calls_total",
     help: "System calls that sent datagrams to UDP.",
     of: ({ sends }) => sends,
   },
@@ -135,7 +135,11 @@ export const GAUGES: readonly Definition[] = [
     help: "Time since the tunnel was started.",
     of: ({ uptimeMs }) => uptimeMs / MS_PER_S,
   },
-  { name: "udptunnel_streams", help: "TCP connections that are up.", of: ({ streams }) => streams.length },
+  {
+    name: "udptunnel_open_connections",
+    help: "TCP connections that are up.",
+    of: ({ streams }) => streams.length,
+  },
   { name: "udptunnel_sessions", help: "Sessions of per-source mode.", of: ({ sessions }) => sessions },
   {
     name: "udptunnel_datagrams_held",

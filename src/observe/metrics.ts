@@ -11,7 +11,7 @@ const MS_PER_S = 1000;
 
 const DELAY = { name: "udptunnel_queue_delay_seconds", help: "How long frames waited for TCP." };
 const LATENESS = {
-  name: "udptunnel_event_loop_lateness_seconds",
+  name: "udptunnel_event_loop_lag_seconds",
   help: "How late a timer of 100 ms ran.",
 };
 

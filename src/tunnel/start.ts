@@ -74,7 +74,7 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   await tunnel.open().catch((error) => {
     throw explained(error, settings, extras.nameOf ?? LIBRARY.nameOf);
   });
-  network.watchSystem((report) => events.report({ type: "sockets", ...report }));
+  network.watchSystem((report) => events.report({ type: "socket settings", ...report }));
   if (signal?.aborted) await tunnel.close();
   signal?.throwIfAborted();
   closeOnAbort(tunnel, signal);

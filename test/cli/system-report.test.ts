@@ -18,7 +18,7 @@ test("with -v the program says whether segment offload is in use", async () => {
 });
 
 test("a buffer smaller than asked for comes with what to do about it", () => {
-  const granted = { type: "sockets", segmentOffload: true, socketBufferBytes: 8192 } as const;
+  const granted = { type: "socket settings", segmentOffload: true, socketBufferBytes: 8192 } as const;
   expect(describe({ ...granted, receiveBufferBytes: 4096 })).toBe(
     "segment offload in use; UDP receive buffer: 4096 bytes of the 8192 asked for; sysctl net.core.rmem_max=8192 allows more",
   );

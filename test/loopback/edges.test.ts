@@ -84,7 +84,7 @@ test("a target that is not there is counted; when it comes back the next datagra
     peer.socket.write(encodeFrame(new Uint8Array(3)));
     await until("the refusal", () => tunnel.counters.refusals >= count);
   }
-  expect(warnings.map(({ type }) => type)).toEqual(["target refuses"]);
+  expect(warnings.map(({ type }) => type)).toEqual(["target refused"]);
   using app = await UdpApp.open(udp);
   peer.socket.write(encodeFrame(new TextEncoder().encode("welcome back")));
   await app.hears("welcome back");

@@ -77,7 +77,7 @@ test("events below the lowest level do not even load LogTape; what is said does"
     return import("@logtape/logtape");
   };
   const log = new EventLog({ name: "a", lowest: "warning", load });
-  log.onEvent({ type: "sockets" } as never, "info", 0);
+  log.onEvent({ type: "socket settings" } as never, "info", 0);
   await log.flushed();
   expect(loads).toBe(0);
   log.say("info", "always");

@@ -49,7 +49,7 @@ test("a scrape shows each tunnel as it is now", async () => {
     value('udptunnel_datagrams_dropped_total{tunnel="a",direction="outbound",reason="wrong source"}'),
   ).toBe(1);
   expect(value('udptunnel_received_bytes_total{tunnel="a",direction="outbound"}')).toBe(9);
-  expect(value('udptunnel_stream_writes_total{tunnel="a"}')).toBe(1);
+  expect(value('udptunnel_tcp_write_calls_total{tunnel="a"}')).toBe(1);
   expect(value('udptunnel_tcp_rtt_seconds{tunnel="a"}')).toBe(0.025);
   expect(value('udptunnel_tcp_min_rtt_seconds{tunnel="a"}')).toBe(0.02);
   expect(value('udptunnel_tcp_retransmits_total{tunnel="a"}')).toBe(3);
@@ -60,12 +60,12 @@ test("a scrape shows each tunnel as it is now", async () => {
   clientApp.send(CLIENT, "more");
   await scene.clock.settle();
   const later = await metrics.text();
-  expect(linesOf(later, "udptunnel_stream_writes_total")).toEqual([
-    'udptunnel_stream_writes_total{tunnel="a"} 2',
-    'udptunnel_stream_writes_total{tunnel="b"} 0',
+  expect(linesOf(later, "udptunnel_tcp_write_calls_total")).toEqual([
+    'udptunnel_tcp_write_calls_total{tunnel="a"} 2',
+    'udptunnel_tcp_write_calls_total{tunnel="b"} 0',
   ]);
-  expect(linesOf(later, "udptunnel_datagram_sends_total")[1]).toBe(
-    'udptunnel_datagram_sends_total{tunnel="b"} 2',
+  expect(linesOf(later, "udptunnel_udp_send_calls_total")[1]).toBe(
+    'udptunnel_udp_send_calls_total{tunnel="b"} 2',
   );
   await scene.end();
 });
@@ -123,7 +123,7 @@ test("the event loop's lateness is sampled every 100 ms, and a loop held up for 
   expect(clock.pending).toBe(0);
   const figures = { lateness: lateness.histogram, droppedLines: () => 7 };
   const text = await new Metrics(() => new Map(), "0", figures).text();
-  const buckets = linesOf(text, "udptunnel_event_loop_lateness_seconds_bucket").map((line) =>
+  const buckets = linesOf(text, "udptunnel_event_loop_lag_seconds_bucket").map((line) =>
     line.replace(/^.*{/, ""),
   );
   expect(buckets).toEqual([
@@ -139,8 +139,8 @@ test("the event loop's lateness is sampled every 100 ms, and a loop held up for 
     'le="1"} 9',
     'le="+Inf"} 9',
   ]);
-  expect(linesOf(text, "udptunnel_event_loop_lateness_seconds_count")).toEqual([
-    "udptunnel_event_loop_lateness_seconds_count 9",
+  expect(linesOf(text, "udptunnel_event_loop_lag_seconds_count")).toEqual([
+    "udptunnel_event_loop_lag_seconds_count 9",
   ]);
   expect(linesOf(text, "udptunnel_log_lines_dropped_total")).toEqual(["udptunnel_log_lines_dropped_total 7"]);
 });
@@ -164,7 +164,7 @@ test("docs/operating.md has a row for every metric, with its type and labels, an
   );
   const others = [
     "udptunnel_queue_delay_seconds histogram",
-    "udptunnel_event_loop_lateness_seconds histogram",
+    "udptunnel_event_loop_lag_seconds histogram",
     "udptunnel_log_lines_dropped_total counter",
     "udptunnel_build_info gauge version, bun",
   ];

@@ -153,11 +153,11 @@ test("the sockets event says what the system gives", async () => {
     { listen: "127.0.0.1/0", target: `127.0.0.3/${port}`, socketBufferBytes: 2 ** 30, offload: "off" },
     { onEvent: (event) => events.push(event) },
   );
-  tunnel.on("sockets", (event) => events.push(event));
+  tunnel.on("socket settings", (event) => events.push(event));
   await until("the handle's event", () => events.length === 3);
   const [, told, heard] = events;
   expect(told).toBe(heard as TunnelEvent);
-  expect(told).toMatchObject({ type: "sockets", segmentOffload: false, socketBufferBytes: 2 ** 30 });
+  expect(told).toMatchObject({ type: "socket settings", segmentOffload: false, socketBufferBytes: 2 ** 30 });
   expect(told).toMatchObject({ offloadLack: expect.stringMatching(/^not (wanted|on this system)$/) });
 });
 

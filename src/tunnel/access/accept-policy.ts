@@ -43,14 +43,14 @@ export class ServerAcceptPolicy implements AcceptPolicy {
   /** Ends a stream because all sessions are in use. */
   rejectForSessionLimit(stream: StreamPort, sessions: number): void {
     this.#events.report({ type: "session rejected", source: stream.remote, sessions });
-    this.reject(stream, "too many sessions");
+    this.reject(stream, "session limit");
   }
 
   /** Ends a stream because its address has reached the limit of sessions. */
   rejectForAddressLimit(stream: StreamPort, sessions: number): void {
     const address = unmapped(stream.remote.address);
     this.#events.report({ type: "address limit", address, sessions });
-    this.reject(stream, "too many sessions of this address");
+    this.reject(stream, "address limit");
   }
 
   #onRejected(remote: Endpoint, reason: RejectReason): void {

@@ -197,7 +197,7 @@ export class PeerEnd {
       failure = this.#trySendTo(target.address);
       if (failure === undefined) return;
       if (!isRefusal(failure.code)) break; // it is not about the address
-      if (left > 1) target.refused(target.address, "unusable");
+      if (left > 1) target.refused(target.address, "no socket");
     }
     if (failure === undefined || this.#sockets.length === 0) throw failure;
     sendWatch.onRefused(failure.code, 0);

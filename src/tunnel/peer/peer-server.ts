@@ -35,7 +35,7 @@ export class PeerServer implements Connector {
       onReplacement: (index, stream, sentFrame) =>
         sentFrame ? this.#admit(index, stream, true) : this.#replace(index, stream),
       onRefused: (stream) => {
-        acceptPolicy.reject(stream, this.#stopped ? "closing" : "another peer is being served");
+        acceptPolicy.reject(stream, this.#stopped ? "closing" : "peer already connected");
         this.#probe();
       },
     });
@@ -83,9 +83,9 @@ export class PeerServer implements Connector {
     if (first) this.#context.events.report({ type: "peer flapping", address });
     switch (verdict) {
       case "refuse other":
-        return this.#acceptPolicy.reject(stream, "another peer is being served");
+        return this.#acceptPolicy.reject(stream, "peer already connected");
       case "refuse storm":
-        return this.#acceptPolicy.reject(stream, "too many replacements");
+        return this.#acceptPolicy.reject(stream, "replacement limit");
       case "wait":
         this.#pending.add(index, stream);
         return this.#probe();
@@ -103,7 +103,7 @@ export class PeerServer implements Connector {
     const former = this.#current;
     this.#current = undefined; // so that no pending connection takes its place
     const same = former?.address === unmapped(stream.remote.address);
-    former?.group.end(same ? "replaced" : "half a pair");
+    former?.group.end(same ? "replaced" : "pair incomplete");
     this.#serve(index, stream);
   }
 

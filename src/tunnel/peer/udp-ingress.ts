@@ -90,7 +90,7 @@ export class UdpIngress implements DatagramReceiver {
     this.#counters.refusals++;
     this.#refusals++;
     if (this.#refusals === SUSPICIOUS_REFUSALS && !this.#heard) {
-      this.#events.report({ type: "target refuses", target: this.target, refusals: this.#refusals });
+      this.#events.report({ type: "target refused", target: this.target, refusals: this.#refusals });
     }
   }
 

@@ -168,7 +168,7 @@ export class ServerSession implements Session {
       } catch (error) {
         const { code } = networkFailure(error);
         if (left <= 1 || !isRefusal(code)) return code;
-        target.refused(address, "unusable");
+        target.refused(address, "no socket");
       }
     }
   }

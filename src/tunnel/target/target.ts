@@ -219,7 +219,13 @@ export class Target {
     this.#silent.clear();
     this.#roundAt = -Infinity;
     if (index < 0) this.#restartWatch();
-    events.report({ type: "target moved", name: host, addresses: found, before, using: this.address });
+    events.report({
+      type: "target address changed",
+      name: host,
+      addresses: found,
+      before,
+      using: this.address,
+    });
     this.#notify();
   }
 
@@ -283,7 +289,7 @@ export class Target {
     this.#silent.add(this.address);
     const willing = this.#addresses.filter((address) => !this.#refusing.has(address));
     const next = willing.find((address) => !this.#silent.has(address)) ?? willing[0];
-    if (next !== undefined) this.#switchTo(this.#addresses.indexOf(next), "silent");
+    if (next !== undefined) this.#switchTo(this.#addresses.indexOf(next), "no answer");
   }
 }
 

@@ -52,7 +52,7 @@ for (const mode of [{}, { perSource: true }]) {
     await scene.client(there.tcp);
     await until("a client to be rejected", () => there.tunnel.counters.rejectedConnections >= 2);
     const { rejectedConnections, failedHandshakes } = there.tunnel.stats();
-    const told = there.events.filter(({ type }) => type !== "listening" && type !== "sockets");
+    const told = there.events.filter(({ type }) => type !== "listening" && type !== "socket settings");
     expect(Object.values(failedHandshakes).every((count) => count === 0)).toBeTrue();
     expect(told).toHaveLength(rejectedConnections);
     expect(told[0]).toMatchObject({ type: "connection rejected", reason: "address not allowed" });

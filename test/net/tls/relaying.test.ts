@@ -16,7 +16,7 @@ testTls("a pair relays both ways, and says that it is connected", async () => {
   const here = await scene.client(there.tcp);
   await arrives(here, there, "out");
   await arrives(there, here, "and back");
-  const told = here.events.map(({ type }) => type).filter((type) => type !== "sockets");
+  const told = here.events.map(({ type }) => type).filter((type) => type !== "socket settings");
   expect(told).toEqual(["listening", "connected"]);
   expect(here.warnings).toEqual([]);
   expectConserved(here.tunnel, there.tunnel);

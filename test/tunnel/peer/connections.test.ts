@@ -69,7 +69,7 @@ describe("whom the server serves", () => {
     expect(second.told).toMatchObject({ closed: true, code: "ECONNRESET" });
     expect(events.at(-1)).toMatchObject({
       type: "connection rejected",
-      reason: "another peer is being served",
+      reason: "peer already connected",
     });
     expect(warnings).toEqual([{ type: "unauthenticated listener", tcp: tunnel.tcp }]);
     expect(tunnel.counters.rejectedConnections).toBe(1);
@@ -201,7 +201,9 @@ describe("--rtp", () => {
     const rtp = await scene.connect(OTHER, 4000);
     const rtcp = await scene.connect(OTHER, 4001);
     expect([half.told.ended, rtp.told.ended, rtcp.told.ended]).toEqual([true, false, false]);
-    expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([{ reason: "half a pair" }]);
+    expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([
+      { reason: "pair incomplete" },
+    ]);
     await scene.end();
   });
 

@@ -140,9 +140,9 @@ describe("a target that refuses", () => {
     expect(tunnel.counters.refusals).toBe(50);
     expect(tunnel.counters.inbound.sent).toBe(50);
     expect(warnings).toEqual([
-      { type: "target refuses", target: { address: SERVER_APP, port: UDP_PORT }, refusals: 10 },
+      { type: "target refused", target: { address: SERVER_APP, port: UDP_PORT }, refusals: 10 },
     ]);
-    expect(events.filter(({ type }) => type === "target refuses")).toHaveLength(1);
+    expect(events.filter(({ type }) => type === "target refused")).toHaveLength(1);
     await scene.end();
   });
 
@@ -158,7 +158,7 @@ describe("a target that refuses", () => {
     expect(warnings).toEqual([]);
     refuse(UDP_PORT + 1, 1);
     const target = { address: SERVER_APP, port: UDP_PORT + 1 };
-    expect(warnings).toEqual([{ type: "target refuses", target, refusals: 10 }]);
+    expect(warnings).toEqual([{ type: "target refused", target, refusals: 10 }]);
     expect(tunnel.counters.refusals).toBe(16);
     await scene.end();
   });

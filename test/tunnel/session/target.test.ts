@@ -91,8 +91,8 @@ describe("a target with several addresses", () => {
     }
     const switches = server.events.filter(({ type }) => type === "target switched");
     expect(switches).toEqual([
-      { type: "target switched", from: at(ELSEWHERE), to: at("10.0.1.77"), reason: "silent" },
-      { type: "target switched", from: at("10.0.1.77"), to: at(ELSEWHERE), reason: "silent" },
+      { type: "target switched", from: at(ELSEWHERE), to: at("10.0.1.77"), reason: "no answer" },
+      { type: "target switched", from: at("10.0.1.77"), to: at(ELSEWHERE), reason: "no answer" },
     ]);
     expect(server.tunnel.counters.inbound.sent).toBe(120);
     await scene.end();
@@ -112,7 +112,9 @@ describe("a target with several addresses", () => {
       );
       if (socket) scene.wire.inject(stranger, socket.local, utf8("psst"));
     }
-    expect(server.events).toContainEqual(expect.objectContaining({ reason: "silent", to: at(SERVER_APP) }));
+    expect(server.events).toContainEqual(
+      expect.objectContaining({ reason: "no answer", to: at(SERVER_APP) }),
+    );
     expect(source.answers.at(-1)).toBe("re ask");
     await scene.end();
   });
@@ -141,7 +143,7 @@ describe("a target with several addresses", () => {
     source.send("ask");
     await scene.clock.settle();
     expect(source.answers).toEqual(["re ask"]);
-    expect(server.events).toContainEqual(expect.objectContaining({ reason: "unusable" }));
+    expect(server.events).toContainEqual(expect.objectContaining({ reason: "no socket" }));
     expect(server.tunnel.stats().sendFailure).toBeUndefined();
     await scene.end();
   });
@@ -179,7 +181,7 @@ describe("a target whose name gets other addresses", () => {
     expect(source.answers.at(-1)).toBe(`from ${ELSEWHERE}`);
     expect(scene.target.texts).toHaveLength(old);
     const told = { name: NAME, addresses: [ELSEWHERE], before: [SERVER_APP], using: ELSEWHERE };
-    expect(server.events).toContainEqual({ type: "target moved", ...told });
+    expect(server.events).toContainEqual({ type: "target address changed", ...told });
     expect(server.tunnel.stats().sessions).toBe(1);
     await scene.end();
   });

@@ -51,7 +51,7 @@ describe("a target with several addresses", () => {
     };
     await sendFor(60);
     const reasons = server.events.filter(({ type }) => type === "target switched");
-    expect(reasons.map((event) => "reason" in event && event.reason)).toEqual(["silent", "silent"]);
+    expect(reasons.map((event) => "reason" in event && event.reason)).toEqual(["no answer", "no answer"]);
     answer(scene, AT_6, "here");
     await sendFor(60);
     expect(server.events.filter(({ type }) => type === "target switched")).toHaveLength(2);
@@ -110,7 +110,7 @@ describe("a target with several addresses", () => {
       await scene.clock.settle();
       expect(serverApp.texts).toEqual(["arrives"]);
       expect(server.tunnel.counters.inbound.droppedTotal).toBe(0);
-      expect(server.events).toContainEqual(expect.objectContaining({ reason: "unusable" }));
+      expect(server.events).toContainEqual(expect.objectContaining({ reason: "no socket" }));
       await scene.end();
     }
   });
@@ -128,7 +128,7 @@ describe("a target with several addresses", () => {
     await scene.clock.settle();
     expect(app.texts.at(-1)).toBe("arrives");
     expect(server.events).toContainEqual(
-      expect.objectContaining({ to: { address: AT_6, port: UDP_PORT }, reason: "unusable" }),
+      expect.objectContaining({ to: { address: AT_6, port: UDP_PORT }, reason: "no socket" }),
     );
     await scene.end();
   });
@@ -170,7 +170,7 @@ describe("a target whose name gets other addresses", () => {
     expect(elsewhere.texts).toEqual(["after"]);
     expect(clientApp.texts).toEqual(["from there"]);
     const told = { name: NAME, addresses: [AT_4], before: [SERVER_APP], using: AT_4 };
-    expect(server.events).toContainEqual({ type: "target moved", ...told });
+    expect(server.events).toContainEqual({ type: "target address changed", ...told });
     await scene.end();
   };
 
