@@ -1,13 +1,13 @@
 /**
- * A network on which only those are met who know the secret: `dial` succeeds and `listen` hands streams out after the
- * proof. The stream handed out is the one underneath, so a proved connection costs what any other does.
+ * A transport on which both ends of each connection prove that they know the secret. `dial` settles and `listen` hands
+ * streams out after that. They hand out the underlying stream, so that an authenticated connection costs nothing extra.
  */
 
 import { randomBytes } from "node:crypto";
-import type { DatagramPort, DatagramPortOptions, DatagramReceiver } from "../net/datagram-port.ts";
-import type { Endpoint, Family } from "../net/endpoint.ts";
-import type { Network } from "../net/network.ts";
-import type { Dial, StreamListener, StreamPort } from "../net/stream-port.ts";
+import type { Clock } from "../net/clock.ts";
+import type { Endpoint } from "../net/endpoint.ts";
+import type { Dial, DialTarget, StreamListener, StreamPort } from "../net/stream-port.ts";
+import type { StreamTransport } from "../net/stream-transport.ts";
 import type { AuthFailureReason, Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Secret } from "../options/secret.ts";
@@ -20,79 +20,44 @@ export const WAITING_MAX = 256;
 const WAITING_SHARE = 1 / 4;
 
 export interface Authentication {
+  readonly clock: Clock;
   readonly secret: Secret;
   readonly counters: Counters;
   readonly events: EventSource;
 }
 
-export class AuthenticatedNetwork implements Network {
-  readonly clock: Network["clock"];
-  readonly reloadCertificates?: () => void;
-  readonly #network: Network;
+export class AuthenticatedTransport implements StreamTransport {
+  readonly #transport: StreamTransport;
   readonly #authentication: Authentication;
   readonly #waitingMax: number;
   readonly #waiting: PendingAuth;
 
-  constructor(network: Network, authentication: Authentication) {
-    this.clock = network.clock;
-    if (network.reloadCertificates) this.reloadCertificates = () => network.reloadCertificates?.();
-    this.#network = network;
+  constructor(transport: StreamTransport, authentication: Authentication) {
+    this.#transport = transport;
     this.#authentication = authentication;
-    this.#waitingMax = Math.min(WAITING_MAX, Math.ceil(network.descriptorLimit() * WAITING_SHARE));
+    this.#waitingMax = Math.min(WAITING_MAX, Math.ceil(transport.descriptorLimit() * WAITING_SHARE));
     this.#waiting = new PendingAuth({
-      clock: network.clock,
+      clock: authentication.clock,
       max: this.#waitingMax,
       newHandshake: (stream) => new ServerHandshake(...this.#handshakeArguments(stream)),
       onUnproved: (remote, reason) => this.#onUnproved(remote, reason),
     });
   }
 
-  random(): number {
-    return this.#network.random();
-  }
-
-  resolve(host: string, family: Family | undefined): Promise<string[]> {
-    return this.#network.resolve(host, family);
-  }
-
-  openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort {
-    return this.#network.openDatagramPort(options, receiver);
-  }
-
-  broadcastNetworks(address: string): readonly string[] {
-    return this.#network.broadcastNetworks(address);
-  }
-
-  findInterface(nameOrAddress: string): ReturnType<Network["findInterface"]> {
-    return this.#network.findInterface(nameOrAddress);
-  }
-
-  localAddresses(): readonly string[] {
-    return this.#network.localAddresses();
-  }
-
-  sourceAddressTo(target: Endpoint): string | undefined {
-    return this.#network.sourceAddressTo(target);
-  }
-
-  watchSystem(...told: Parameters<Network["watchSystem"]>): void {
-    this.#network.watchSystem(...told);
-  }
-
   /** What is left for connections that have proved themselves. */
   descriptorLimit(): number {
-    return this.#network.descriptorLimit() - this.#waitingMax;
+    return this.#transport.descriptorLimit() - this.#waitingMax;
   }
 
   /** Dials one address. Rejects with a `NetError` EAUTH when the server does not prove that it knows the secret. */
-  dial(to: Parameters<Network["dial"]>[0]): Dial {
+  dial(to: DialTarget): Dial {
     const newHandshake = (stream: StreamPort) => new ClientHandshake(...this.#handshakeArguments(stream));
-    return proveOn(this.#network.dial(to), to, this.clock, newHandshake);
+    return proveOn(this.#transport.dial(to), to, this.#authentication.clock, newHandshake);
   }
 
-  listen(...[at, onStream, ...others]: Parameters<Network["listen"]>): StreamListener {
+  listen(...[at, onStream, ...others]: Parameters<StreamTransport["listen"]>): StreamListener {
     const waiting = this.#waiting.forListener(onStream);
-    const listener = this.#network.listen(at, waiting.enter, ...others);
+    const listener = this.#transport.listen(at, waiting.enter, ...others);
     return {
       local: listener.local,
       close: () => {

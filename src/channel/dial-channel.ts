@@ -1,8 +1,10 @@
 /** Making a datagram channel to a server. */
 
+import type { Clock } from "../net/clock.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
-import { NetError, type Network, networkFailure } from "../net/network.ts";
+import { type HostNetwork, NetError, type Network, networkFailure } from "../net/network.ts";
 import type { DialTarget, StreamPort } from "../net/stream-port.ts";
+import type { StreamTransport } from "../net/stream-transport.ts";
 import type { EventListener } from "../observe/events.ts";
 import {
   type ChannelSettings,
@@ -24,7 +26,7 @@ export interface ChannelExtras {
   /** Told of warnings about certificates and the secret's file, and of connections that were rejected. */
   readonly onEvent?: EventListener | undefined;
   /** Another network than the real one, for tests. */
-  readonly network?: Network | undefined;
+  readonly network?: HostNetwork | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function dialChannel(
   const { signal } = extras;
   const read = readChannelOptions(options, "client");
   signal?.throwIfAborted();
-  const { settings, network } = await openNetwork(read, {
+  const { settings, network, transport } = await openNetwork(read, {
     network: extras.network,
     listeners: [extras.onEvent],
   });
@@ -55,7 +57,7 @@ export async function dialChannel(
       continue;
     }
     const made = (stream: StreamPort) => new DatagramChannel(stream, { clock: network.clock, settings });
-    const channel = await connect(network, server, signal, made).catch((error: unknown) => {
+    const channel = await connect(transport, network.clock, server, signal, made).catch((error: unknown) => {
       signal?.throwIfAborted();
       failure = networkFailure(error);
     });
@@ -83,20 +85,21 @@ async function* addresses(
 
 /** @throws NetError when the address cannot be connected to; whatever when the signal is aborted. */
 function connect(
-  network: Network,
+  transport: StreamTransport,
+  clock: Clock,
   to: DialTarget,
   signal: AbortSignal | undefined,
   made: (stream: StreamPort) => DatagramChannel,
 ): Promise<DatagramChannel> {
   return new Promise((resolve, reject) => {
-    const dial = network.dial(to);
+    const dial = transport.dial(to);
     const giveUp = (error: unknown) => {
       settled();
       dial.cancel();
       reject(error);
     };
     const aborted = () => giveUp(signal?.reason);
-    const timer = network.clock.after(CONNECT_TIMEOUT_MS, () => {
+    const timer = clock.after(CONNECT_TIMEOUT_MS, () => {
       if (!dial.answered) giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(to)} does not answer`));
     });
     const settled = () => {

@@ -1,13 +1,12 @@
 /** Accepting datagram channels. */
 
 import { MemoryBudget } from "../link/memory-budget.ts";
-import type { Timer } from "../net/clock.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
-import type { Network } from "../net/network.ts";
 import type { StreamListener, StreamPort } from "../net/stream-port.ts";
 import type { TlsCode } from "../net/tls/tls-failure.ts";
 import type { AuthFailureReason, Counters } from "../observe/counters.ts";
-import type { DisconnectReason, EventSource } from "../observe/events.ts";
+import type { DisconnectReason } from "../observe/events.ts";
 import { invokeListener } from "../observe/invoke-listener.ts";
 import {
   type ChannelSettings,
@@ -20,9 +19,8 @@ import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
 import { ConnectionTable } from "../tunnel/access/connection-table.ts";
 import { closeOnAbort } from "../tunnel/close-on-abort.ts";
 import { wrapNetError } from "../tunnel/fail-as.ts";
-import { openNetwork } from "../tunnel/open-network.ts";
-import { listeningAddresses, openAtEach, placeOf } from "../tunnel/own-addresses.ts";
-import { reloadCertificates } from "../tunnel/reload-certificates.ts";
+import { listeningAddresses, openAtEach, placeOf } from "../tunnel/local-bind.ts";
+import { type OpenNetwork, openNetwork, reloadCertificates } from "../tunnel/open-network.ts";
 import { explained } from "../tunnel/start-advice.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
@@ -94,19 +92,12 @@ function openServer(...given: ConstructorParameters<typeof ListeningServer>): Li
   }
 }
 
-interface Opened {
-  readonly settings: ChannelSettings;
-  readonly network: Network;
-  readonly counters: Counters;
-  readonly events: EventSource;
-}
-
 class ListeningServer implements ChannelServer {
   readonly channels: ConnectionTable<DatagramChannel>;
   readonly closed: Promise<void>;
-  readonly #network: Network;
+  readonly #opened: OpenNetwork<ChannelSettings>;
+  readonly #clock: Clock;
   readonly #counters: Counters;
-  readonly #events: EventSource;
   readonly #settings: ChannelSettings;
   readonly #onChannel: OnChannel;
   readonly #acceptPolicy: ServerAcceptPolicy;
@@ -120,24 +111,25 @@ class ListeningServer implements ChannelServer {
   #closing: Promise<void> | undefined;
 
   constructor(
-    { network, settings, counters, events }: Opened,
+    opened: OpenNetwork<ChannelSettings>,
     addresses: readonly (string | undefined)[],
     onChannel: OnChannel,
   ) {
-    this.#network = network;
+    const { network, transport, settings, counters, events } = opened;
+    this.#opened = opened;
+    this.#clock = network.clock;
     this.#counters = counters;
-    this.#events = events;
     this.#settings = settings;
     this.#onChannel = onChannel;
     this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
     this.#budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
-    const limit = network.descriptorLimit();
+    const limit = transport.descriptorLimit();
     const descriptors = Math.floor(limit - Math.min(DESCRIPTORS_RESERVED, limit / 2));
     this.channels = new ConnectionTable(Math.min(settings.maxSessions, Math.max(1, descriptors)));
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
       const listen = (address: string | undefined, port: number) =>
-        network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
+        transport.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
       this.#listeners = openAtEach(addresses, settings.listen?.port ?? 0, listen, events);
     } catch (error) {
       throw wrapNetError("ERR_LISTEN")(error);
@@ -159,7 +151,7 @@ class ListeningServer implements ChannelServer {
   }
 
   reloadCertificates(): void {
-    reloadCertificates(this.#network, this.#events);
+    reloadCertificates(this.#opened);
   }
 
   get tcp(): readonly Endpoint[] {
@@ -176,7 +168,7 @@ class ListeningServer implements ChannelServer {
   }
 
   #offer(stream: StreamPort): void {
-    const { clock } = this.#network;
+    const clock = this.#clock;
     const address = unmapped(stream.remote.address);
     const ofAddress = this.#perAddress.get(address) ?? 0;
     if (this.#closing !== undefined) return this.#acceptPolicy.reject(stream, "closing");
@@ -207,7 +199,7 @@ class ListeningServer implements ChannelServer {
   }
 
   #scheduleSweep(): void {
-    const { clock } = this.#network;
+    const clock = this.#clock;
     this.#sweep = clock.after(SWEEP_MS, () => {
       const idleSince = clock.now() - this.#settings.idleTimeoutMs;
       for (const channel of [...this.channels]) if (channel.activeAt < idleSince) this.#end(channel, "idle");

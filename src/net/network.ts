@@ -1,4 +1,7 @@
-/** Everything the tunnel asks of the operating system. `bun/network.ts` implements it; tests have a twin in memory. */
+/**
+ * What the tunnel needs from the operating system: time, names, addresses and UDP sockets. `stream-transport.ts` has
+ * TCP. `bun/network.ts` implements both; tests have a twin in memory.
+ */
 
 import type { Clock } from "./clock.ts";
 import type {
@@ -8,7 +11,7 @@ import type {
   NetworkInterface,
 } from "./datagram-port.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
-import type { AcceptPolicy, Dial, DialTarget, StreamListener, StreamPort } from "./stream-port.ts";
+import type { StreamTransport } from "./stream-transport.ts";
 
 /** What the operating system gives beyond plain sockets. */
 export interface SystemReport {
@@ -53,34 +56,12 @@ export interface Network {
    * @throws NetError EMFILE, ENFILE when the system cannot be asked, as too few descriptors are left.
    */
   sourceAddressTo(target: Endpoint): string | undefined;
-  /**
-   * How many files and sockets this process may have open beside those of connections that are not handed out yet; Infinity
-   * when that is not known.
-   */
-  descriptorLimit(): number;
   /** Calls `tell` at once, and in later turns whenever the report has changed. */
   watchSystem(tell: (report: SystemReport) => void): void;
-  /** Dials one address. The caller bounds its time and cancels it. */
-  dial(to: DialTarget): Dial;
-  /**
-   * Listens on a TCP port; each connection is handed to `onStream`, after its handshake where there is one.
-   *
-   * @param at an address literal, or undefined for every address of this host, IPv4 and IPv6.
-   * @param acceptPolicy lets everybody in, when missing.
-   * @throws NetError when it cannot be bound.
-   */
-  listen(
-    at: { address?: string; port: number },
-    onStream: (stream: StreamPort) => void,
-    acceptPolicy?: AcceptPolicy,
-  ): StreamListener;
-  /**
-   * Reads certificates, keys and authorities again, for connections from now on; those that are up stay.
-   *
-   * @throws NetError when a file cannot be read or used; those read before then stay in use.
-   */
-  reloadCertificates?(): void;
 }
+
+/** The network of one host: {@link Network} and its TCP connections. */
+export interface HostNetwork extends Network, StreamTransport {}
 
 /** What the operating system refused, wrapped once. `code` is its own word: EADDRINUSE, ECONNREFUSED, ENOTFOUND ... */
 export class NetError extends Error {

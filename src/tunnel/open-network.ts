@@ -1,50 +1,77 @@
-/** What every tunnel and channel begins with: its network, with TLS and the proof of a secret where they are asked for. */
+/**
+ * The first step of every tunnel and channel: opens its network. TLS and the shared secret are put on TCP here, so that
+ * the rest of the program sees only connections that have passed both.
+ */
 
+import { AuthenticatedTransport } from "../auth/authenticated-transport.ts";
 import { TunnelError } from "../errors.ts";
 import { openBunNetwork, resolve } from "../net/bun/network.ts";
 import { systemClock } from "../net/clock.ts";
-import { type Network, networkFailure } from "../net/network.ts";
+import { type HostNetwork, type Network, networkFailure } from "../net/network.ts";
 import type { SocketOptions } from "../net/socket-options.ts";
+import type { StreamTransport } from "../net/stream-transport.ts";
 import type { Certificates, TlsFiles } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
-import { authenticated } from "./authenticated.ts";
 import { wrapNetError } from "./fail-as.ts";
-import { ownAddresses } from "./own-addresses.ts";
+import { ownAddresses } from "./local-bind.ts";
 
-/** What of the settings has to do with the network. */
+/** The settings that concern the network. */
 type NetworkSettings = Pick<Settings, keyof SocketOptions | keyof TlsFiles | "tls" | "secret">;
 
 interface Surroundings {
-  /** Another network than the real one, for tests. */
-  readonly network?: Network | undefined;
-  /** Told of every event, from the first on. */
+  /** Replaces the real network in tests. */
+  readonly network?: HostNetwork | undefined;
+  /** Receive every event from the first on. */
   readonly listeners: readonly (EventListener | undefined)[];
 }
 
-interface Opened<Given> {
+/** An open network, and what a tunnel reports on it. */
+export interface OpenNetwork<Given> {
   readonly settings: Given;
   readonly network: Network;
+  /** TCP, with TLS and the shared secret where the settings ask for them. */
+  readonly transport: StreamTransport;
   readonly counters: Counters;
   readonly events: EventSource;
+  /** Undefined without TLS. */
+  readonly certificates: Certificates | undefined;
 }
 
 /** @throws TunnelError ERR_RESOLVE, ERR_TLS, ERR_PERMISSION. */
 export async function openNetwork<Given extends NetworkSettings>(
   settings: Given,
   { network: given, listeners }: Surroundings,
-): Promise<Opened<Given>> {
+): Promise<OpenNetwork<Given>> {
   const counters = new Counters();
   const clock = given?.clock ?? systemClock;
   const events = new EventSource(() => clock.now());
   for (const listener of listeners) if (listener !== undefined) events.addListener(listener);
-  const plain = given ?? (await openPlainNetwork(settings, events));
-  return { settings, network: authenticated(plain, settings, counters, events), counters, events };
+  const certificates = given === undefined ? await openCertificates(settings, events) : undefined;
+  const network = given ?? (await openHostNetwork(settings, certificates));
+  const { secret } = settings;
+  if (secret?.exposed !== undefined) events.report({ type: "secret exposed", ...secret.exposed });
+  const transport =
+    secret === undefined ? network : new AuthenticatedTransport(network, { secret, clock, counters, events });
+  return { settings, network, transport, counters, events, certificates };
 }
 
-async function openPlainNetwork(settings: NetworkSettings, events: EventSource): Promise<Network> {
-  const certificates = await openCertificates(settings, events);
+/** Reads the certificates again, if there are any, and reports the result. After a failure the old ones stay in use. */
+export function reloadCertificates({ certificates, events }: OpenNetwork<unknown>): void {
+  if (certificates === undefined) return;
+  try {
+    certificates.reload();
+    events.report({ type: "certificates reloaded" });
+  } catch (error) {
+    events.report({ type: "certificate reload failed", message: networkFailure(error).message });
+  }
+}
+
+async function openHostNetwork(
+  settings: NetworkSettings,
+  certificates: Certificates | undefined,
+): Promise<HostNetwork> {
   const { tcpBind, family } = settings;
   const from = tcpBind === undefined ? undefined : await ownAddresses({ resolve }, tcpBind, family);
   return await openBunNetwork({ ...settings, tcpBind: from }, certificates).catch(
@@ -52,7 +79,7 @@ async function openPlainNetwork(settings: NetworkSettings, events: EventSource):
   );
 }
 
-/** Loaded only where it is asked for. */
+/** Imports the code for certificates only where TLS is used. */
 async function openCertificates(
   settings: NetworkSettings,
   events: EventSource,
@@ -62,7 +89,7 @@ async function openCertificates(
   try {
     return new Certificates(settings, (message) => events.report({ type: "certificate warning", message }));
   } catch (error) {
-    // Not ERR_PERMISSION when a file may not be read: the message says which one, and what to do.
+    // ERR_TLS even when a file may not be read: the message names the file and the remedy.
     throw new TunnelError("ERR_TLS", networkFailure(error).message, { cause: error });
   }
 }

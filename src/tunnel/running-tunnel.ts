@@ -3,39 +3,38 @@
 import type { Link } from "../link/link.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
+import type { StreamTransport } from "../net/stream-transport.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Gauges } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
 import { CLOSE_MS } from "./closing.ts";
 import { Lifecycle } from "./life.ts";
-import { reloadCertificates } from "./reload-certificates.ts";
+import { type OpenNetwork, reloadCertificates } from "./open-network.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 import { TunnelEmitter } from "./tunnel-emitter.ts";
 
 export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   readonly settings: Settings;
   readonly network: Network;
+  readonly transport: StreamTransport;
   readonly counters: Counters;
   readonly events: EventSource;
   protected readonly trace: Trace | undefined;
+  readonly #opened: OpenNetwork<Settings>;
   readonly #startedAt: number;
   readonly #life = new Lifecycle(() => this.finish(this.network.clock.now() + CLOSE_MS));
 
-  constructor(
-    settings: Settings,
-    network: Network,
-    counters: Counters,
-    events: EventSource,
-    trace: Trace | undefined,
-  ) {
+  constructor(opened: OpenNetwork<Settings>, trace: Trace | undefined) {
     super();
-    this.settings = settings;
-    this.network = network;
-    this.counters = counters;
-    this.events = events;
+    this.#opened = opened;
+    this.settings = opened.settings;
+    this.network = opened.network;
+    this.transport = opened.transport;
+    this.counters = opened.counters;
+    this.events = opened.events;
     this.trace = trace;
-    this.#startedAt = network.clock.now();
+    this.#startedAt = opened.network.clock.now();
   }
 
   /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN, ERR_PERMISSION. */
@@ -92,7 +91,7 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   }
 
   reloadCertificates(): void {
-    reloadCertificates(this.network, this.events);
+    reloadCertificates(this.#opened);
   }
 
   /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */

@@ -1,6 +1,6 @@
 /** Starting a tunnel. */
 
-import type { Network } from "../net/network.ts";
+import type { HostNetwork } from "../net/network.ts";
 import { EventLog } from "../observe/event-log.ts";
 import type { EventListener } from "../observe/events.ts";
 import { LIBRARY } from "../options/input-style.ts";
@@ -24,7 +24,7 @@ export interface StartExtras {
   /** Told of every datagram. What it throws is not caught. */
   trace?: Trace | undefined;
   /** Another network than the real one, for tests. */
-  network?: Network | undefined;
+  network?: HostNetwork | undefined;
 }
 
 interface LoggedExtras extends StartExtras {
@@ -64,12 +64,10 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 export async function startTunnel(read: Settings, extras: LoggedExtras): Promise<Tunnel> {
   const { signal, onEvent, trace, log } = extras;
   signal?.throwIfAborted();
-  const { settings, network, counters, events } = await openNetwork(read, {
-    network: extras.network,
-    listeners: [onEvent, log?.onEvent],
-  });
+  const opened = await openNetwork(read, { network: extras.network, listeners: [onEvent, log?.onEvent] });
+  const { settings, network, events } = opened;
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
-  const tunnel = new Mode(settings, network, counters, events, trace);
+  const tunnel = new Mode(opened, trace);
   events.addListener((event, level) => tunnel.tell(event, level));
   await tunnel.open().catch((error) => {
     throw explained(error, settings, extras.nameOf ?? LIBRARY.nameOf);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { AuthenticatedNetwork } from "../../src/auth/authenticated-transport.ts";
+import { AuthenticatedTransport } from "../../src/auth/authenticated-transport.ts";
 import { ClientHandshake, ServerHandshake } from "../../src/auth/handshake.ts";
 import { encodeFrame } from "../../src/framing/index.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
@@ -366,15 +366,16 @@ function listenByHand(
 
 test("what is handed out is the stream itself: the proof costs nothing afterwards", async () => {
   const wire = new MemoryWire();
-  const network = (address: string) =>
-    new AuthenticatedNetwork(new MemoryNetwork(wire, address), {
+  const transport = (address: string) =>
+    new AuthenticatedTransport(new MemoryNetwork(wire, address), {
+      clock: wire.clock,
       secret: secretOf(secret),
       counters: new Counters(),
       events: new EventSource(() => 0),
     });
   const accepted: StreamPort[] = [];
-  network(SERVER).listen({ port: TCP_PORT }, (stream) => accepted.push(stream));
-  const dial = network(CLIENT).dial({ address: SERVER, port: TCP_PORT });
+  transport(SERVER).listen({ port: TCP_PORT }, (stream) => accepted.push(stream));
+  const dial = transport(CLIENT).dial({ address: SERVER, port: TCP_PORT });
   await wire.clock.settle();
   expect([await dial.stream, accepted[0]]).toEqual([
     wire.streams[0]?.[0],
@@ -390,8 +391,9 @@ test("a quarter of the open files may wait, and the rest is for those who have p
   const guarded = (limit: number) => {
     plain.descriptorLimit = () => limit;
     const events = new EventSource(() => 0);
-    const authentication = { secret: secretOf(secret), counters: new Counters(), events };
-    return new AuthenticatedNetwork(plain, authentication).descriptorLimit();
+    const { clock } = plain;
+    const authentication = { clock, secret: secretOf(secret), counters: new Counters(), events };
+    return new AuthenticatedTransport(plain, authentication).descriptorLimit();
   };
   expect([64, 1024, 65_536, Infinity].map(guarded)).toEqual([48, 768, 65_280, Infinity]);
 });
@@ -400,11 +402,12 @@ test("closing one listener leaves the connections that wait at another alone", a
   const wire = new MemoryWire();
   const { clock } = wire;
   const authentication = {
+    clock,
     secret: secretOf(secret),
     counters: new Counters(),
     events: new EventSource(() => 0),
   };
-  const server = new AuthenticatedNetwork(new MemoryNetwork(wire, SERVER), authentication);
+  const server = new AuthenticatedTransport(new MemoryNetwork(wire, SERVER), authentication);
   const proved: number[] = [];
   const listeners = [4000, 4001].map((port) => server.listen({ port }, () => void proved.push(port)));
   const connections = [4000, 4001].map((port) => {

@@ -1,10 +1,10 @@
-/** The real {@link Network}: Bun's sockets, the system's resolver and clock. */
+/** The real {@link HostNetwork}: Bun's sockets, the system's resolver and clock. */
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { systemClock } from "../clock.ts";
 import { anyAddress, type Endpoint, type Family, familyOf, formatEndpoint } from "../endpoint.ts";
-import { errorCode, NetError, type Network, type SystemReport } from "../network.ts";
+import { errorCode, type HostNetwork, NetError, type SystemReport } from "../network.ts";
 import type { SocketOptions } from "../socket-options.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
@@ -22,7 +22,10 @@ import { handshakesMaxOf } from "./tls-accept.ts";
  * @param certificates with which every TCP connection has TLS.
  * @throws NetError ENOTSUP beside Linux.
  */
-export async function openBunNetwork(options: SocketOptions, certificates?: Certificates): Promise<Network> {
+export async function openBunNetwork(
+  options: SocketOptions,
+  certificates?: Certificates,
+): Promise<HostNetwork> {
   const system = await openSystemSockets(options);
   if (system === undefined) refuseLinuxOptions(options);
   const ipv6Only = options.family === 6;
@@ -49,7 +52,6 @@ export async function openBunNetwork(options: SocketOptions, certificates?: Cert
       certificates === undefined
         ? listenBun(at, onStream, { system, acceptPolicy, ipv6Only })
         : listenBunSecurely(at, onStream, { system, acceptPolicy, ipv6Only, certificates }),
-    ...(certificates && { reloadCertificates: () => certificates.reload() }),
   };
 }
 

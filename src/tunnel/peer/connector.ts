@@ -4,6 +4,7 @@ import type { Link } from "../../link/link.ts";
 import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
+import type { StreamTransport } from "../../net/stream-transport.ts";
 import type { EventSource } from "../../observe/events.ts";
 import type { StreamGroup } from "./stream-group.ts";
 
@@ -21,6 +22,7 @@ export interface Connector {
 /** What the tunnel gives its connector. */
 export interface ConnectorContext {
   readonly network: Network;
+  readonly transport: StreamTransport;
   readonly events: EventSource;
   /** One link, or two in RTP mode. The stream of each has its own TCP port; the ports are consecutive. */
   readonly links: readonly Link[];

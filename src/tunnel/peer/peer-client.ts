@@ -89,7 +89,7 @@ export class PeerClient implements Connector {
 
   /** One try: all the streams of a pair at once. Settles when the group has ended, or with why it never was. */
   #serveAddress(first: DialTarget): Promise<NetError | undefined> {
-    const { network, events, links, endsWithStream } = this.#context;
+    const { network, transport, events, links, endsWithStream } = this.#context;
     return new Promise((resolve, reject) => {
       let upAt: number | undefined;
       const giveUp = (failure: unknown) => {
@@ -129,7 +129,7 @@ export class PeerClient implements Connector {
       const timer = network.clock.after(CONNECT_TIMEOUT_MS, late);
       this.#abandonDial = () => giveUp(new NetError("ECANCELED", "the tunnel is being closed"));
       const dials: Dial[] = links.map((_, index) => {
-        const dial = network.dial({ ...first, port: first.port + index });
+        const dial = transport.dial({ ...first, port: first.port + index });
         dial.stream.then((stream) => group.add(index, stream)).catch(giveUp);
         return dial;
       });

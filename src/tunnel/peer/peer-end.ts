@@ -14,7 +14,7 @@ import type { Counters } from "../../observe/counters.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
 import type { Settings } from "../../options/settings.ts";
-import { openAtEach } from "../own-addresses.ts";
+import { openAtEach } from "../local-bind.ts";
 import { FirstDatagrams } from "../target/first-datagrams.ts";
 import { isRefusal, reportingRefusals, type Target } from "../target/target.ts";
 import { openPeerSockets, type PeerSockets } from "./peer-sockets.ts";

@@ -3,7 +3,7 @@
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
 import type { ServerAcceptPolicy } from "../access/accept-policy.ts";
-import { openAtEach, placeOf } from "../own-addresses.ts";
+import { openAtEach, placeOf } from "../local-bind.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";
 import { PendingReplacements } from "./pending-replacements.ts";
 import { type CurrentPeer, ReplacementPolicy } from "./replacement-policy.ts";
@@ -43,7 +43,7 @@ export class PeerServer implements Connector {
       for (let index = 0; index < context.links.length; index++) {
         const onStream = (stream: StreamPort) => this.#offer(index, stream);
         const listen = (address: string | undefined, port: number) =>
-          context.network.listen(placeOf(address, port), onStream, acceptPolicy);
+          context.transport.listen(placeOf(address, port), onStream, acceptPolicy);
         const port = at.port && at.port + index;
         this.#listeners.push(...openAtEach(at.addresses, port, listen, context.events));
       }

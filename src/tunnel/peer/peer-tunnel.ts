@@ -15,7 +15,7 @@ import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { waitUntilFlushed } from "../closing.ts";
 import { ServerList } from "../dial/server-list.ts";
 import { wrapNetError } from "../fail-as.ts";
-import { listeningAddresses, ownAddresses } from "../own-addresses.ts";
+import { listeningAddresses, ownAddresses } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
 import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
 import { Target } from "../target/target.ts";

@@ -12,6 +12,7 @@ import type { Timer } from "../../net/clock.ts";
 import { reset } from "../../net/close-stream.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
 import type { DialTarget, StreamPort } from "../../net/stream-port.ts";
+import type { StreamTransport } from "../../net/stream-transport.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { RedialPolicy } from "../dial/backoff.ts";
 import { RedialPause } from "../dial/redial-pause.ts";
@@ -36,6 +37,7 @@ export interface DialRequest {
 
 export class DialQueue {
   readonly #network: Network;
+  readonly #transport: StreamTransport;
   readonly #events: EventSource;
   readonly #servers: ServerList;
   readonly #policy: RedialPolicy;
@@ -52,8 +54,9 @@ export class DialQueue {
   #stopped = false;
   #answered = true;
 
-  constructor(network: Network, events: EventSource, servers: ServerList) {
+  constructor(network: Network, transport: StreamTransport, events: EventSource, servers: ServerList) {
     this.#network = network;
+    this.#transport = transport;
     this.#events = events;
     this.#servers = servers;
     this.#policy = new RedialPolicy(() => network.random());
@@ -188,7 +191,7 @@ export class DialQueue {
 
   /** @returns undefined when it succeeded. Rejects with any error but a failure of the network. */
   #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
-    const dial = this.#network.dial(to);
+    const dial = this.#transport.dial(to);
     return new Promise((resolve, reject) => {
       const release = () => {
         timer.cancel();

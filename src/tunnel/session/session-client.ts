@@ -11,7 +11,7 @@ import { sum } from "../../observe/stats.ts";
 import { AddressFilter } from "../access/address-filter.ts";
 import { ConnectionTable } from "../access/connection-table.ts";
 import { ServerList } from "../dial/server-list.ts";
-import { addressesBehind, openAtEach } from "../own-addresses.ts";
+import { addressesBehind, openAtEach } from "../local-bind.ts";
 import type { Trace } from "../tunnel.ts";
 import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
 import { DialQueue } from "./dial-queue.ts";
@@ -50,14 +50,14 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
     sessionsMax: number,
     trace: Trace | undefined,
   ) {
-    const { network, settings } = context;
+    const { network, transport, settings } = context;
     this.#context = context;
     this.#events = events;
     this.#trace = trace;
     this.#allowed = settings.from.length > 0 ? new AddressFilter(settings.from) : undefined;
     this.sessions = new ConnectionTable(sessionsMax);
     this.#servers = new ServerList(network, events, settings.connect, settings.family);
-    this.#dialQueue = new DialQueue(network, events, this.#servers);
+    this.#dialQueue = new DialQueue(network, transport, events, this.#servers);
     openAtEach(addresses, port, (...at) => this.#listen(...at), events);
   }
 

@@ -11,7 +11,7 @@ import { sum } from "../../observe/stats.ts";
 import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { AddressFilter } from "../access/address-filter.ts";
 import { ConnectionTable } from "../access/connection-table.ts";
-import { openAtEach, placeOf } from "../own-addresses.ts";
+import { openAtEach, placeOf } from "../local-bind.ts";
 import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
 import type { Target } from "../target/target.ts";
 import type { Trace } from "../tunnel.ts";
@@ -43,19 +43,19 @@ export class SessionServer implements SessionManager {
     sessionsMax: number,
     trace: Trace | undefined,
   ) {
-    const { network, settings, counters, budget, draining } = context;
+    const { network, transport, settings, counters, budget, draining } = context;
     const sendWatch = new SendWatch(network.clock, events, () => target.endpoint);
     const networks = network.broadcastNetworks(target.address);
     const answering = new AddressFilter(networks);
     answering.allowOnly(target.addresses);
-    const shared = { network, settings, counters, budget, draining };
+    const shared = { network, transport, settings, counters, budget, draining };
     const broadcast = networks.length > 0;
     this.#context = { ...shared, events, target, broadcast, answering, sendWatch, trace };
     this.#events = events;
     this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
     this.sessions = new ConnectionTable(sessionsMax);
     const listen = (address: string | undefined, port: number) =>
-      network.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
+      transport.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
     this.#listeners = openAtEach(addresses, port, listen, events);
     target.onChange(() => {
       answering.allowOnly(target.addresses);

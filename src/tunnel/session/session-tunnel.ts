@@ -8,7 +8,7 @@ import type { Endpoint } from "../../net/endpoint.ts";
 import { isGuarded } from "../../options/settings.ts";
 import { waitUntilFlushed } from "../closing.ts";
 import { wrapNetError } from "../fail-as.ts";
-import { listeningAddresses, ownAddresses } from "../own-addresses.ts";
+import { listeningAddresses, ownAddresses } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
 import { Target } from "../target/target.ts";
 import type { SessionContext, SessionManager } from "./session.ts";
@@ -99,7 +99,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   /** What the limit of open files allows: Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that. */
   #sessionsMax(): number {
     const { maxSessions: wanted, role } = this.settings;
-    const limit = this.network.descriptorLimit();
+    const limit = this.transport.descriptorLimit();
     const each = role === "server" ? 2 : 1;
     const sessions = Math.max(1, Math.floor((limit - Math.min(DESCRIPTORS_RESERVED, limit / 2)) / each));
     if (sessions >= wanted) return wanted;

@@ -5,6 +5,7 @@ import type { MemoryBudget } from "../../link/memory-budget.ts";
 import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
+import type { StreamTransport } from "../../net/stream-transport.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
 import type { Settings } from "../../options/settings.ts";
@@ -13,6 +14,7 @@ import type { Idler } from "../access/connection-table.ts";
 /** What the sessions of one tunnel share. */
 export interface SessionContext {
   readonly network: Network;
+  readonly transport: StreamTransport;
   readonly settings: Settings;
   readonly counters: Counters;
   readonly budget: MemoryBudget;

@@ -8,7 +8,7 @@ import type {
 } from "../../../src/net/datagram-port.ts";
 import type { Endpoint, Family } from "../../../src/net/endpoint.ts";
 import { familyOf, formatEndpoint, unmapped } from "../../../src/net/endpoint.ts";
-import { NetError, type Network } from "../../../src/net/network.ts";
+import { type HostNetwork, NetError } from "../../../src/net/network.ts";
 import {
   type AcceptPolicy,
   ALLOW_ALL,
@@ -58,7 +58,7 @@ export class MemoryWire {
 }
 
 /** One host on the wire. A socket bound to all addresses, or to a group, has its first one. */
-export class MemoryNetwork implements Network {
+export class MemoryNetwork implements HostNetwork {
   readonly clock: VirtualClock;
   readonly #wire: MemoryWire;
   readonly #address: string;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { NetError, type Network } from "../../../src/net/network.ts";
+import { type HostNetwork, NetError } from "../../../src/net/network.ts";
 import type { StreamPort } from "../../../src/net/stream-port.ts";
 import { EventSource } from "../../../src/observe/events.ts";
 import type { ServerList } from "../../../src/tunnel/dial/server-list.ts";
@@ -17,13 +17,13 @@ test("a hang-up while the server is being dialled and the dial's failure begin o
       dials.push(dial);
       return { stream: dial.promise, cancel() {} };
     },
-  } as Partial<Network> as Network;
+  } as Partial<HostNetwork> as HostNetwork;
   const directory = {
     name: "server",
     addresses: async () => [{ address: "10.0.0.1", port: 4000, host: "server" }],
     next() {},
   } as Partial<ServerList> as ServerList;
-  const dialQueue = new DialQueue(network, new EventSource(() => clock.now()), directory);
+  const dialQueue = new DialQueue(network, network, new EventSource(() => clock.now()), directory);
   dialQueue.add({ pending: true, onStream() {} });
   await clock.settle();
   expect(dials).toHaveLength(1);
