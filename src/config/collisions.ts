@@ -1,7 +1,7 @@
 /** Tunnels of one file that want the same port. */
 
 import { isIPv6 } from "node:net";
-import { isMulticast } from "../options/address.ts";
+import { isMulticast } from "../net/endpoint.ts";
 import type { Settings } from "../options/settings.ts";
 import type { TunnelPlan } from "./plan.ts";
 

@@ -4,8 +4,7 @@
  * likely to give one.
  */
 
-import { parseAddress } from "./address-range.ts";
-import { familyOf, unmapped } from "./endpoint.ts";
+import { familyOf, parseAddress, unmapped } from "./endpoint.ts";
 
 /** How many there may be, and how many of one origin. */
 export interface PendingLimits {

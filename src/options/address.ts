@@ -5,7 +5,6 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
-import { isMulticast as isGroup, isLinkLocal as isLinkLocalAddress } from "../net/address-range.ts";
 import { type ParseResult, parseError, quoted, read } from "./parse-result.ts";
 
 /** Which parts a place for an address has beside host and port. */
@@ -150,14 +149,4 @@ function isHostName(text: string): boolean {
   const labels = name.split(".");
   const valid = labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));
   return valid && name.length <= 253 && !/^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? "");
-}
-
-/** Whether a host is a multicast group; a name may turn out to be one, which only its look-up can tell. */
-export function isMulticast(host: string): boolean {
-  return isLiteral(host) && isGroup(host);
-}
-
-/** Whether a host is a link-local IPv6 address, which means something on one interface only. */
-export function isLinkLocal(host: string): boolean {
-  return isIPv6Literal(host) && isLinkLocalAddress(host);
 }

@@ -1,8 +1,8 @@
 /** What the options must be together. Each rule looks at the values that are right in themselves, so that all problems show at once. */
 
 import type { OptionProblem } from "../errors.ts";
-import { familyOf, unmapped } from "../net/endpoint.ts";
-import { type HostPort, isLiteral, isMulticast } from "./address.ts";
+import { familyOf, isMulticast, unmapped } from "../net/endpoint.ts";
+import { type HostPort, isLiteral } from "./address.ts";
 import type { Role } from "./spec.ts";
 import type { OptionKey, OptionValues } from "./table.ts";
 

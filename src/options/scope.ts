@@ -1,7 +1,8 @@
 /** Where an option has an effect. Each row of the table declares it. Elsewhere the option is refused, not ignored. */
 
 import type { OptionProblem } from "../errors.ts";
-import { isLinkLocal, isLiteral, isMulticast } from "./address.ts";
+import { isLinkLocal6, isMulticast } from "../net/endpoint.ts";
+import { isLiteral } from "./address.ts";
 import type { OptionSpec, Role, TunnelKind } from "./spec.ts";
 import type { OptionKey, OptionValues } from "./table.ts";
 
@@ -21,7 +22,7 @@ export function kindsOf({ perSource, target }: Values, role: Role | undefined): 
   const host = target?.host;
   if (host === undefined || !isLiteral(host)) return PEER;
   if (isMulticast(host)) return ["multicast"];
-  return [isLinkLocal(host) ? "link-local" : "unicast"];
+  return [isLinkLocal6(host) ? "link-local" : "unicast"];
 }
 
 /** Every option that was given and has no effect. */

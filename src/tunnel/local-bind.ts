@@ -1,7 +1,6 @@
 /** This host's own addresses: all addresses of a name, and a socket at each of them. */
 
-import { isLinkLocal } from "../net/address-range.ts";
-import { type Endpoint, type Family, familyOf, isLoopback } from "../net/endpoint.ts";
+import { type Endpoint, type Family, familyOf, isLinkLocal6, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
 import { wrapNetError } from "./fail-as.ts";
@@ -51,7 +50,7 @@ export function addressesBehind(
   return network
     .localAddresses()
     .filter((own) => only === undefined || familyOf(own) === only)
-    .filter((own) => !isLoopback(own) && (familyOf(own) === 4 || !isLinkLocal(own)));
+    .filter((own) => !isLoopback(own) && !isLinkLocal6(own));
 }
 
 /** A socket bound to a local address. */

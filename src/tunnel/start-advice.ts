@@ -1,8 +1,8 @@
 /** Advice for a tunnel that cannot start: the system's error code alone helps few people. */
 
 import { OptionsError, TunnelError } from "../errors.ts";
+import { isMulticast } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
-import { isMulticast } from "../options/address.ts";
 import type { Settings } from "../options/settings.ts";
 
 /** The name of the option with this key, as the user writes it. */

@@ -3,8 +3,6 @@ import fc from "fast-check";
 import {
   type HostPort,
   type HostPortForm,
-  isLinkLocal,
-  isMulticast,
   parseHostPort,
   readHost,
   readNetwork,
@@ -185,11 +183,4 @@ describe("a network", () => {
 test("a host alone may stand in brackets when it is IPv6", () => {
   expect(readHost("[::1%lo]")).toEqual({ value: "::1%lo" });
   expect(readHost("[localhost]")).toHaveProperty("problem");
-});
-
-test("a group and a link-local address are known with any zone an interface can give them", () => {
-  for (const zone of ["", "%eth0", "%br-lan", "%wlan0.7"]) {
-    expect([isMulticast(`ff02::1${zone}`), isLinkLocal(`fe80::1${zone}`)]).toEqual([true, true]);
-    expect([isMulticast(`fe80::1${zone}`), isLinkLocal(`ff02::1${zone}`)]).toEqual([false, false]);
-  }
 });

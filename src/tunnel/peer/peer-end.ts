@@ -5,9 +5,15 @@
 
 import type { Link } from "../../link/link.ts";
 import type { SendWatch } from "../../link/send-watch.ts";
-import { isMulticast } from "../../net/address-range.ts";
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
-import { anyAddress, type Endpoint, familyOf, sameFamily, withoutZone } from "../../net/endpoint.ts";
+import {
+  anyAddress,
+  type Endpoint,
+  familyOf,
+  isMulticast,
+  sameFamily,
+  withoutZone,
+} from "../../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
 import { LocalAddresses } from "../../net/udp/local-addresses.ts";
 import type { Counters } from "../../observe/counters.ts";

@@ -9,9 +9,8 @@
  *   one-way     only the socket that is needed
  */
 
-import { isMulticast } from "../../net/address-range.ts";
 import type { DatagramPort, DatagramReceiver, NetworkInterface } from "../../net/datagram-port.ts";
-import { anyAddress, type Endpoint, type Family, familyOf } from "../../net/endpoint.ts";
+import { anyAddress, type Endpoint, type Family, familyOf, isMulticast } from "../../net/endpoint.ts";
 import { NetError, type Network } from "../../net/network.ts";
 import type { Settings } from "../../options/settings.ts";
 import { interfaceOf } from "../target/interface-watch.ts";

@@ -1,8 +1,7 @@
 /** After the look-up of the target in peer mode: whether options fit, and the interface of a link-local address. */
 
 import { OptionsError } from "../../errors.ts";
-import { isLinkLocal } from "../../net/address-range.ts";
-import { familyOf, withoutZone } from "../../net/endpoint.ts";
+import { isLinkLocal6, withoutZone } from "../../net/endpoint.ts";
 import { NetError, type Network } from "../../net/network.ts";
 import { problemsAfterLookup } from "../../options/read-options.ts";
 import type { Settings } from "../../options/settings.ts";
@@ -29,7 +28,7 @@ export function withZone(
   address: string,
 ): string {
   const wanted = settings.interface;
-  if (wanted === undefined || familyOf(address) !== 6 || !isLinkLocal(address)) return address;
+  if (wanted === undefined || !isLinkLocal6(address)) return address;
   const on = network.findInterface(wanted);
   if (on === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);
   return `${withoutZone(address)}%${on.name}`;

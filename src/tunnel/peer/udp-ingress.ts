@@ -1,9 +1,8 @@
 /** The UDP side of a link in peer mode: which datagrams may enter the tunnel. */
 
 import type { Link } from "../../link/link.ts";
-import { isMulticast } from "../../net/address-range.ts";
 import type { DatagramReceiver } from "../../net/datagram-port.ts";
-import { type Endpoint, unmapped } from "../../net/endpoint.ts";
+import { type Endpoint, isMulticast, unmapped } from "../../net/endpoint.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { AddressFilter } from "../access/address-filter.ts";

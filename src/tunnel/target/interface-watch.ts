@@ -4,10 +4,9 @@
  * groups, the zones of link-local addresses.
  */
 
-import { isMulticast } from "../../net/address-range.ts";
 import type { Clock, Timer } from "../../net/clock.ts";
 import type { NetworkInterface } from "../../net/datagram-port.ts";
-import { type Endpoint, familyOf } from "../../net/endpoint.ts";
+import { type Endpoint, familyOf, isMulticast } from "../../net/endpoint.ts";
 import { type Network, networkFailure } from "../../net/network.ts";
 import type { EventSource } from "../../observe/events.ts";
 import type { Settings } from "../../options/settings.ts";
