@@ -1,4 +1,4 @@
-/** The server's supply of streams: listens, and serves one peer at a time. */
+/** The server's connector: listens, and serves one peer at a time. */
 
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
@@ -15,7 +15,7 @@ export class PeerServer implements Connector {
   readonly #listeners: StreamListener[] = [];
   readonly #replacementPolicy = new ReplacementPolicy();
   readonly #pending: PendingReplacements;
-  #current: { group: StreamGroup; address: string; since: number } | undefined;
+  #current: { group: StreamGroup; address: string; acceptedAt: number } | undefined;
   #probing = false;
   #stopped = false;
 
@@ -31,17 +31,17 @@ export class PeerServer implements Connector {
     this.#context = context;
     this.#acceptPolicy = acceptPolicy;
     this.#pending = new PendingReplacements(context.network.clock, {
-      silentMs: () => this.#current?.group.silentMs,
+      peerSilentMs: () => this.#current?.group.silentMs,
       onReplacement: (index, stream, sentFrame) =>
-        sentFrame ? this.#admit(index, stream, true) : this.#replace(index, stream),
-      onRefused: (stream) => {
+        sentFrame ? this.#decide(index, stream, true) : this.#replace(index, stream),
+      onRejected: (stream) => {
         acceptPolicy.reject(stream, this.#stopped ? "closing" : "peer already connected");
-        this.#probe();
+        this.#updateProbing();
       },
     });
     try {
-      for (let index = 0; index < context.links.length; index++) {
-        const onStream = (stream: StreamPort) => this.#offer(index, stream);
+      for (const index of context.links.keys()) {
+        const onStream = (stream: StreamPort) => this.#onConnection(index, stream);
         const listen = (address: string | undefined, port: number) =>
           context.transport.listen(placeOf(address, port), onStream, acceptPolicy);
         const port = at.port && at.port + index;
@@ -69,58 +69,56 @@ export class PeerServer implements Connector {
     this.#pending.clear();
   }
 
-  /** A connection has come. */
-  #offer(index: number, stream: StreamPort): void {
+  #onConnection(index: number, stream: StreamPort): void {
     if (this.#stopped) return this.#acceptPolicy.reject(stream, "closing");
-    this.#admit(index, stream, this.#context.authenticates);
+    this.#decide(index, stream, this.#context.authenticates);
   }
 
-  /** @param isPeer whether it is known to be a peer, not a probe. */
-  #admit(index: number, stream: StreamPort, isPeer: boolean): void {
+  /** @param isPeer see {@link ReplacementPolicy.decide}. */
+  #decide(index: number, stream: StreamPort, isPeer: boolean): void {
     const address = unmapped(stream.remote.address);
     const now = this.#context.network.clock.now();
-    const { verdict, first } = this.#replacementPolicy.decide(address, this.#currentPeer(index), isPeer, now);
-    if (first) this.#context.events.report({ type: "peer flapping", address });
+    const { verdict, warn } = this.#replacementPolicy.decide(address, this.#currentPeer(index), isPeer, now);
+    if (warn) this.#context.events.report({ type: "peer flapping", address });
     switch (verdict) {
-      case "refuse other":
+      case "reject other":
         return this.#acceptPolicy.reject(stream, "peer already connected");
-      case "refuse storm":
+      case "reject flapping":
         return this.#acceptPolicy.reject(stream, "replacement limit");
-      case "wait":
+      case "hold":
         this.#pending.add(index, stream);
-        return this.#probe();
-      case "fill":
+        return this.#updateProbing();
+      case "add":
         return this.#add(index, stream);
       case "replace":
-        this.#replace(index, stream);
-        return;
-      case "serve":
-        this.#serve(index, stream);
+        return this.#replace(index, stream);
+      case "accept":
+        return this.#accept(index, stream);
     }
   }
 
   #replace(index: number, stream: StreamPort): void {
     const former = this.#current;
-    this.#current = undefined; // so that no pending connection takes its place
+    this.#current = undefined; // else the end of the former group would accept a pending connection
     const same = former?.address === unmapped(stream.remote.address);
     former?.group.end(same ? "replaced" : "pair incomplete");
-    this.#serve(index, stream);
+    this.#accept(index, stream);
   }
 
-  /** Serves a new peer, with the other half of its pair if that is pending. */
-  #serve(index: number, stream: StreamPort): void {
+  /** Serves a new peer. In RTP mode its other connection may already be pending. */
+  #accept(index: number, stream: StreamPort): void {
     const address = unmapped(stream.remote.address);
-    const since = this.#context.network.clock.now();
+    const acceptedAt = this.#context.network.clock.now();
     const group = this.#openGroup(stream);
-    this.#current = { group, address, since };
-    // The other half first: what this one has sent is then relayed, not dropped for want of a pair.
-    for (let other = 0; other < this.#context.links.length; other++) {
-      const half = other === index ? undefined : this.#pending.take(other);
-      if (half !== undefined) group.add(other, half.stream);
+    this.#current = { group, address, acceptedAt };
+    // First the other stream: the pair is then complete when this stream's first frames arrive, and they are relayed.
+    for (const other of this.#context.links.keys()) {
+      const pending = other === index ? undefined : this.#pending.take(other);
+      if (pending !== undefined) group.add(other, pending.stream);
     }
     group.add(index, stream);
     this.#onAdded();
-    this.#probe();
+    this.#updateProbing();
   }
 
   #add(index: number, stream: StreamPort): void {
@@ -132,8 +130,8 @@ export class PeerServer implements Connector {
     if (this.#context.endsWithStream && this.#current?.group.complete) this.stop();
   }
 
-  /** Probes the served peer every second while a connection is pending to replace it. */
-  #probe(): void {
+  /** Makes the kernel probe the current peer every second while a connection is pending to replace it. */
+  #updateProbing(): void {
     const often = this.#pending.size > 0;
     if (often || this.#probing) this.#current?.group.probeOften(often);
     this.#probing = often;
@@ -141,8 +139,8 @@ export class PeerServer implements Connector {
 
   #currentPeer(index: number): CurrentPeer | undefined {
     if (this.#current === undefined) return undefined;
-    const { group, address, since } = this.#current;
-    return { address, since, complete: group.complete, occupied: group.has(index) };
+    const { group, address, acceptedAt } = this.#current;
+    return { address, acceptedAt, complete: group.complete, hasStream: group.has(index) };
   }
 
   #openGroup(first: StreamPort): StreamGroup {
@@ -153,19 +151,19 @@ export class PeerServer implements Connector {
         events.report({ type: "connected", local: stream.local, remote: stream.remote });
       },
       onEnded: (reason, code) => {
-        const served = this.#current?.group === group;
-        if (served) this.#current = undefined;
+        const isCurrent = this.#current?.group === group;
+        if (isCurrent) this.#current = undefined;
         events.report({ type: "disconnected", remote: first.remote, reason, code });
         if (endsWithStream) this.#context.onOver();
-        if (served) this.#serveNext();
+        if (isCurrent) this.#acceptPending();
       },
     });
     return group;
   }
 
-  /** The served connection has ended: the newest pending connection is served. */
-  #serveNext(): void {
+  /** Accepts the newest pending connection, because the current one has ended. */
+  #acceptPending(): void {
     const next = this.#stopped ? undefined : this.#pending.take();
-    if (next !== undefined) this.#serve(next.index, next.stream);
+    if (next !== undefined) this.#accept(next.index, next.stream);
   }
 }

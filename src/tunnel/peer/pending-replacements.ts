@@ -1,36 +1,36 @@
 /**
- * Pending connections from the address of the served peer. They may come from a port scanner, a health check or a
- * balancer's probe, or from a peer that has restarted. Each waits until one of these happens:
+ * Connections from the current peer's address that are not known to be a peer's. They may come from a port scanner, a
+ * health check, a load balancer's probe, or a peer that has restarted. Each is pending until one of these happens:
  *
- *     it sends a whole frame               it is a peer, and replaces the served one
- *     the served peer's kernel is silent   though probed every second: the pending connection replaces it
- *     the served connection ends           the newest pending connection is served
- *     it closes, or its time is up         it is refused; the served peer is not disturbed
+ *     it sends a whole frame                it is a peer's, and replaces the current connection
+ *     the current peer's kernel is silent   though probed every second: it replaces the current connection
+ *     the current connection ends           the newest pending connection is accepted
+ *     it closes, or its time is up          it is rejected; the current connection is not affected
  */
 
 import { HEADER_BYTES } from "../../framing/header.ts";
 import type { Clock, Timer } from "../../net/clock.ts";
 import type { StreamPort, StreamReceiver } from "../../net/stream-port.ts";
 
-/** At most this many are pending at one port; a new one evicts the oldest. */
+/** At most this many are pending at one port. A new one evicts the oldest. */
 const PENDING_MAX = 4;
-/** How long one may be pending. A peer that is refused then dials again. */
+/** The longest time that a connection is pending. A peer that is rejected then dials again. */
 const PENDING_MS = 10_000;
-/** A served peer whose kernel has acknowledged nothing for this long, though probed every second, is gone. */
+/** A current peer whose kernel has acknowledged nothing for this long, though probed every second, is unreachable. */
 export const SILENT_MS = 3500;
-const LOOK_MS = 1000;
+const CHECK_INTERVAL_MS = 1000;
 
 export interface PendingOwner {
-  /** How long the served peer's kernel has acknowledged nothing; undefined when unknown. */
-  silentMs(): number | undefined;
+  /** How long the current peer's kernel has acknowledged nothing; undefined when unknown. */
+  peerSilentMs(): number | undefined;
   /**
-   * This one replaces the served peer.
+   * The connection shall replace the current one.
    *
-   * @param sentFrame whether it has sent a whole frame; the stream brings it again.
+   * @param sentFrame whether it has sent a whole frame. The stream delivers that data to its next receiver.
    */
   onReplacement(index: number, stream: StreamPort, sentFrame: boolean): void;
-  /** This one is refused. The owner ends the stream. */
-  onRefused(stream: StreamPort): void;
+  /** The connection is rejected. The owner ends the stream. */
+  onRejected(stream: StreamPort): void;
 }
 
 export class PendingReplacements {
@@ -48,53 +48,53 @@ export class PendingReplacements {
     return this.#pending.size;
   }
 
-  /** Adds a connection. @param index the port it came to: 0, in RTP mode also 1. */
+  /** Adds a connection. @param index the port that accepted it: 0, in RTP mode also 1. */
   add(index: number, stream: StreamPort): void {
-    const others = [...this.#pending].filter((other) => other.index === index);
-    if (others.length >= PENDING_MAX) this.#refuse(others[0] as PendingReplacement);
+    const samePort = [...this.#pending].filter((other) => other.index === index);
+    if (samePort.length >= PENDING_MAX) this.#reject(samePort[0] as PendingReplacement);
     const pending: PendingReplacement = new PendingReplacement(index, stream, {
       onFrame: () => this.#promote(pending, true),
-      onGone: () => this.#refuse(pending),
+      onClosed: () => this.#reject(pending),
     });
     this.#pending.add(pending);
-    this.#watch(pending, this.#clock.now());
+    this.#scheduleCheck(pending, this.#clock.now());
     stream.receive(pending);
   }
 
-  /** Removes and returns the newest connection at this port, or at any. */
+  /** Removes and returns the newest connection at this port, or at any port. */
   take(index?: number): { index: number; stream: StreamPort } | undefined {
     const found = [...this.#pending].findLast((other) => index === undefined || other.index === index);
     if (found === undefined) return undefined;
     this.#remove(found);
-    found.handBack();
+    found.pushBack();
     return found;
   }
 
-  /** Refuses all pending connections. */
+  /** Rejects all pending connections. */
   clear(): void {
-    for (const pending of [...this.#pending]) this.#refuse(pending);
+    for (const pending of [...this.#pending]) this.#reject(pending);
   }
 
-  /** Checks every second whether the served peer is gone, or the time is up. */
-  #watch(pending: PendingReplacement, since: number): void {
-    pending.timer = this.#clock.after(LOOK_MS, () => {
-      const waitedMs = this.#clock.now() - since;
-      const silentMs = Math.min(waitedMs, this.#owner.silentMs() ?? 0);
+  /** Checks every second whether the current peer is unreachable or the pending time is up. */
+  #scheduleCheck(pending: PendingReplacement, since: number): void {
+    pending.timer = this.#clock.after(CHECK_INTERVAL_MS, () => {
+      const pendingMs = this.#clock.now() - since;
+      const silentMs = Math.min(pendingMs, this.#owner.peerSilentMs() ?? 0);
       if (silentMs >= SILENT_MS) this.#promote(pending, false);
-      else if (waitedMs >= PENDING_MS) this.#refuse(pending);
-      else this.#watch(pending, since);
+      else if (pendingMs >= PENDING_MS) this.#reject(pending);
+      else this.#scheduleCheck(pending, since);
     });
   }
 
   #promote(pending: PendingReplacement, sentFrame: boolean): void {
     this.#remove(pending);
-    pending.handBack();
+    pending.pushBack();
     this.#owner.onReplacement(pending.index, pending.stream, sentFrame);
   }
 
-  #refuse(pending: PendingReplacement): void {
+  #reject(pending: PendingReplacement): void {
     this.#remove(pending);
-    this.#owner.onRefused(pending.stream);
+    this.#owner.onRejected(pending.stream);
   }
 
   #remove(pending: PendingReplacement): void {
@@ -105,17 +105,17 @@ export class PendingReplacements {
 
 interface PendingEvents {
   onFrame(): void;
-  /** It has closed the connection, or its half of it. */
-  onGone(): void;
+  /** The client has closed the connection, or has sent FIN. */
+  onClosed(): void;
 }
 
-/** One pending connection, and the data it has sent: less than a frame. */
+/** One pending connection and the data received on it: less than one frame. */
 class PendingReplacement implements StreamReceiver {
   readonly index: number;
   readonly stream: StreamPort;
   timer: Timer | undefined;
   readonly #events: PendingEvents;
-  #sent: Uint8Array = new Uint8Array();
+  #received: Uint8Array = new Uint8Array();
 
   constructor(index: number, stream: StreamPort, events: PendingEvents) {
     this.index = index;
@@ -124,24 +124,25 @@ class PendingReplacement implements StreamReceiver {
   }
 
   onChunk(chunk: Uint8Array): void {
-    this.#sent = this.#sent.length === 0 ? chunk : new Uint8Array(Buffer.concat([this.#sent, chunk]));
-    const [high, low] = this.#sent;
+    const before = this.#received;
+    this.#received = before.length === 0 ? chunk : new Uint8Array(Buffer.concat([before, chunk]));
+    const [high, low] = this.#received;
     if (high === undefined || low === undefined) return;
-    if (this.#sent.length >= HEADER_BYTES + high * 256 + low) this.#events.onFrame();
+    if (this.#received.length >= HEADER_BYTES + high * 256 + low) this.#events.onFrame();
   }
 
   onDrain(): void {}
 
   onEnd(): void {
-    this.#events.onGone();
+    this.#events.onClosed();
   }
 
   onClose(): void {
-    this.#events.onGone();
+    this.#events.onClosed();
   }
 
-  /** Gives the data back to the stream, which brings it again to its next receiver. */
-  handBack(): void {
-    this.stream.pushBack(this.#sent);
+  /** Returns the received data to the stream, which delivers it to its next receiver. */
+  pushBack(): void {
+    this.stream.pushBack(this.#received);
   }
 }

@@ -1,24 +1,39 @@
 /**
- * Whom a peer-mode server serves: one peer, the first. The same address may replace its own connection (a restarted
- * client whose dead old connection is not detected yet) once it is known to be a peer, but not over and over: then
- * two clients share the address and would push each other out without end. Pure: `now` is an argument.
+ * Decides which peer a server in peer mode serves: the first one. A restarted client may replace its own connection,
+ * whose loss the server has not detected yet. So a connection from the current peer's address replaces the current one
+ * as soon as it is known to be a peer's. Two clients behind one address would replace each other without end
+ * (flapping), so replacements have a limit. Pure: `now` is an argument.
  */
 
+/** At most this many replacements in this time. */
 const REPLACEMENTS_MAX = 3;
 const REPLACEMENTS_WITHIN_MS = 10_000;
+/** Above that limit the current connection is kept for this long. */
 const KEEP_MS = 10_000;
-/** Half a pair that waits this long for its other half makes room for another address. */
-const HALF_PAIR_MS = 10_000;
+/** A pair that is incomplete for this long can be replaced from another address. */
+const INCOMPLETE_PAIR_MS = 10_000;
 
-export type Verdict = "serve" | "fill" | "wait" | "replace" | "refuse other" | "refuse storm";
+export type Verdict =
+  /** There is no current peer. */
+  | "accept"
+  /** This is the missing stream of the current peer's pair. */
+  | "add"
+  /** Keep the connection pending until it is known to be a peer's. */
+  | "hold"
+  | "replace"
+  /** The current peer has another address. */
+  | "reject other"
+  /** The address has replaced its connection too often. */
+  | "reject flapping";
 
-/** The peer being served, as far as the decision needs it. */
+/** What the decision depends on. */
 export interface CurrentPeer {
   address: string;
-  since: number;
+  acceptedAt: number;
+  /** Whether it has a stream for each link. */
   complete: boolean;
-  /** Whether it already has a stream where the new one would go. */
-  occupied: boolean;
+  /** Whether it has a stream on the new connection's port. */
+  hasStream: boolean;
 }
 
 export class ReplacementPolicy {
@@ -26,32 +41,30 @@ export class ReplacementPolicy {
   #keepUntil = -Infinity;
 
   /**
-   * What to do with a new connection.
+   * Decides about a new connection.
    *
-   * @param isPeer whether it is known to be a peer: it has authenticated itself, or has sent a frame.
-   * @returns serve it as a new peer; fill the missing half of the pair; let it wait until it is known to be a peer;
-   *   replace the current; or refuse it, because another address is served or because this address has replaced its
-   *   connection too often (`first` marks the moment to warn).
+   * @param isPeer whether the connection is known to be a peer's: it has authenticated, or has sent a frame.
+   * @returns the verdict; `warn` at the first of several rejections for flapping.
    */
   decide(
     address: string,
     current: CurrentPeer | undefined,
     isPeer: boolean,
     now: number,
-  ): { verdict: Verdict; first?: boolean } {
-    if (current === undefined) return { verdict: "serve" };
+  ): { verdict: Verdict; warn?: boolean } {
+    if (current === undefined) return { verdict: "accept" };
     if (current.address !== address) {
-      const stale = !current.complete && now - current.since >= HALF_PAIR_MS;
-      return { verdict: stale ? "replace" : "refuse other" };
+      const stale = !current.complete && now - current.acceptedAt >= INCOMPLETE_PAIR_MS;
+      return { verdict: stale ? "replace" : "reject other" };
     }
-    if (!current.occupied) return { verdict: "fill" };
-    if (now < this.#keepUntil) return { verdict: "refuse storm" };
-    if (!isPeer && current.complete) return { verdict: "wait" };
+    if (!current.hasStream) return { verdict: "add" };
+    if (now < this.#keepUntil) return { verdict: "reject flapping" };
+    if (!isPeer && current.complete) return { verdict: "hold" };
     this.#replacedAt = this.#replacedAt.filter((at) => now - at < REPLACEMENTS_WITHIN_MS);
     if (this.#replacedAt.length >= REPLACEMENTS_MAX) {
       this.#keepUntil = now + KEEP_MS;
       this.#replacedAt = [];
-      return { verdict: "refuse storm", first: true };
+      return { verdict: "reject flapping", warn: true };
     }
     this.#replacedAt.push(now);
     return { verdict: "replace" };
