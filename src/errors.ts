@@ -8,7 +8,6 @@
  * - `ERR_DIAL`: the server cannot be reached or not be trusted, and the tunnel may not try again.
  * - `ERR_TLS`: a file with certificates or a key cannot be read, or holds something else.
  * - `ERR_PERMISSION`: the system refuses something that was asked for and needs a privilege.
- * - `ERR_CLOSED`: the tunnel is closed already.
  */
 export type ErrorCode =
   | "ERR_OPTIONS"
@@ -17,8 +16,7 @@ export type ErrorCode =
   | "ERR_UDP_BIND"
   | "ERR_DIAL"
   | "ERR_TLS"
-  | "ERR_PERMISSION"
-  | "ERR_CLOSED";
+  | "ERR_PERMISSION";
 
 /** Every error this library throws on purpose. An error of the system that led to it is its `cause`. */
 export class TunnelError extends Error {

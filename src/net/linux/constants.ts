@@ -16,7 +16,6 @@ export const MSG_NOSIGNAL = 0x4000;
 
 // asm-generic/socket.h; socket(7)
 export const SOL_SOCKET = 1;
-export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_ATTACH_FILTER = 26;
@@ -40,13 +39,11 @@ export const IP_RECVERR = 11;
 export const IP_RECVTOS = 13;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IP_MULTICAST_TTL = 33;
-export const IP_MULTICAST_ALL = 49;
 
 // linux/in6.h; ipv6(7)
 export const IPPROTO_IPV6 = 41;
 export const IPV6_MULTICAST_HOPS = 18;
 export const IPV6_RECVERR = 25;
-export const IPV6_MULTICAST_ALL = 29;
 export const IPV6_RECVPKTINFO = 49;
 export const IPV6_PKTINFO = 50;
 export const IPV6_RECVTCLASS = 66;
@@ -59,7 +56,6 @@ export const TCP_KEEPINTVL = 5;
 export const TCP_KEEPCNT = 6;
 export const TCP_INFO = 11;
 export const TCP_USER_TIMEOUT = 18;
-export const TCP_NOTSENT_LOWAT = 25;
 
 // linux/udp.h; udp(7)
 export const SOL_UDP = 17;

@@ -7,6 +7,7 @@
 
 import { dlopen, ptr, read } from "bun:ffi";
 import { constants, endianness } from "node:os";
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./constants.ts";
 
 /** Bytes the kernel reads or writes. Make them with {@link memory}. */
 export type Memory = Uint8Array<ArrayBuffer>;
@@ -31,7 +32,6 @@ export interface Libc {
   dup3(from: number, to: number, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: number): number;
   getsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: Memory): number;
-  getsockname(fd: number, address: Memory, addressBytes: Memory): number;
   ioctl(fd: number, request: number, value: Memory): number;
   /** At most 2 GiB at once. */
   send(fd: number, bytes: Memory, count: number, flags: number): number;
@@ -63,7 +63,6 @@ const SYMBOLS = {
   dup3: { args: ["i32", "i32", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
-  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   // Really an ssize_t, of which the lower half is enough for a count of bytes that fits one datagram.
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
@@ -117,4 +116,13 @@ export function errnoName(number: number): string {
 
 function machine(): string {
   return process.arch === "arm64" ? "aarch64" : "x86_64";
+}
+
+/**
+ * A UDP socket of a family that this process may use (systemd, RestrictAddressFamilies=); -1 when none can be opened.
+ */
+export function anyUdpSocket(libc: Libc): number {
+  const fd = libc.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0 || libc.errno() !== "EAFNOSUPPORT") return fd;
+  return libc.socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }

@@ -12,15 +12,14 @@ import { TimeSlice } from "../time-slice.ts";
 import type { SystemTransmitter } from "../udp/datagram-batch.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { DatagramReader } from "./datagram-reader.ts";
-import { DescriptorReserve } from "./descriptor-reserve.ts";
+import { DescriptorReserve, spareDescriptor } from "./descriptor-reserve.ts";
 import { beginDial } from "./dial.ts";
 import { LinuxDirectReceive } from "./direct-receive.ts";
 import { Doorbell } from "./doorbell.ts";
-import { DropFilter } from "./drop-filter.ts";
 import { type Libc, type Memory, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
-import { LinuxReceivePauser } from "./receive-pauser.ts";
+import { DropFilter, LinuxReceivePauser } from "./receive-pauser.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
 import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
 import {
@@ -36,7 +35,6 @@ import {
   setTrafficClass,
   setUserTimeout,
 } from "./socket-options.ts";
-import { spareDescriptor } from "./spare-descriptor.ts";
 
 /** The part of the time to notice a dead peer that the kernel gets; the rest is for noticing that it noticed. */
 const KERNEL_SHARE = 0.8;

@@ -22,7 +22,7 @@ export class LinuxStreamGauge implements StreamGauge {
   /** Reads this socket; false when the kernel is too old to report all values, or the socket is gone. */
   read(fd: number): boolean {
     const info = this.#info;
-    if (info.read(fd) !== undefined) return false;
+    if (!info.read(fd)) return false;
     const { deliveredBytes, sndMss, rttUs, minRttUs, notsentBytes } = info;
     if (deliveredBytes === undefined || notsentBytes === undefined || minRttUs === undefined) return false;
     this.#fd = fd;

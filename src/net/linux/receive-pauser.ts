@@ -14,10 +14,14 @@
 
 import type { ReceivePauser } from "../system-sockets.ts";
 import type { PausedSocket, TimeSlice } from "../time-slice.ts";
-import { anyUdpSocket } from "./any-udp-socket.ts";
-import { F_DUPFD_CLOEXEC, SOCK_CLOEXEC } from "./constants.ts";
-import type { DropFilter } from "./drop-filter.ts";
-import type { Libc } from "./libc.ts";
+import {
+  F_DUPFD_CLOEXEC,
+  SO_ATTACH_FILTER,
+  SO_DETACH_FILTER,
+  SOCK_CLOEXEC,
+  SOL_SOCKET,
+} from "./constants.ts";
+import { anyUdpSocket, type Libc, memory } from "./libc.ts";
 
 /** A socket's quantum of the time slice, in datagrams. */
 const QUANTUM = 32;
@@ -99,5 +103,36 @@ export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
   #put(fd: number): void {
     this.#libc.dup3(fd, this.#bunFd, SOCK_CLOEXEC);
     this.#libc.close(fd);
+  }
+}
+
+const RET_K = 0x06; // BPF_RET | BPF_K of linux/filter.h: keep so many bytes of the packet, here none
+
+/**
+ * A filter in the kernel that drops every packet before a socket sees it (socket(7), SO_ATTACH_FILTER). One serves any number of UDP sockets; it needs no privilege. (For TCP sockets Linux 6.18 asks for one.)
+ */
+export class DropFilter {
+  readonly #libc: Libc;
+  /** struct sock_filter: u16 code, u8 jt, u8 jf, u32 k (linux/filter.h). */
+  readonly #instruction = memory(8);
+  /** struct sock_fprog: u16 len, then at 8 the address of the instructions (linux/filter.h). */
+  readonly #program = memory(16);
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+    new DataView(this.#instruction.buffer).setUint16(0, RET_K, true);
+    const program = new DataView(this.#program.buffer);
+    program.setUint16(0, 1, true);
+    program.setBigUint64(8, BigInt(libc.addressOf(this.#instruction.buffer)), true);
+  }
+
+  /** From now on everything is dropped, and counted among the socket's drops. Says whether it worked. */
+  attach(fd: number): boolean {
+    const { length } = this.#program;
+    return this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, this.#program, length) === 0;
+  }
+
+  detach(fd: number): void {
+    this.#libc.setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, memory(4), 4);
   }
 }

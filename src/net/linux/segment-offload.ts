@@ -9,9 +9,8 @@
 
 import { NetError } from "../network.ts";
 import type { DatagramBatch, SystemTransmitter } from "../udp/datagram-batch.ts";
-import { anyUdpSocket } from "./any-udp-socket.ts";
 import * as c from "./constants.ts";
-import type { Libc, Memory } from "./libc.ts";
+import { anyUdpSocket, type Libc, type Memory } from "./libc.ts";
 import type { LinuxLocalAddress } from "./local-address-table.ts";
 import type { MessageName, OffloadScratch } from "./offload-scratch.ts";
 import { getNumber } from "./socket-options.ts";
@@ -46,8 +45,6 @@ export interface OffloadTarget {
 export class OffloadTransmitter implements SystemTransmitter {
   from: LinuxLocalAddress | undefined;
   refusal = "";
-  /** Messages the kernel took, each of one datagram or a group. */
-  sentMessages = 0;
   systemCalls = 0;
 
   readonly #libc: Libc;
@@ -116,7 +113,6 @@ export class OffloadTransmitter implements SystemTransmitter {
       if (!known && !this.#forgetLocal(error)) this.refusal = error;
       break;
     }
-    this.sentMessages += taken;
     return scratch.firstOf(taken);
   }
 
@@ -147,14 +143,11 @@ export class OffloadTransmitter implements SystemTransmitter {
 /**
  * Asks the kernel whether it knows segment offload: a kernel without it would ignore the control message and send one
  * long datagram. It sends nothing, because the host may lack 127.0.0.1 or its firewall may refuse. The first group
- * shows whether offload works otherwise.
- *
- * @returns undefined when it knows, else the errno name; `scratch.offReason` is then that name.
+ * shows whether offload works otherwise. If the kernel does not know it, `scratch.offReason` is the errno name.
  */
-export function probeOffload(libc: Libc, scratch: OffloadScratch): string | undefined {
+export function probeOffload(libc: Libc, scratch: OffloadScratch): void {
   const fd = anyUdpSocket(libc);
   const known = fd >= 0 && getNumber(libc, fd, c.SOL_UDP, c.UDP_SEGMENT) !== undefined;
   scratch.offReason = known ? undefined : libc.errno();
   if (fd >= 0) libc.close(fd);
-  return scratch.offReason;
 }

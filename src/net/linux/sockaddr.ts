@@ -5,10 +5,8 @@ import { type Endpoint, type Family, familyOf, unmapped } from "../endpoint.ts";
 import { AF_INET, AF_INET6 } from "./constants.ts";
 import { type Libc, type Memory, memory } from "./libc.ts";
 
-/** Bytes of a sockaddr_in. */
-export const SOCKADDR_IN_BYTES = 16;
-/** Bytes of a sockaddr_in6. */
-export const SOCKADDR_IN6_BYTES = 28;
+const SOCKADDR_IN_BYTES = 16;
+const SOCKADDR_IN6_BYTES = 28;
 
 /**
  * Encodes an endpoint.
@@ -33,18 +31,6 @@ export function encodeSockaddr(libc: Libc, { address, port }: Endpoint, family?:
   const scope = zone === undefined ? 0 : interfaceIndex(libc, zone);
   if (scope === undefined) return "ENODEV";
   return sockaddrIn6(ipaddr.IPv6.parse(literal).toByteArray(), port, scope);
-}
-
-/** Decodes what getsockname(2) wrote. An IPv6 scope becomes a numeric zone. */
-export function decodeSockaddr(bytes: Memory): Endpoint {
-  const view = new DataView(bytes.buffer);
-  const port = view.getUint16(2);
-  if (view.getUint16(0, true) === AF_INET) {
-    return { address: ipaddr.fromByteArray([...bytes.subarray(4, 8)]).toString(), port };
-  }
-  const scope = view.getUint32(24, true);
-  const address = ipaddr.fromByteArray([...bytes.subarray(8, 24)]).toString();
-  return { address: scope === 0 ? address : `${address}%${scope}`, port };
 }
 
 /**

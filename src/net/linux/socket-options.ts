@@ -5,7 +5,7 @@
  */
 
 import * as c from "./constants.ts";
-import { errnoName, type Libc, type Memory, memory } from "./libc.ts";
+import { type Libc, type Memory, memory } from "./libc.ts";
 
 /**
  * Whether the socket learns of ICMP errors its datagrams cause (ip(7), IP_RECVERR). Bun switches it on, and then one
@@ -45,11 +45,6 @@ export function setMulticastHops(libc: Libc, fd: number, hops: number): string |
   return setForFamily(libc, fd, c.IP_MULTICAST_TTL, c.IPV6_MULTICAST_HOPS, hops);
 }
 
-/** Whether the socket also gets groups that other sockets of this host joined (ip(7), IP_MULTICAST_ALL: yes at first). */
-export function setMulticastAll(libc: Libc, fd: number, on: boolean): string | undefined {
-  return setForFamily(libc, fd, c.IP_MULTICAST_ALL, c.IPV6_MULTICAST_ALL, on ? 1 : 0);
-}
-
 /** Lets a bind without a port leave the choice of one to connect(2), which finds more free ones (ip(7), Linux 4.2). */
 export function setBindWithoutPort(libc: Libc, fd: number): string | undefined {
   return setNumber(libc, fd, c.IPPROTO_IP, c.IP_BIND_ADDRESS_NO_PORT, 1);
@@ -87,11 +82,6 @@ export function setKeepalive(libc: Libc, fd: number, keepalive: Keepalive): stri
   );
 }
 
-/** Below how many unsent bytes a TCP socket counts as writable (Linux 3.12). It bounds nothing by itself. */
-export function setUnsentLowWater(libc: Libc, fd: number, bytes: number): string | undefined {
-  return setNumber(libc, fd, c.IPPROTO_TCP, c.TCP_NOTSENT_LOWAT, bytes);
-}
-
 /**
  * Asks for a receive buffer, beyond the system's limit where the process may (CAP_NET_ADMIN).
  *
@@ -118,13 +108,6 @@ export function kernelDrops(libc: Libc, fd: number): number | undefined {
   if (libc.getsockopt(fd, c.SOL_SOCKET, c.SO_MEMINFO, value, length) !== 0) return undefined;
   if (numberIn(length) < value.length) return undefined;
   return new DataView(value.buffer).getUint32(4 * c.SK_MEMINFO_DROPS, true);
-}
-
-/** Takes the error that waits on a socket (socket(7), SO_ERROR): its name, undefined when there is none. */
-export function takeSocketError(libc: Libc, fd: number): string | undefined {
-  const error = getNumber(libc, fd, c.SOL_SOCKET, c.SO_ERROR);
-  if (error === undefined) return libc.errno();
-  return error === 0 ? undefined : errnoName(error);
 }
 
 /** Sets an option that is an `int`: undefined, or the errno name. */

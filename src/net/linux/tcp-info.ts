@@ -34,12 +34,12 @@ export class TcpInfo {
     this.#libc = libc;
   }
 
-  /** Asks the kernel about this socket; returns undefined, or the errno name. The fields are then undefined. */
-  read(fd: number): string | undefined {
+  /** Asks the kernel about this socket. @returns whether it answered; if not, the fields are undefined. */
+  read(fd: number): boolean {
     this.#lengthView.setInt32(0, READ_BYTES, true);
-    const failed = this.#libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#info, this.#length) !== 0;
-    this.#known = failed ? 0 : this.#lengthView.getInt32(0, true);
-    return failed ? this.#libc.errno() : undefined;
+    const answered = this.#libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#info, this.#length) === 0;
+    this.#known = answered ? this.#lengthView.getInt32(0, true) : 0;
+    return answered;
   }
 
   /** Bytes of payload in a full segment. */

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { systemClock } from "../../../src/net/clock.ts";
-import { DropFilter } from "../../../src/net/linux/drop-filter.ts";
-import { LinuxReceivePauser } from "../../../src/net/linux/receive-pauser.ts";
+import { DropFilter, LinuxReceivePauser } from "../../../src/net/linux/receive-pauser.ts";
 import { kernelDrops } from "../../../src/net/linux/socket-options.ts";
 import { TimeSlice } from "../../../src/net/time-slice.ts";
 import { burn } from "../../support/burn.ts";

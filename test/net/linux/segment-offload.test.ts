@@ -4,14 +4,13 @@ import { AF_INET } from "../../../src/net/linux/constants.ts";
 import { type Libc, memory } from "../../../src/net/linux/libc.ts";
 import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";
 import { OffloadTransmitter, PLAIN_MS, probeOffload } from "../../../src/net/linux/segment-offload.ts";
-import { SOCKADDR_IN_BYTES } from "../../../src/net/linux/sockaddr.ts";
 import { DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { libc, noLibc, watchedLibc } from "./open-libc.ts";
 
 /** What one scripted sendmmsg does: takes so many messages, all of them, or fails. */
 type Result = number | "all" | (string & {});
 
-const TARGET = { socket: { fd: -1 }, to: memory(SOCKADDR_IN_BYTES) };
+const TARGET = { socket: { fd: -1 }, to: memory(16) };
 
 /** A transmitter whose sendmmsg follows a script (then takes all) and records the shape of what it was given. */
 function scripted(...script: Result[]) {
@@ -55,7 +54,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     const { calls, transmitter } = scripted();
     expect(transmitter.transmit(batchOf(9, 9, 9, 5))).toBe(4);
     expect(calls).toEqual(["group 4"]);
-    expect([transmitter.refusal, transmitter.sentMessages, transmitter.systemCalls]).toEqual(["", 1, 1]);
+    expect([transmitter.refusal, transmitter.systemCalls]).toEqual(["", 1]);
   });
 
   test("it begins at batch.from", () => {
@@ -100,7 +99,8 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect(calls).toEqual(["group 2, group 3", "group 3"]);
     batch.from = 2;
     expect(transmitter.transmit(batch)).toBe(3);
-    expect([transmitter.refusal, transmitter.sentMessages]).toEqual(["", 2]);
+    expect(transmitter.refusal).toBe("");
+    expect(calls).toEqual(["group 2, group 3", "group 3", "group 3"]);
   });
 
   test("after a short count whose cause has gone it goes on", () => {
@@ -198,13 +198,15 @@ describe.skipIf(noLibc)("probeOffload", () => {
     ],
   ])("works on a host %s", (_, fault) => {
     const lacking: Libc = { ...libc, ...fault };
-    expect(probeOffload(lacking, new OffloadScratch(lacking))).toBeUndefined();
+    const scratch = new OffloadScratch(lacking);
+    probeOffload(lacking, scratch);
+    expect(scratch.offReason).toBeUndefined();
   });
 
   test("works on this kernel and leaves no descriptor behind", () => {
     const watched = watchedLibc();
     const scratch = new OffloadScratch(watched.libc);
-    expect(probeOffload(watched.libc, scratch)).toBeUndefined();
+    probeOffload(watched.libc, scratch);
     expect(scratch.offReason).toBeUndefined();
     expect(watched.open.size).toBe(0);
   });
@@ -215,7 +217,7 @@ describe.skipIf(noLibc)("probeOffload", () => {
   ])("%s is told", (_, fault, reason) => {
     const faulty: Libc = { ...libc, ...fault };
     const scratch = new OffloadScratch(faulty);
-    expect(probeOffload(faulty, scratch)).toBe(reason);
+    probeOffload(faulty, scratch);
     expect(scratch.offReason).toBe(reason);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decodeSockaddr, encodeSockaddr } from "../../../src/net/linux/sockaddr.ts";
+import ipaddr from "ipaddr.js";
+import { encodeSockaddr } from "../../../src/net/linux/sockaddr.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
 const hex = (bytes: Uint8Array | string) => (typeof bytes === "string" ? bytes : bytes.toHex());
@@ -39,13 +40,14 @@ describe.skipIf(noLibc)("sockaddr", () => {
     expect(encodeSockaddr(libc, { address, port: 1 }, family)).toBe(error);
   });
 
-  test("every address comes back", () => {
+  test("every address is encoded byte by byte, and every port in network order", () => {
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), fc.integer({ min: 0, max: 65535 }), (address, port) => {
-        const first = encodeSockaddr(libc, { address, port });
-        if (typeof first === "string") throw new Error(first);
-        expect(hex(encodeSockaddr(libc, decodeSockaddr(first)))).toBe(hex(first));
-        expect(decodeSockaddr(first).port).toBe(port);
+        const encoded = encodeSockaddr(libc, { address, port });
+        if (typeof encoded === "string") throw new Error(encoded);
+        const { bytes, at } = encoded.length === 16 ? { bytes: 4, at: 4 } : { bytes: 16, at: 8 };
+        expect([...encoded.subarray(at, at + bytes)]).toEqual(ipaddr.parse(address).toByteArray());
+        expect(new DataView(encoded.buffer).getUint16(2)).toBe(port);
       }),
     );
   });
