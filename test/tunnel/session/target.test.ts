@@ -1,7 +1,7 @@
 /** A target with several addresses, or with others than before: what sessions at the server do. */
 
 import { describe, expect, test } from "bun:test";
-import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/target.ts";
+import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/name-lookup.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
 import { SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
 import { SessionScene } from "./session-scene.ts";

@@ -1,7 +1,7 @@
 /** A target with several addresses, or with others than before: what peer mode does. */
 
 import { describe, expect, test } from "bun:test";
-import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/target.ts";
+import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/name-lookup.ts";
 import type { MemoryDatagramPort } from "../../support/memory/datagram-port.ts";
 import { App, CLIENT_APP, Scene, SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
 

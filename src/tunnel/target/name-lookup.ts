@@ -1,0 +1,102 @@
+/** The addresses of the target's name: looked up at start, on request, and every LOOKUP_INTERVAL_MS. */
+
+import { isIP } from "node:net";
+import type { Timer } from "../../net/clock.ts";
+import { type Family, sameFamily, withoutZone } from "../../net/endpoint.ts";
+import { NetError, type Network, networkFailure } from "../../net/network.ts";
+import type { EventSource } from "../../observe/events.ts";
+
+/** How often a name is looked up without a request. */
+export const LOOKUP_INTERVAL_MS = 60_000;
+/** The shortest time between two look-ups. */
+export const LOOKUP_PAUSE_MS = 2000;
+
+export interface LookupOptions {
+  readonly network: Network;
+  readonly events: EventSource;
+  /** A name or an address literal. */
+  readonly host: string;
+  readonly family: Family | undefined;
+  /** The local addresses to send from, when given. Target addresses of other families cannot be used then. */
+  readonly from?: readonly string[] | undefined;
+}
+
+export function isName(host: string): boolean {
+  return !isIP(withoutZone(host));
+}
+
+/** The addresses of the target, each once, best first. @throws NetError when none can be used. */
+export async function lookUp({ network, host, family, from }: LookupOptions): Promise<readonly string[]> {
+  const all = [...new Set(await network.resolve(host, family))];
+  const reachable = all.filter((address) => from?.some((local) => sameFamily(local, address)) ?? true);
+  if (reachable.length > 0) return reachable;
+  throw new NetError(
+    "EAFNOSUPPORT",
+    `${host} (${all.join(", ")}) cannot be reached from ${from?.join(", ")}: give addresses of one family`,
+  );
+}
+
+/** Repeats the look-up of a name. */
+export class NameLookup {
+  readonly #options: LookupOptions;
+  readonly #onFound: (addresses: readonly string[]) => void;
+  /** What the last successful look-up found. */
+  #addresses: readonly string[];
+  #finishedAt: number;
+  #running = false;
+  #requested = false;
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  /**
+   * @param addresses what the first look-up found.
+   * @param onFound called after each successful look-up.
+   */
+  constructor(
+    options: LookupOptions,
+    addresses: readonly string[],
+    onFound: (addresses: readonly string[]) => void,
+  ) {
+    this.#options = options;
+    this.#addresses = addresses;
+    this.#onFound = onFound;
+    this.#finishedAt = options.network.clock.now();
+    this.#schedule(LOOKUP_INTERVAL_MS);
+  }
+
+  /** Looks the name up at once, or LOOKUP_PAUSE_MS after the last look-up. */
+  request(): void {
+    if (this.#running || this.#requested || this.#stopped) return;
+    this.#requested = true;
+    this.#schedule(Math.max(0, this.#finishedAt + LOOKUP_PAUSE_MS - this.#options.network.clock.now()));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.network.clock.after(delayMs, () => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const { network, events, host } = this.#options;
+    this.#requested = false;
+    this.#running = true;
+    let failure: NetError | undefined;
+    try {
+      this.#addresses = await lookUp(this.#options);
+    } catch (error) {
+      failure = networkFailure(error);
+    } finally {
+      this.#running = false;
+    }
+    if (this.#stopped) return;
+    this.#finishedAt = network.clock.now();
+    this.#schedule(LOOKUP_INTERVAL_MS);
+    if (failure === undefined) return this.#onFound(this.#addresses);
+    events.report({ type: "name lookup failed", name: host, code: failure.code, kept: this.#addresses });
+  }
+}
