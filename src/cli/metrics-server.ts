@@ -7,8 +7,9 @@ import { resolve } from "../net/bun/network.ts";
 import { systemClock } from "../net/clock.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { errorCode } from "../net/network.ts";
-import { LoopLateness } from "../observe/loop-lateness.ts";
-import type { Metrics, ProcessFigures } from "../observe/metrics.ts";
+import { EventLoopLag } from "../observe/event-loop-lag.ts";
+import { metricsText, type ProcessFigures } from "../observe/metrics.ts";
+import { CONTENT_TYPE } from "../observe/prometheus-text.ts";
 import { redact } from "../observe/redact.ts";
 import { isHealthy, type TunnelStats, type Tunnels } from "../observe/stats.ts";
 import { isAllowedHost } from "./host-header.ts";
@@ -40,16 +41,20 @@ interface Answer {
  * @throws TunnelError ERR_RESOLVE; ERR_LISTEN when the port cannot be bound.
  */
 export async function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): Promise<() => void> {
-  const lateness = new LoopLateness(systemClock);
-  const pages = new Pages(tunnels, options.redact, { lateness: lateness.histogram, droppedLines });
+  const lag = new EventLoopLag(systemClock);
+  const pages = new Pages(tunnels, options.redact, {
+    version: packageJson.version,
+    eventLoopLag: lag.histogram,
+    droppedLogLines: droppedLines,
+  });
   const listener = new HttpListener((request, response) => {
     const { headers, socket } = request;
-    if (isAllowedHost(headers.host, socket.localAddress, options.host)) void pages.serve(request, response);
+    if (isAllowedHost(headers.host, socket.localAddress, options.host)) pages.serve(request, response);
     else
       send(response, { status: 403, text: "this Host is not allowed: ask for localhost or the address\n" });
   });
   const stop = () => {
-    lateness.stop();
+    lag.stop();
     listener.close();
   };
   try {
@@ -104,9 +109,8 @@ class Pages {
   readonly #tunnels: Tunnels;
   readonly #redact: boolean;
   readonly #figures: ProcessFigures;
-  #metrics: Promise<Metrics> | undefined;
-  readonly #paths: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
-    "/metrics": () => this.#scrape(),
+  readonly #paths: Readonly<Record<string, () => Answer>> = {
+    "/metrics": () => ({ text: metricsText(this.#tunnels, this.#figures), type: CONTENT_TYPE }),
     "/healthz": () => this.#health(),
     "/stats": () => this.#stats(),
   };
@@ -117,30 +121,15 @@ class Pages {
     this.#figures = figures;
   }
 
-  async serve({ method, url = "" }: IncomingMessage, response: ServerResponse): Promise<void> {
+  serve({ method, url = "" }: IncomingMessage, response: ServerResponse): void {
     const reading = method === "GET" || method === "HEAD";
     const path = url.replace(/\?.*$/, "");
     const page = reading && Object.hasOwn(this.#paths, path) ? this.#paths[path] : undefined;
     try {
-      send(response, (await page?.()) ?? { status: 404, text: "not found\n" });
+      send(response, page?.() ?? { status: 404, text: "not found\n" });
     } catch {
       send(response, { status: 500, text: "internal error\n" });
     }
-  }
-
-  async #scrape(): Promise<Answer> {
-    this.#metrics ??= this.#loadMetrics().catch((error) => {
-      this.#metrics = undefined; // the next scrape tries again
-      throw error;
-    });
-    const metrics = await this.#metrics;
-    return { text: await metrics.text(), type: metrics.contentType };
-  }
-
-  /** The first scrape loads prom-client, so that it does not delay the start of a tunnel. */
-  async #loadMetrics(): Promise<Metrics> {
-    const { Metrics } = await import("../observe/metrics.ts");
-    return new Metrics(this.#tunnels, packageJson.version, this.#figures);
   }
 
   #health(): Answer {

@@ -1,4 +1,4 @@
-/** Measures how late the event loop is: sets a timer again and again, and records how late it runs. */
+/** Measures the event loop's lag: sets a timer again and again, and records how late each one runs. */
 
 import type { Clock, Timer } from "../net/clock.ts";
 import { DelayHistogram } from "./delay-histogram.ts";
@@ -8,7 +8,7 @@ export const SAMPLE_MS = 100;
 /** Upper bounds of the buckets in milliseconds. */
 const BOUNDS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
-export class LoopLateness {
+export class EventLoopLag {
   readonly histogram = new DelayHistogram(BOUNDS_MS);
   readonly #clock: Clock;
   #timer: Timer;
@@ -16,21 +16,21 @@ export class LoopLateness {
   /** Takes samples until {@link stop}. */
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#timer = this.#next();
+    this.#timer = this.#sample();
   }
 
   stop(): void {
     this.#timer.cancel();
   }
 
-  #next(): Timer {
+  #sample(): Timer {
     const due = this.#clock.now() + SAMPLE_MS;
     return this.#clock.after(SAMPLE_MS, () => {
-      let late = Math.max(0, this.#clock.now() - due);
-      // A loop that was held up for long has missed samples. Each of them is one interval less late than the one
-      // before.
-      for (; late >= 0; late -= SAMPLE_MS) this.histogram.record(late);
-      this.#timer = this.#next();
+      let lag = Math.max(0, this.#clock.now() - due);
+      // A loop that was blocked for long has missed samples. Each missed one has one interval less lag than the one
+      // before it.
+      for (; lag >= 0; lag -= SAMPLE_MS) this.histogram.record(lag);
+      this.#timer = this.#sample();
     });
   }
 }
