@@ -1,7 +1,6 @@
 /** udptunnel as a library. */
 
-export type { ChannelStats } from "./channel/channel-stats.ts";
-export type { ChannelEnd, DatagramChannel } from "./channel/datagram-channel.ts";
+export type { ChannelEnd, ChannelStats, DatagramChannel } from "./channel/datagram-channel.ts";
 export { type ChannelExtras, dialChannel } from "./channel/dial-channel.ts";
 export { type ChannelServer, listenChannels, type OnChannel } from "./channel/listen-channels.ts";
 export { type ErrorCode, type OptionProblem, OptionsError, TunnelError } from "./errors.ts";
@@ -36,5 +35,4 @@ export type {
   TunnelOptions,
 } from "./options/tunnel-options.ts";
 export { type StartExtras, startClient, startServer } from "./tunnel/start.ts";
-export type { Trace, Tunnel } from "./tunnel/tunnel.ts";
-export type { TunnelEventMap } from "./tunnel/tunnel-emitter.ts";
+export type { Trace, Tunnel, TunnelEventMap } from "./tunnel/tunnel.ts";

@@ -12,15 +12,27 @@ import type { Endpoint } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import { Counters, type DropReason } from "../observe/counters.ts";
 import type { DisconnectReason } from "../observe/events.ts";
+import { type DirectionStats, directionStats } from "../observe/stats.ts";
 import type { ChannelSettings } from "../options/channel-options.ts";
 import { CLOSE_MS, waitUntilFlushed } from "../tunnel/closing.ts";
-import { type ChannelStats, snapshot } from "./channel-stats.ts";
 import { Inbox } from "./inbox.ts";
 
 /** How a channel ended: `code` is the operating system's word for it (ECONNRESET, ETIMEDOUT ...) where there is one. */
 export interface ChannelEnd {
   readonly reason: DisconnectReason;
   readonly code?: string | undefined;
+}
+
+/** What a channel has done so far. A snapshot: plain data that belongs to the caller, and that JSON can hold. */
+export interface ChannelStats {
+  /** From `send` into TCP. */
+  readonly outbound: DirectionStats;
+  /** From TCP to the receiver. */
+  readonly inbound: DirectionStats;
+  /** As in `TunnelStats`. A channel is one connection without UDP: always 1, 0 and 0. */
+  readonly connects: number;
+  readonly rejectedConnections: number;
+  readonly refusals: number;
 }
 
 /** What a channel is made with. */
@@ -113,7 +125,15 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
 
   /** A snapshot of what it has done. */
   stats(): ChannelStats {
-    return snapshot(this.counters, this.#link.held);
+    const { outbound, inbound, connects, rejectedConnections, refusals } = this.counters;
+    const { held } = this.#link;
+    return {
+      outbound: directionStats(outbound, held.outbound),
+      inbound: directionStats(inbound, held.inbound),
+      connects,
+      rejectedConnections,
+      refusals,
+    };
   }
 
   /**

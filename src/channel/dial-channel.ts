@@ -11,9 +11,9 @@ import {
   type DialChannelOptions,
   readChannelOptions,
 } from "../options/channel-options.ts";
-import { closeOnAbort } from "../tunnel/close-on-abort.ts";
-import { wrapNetError } from "../tunnel/fail-as.ts";
+import { closeOnAbort } from "../tunnel/closing.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
+import { wrapNetError } from "../tunnel/start-errors.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 
 /** How long one address may take to answer. */

@@ -17,11 +17,10 @@ import { LIBRARY } from "../options/input-style.ts";
 import { isGuarded } from "../options/settings.ts";
 import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
 import { ConnectionTable } from "../tunnel/access/connection-table.ts";
-import { closeOnAbort } from "../tunnel/close-on-abort.ts";
-import { wrapNetError } from "../tunnel/fail-as.ts";
+import { closeOnAbort } from "../tunnel/closing.ts";
 import { listeningAddresses, openAtEach, placeOf } from "../tunnel/local-bind.ts";
 import { type OpenNetwork, openNetwork, reloadCertificates } from "../tunnel/open-network.ts";
-import { explained } from "../tunnel/start-advice.ts";
+import { explained, wrapNetError } from "../tunnel/start-errors.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
 

@@ -1,18 +1,83 @@
-/** The time that is left for what is queued when a tunnel or a channel closes. */
+/** How tunnels and channels end: once, with a limited time to send what is queued. */
 
 import type { Clock } from "../net/clock.ts";
+import { raise } from "../observe/invoke-listener.ts";
 
-/** How long it may take, and how often it is looked at. */
+/** How long queued data may be written after `close`. */
 export const CLOSE_MS = 1000;
 const POLL_MS = 5;
 
-/** Settles when nothing is `writing` any more, or at the deadline. */
+/** Settles when `isWriting` returns false, or at the deadline. */
 export async function waitUntilFlushed(
   clock: Clock,
-  writing: () => boolean,
+  isWriting: () => boolean,
   deadline: number,
 ): Promise<void> {
-  while (writing() && clock.now() < deadline) {
+  while (isWriting() && clock.now() < deadline) {
     await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve));
+  }
+}
+
+interface Closable {
+  readonly closed: Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Closes `closable` when the signal is aborted. Once it is closed, nothing listens to the signal any more. */
+export function closeOnAbort(closable: Closable, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const close = () => void closable.close();
+  const removeListener = () => signal.removeEventListener("abort", close);
+  signal.addEventListener("abort", close, { once: true });
+  closable.closed.then(removeListener, removeListener);
+}
+
+/** Ends something once: on request or by itself, with an error or without. */
+export class Lifecycle {
+  /** Settles at the end. Rejects if there was a failure. */
+  readonly closed: Promise<void>;
+  readonly #finish: () => Promise<void>;
+  readonly #resolve: () => void;
+  readonly #reject: (error: Error) => void;
+  #ending: Promise<void> | undefined;
+  #ended = false;
+
+  /** @param finish releases everything. Called once. */
+  constructor(finish: () => Promise<void>) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.closed.catch(() => {}); // a caller need not handle it
+    this.#finish = finish;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get phase(): "running" | "closing" | "closed" {
+    if (this.#ending === undefined) return "running";
+    return this.#ended ? "closed" : "closing";
+  }
+
+  /**
+   * Ends it. Later calls return the first call's promise.
+   *
+   * @param failure what `closed` rejects with.
+   * @returns settles when everything is released. It never rejects. If `finish` rejects, that is a defect: it is raised
+   *   as an uncaught exception, and `closed` rejects with it unless there is a failure.
+   */
+  end(failure?: Error): Promise<void> {
+    this.#ending ??= this.#finish().then(
+      () => this.#settle(failure),
+      (defect) => {
+        this.#settle(failure ?? defect);
+        raise(defect);
+      },
+    );
+    return this.#ending;
+  }
+
+  #settle(failure: Error | undefined): void {
+    this.#ended = true;
+    if (failure === undefined) this.#resolve();
+    else this.#reject(failure);
   }
 }

@@ -3,7 +3,7 @@
 import { type Endpoint, type Family, familyOf, isLinkLocal6, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
 import type { EventSource } from "../observe/events.ts";
-import { wrapNetError } from "./fail-as.ts";
+import { wrapNetError } from "./start-errors.ts";
 
 /** The kernel's errors when the host lacks an address, or a whole family. */
 const LACKS = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);

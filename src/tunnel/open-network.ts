@@ -14,8 +14,8 @@ import type { Certificates, TlsFiles } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
-import { wrapNetError } from "./fail-as.ts";
 import { ownAddresses } from "./local-bind.ts";
+import { wrapNetError } from "./start-errors.ts";
 
 /** The settings that concern the network. */
 type NetworkSettings = Pick<Settings, keyof SocketOptions | keyof TlsFiles | "tls" | "secret">;

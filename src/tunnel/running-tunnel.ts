@@ -1,20 +1,20 @@
-/** What the two modes have in common: a tunnel that runs, can be asked how it is, and ends once. */
+/** The part of a tunnel that both modes share: its events, its stats and its end. A mode adds links and sockets. */
 
+import { EventEmitter } from "node:events";
 import type { Link } from "../link/link.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { StreamTransport } from "../net/stream-transport.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { EventSource } from "../observe/events.ts";
-import type { Gauges } from "../observe/stats.ts";
+import type { EventLevel, EventSource, TunnelEvent } from "../observe/events.ts";
+import { invokeListener } from "../observe/invoke-listener.ts";
+import { type Gauges, statsOf, type TunnelStats } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
-import { CLOSE_MS } from "./closing.ts";
-import { Lifecycle } from "./life.ts";
+import { CLOSE_MS, Lifecycle } from "./closing.ts";
 import { type OpenNetwork, reloadCertificates } from "./open-network.ts";
-import type { Trace, Tunnel } from "./tunnel.ts";
-import { TunnelEmitter } from "./tunnel-emitter.ts";
+import type { Trace, Tunnel, TunnelEventMap } from "./tunnel.ts";
 
-export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
+export abstract class RunningTunnel extends EventEmitter<TunnelEventMap> implements Tunnel {
   readonly settings: Settings;
   readonly network: Network;
   readonly transport: StreamTransport;
@@ -23,10 +23,13 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
   protected readonly trace: Trace | undefined;
   readonly #opened: OpenNetwork<Settings>;
   readonly #startedAt: number;
-  readonly #life = new Lifecycle(() => this.finish(this.network.clock.now() + CLOSE_MS));
+  readonly #lifecycle = new Lifecycle(() => this.finish(this.network.clock.now() + CLOSE_MS));
+  /** Events from the time before listeners could be attached; undefined once they have been emitted. */
+  #early: [event: TunnelEvent, level: EventLevel][] | undefined = [];
 
   constructor(opened: OpenNetwork<Settings>, trace: Trace | undefined) {
     super();
+    this.setMaxListeners(0); // with the default, the runtime prints a warning at the eleventh listener
     this.#opened = opened;
     this.settings = opened.settings;
     this.network = opened.network;
@@ -35,22 +38,23 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
     this.events = opened.events;
     this.trace = trace;
     this.#startedAt = opened.network.clock.now();
+    this.events.addListener((event, level) => this.#emitEvent(event, level));
   }
 
   /** Binds every port. @throws TunnelError ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN, ERR_PERMISSION. */
   abstract open(): Promise<void>;
   abstract readonly tcp: readonly Endpoint[];
   abstract readonly udp: readonly Endpoint[];
-  /** Those there are now. */
+  /** The current links. */
   protected abstract readonly links: readonly Link[];
-  /** Sessions there are now; 0 in peer mode. */
+  /** The number of current sessions; 0 in peer mode. */
   abstract readonly sessions: number;
   protected abstract kernelDrops(): number | undefined;
   /** See `TunnelStats`. */
   protected abstract sendFailure(): string | undefined;
-  /** How far it is, with so many streams up. */
+  /** The state while the tunnel runs. @param streams how many TCP connections are up. */
   protected abstract progress(streams: number): "connected" | "listening" | "connecting";
-  /** Lets go of everything. What is queued may be written until `deadline`, on the network's clock. */
+  /** Releases everything. Queued data may be written until `deadline`, a time of the network's clock. */
   protected abstract finish(deadline: number): Promise<void>;
 
   get held(): { outbound: number; inbound: number } {
@@ -62,28 +66,16 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
     return sum;
   }
 
-  gauges(): Gauges {
-    const { links } = this;
-    const streams = links.map((link) => link.streamStats()).filter((stream) => stream !== undefined);
-    const { phase } = this.#life;
-    return {
-      state: phase === "running" ? this.progress(streams.length) : phase,
-      uptimeMs: this.network.clock.now() - this.#startedAt,
-      sessions: this.sessions,
-      queueBytes: links.reduce((bytes, link) => bytes + link.queueBytes, 0),
-      undeliveredBytes: links.reduce((bytes, link) => bytes + link.undeliveredBytes, 0),
-      kernelDrops: this.kernelDrops(),
-      sendFailure: this.sendFailure(),
-      streams,
-    };
+  stats(): TunnelStats {
+    return statsOf(this.counters, this.held, this.#gauges());
   }
 
   get closed(): Promise<void> {
-    return this.#life.over;
+    return this.#lifecycle.closed;
   }
 
   close(): Promise<void> {
-    return this.#life.end();
+    return this.#lifecycle.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -94,8 +86,38 @@ export abstract class RunningTunnel extends TunnelEmitter implements Tunnel {
     reloadCertificates(this.#opened);
   }
 
-  /** The tunnel is over. @param error why it failed; undefined when it ended as it should. */
+  /** Ends the tunnel from inside. @param error why it failed; undefined when it ended as intended. */
   onOver(error?: Error): void {
-    void this.#life.end(error);
+    void this.#lifecycle.end(error);
+  }
+
+  /** Emits the early events at the end of this tick, when the caller has attached its listeners, and later ones at once. */
+  startEmitting(): void {
+    this.network.clock.endOfTick(() => {
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const [event, level] of early) this.#emitEvent(event, level);
+    });
+  }
+
+  #emitEvent(event: TunnelEvent, level: EventLevel): void {
+    if (this.#early !== undefined) this.#early.push([event, level]);
+    else invokeListener(() => void (this as EventEmitter).emit(event.type, event, level));
+  }
+
+  #gauges(): Gauges {
+    const { links } = this;
+    const streams = links.map((link) => link.streamStats()).filter((stream) => stream !== undefined);
+    const { phase } = this.#lifecycle;
+    return {
+      state: phase === "running" ? this.progress(streams.length) : phase,
+      uptimeMs: this.network.clock.now() - this.#startedAt,
+      sessions: this.sessions,
+      queueBytes: links.reduce((bytes, link) => bytes + link.queueBytes, 0),
+      undeliveredBytes: links.reduce((bytes, link) => bytes + link.undeliveredBytes, 0),
+      kernelDrops: this.kernelDrops(),
+      sendFailure: this.sendFailure(),
+      streams,
+    };
   }
 }

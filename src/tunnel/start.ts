@@ -6,11 +6,11 @@ import type { EventListener } from "../observe/events.ts";
 import { LIBRARY } from "../options/input-style.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../options/settings.ts";
 import type { ClientOptions, ServerOptions } from "../options/tunnel-options.ts";
-import { closeOnAbort } from "./close-on-abort.ts";
+import { closeOnAbort } from "./closing.ts";
 import { openNetwork } from "./open-network.ts";
 import { PeerTunnel } from "./peer/peer-tunnel.ts";
 import { SessionTunnel } from "./session/session-tunnel.ts";
-import { explained, type NameOf } from "./start-advice.ts";
+import { explained, type NameOf } from "./start-errors.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 
 /** Who ends the tunnel, who is told of it, and by which network. */
@@ -68,7 +68,6 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   const { settings, network, events } = opened;
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(opened, trace);
-  events.addListener((event, level) => tunnel.tell(event, level));
   await tunnel.open().catch((error) => {
     throw explained(error, settings, extras.nameOf ?? LIBRARY.nameOf);
   });
@@ -76,6 +75,6 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   if (signal?.aborted) await tunnel.close();
   signal?.throwIfAborted();
   closeOnAbort(tunnel, signal);
-  tunnel.beginTelling(network.clock);
+  tunnel.startEmitting();
   return tunnel;
 }

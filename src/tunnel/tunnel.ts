@@ -1,40 +1,48 @@
-/** A running tunnel, as whoever started it sees it. */
+/** The interface of a running tunnel: what `startServer` and `startClient` return. */
 
 import type { EventEmitter } from "node:events";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Counters } from "../observe/counters.ts";
+import type { EventLevel, TunnelEvent } from "../observe/events.ts";
 import type { TunnelStats } from "../observe/stats.ts";
-import type { TunnelEventMap } from "./tunnel-emitter.ts";
+
+/** The events of a tunnel by type. A listener receives the event and its severity. */
+export type TunnelEventMap = {
+  [Type in TunnelEvent["type"]]: [event: Extract<TunnelEvent, { type: Type }>, level: EventLevel];
+};
 
 /**
- * Emits every {@link TunnelEvent} under its type, the first of them at the end of the turn in which it was handed out, so
- * that listeners attached at once hear everything. What a listener throws is raised as an uncaught exception; the tunnel
- * goes on. Leaving an `await using` block closes it.
+ * A running tunnel. It emits every {@link TunnelEvent} under its type. The first events are emitted at the end of the
+ * tick in which the caller receives the tunnel, so listeners attached at once receive every event. If a listener throws,
+ * the error is raised as an uncaught exception and the tunnel continues. Leaving an `await using` block closes it.
  */
 export interface Tunnel extends AsyncDisposable, EventEmitter<TunnelEventMap> {
-  /** The TCP ports listened on, as really bound; none for a client. */
+  /** The bound TCP addresses and ports; empty for a client. */
   readonly tcp: readonly Endpoint[];
-  /** The UDP ports, as really bound. */
+  /** The bound UDP addresses and ports. */
   readonly udp: readonly Endpoint[];
-  /** Live counters: read, do not write. */
+  /** Live counters: read them, do not write to them. */
   readonly counters: Counters;
-  /** Datagrams received and neither sent nor dropped yet. */
+  /** Datagrams that are received but neither sent nor dropped yet. */
   readonly held: { outbound: number; inbound: number };
-  /** A snapshot, cheap enough to be taken once a second: it asks the kernel about each socket. */
+  /** Takes a snapshot. It queries the kernel about each socket; once a second is cheap enough. */
   stats(): TunnelStats;
-  /** Settles when the tunnel is over: at `close`, or with `once` when its connection has ended. Rejects with ERR_DIAL. */
+  /**
+   * Settles when the tunnel has ended: after `close`, or with the option `once` when its connection has ended. Rejects
+   * with ERR_DIAL when a client with `once` cannot connect.
+   */
   readonly closed: Promise<void>;
   /**
-   * Reads the files of `cert`, `key`, `ca` and `clientCa` again, for connections from now on; those that are up stay. What cannot
-   * be used is told as an event, and changes nothing. Without `tls` it does nothing.
+   * Reads the files of `cert`, `key`, `ca` and `clientCa` again, for new connections. Existing connections stay. If a
+   * file cannot be used, the tunnel emits an event and keeps the old certificates. Without `tls` it does nothing.
    */
   reloadCertificates(): void;
   /**
-   * Stops taking datagrams in, writes what is queued for at most a second, and lets go of every socket. Never rejects;
-   * calling it again returns the same promise.
+   * Stops receiving datagrams, writes queued ones for at most a second, and closes every socket. Never rejects. Calling
+   * it again returns the same promise.
    */
   close(): Promise<void>;
 }
 
-/** Told of every datagram: where it came from and its payload's length. For diagnosis: it costs time. */
+/** Called for every datagram with its source and payload length. For diagnosis only: it slows the tunnel down. */
 export type Trace = (direction: "outbound" | "inbound", source: Endpoint, bytes: number) => void;

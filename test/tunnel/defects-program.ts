@@ -1,7 +1,7 @@
 /** Puts one defect into a tunnel in a network of memory, and prints what became of it as JSON. */
 
 import type { Dial, DialTarget, StreamPort } from "../../src/net/stream-port.ts";
-import { Lifecycle } from "../../src/tunnel/life.ts";
+import { Lifecycle } from "../../src/tunnel/closing.ts";
 import { MemoryNetwork } from "../support/memory/network.ts";
 import { Scene } from "../support/memory-tunnels.ts";
 import { SessionScene } from "./session/session-scene.ts";
@@ -89,9 +89,9 @@ const scenarios: Record<string, () => Promise<object>> = {
   async "the end of a tunnel"() {
     const life = new Lifecycle(() => Promise.reject(new TypeError("defect")));
     const failed = new Lifecycle(() => Promise.reject(new TypeError("another")));
-    const over = [outcome(life.over), outcome(failed.over)];
+    const closed = [outcome(life.closed), outcome(failed.closed)];
     const ends = [outcome(life.end()), outcome(failed.end(new Error("the reason")))];
-    return { over: await Promise.all(over), ends: await Promise.all(ends), phase: life.phase };
+    return { closed: await Promise.all(closed), ends: await Promise.all(ends), phase: life.phase };
   },
 };
 

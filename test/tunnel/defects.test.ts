@@ -40,7 +40,7 @@ test("one in taking up a session's stream takes no place of a dial for good", as
 
 test("one in the end of a tunnel settles it all the same", async () => {
   expect(await resultOf("the end of a tunnel")).toEqual({
-    over: [DEFECT, "Error: the reason"],
+    closed: [DEFECT, "Error: the reason"],
     ends: ["settled", "settled"],
     phase: "closed",
     uncaught: [DEFECT, "TypeError: another"],

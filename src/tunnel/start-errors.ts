@@ -1,17 +1,29 @@
-/** Advice for a tunnel that cannot start: the system's error code alone helps few people. */
+/** The errors of a tunnel or channel that cannot start: a library code, and advice where the errno alone is no help. */
 
-import { OptionsError, TunnelError } from "../errors.ts";
+import { type ErrorCode, OptionsError, TunnelError } from "../errors.ts";
 import { isMulticast } from "../net/endpoint.ts";
-import { errorCode } from "../net/network.ts";
+import { errorCode, networkFailure } from "../net/network.ts";
 import type { Settings } from "../options/settings.ts";
 
-/** The name of the option with this key, as the user writes it. */
+/** Spells the option that has this key in the library as the user writes it. */
 export type NameOf = (key: string) => string;
 
 /** The settings of a tunnel, or of channels, which have no UDP port. */
 type Given = Partial<Settings>;
 
-/** The error of a failed start, with options named as the user writes them, and with advice where there is any. */
+/**
+ * Makes a handler that wraps a `NetError` in a `TunnelError` with this code, or with ERR_PERMISSION when the system
+ * denied a permission. It throws any other error unchanged.
+ */
+export function wrapNetError(code: ErrorCode): (error: unknown) => never {
+  return (error) => {
+    const { message } = networkFailure(error);
+    const isDenied = ["EPERM", "EACCES"].includes(errorCode(error));
+    throw new TunnelError(isDenied ? "ERR_PERMISSION" : code, message, { cause: error });
+  };
+}
+
+/** The error of a failed start with advice, if there is any. It names options as the user writes them. */
 export function explained(error: unknown, settings: Given, nameOf: NameOf): unknown {
   if (error instanceof OptionsError) {
     return new OptionsError(error.problems.map((each) => ({ ...each, option: nameOf(each.option) })));

@@ -4,7 +4,7 @@ import { encodeFrame } from "../../src/framing/index.ts";
 import { startServer, type TunnelEvent } from "../../src/index.ts";
 import { NetError } from "../../src/net/network.ts";
 import type { Settings } from "../../src/options/settings.ts";
-import { explained } from "../../src/tunnel/start-advice.ts";
+import { explained } from "../../src/tunnel/start-errors.ts";
 import { client, type Loose, server } from "../options/given.ts";
 import { connectRaw, writeAll } from "../support/loopback.ts";
 
