@@ -1,7 +1,6 @@
 /** Making a datagram channel to a server. */
 
 import type { Clock } from "../net/clock.ts";
-import { formatEndpoint } from "../net/endpoint.ts";
 import { type HostNetwork, NetError, type Network, networkFailure } from "../net/network.ts";
 import type { DialTarget, StreamPort } from "../net/stream-port.ts";
 import type { StreamTransport } from "../net/stream-transport.ts";
@@ -12,12 +11,10 @@ import {
   readChannelOptions,
 } from "../options/channel-options.ts";
 import { closeOnAbort } from "../tunnel/closing.ts";
+import { dialOnce } from "../tunnel/dial/dial-once.ts";
 import { openNetwork } from "../tunnel/open-network.ts";
 import { wrapNetError } from "../tunnel/start-errors.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
-
-/** How long one address may take to answer. */
-const CONNECT_TIMEOUT_MS = 5000;
 
 /** Who ends a channel, who is told of what happens beside it, and by which network it goes. */
 export interface ChannelExtras {
@@ -49,20 +46,20 @@ export async function dialChannel(
     network: extras.network,
     listeners: [extras.onEvent],
   });
-  let failure: unknown;
+  let failure: NetError | undefined;
   for await (const server of addresses(network, settings)) {
     signal?.throwIfAborted();
-    if (server instanceof Error) {
+    if (server instanceof NetError) {
       failure = server;
       continue;
     }
-    const made = (stream: StreamPort) => new DatagramChannel(stream, { clock: network.clock, settings });
-    const channel = await connect(transport, network.clock, server, signal, made).catch((error: unknown) => {
-      signal?.throwIfAborted();
-      failure = networkFailure(error);
-    });
+    const open = (stream: StreamPort) => new DatagramChannel(stream, { clock: network.clock, settings });
+    const channel = await connect(transport, network.clock, server, signal, open);
     signal?.throwIfAborted();
-    if (channel === undefined) continue;
+    if (channel instanceof NetError) {
+      failure = channel;
+      continue;
+    }
     closeOnAbort(channel, signal);
     return channel;
   }
@@ -73,7 +70,7 @@ export async function dialChannel(
 async function* addresses(
   network: Network,
   { connect: servers, family }: ChannelSettings,
-): AsyncGenerator<DialTarget | Error> {
+): AsyncGenerator<DialTarget | NetError> {
   for (const { host, port } of servers) {
     try {
       for (const address of await network.resolve(host, family)) yield { address, port, host };
@@ -83,35 +80,20 @@ async function* addresses(
   }
 }
 
-/** @throws NetError when the address cannot be connected to; whatever when the signal is aborted. */
+/** @returns the channel, or why the address cannot be connected to. An abort cancels the dial. */
 function connect(
   transport: StreamTransport,
   clock: Clock,
   to: DialTarget,
   signal: AbortSignal | undefined,
-  made: (stream: StreamPort) => DatagramChannel,
-): Promise<DatagramChannel> {
+  open: (stream: StreamPort) => DatagramChannel,
+): Promise<DatagramChannel | NetError> {
   return new Promise((resolve, reject) => {
-    const dial = transport.dial(to);
-    const giveUp = (error: unknown) => {
-      settled();
-      dial.cancel();
-      reject(error);
-    };
-    const aborted = () => giveUp(signal?.reason);
-    const timer = clock.after(CONNECT_TIMEOUT_MS, () => {
-      if (!dial.answered) giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(to)} does not answer`));
-    });
-    const settled = () => {
-      timer.cancel();
-      signal?.removeEventListener("abort", aborted);
-    };
-    signal?.addEventListener("abort", aborted, { once: true });
-    dial.stream
-      .then((stream) => {
-        settled();
-        resolve(made(stream));
-      })
-      .catch(giveUp);
+    const attempt = dialOnce(transport, clock, to, 1, (stream) => resolve(open(stream)));
+    const cancel = () => attempt.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    attempt.done
+      .finally(() => signal?.removeEventListener("abort", cancel))
+      .then((failure) => failure && resolve(failure), reject);
   });
 }

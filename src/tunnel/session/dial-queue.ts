@@ -10,15 +10,15 @@
 
 import type { Timer } from "../../net/clock.ts";
 import { reset } from "../../net/close-stream.ts";
-import { NetError, type Network, networkFailure } from "../../net/network.ts";
+import { type NetError, type Network, networkFailure } from "../../net/network.ts";
 import type { DialTarget, StreamPort } from "../../net/stream-port.ts";
 import type { StreamTransport } from "../../net/stream-transport.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { RedialPolicy } from "../dial/backoff.ts";
+import { type DialAttempt, dialOnce } from "../dial/dial-once.ts";
 import { RedialPause } from "../dial/redial-pause.ts";
 import type { ServerList } from "../dial/server-list.ts";
 
-const CONNECT_TIMEOUT_MS = 5000;
 /** Dials under way at once. */
 const DIALS_MAX = 64;
 /** How long the first connection is on trial: twice as long after each hang-up, up to the longest. */
@@ -42,8 +42,7 @@ export class DialQueue {
   readonly #servers: ServerList;
   readonly #policy: RedialPolicy;
   readonly #waiting = new Set<DialRequest>();
-  /** Gives up one dial under way. */
-  readonly #cancels = new Set<() => void>();
+  readonly #attempts = new Set<DialAttempt>();
   /** Where the server answered last; undefined while it does not answer. */
   #server: DialTarget | undefined;
   #probing = false;
@@ -116,7 +115,7 @@ export class DialQueue {
     this.#stopped = true;
     this.#pause?.cancel();
     this.#trial?.cancel();
-    for (const cancel of this.#cancels) cancel();
+    for (const attempt of this.#attempts) attempt.cancel();
   }
 
   #proceed(): void {
@@ -126,7 +125,7 @@ export class DialQueue {
       return;
     }
     for (const request of this.#waiting) {
-      if (this.#cancels.size >= DIALS_MAX) return;
+      if (this.#attempts.size >= DIALS_MAX) return;
       this.#waiting.delete(request);
       void this.#dialFor(request, this.#server);
     }
@@ -189,40 +188,15 @@ export class DialQueue {
     else reset(stream);
   }
 
-  /** @returns undefined when it succeeded. Rejects with any error but a failure of the network. */
-  #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
-    const dial = this.#transport.dial(to);
-    return new Promise((resolve, reject) => {
-      const release = () => {
-        timer.cancel();
-        this.#cancels.delete(cancel);
-      };
-      const settle = (failure: NetError | undefined) => {
-        release();
-        resolve(failure);
-      };
-      const cancel = () => {
-        dial.cancel();
-        settle(new NetError("ECANCELED", "the dial was given up"));
-      };
-      const timer = this.#network.clock.after(CONNECT_TIMEOUT_MS, () => {
-        if (dial.answered) return;
-        dial.cancel();
-        settle(new NetError("ETIMEDOUT", `${this.#servers.name} does not answer`));
-      });
-      this.#cancels.add(cancel);
-      dial.stream
-        .then((stream) => {
-          release();
-          onStream(stream);
-          resolve(undefined);
-        })
-        .catch((error: unknown) => {
-          release();
-          if (error instanceof NetError) resolve(error);
-          else reject(error);
-        });
-    });
+  /** @returns undefined when it succeeded, else why not. */
+  async #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
+    const attempt = dialOnce(this.#transport, this.#network.clock, to, 1, onStream);
+    this.#attempts.add(attempt);
+    try {
+      return await attempt.done;
+    } finally {
+      this.#attempts.delete(attempt);
+    }
   }
 
   /** @returns the length of the pause. */
