@@ -18,7 +18,6 @@ import type { StreamPort } from "../net/stream-port.ts";
 import { type Backlog, type PausedSocket, TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
-import type { SendWatch } from "./send-watch.ts";
 
 /** A link's quantum: in frames, where each 2 KiB of a frame count as one more, and in bytes of a chunk. */
 const QUANTUM_FRAMES = 256;
@@ -36,10 +35,20 @@ export interface InboundOptions {
   openSender?: (() => void) | undefined;
   /** Called with the stream and the length of each datagram that comes out of it, for -vv. */
   trace?: ((stream: StreamPort, bytes: number) => void) | undefined;
-  /** Called when the first whole frame of a stream has come. */
-  onHeard?: (() => void) | undefined;
-  /** Notified when the kernel refuses to send, and when it takes datagrams after that. */
-  sendWatch?: SendWatch | undefined;
+  /** Called when a stream has brought its first whole frame. */
+  onFirstFrame?: (() => void) | undefined;
+  /** `SendWatch` of `tunnel/target`. */
+  sendWatch?: SendOutcomeObserver | undefined;
+}
+
+/** Notified when the kernel refuses datagrams, and when it takes them again. */
+export interface SendOutcomeObserver {
+  /** Whether `onSent` must be called. */
+  readonly failing: boolean;
+  /** The kernel took datagrams. */
+  onSent(): void;
+  /** The kernel refused datagrams. @param code the errno name. */
+  onRefused(code: string, datagrams: number): void;
 }
 
 export class InboundPath implements SendObserver, Backlog, PausedSocket {
@@ -50,7 +59,7 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
   /** Bytes that have come from the present stream, 0 or more; kept after it ended, until the next. */
   streamBytes = 0;
   /** Whether a whole frame has come from the current stream; kept after it ended, until the next. */
-  heard = false;
+  receivedFrame = false;
   /** Bytes of chunks that are not delivered completely. */
   undeliveredBytes = 0;
   /** Length of the stream's last chunk; 0 for a new stream. */
@@ -105,9 +114,9 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
     this.#receive(this.#decoder, chunk);
     this.streamBytes += chunk.length;
     this.lastBytes = chunk.length;
-    if (!this.heard && this.#decoder.frames > 0) {
-      this.heard = true;
-      this.#options.onHeard?.();
+    if (!this.receivedFrame && this.#decoder.frames > 0) {
+      this.receivedFrame = true;
+      this.#options.onFirstFrame?.();
     }
     if (this.stopped && waiting === 0) return this.#dropUndelivered("closing");
     this.#chunkAt = now;
@@ -131,7 +140,7 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
     this.#stream = stream;
     this.#decoder = new FrameDecoder();
     this.streamBytes = 0;
-    this.heard = false;
+    this.receivedFrame = false;
     this.lastBytes = 0;
     this.#paused = false;
     this.#gone = false;

@@ -91,8 +91,8 @@ const KINDS = {
 } satisfies Record<string, LinkKind>;
 
 export interface LinkOptions
-  extends Pick<OutboundOptions, "clock" | "counters" | "budget" | "onWanted">,
-    Pick<InboundOptions, "openSender" | "trace" | "onHeard" | "sendWatch"> {
+  extends Pick<OutboundOptions, "clock" | "counters" | "budget" | "onDemand">,
+    Pick<InboundOptions, "openSender" | "trace" | "onFirstFrame" | "sendWatch"> {
   readonly kind: keyof typeof KINDS;
   readonly settings: LinkSettings;
 }
@@ -127,7 +127,7 @@ export class Link implements StreamReceiver {
       agesWithoutStream: kind.agesWithoutStream,
       deadAfterMs,
       budget,
-      onWanted: options.onWanted,
+      onDemand: options.onDemand,
       onStall: () => this.#onStreamEnd({ by: "stall" }),
     });
     this.#inbound = new InboundPath({
@@ -137,7 +137,7 @@ export class Link implements StreamReceiver {
       chunkBudget: kind.budgetsChunks ? budget : undefined,
       openSender: options.openSender,
       trace: options.trace,
-      onHeard: options.onHeard,
+      onFirstFrame: options.onFirstFrame,
       sendWatch: options.sendWatch,
     });
     this.#watch = new StreamWatch(counters);
@@ -170,8 +170,8 @@ export class Link implements StreamReceiver {
   }
 
   /** Whether a whole frame has come from the current stream; kept after it ended, until the next. */
-  get heard(): boolean {
-    return this.#inbound.heard;
+  get receivedFrame(): boolean {
+    return this.#inbound.receivedFrame;
   }
 
   /** Datagrams received and neither sent nor dropped yet. */

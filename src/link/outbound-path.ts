@@ -37,7 +37,7 @@ export interface OutboundOptions {
   /** Memory the queue shares with others. */
   budget?: MemoryBudget | undefined;
   /** Called when a datagram arrives while there is no stream, or may not be relayed yet. */
-  onWanted?: (() => void) | undefined;
+  onDemand?: (() => void) | undefined;
   /** Called when the stream has taken nothing for `deadAfterMs`. */
   onStall: () => void;
 }
@@ -85,12 +85,12 @@ export class OutboundPath {
 
   /** Takes a datagram that may be relayed. @param payload copied before return. */
   push(payload: Uint8Array, now: number): void {
-    const { budget, agesWithoutStream, onWanted } = this.#options;
+    const { budget, agesWithoutStream, onDemand } = this.#options;
     const { outbound } = this.#counters;
     if (this.stopped) return outbound.refuse(payload, "closing");
     if (this.blockedBy !== undefined) {
       outbound.refuse(payload, this.blockedBy);
-      return onWanted?.();
+      return onDemand?.();
     }
     if (budget?.allows(HEADER_BYTES + payload.length) === false)
       return outbound.refuse(payload, "queue full");
@@ -100,7 +100,7 @@ export class OutboundPath {
     const dropped = this.#queue.push(payload, now);
     if (dropped > 0) outbound.drop("queue full", dropped);
     this.#accountForQueue();
-    if (this.#stream === undefined) return onWanted?.();
+    if (this.#stream === undefined) return onDemand?.();
     if (this.#queue.bytes >= FLUSH_BYTES) this.flush();
     else this.#slice.atEndOfTick(this.#flushAtEnd);
   }

@@ -4,7 +4,6 @@
  */
 
 import type { Link } from "../../link/link.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
 import {
   anyAddress,
@@ -22,6 +21,7 @@ import { sum } from "../../observe/stats.ts";
 import type { Settings } from "../../options/settings.ts";
 import { openAtEach } from "../local-bind.ts";
 import { FirstDatagrams } from "../target/first-datagrams.ts";
+import type { SendWatch } from "../target/send-watch.ts";
 import { isRefusal, reportingRefusals, type Target } from "../target/target.ts";
 import { openPeerSockets, type PeerSockets } from "./peer-sockets.ts";
 

@@ -5,7 +5,6 @@
 
 import { OptionsError } from "../../errors.ts";
 import { Link } from "../../link/link.ts";
-import { SendWatch } from "../../link/send-watch.ts";
 import { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { sum } from "../../observe/stats.ts";
@@ -18,6 +17,7 @@ import { listeningAddresses, ownAddresses } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
 import { wrapNetError } from "../start-errors.ts";
 import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
+import { SendWatch } from "../target/send-watch.ts";
 import { Target } from "../target/target.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";
 import { PeerClient } from "./peer-client.ts";
@@ -129,7 +129,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
       clock: this.network.clock,
       counters: this.counters,
       settings: this.settings,
-      onWanted: () => this.#connector?.onDemand(),
+      onDemand: () => this.#connector?.onDemand(),
       trace: this.trace && ((stream, bytes) => this.trace?.("inbound", stream.remote, bytes)),
       sendWatch: this.#sendWatch,
     });

@@ -36,7 +36,7 @@ export class StreamGroup {
 
   /** Whether a whole frame has come from the peer. */
   get heard(): boolean {
-    return this.#links.some((link, index) => this.#streams[index] !== undefined && link.heard);
+    return this.#links.some((link, index) => this.#streams[index] !== undefined && link.receivedFrame);
   }
 
   has(index: number): boolean {

@@ -1,13 +1,13 @@
 /** One UDP source at a per-source client: its link, and the life of its connections, one at a time. */
 
 import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
 import type { Timer } from "../../net/clock.ts";
 import type { DatagramPort, DatagramSender, LocalAddress } from "../../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../../net/endpoint.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
 import { USEFUL_MS } from "../dial/backoff.ts";
+import type { SendWatch } from "../target/send-watch.ts";
 import type { Trace } from "../tunnel.ts";
 import type { DialRequest } from "./dial-queue.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";
@@ -57,8 +57,8 @@ export class ClientSession implements DialRequest, Session {
     this.#context = context;
     this.#events = events;
     this.#link = sessionLink(context, {
-      onWanted: () => this.#onWanted(),
-      onHeard: () => events.onHeard(),
+      onDemand: () => this.#onWanted(),
+      onFirstFrame: () => events.onHeard(),
       trace: trace && ((stream, bytes) => trace("inbound", stream.remote, bytes)),
       sendWatch,
     });
@@ -119,7 +119,7 @@ export class ClientSession implements DialRequest, Session {
   #streamEnded(stream: StreamPort, end: StreamEnd): void {
     const now = this.#context.network.clock.now();
     // One that lived was read, or was idle; traffic that goes one way never has an answer.
-    const unread = !this.#link.heard && now - this.#attachedAt < USEFUL_MS;
+    const unread = !this.#link.receivedFrame && now - this.#attachedAt < USEFUL_MS;
     if (unread) this.#redialAt = now + this.#redialMs;
     this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
     const late = this.#link.detach();

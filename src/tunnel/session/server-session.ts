@@ -10,13 +10,13 @@
  */
 
 import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import { NetError, networkFailure } from "../../net/network.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
 import type { AddressFilter } from "../access/address-filter.ts";
 import { FirstDatagrams } from "../target/first-datagrams.ts";
+import type { SendWatch } from "../target/send-watch.ts";
 import { isRefusal, type Target } from "../target/target.ts";
 import type { Trace } from "../tunnel.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";

@@ -3,7 +3,6 @@
  * comes back on it goes to that source alone.
  */
 
-import { SendWatch } from "../../link/send-watch.ts";
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
@@ -12,6 +11,7 @@ import { AddressFilter } from "../access/address-filter.ts";
 import { ConnectionTable } from "../access/connection-table.ts";
 import { ServerList } from "../dial/server-list.ts";
 import { addressesBehind, openAtEach } from "../local-bind.ts";
+import { SendWatch } from "../target/send-watch.ts";
 import type { Trace } from "../tunnel.ts";
 import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
 import { DialQueue } from "./dial-queue.ts";

@@ -3,7 +3,6 @@
  * frame, so that the target sees each source on a port of its own.
  */
 
-import { SendWatch } from "../../link/send-watch.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
@@ -13,6 +12,7 @@ import { AddressFilter } from "../access/address-filter.ts";
 import { ConnectionTable } from "../access/connection-table.ts";
 import { openAtEach, placeOf } from "../local-bind.ts";
 import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
+import { SendWatch } from "../target/send-watch.ts";
 import type { Target } from "../target/target.ts";
 import type { Trace } from "../tunnel.ts";
 import { ServerSession, type ServerSessionContext } from "./server-session.ts";

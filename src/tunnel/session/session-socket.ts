@@ -7,7 +7,6 @@
  */
 
 import type { Link } from "../../link/link.ts";
-import type { SendWatch } from "../../link/send-watch.ts";
 import type { DatagramPort, DatagramReceiver, DatagramSender } from "../../net/datagram-port.ts";
 import { type Endpoint, familyOf, unmapped } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
@@ -16,6 +15,7 @@ import type { EventSource } from "../../observe/events.ts";
 import type { Settings } from "../../options/settings.ts";
 import type { AddressFilter } from "../access/address-filter.ts";
 import type { FirstDatagrams } from "../target/first-datagrams.ts";
+import type { SendWatch } from "../target/send-watch.ts";
 import { isRefusal, reportingRefusals } from "../target/target.ts";
 
 export interface SessionSocketOptions {

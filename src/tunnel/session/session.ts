@@ -23,7 +23,7 @@ export interface SessionContext {
 
 export function sessionLink(
   context: SessionContext,
-  hooks: Pick<LinkOptions, "onWanted" | "onHeard" | "openSender" | "trace" | "sendWatch">,
+  hooks: Pick<LinkOptions, "onDemand" | "onFirstFrame" | "openSender" | "trace" | "sendWatch">,
 ): Link {
   const { settings, network, counters, budget } = context;
   return new Link({ kind: "session", clock: network.clock, counters, settings, budget, ...hooks });

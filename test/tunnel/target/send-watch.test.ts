@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { startServer, type TunnelEvent } from "../../src/index.ts";
-import { NetError } from "../../src/net/network.ts";
-import { isHealthy } from "../../src/observe/stats.ts";
-import { MemoryNetwork } from "../support/memory/network.ts";
+import { startServer, type TunnelEvent } from "../../../src/index.ts";
+import { NetError } from "../../../src/net/network.ts";
+import { isHealthy } from "../../../src/observe/stats.ts";
+import { MemoryNetwork } from "../../support/memory/network.ts";
 import {
   CLIENT,
   Scene,
@@ -11,8 +11,8 @@ import {
   TCP_PORT,
   UDP_PORT,
   type Watched,
-} from "../support/memory-tunnels.ts";
-import { Source } from "../tunnel/session/session-scene.ts";
+} from "../../support/memory-tunnels.ts";
+import { Source } from "../session/session-scene.ts";
 
 const TARGET = { address: SERVER_APP, port: UDP_PORT };
 

@@ -1,8 +1,8 @@
 /** Notices when the kernel refuses datagrams to a target, and when it takes them again. */
 
-import type { Clock } from "../net/clock.ts";
-import type { Endpoint } from "../net/endpoint.ts";
-import type { EventSource } from "../observe/events.ts";
+import type { Clock } from "../../net/clock.ts";
+import type { Endpoint } from "../../net/endpoint.ts";
+import type { EventSource } from "../../observe/events.ts";
 
 /** Sending works again when the kernel has taken datagrams and refused none for this long. */
 export const RECOVERY_MS = 10_000;
