@@ -1,8 +1,7 @@
 /** The table of options as documents show it: in Markdown for the README, in roff for the manual page. */
 
-import { synopsis } from "../src/cli/help.ts";
-import { describe } from "../src/options/describe.ts";
-import type { OptionSpec } from "../src/options/spec.ts";
+import { describe, synopsis } from "../src/cli/help.ts";
+import type { OptionDefinition } from "../src/options/definition.ts";
 import { OPTIONS } from "../src/options/table.ts";
 import type { Generated } from "./generated.ts";
 
@@ -16,11 +15,11 @@ export function optionsTable(): Generated {
   };
 }
 
-function row(spec: OptionSpec): string {
-  const key = spec.cliOnly
+function row(definition: OptionDefinition): string {
+  const key = definition.cliOnly
     ? ""
-    : `\`${spec.key}${spec.kind === "flag" && spec.means ? `: ${spec.means}` : ""}\``;
-  return `| ${cell(`\`${synopsis(spec)}\``)} | ${key} | ${cell(describe(spec))} |\n`;
+    : `\`${definition.key}${definition.kind === "flag" && definition.means ? `: ${definition.means}` : ""}\``;
+  return `| ${cell(`\`${synopsis(definition)}\``)} | ${key} | ${cell(describe(definition))} |\n`;
 }
 
 /** A bar would end the cell, in code as well. */
@@ -31,7 +30,10 @@ function cell(text: string): string {
 /** Every option under its group's heading, in the macros of man(7). */
 export function optionsSection(): Generated {
   const groups = [...Map.groupBy(OPTIONS, ({ group }) => group)];
-  const lines = groups.flatMap(([group, specs]) => [`.SS ${roff(group)}`, ...specs.flatMap(paragraph)]);
+  const lines = groups.flatMap(([group, definitions]) => [
+    `.SS ${roff(group)}`,
+    ...definitions.flatMap(paragraph),
+  ]);
   return {
     begin: '.\\" options:begin',
     end: '.\\" options:end',
@@ -40,15 +42,15 @@ export function optionsSection(): Generated {
 }
 
 /** The option as it is typed, its value in italics; below it, each sentence on a line of its own. */
-function paragraph(spec: OptionSpec): string[] {
-  const whole = synopsis(spec);
-  const at = whole.length - (spec.argument?.length ?? 0);
+function paragraph(definition: OptionDefinition): string[] {
+  const whole = synopsis(definition);
+  const at = whole.length - (definition.argument?.length ?? 0);
   const [typed, value] = [whole.slice(0, at), whole.slice(at)];
   const tag = (typed && `\\fB${roff(typed.trimEnd())}\\fR`) + (typed.endsWith(" ") ? " " : "");
   return [
     ".TP",
     tag + (value && `\\fI${roff(value)}\\fR`),
-    ...describe(spec)
+    ...describe(definition)
       .split(/(?<=\.) /)
       .map(roff),
   ];

@@ -2,12 +2,11 @@ import { parseArgs } from "node:util";
 import { type Environment, readEnvironment } from "../config/environment.ts";
 import type { NamedOption } from "../config/named-options.ts";
 import type { OptionProblem } from "../errors.ts";
+import type { OptionDefinition, Role } from "../options/definition.ts";
 import { asGiven, COMMAND_LINE, type InputStyle, typedName } from "../options/input-style.ts";
-import { nearest } from "../options/nearest.ts";
-import { quoted } from "../options/parse-result.ts";
+import { nearest, quoted } from "../options/message-text.ts";
 import { readProgramOptions } from "../options/read-options.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
-import type { OptionSpec, Role } from "../options/spec.ts";
 import { OPTIONS, type ProgramOptions } from "../options/table.ts";
 
 /** What the arguments ask for. */
@@ -57,24 +56,27 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
 /** With a configuration file nobody could tell for which of its tunnels an option is meant. */
 function optionsBesideFile({ values, shared }: Given, { nameOf }: InputStyle): OptionProblem[] {
   const problem = `does not go with ${nameOf("config")}; give it in the file`;
-  const fitting = new Set(shared.map(({ spec }) => spec.key));
+  const fitting = new Set(shared.map(({ definition }) => definition.key));
   const others = Object.keys(values).filter((key) => !fitting.has(key));
   return others.map((key) => ({ option: nameOf(key), problem }));
 }
 
-const FLAGGED = OPTIONS.filter((spec) => !spec.operand && !spec.environmentOnly);
-const FLAGLESS = OPTIONS.filter((spec) => spec.environmentOnly);
+const FLAGGED = OPTIONS.filter((definition) => !definition.operand && !definition.environmentOnly);
+const FLAGLESS = OPTIONS.filter((definition) => definition.environmentOnly);
 const NAMES_MEANT = [...FLAGLESS, ...FLAGGED].map(({ name }) => name);
-const BY_NAME: ReadonlyMap<string, OptionSpec> = new Map(FLAGGED.map((spec) => [spec.name, spec]));
+const BY_NAME: ReadonlyMap<string, OptionDefinition> = new Map(
+  FLAGGED.map((definition) => [definition.name, definition]),
+);
 
-const takesValue = (spec: OptionSpec) => spec.kind !== "flag" && spec.kind !== "count";
+const takesValue = (definition: OptionDefinition) =>
+  definition.kind !== "flag" && definition.kind !== "count";
 
 const PARSED = Object.fromEntries(
-  FLAGGED.map((spec) => {
-    const short = spec.short === undefined ? {} : { short: spec.short };
+  FLAGGED.map((definition) => {
+    const short = definition.short === undefined ? {} : { short: definition.short };
     return [
-      spec.name,
-      { type: takesValue(spec) ? ("string" as const) : ("boolean" as const), multiple: true, ...short },
+      definition.name,
+      { type: takesValue(definition) ? ("string" as const) : ("boolean" as const), multiple: true, ...short },
     ];
   }),
 );
@@ -151,20 +153,20 @@ type OptionToken = Extract<Token, { kind: "option" }>;
 
 /** Notes one option. False when the operand after it, if any, must be its value: it is unknown, and the one meant takes a value. */
 function addOption(given: Given, { name, rawName, value }: OptionToken): boolean {
-  const spec = BY_NAME.get(name);
-  if (spec === undefined) return addUnknown(given, name, rawName, value !== undefined);
-  if (spec.name === "help") given.help = rawName === "--help" ? rawName : (given.help ?? rawName);
-  if (spec.name === "version") given.version = true;
-  if (!takesValue(spec) && value !== undefined) {
+  const definition = BY_NAME.get(name);
+  if (definition === undefined) return addUnknown(given, name, rawName, value !== undefined);
+  if (definition.name === "help") given.help = rawName === "--help" ? rawName : (given.help ?? rawName);
+  if (definition.name === "version") given.version = true;
+  if (!takesValue(definition) && value !== undefined) {
     given.problems.push(`${rawName}: takes no value, but ${quoted(value)} was given; leave it out`);
   }
-  addValue(given, spec, rawName, value);
+  addValue(given, definition, rawName, value);
   return true;
 }
 
 function addUnknown({ problems }: Given, name: string, rawName: string, hasValue: boolean): boolean {
   const meant = rawName.startsWith("--") ? nearest(name, NAMES_MEANT) : undefined;
-  const flagless = FLAGLESS.find((spec) => spec.name === meant);
+  const flagless = FLAGLESS.find((definition) => definition.name === meant);
   if (flagless !== undefined) {
     problems.push(
       `${rawName}: is no option; set ${typedName(flagless)}, since arguments can be read by others`,
@@ -173,22 +175,27 @@ function addUnknown({ problems }: Given, name: string, rawName: string, hasValue
   }
   const advice = meant === undefined ? "--help shows all there are" : `did you mean --${meant}?`;
   problems.push(`${rawName}: is no option; ${advice}`);
-  const spec = BY_NAME.get(meant ?? "");
-  return hasValue || spec === undefined || !takesValue(spec);
+  const definition = BY_NAME.get(meant ?? "");
+  return hasValue || definition === undefined || !takesValue(definition);
 }
 
-function addValue(given: Given, spec: OptionSpec, rawName: string, value: string | undefined): void {
+function addValue(
+  given: Given,
+  definition: OptionDefinition,
+  rawName: string,
+  value: string | undefined,
+): void {
   const { typed, problems } = given;
-  const { key } = spec;
-  const values = spec.cliOnly ? given.program : given.values;
+  const { key } = definition;
+  const values = definition.cliOnly ? given.program : given.values;
   // Nothing in place of a value reads as a missing one wherever values are read.
-  const read = spec.kind === "flag" ? (spec.means ?? true) : (value ?? "");
+  const read = definition.kind === "flag" ? (definition.means ?? true) : (value ?? "");
   const before = values[key];
-  if (spec.kind === "count") {
+  if (definition.kind === "count") {
     values[key] = Number(before ?? 0) + 1;
-  } else if (spec.repeatable) {
+  } else if (definition.repeatable) {
     values[key] = [...(Array.isArray(before) ? before : []), read];
-  } else if (before !== undefined && takesValue(spec)) {
+  } else if (before !== undefined && takesValue(definition)) {
     problems.push(`${rawName}: is given twice, as ${quoted(before)} and as ${quoted(read)}; give it once`);
   } else if (before !== undefined && before !== read) {
     problems.push(`${rawName}: contradicts ${typed.get(key)}; give one of them`);
@@ -210,10 +217,10 @@ function addEnvironment({ values, program, shared, typed, problems }: Given, env
   const { options, problems: wrong } = readEnvironment(env);
   const hasEnd = ENDS.some((key) => key in values);
   for (const option of options) {
-    const { spec, value, name } = option;
-    const place = spec.cliOnly ? program : values;
-    const { key } = spec;
-    if (spec.environmentOnly) shared.push(option);
+    const { definition, value, name } = option;
+    const place = definition.cliOnly ? program : values;
+    const { key } = definition;
+    if (definition.environmentOnly) shared.push(option);
     if (key in place || (hasEnd && ENDS.includes(key))) continue;
     place[key] = value;
     typed.set(key, name);

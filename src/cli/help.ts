@@ -1,8 +1,8 @@
 /** What `-h` and `--help` show, made from the options table. Nothing is wider than 80 columns. */
 
-import { describe } from "../options/describe.ts";
+import type { OptionDefinition } from "../options/definition.ts";
 import { typedName } from "../options/input-style.ts";
-import type { OptionSpec } from "../options/spec.ts";
+import { formatBounds, formatNumber } from "../options/number.ts";
 import { OPTIONS } from "../options/table.ts";
 
 const COLUMNS = 80;
@@ -20,8 +20,8 @@ const EXAMPLES = [
 
 /** The usual options and two examples; fits a screen of 24 lines. Ends with a line feed. */
 export function shortHelp(): string {
-  const rows = OPTIONS.flatMap((spec) =>
-    spec.usual === undefined ? [] : [[synopsis(spec), spec.usual] as const],
+  const rows = OPTIONS.flatMap((definition) =>
+    definition.usual === undefined ? [] : [[synopsis(definition), definition.usual] as const],
   );
   const width = Math.max(...rows.map(([left]) => left.length));
   const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
@@ -31,25 +31,45 @@ export function shortHelp(): string {
 /** Every option under its group's heading, and two examples. Ends with a line feed. */
 export function longHelp(): string {
   const groups = Map.groupBy(OPTIONS, ({ group }) => group);
-  const parts = [...groups].map(([group, specs]) => [`${group}:`, ...specs.flatMap(paragraph)].join("\n"));
+  const parts = [...groups].map(([group, definitions]) =>
+    [`${group}:`, ...definitions.flatMap(paragraph)].join("\n"),
+  );
   return `${[USAGE.join("\n"), ...parts, EXAMPLES.join("\n")].join("\n\n")}\n`;
 }
 
 const INDENT = " ".repeat(8);
 
-function paragraph(spec: OptionSpec): string[] {
+function paragraph(definition: OptionDefinition): string[] {
   return [
-    `  ${synopsis(spec)}`,
-    ...wrap(describe(spec), COLUMNS - INDENT.length).map((line) => INDENT + line),
+    `  ${synopsis(definition)}`,
+    ...wrap(describe(definition), COLUMNS - INDENT.length).map((line) => INDENT + line),
   ];
 }
 
+/** What an option does, with its default and its bounds in the units of the command line. */
+export function describe(definition: OptionDefinition): string {
+  const facts = [defaultOf(definition), "min" in definition ? `from ${formatBounds(definition)}` : ""]
+    .filter((fact) => fact !== "")
+    .join(", ");
+  return facts === ""
+    ? definition.help
+    : `${definition.help} ${facts.charAt(0).toUpperCase()}${facts.slice(1)}.`;
+}
+
+function defaultOf(definition: OptionDefinition): string {
+  if (definition.kind === "choice") return `default ${definition.default}`;
+  if (!("min" in definition)) return "";
+  const { default: value, defaultText } = definition;
+  const text = value === undefined ? defaultText : formatNumber(value, definition);
+  return text === undefined ? "" : `default ${text}`;
+}
+
 /** An option as it is typed: `-s, --server [TCP-addr/]TCP-port`. */
-export function synopsis(spec: OptionSpec): string {
-  const argument = "argument" in spec && spec.argument !== undefined ? spec.argument : "";
-  if (spec.operand) return argument;
-  const short = spec.short === undefined ? "" : `-${spec.short}, `;
-  return `${short}${typedName(spec)}${spec.environmentOnly ? "=" : " "}${argument}`.trimEnd();
+export function synopsis(definition: OptionDefinition): string {
+  const argument = "argument" in definition && definition.argument !== undefined ? definition.argument : "";
+  if (definition.operand) return argument;
+  const short = definition.short === undefined ? "" : `-${definition.short}, `;
+  return `${short}${typedName(definition)}${definition.environmentOnly ? "=" : " "}${argument}`.trimEnd();
 }
 
 /** The text in lines of at most `columns`, broken at spaces. */

@@ -1,6 +1,6 @@
 /** The only way to stderr. It never blocks: while stderr is not read, lines are dropped and counted. */
 
-import { printable } from "../options/parse-result.ts";
+import { printable } from "../options/message-text.ts";
 import { LineWriter } from "./line-writer.ts";
 import { writeAll } from "./write-all.ts";
 

@@ -1,8 +1,8 @@
 /** Options from environment variables, for containers: `UDPTUNNEL_MAX_DELAY` is `--max-delay`. */
 
 import type { OptionProblem } from "../errors.ts";
+import type { OptionDefinition } from "../options/definition.ts";
 import { VARIABLE_PREFIX, variableOf } from "../options/input-style.ts";
-import type { OptionSpec } from "../options/spec.ts";
 import { OPTIONS } from "../options/table.ts";
 import { meanings, type NamedOption, nearestName } from "./named-options.ts";
 
@@ -15,8 +15,11 @@ const OF_A_SERVICE = /^UDPTUNNEL_(SERVICE|PORT)(_|$)/;
 /** Asked of somebody at a terminal only. An image's `UDPTUNNEL_VERSION` says something else. */
 const TERMINAL_ONLY: readonly string[] = ["help", "version"];
 
-const BY_VARIABLE: ReadonlyMap<string, OptionSpec> = new Map(
-  OPTIONS.filter(({ name }) => !TERMINAL_ONLY.includes(name)).map((spec) => [variableOf(spec.name), spec]),
+const BY_VARIABLE: ReadonlyMap<string, OptionDefinition> = new Map(
+  OPTIONS.filter(({ name }) => !TERMINAL_ONLY.includes(name)).map((definition) => [
+    variableOf(definition.name),
+    definition,
+  ]),
 );
 
 /**
@@ -32,23 +35,23 @@ export function readEnvironment(env: Environment): {
   const unknown: OptionProblem[] = [];
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(VARIABLE_PREFIX) || text === undefined) continue;
-    const spec = BY_VARIABLE.get(name);
-    if (text === "" && !isSecret(spec)) continue;
-    if (spec !== undefined) given.push({ spec, name, value: readText(spec, text) });
+    const definition = BY_VARIABLE.get(name);
+    if (text === "" && !isSecret(definition)) continue;
+    if (definition !== undefined) given.push({ definition, name, value: readText(definition, text) });
     else unknown.push(...misspelt(name));
   }
   const { options, problems } = meanings(given);
   return { options, problems: [...unknown, ...problems] };
 }
 
-function isSecret(spec: OptionSpec | undefined): boolean {
-  return spec?.kind === "secret" || spec?.kind === "secret file";
+function isSecret(definition: OptionDefinition | undefined): boolean {
+  return definition?.kind === "secret" || definition?.kind === "secret file";
 }
 
-function readText(spec: OptionSpec, text: string): unknown {
-  if (spec.kind === "flag") return FLAG_WORDS.get(text.toLowerCase()) ?? text;
-  if (spec.kind === "count") return /^\d+$/.test(text) ? Number(text) : text;
-  return spec.repeatable ? text.split(",").map((part) => part.trim()) : text;
+function readText(definition: OptionDefinition, text: string): unknown {
+  if (definition.kind === "flag") return FLAG_WORDS.get(text.toLowerCase()) ?? text;
+  if (definition.kind === "count") return /^\d+$/.test(text) ? Number(text) : text;
+  return definition.repeatable ? text.split(",").map((part) => part.trim()) : text;
 }
 
 const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([

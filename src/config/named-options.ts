@@ -1,24 +1,25 @@
 /** Options given by their long names, as a configuration file and the environment give them. */
 
 import type { OptionProblem } from "../errors.ts";
-import { nearest } from "../options/nearest.ts";
-import { quoted } from "../options/parse-result.ts";
-import type { OptionSpec } from "../options/spec.ts";
+import type { OptionDefinition } from "../options/definition.ts";
+import { nearest, quoted } from "../options/message-text.ts";
 import { OPTIONS } from "../options/table.ts";
 
 /** One option as it was given. */
 export interface NamedOption {
-  readonly spec: OptionSpec;
+  readonly definition: OptionDefinition;
   /** What the library's key has for it; not yet checked, unless it is a flag. */
   readonly value: unknown;
   /** What its giver calls it. */
   readonly name: string;
 }
 
-const BY_NAME: ReadonlyMap<string, OptionSpec> = new Map(OPTIONS.map((spec) => [spec.name, spec]));
+const BY_NAME: ReadonlyMap<string, OptionDefinition> = new Map(
+  OPTIONS.map((definition) => [definition.name, definition]),
+);
 
 /** The row of this long name. */
-export function specOf(name: string): OptionSpec | undefined {
+export function definitionOf(name: string): OptionDefinition | undefined {
   return BY_NAME.get(name);
 }
 
@@ -38,15 +39,15 @@ export function meanings(given: Iterable<NamedOption>): {
   const options = new Map<string, NamedOption>();
   const problems: OptionProblem[] = [];
   for (const option of given) {
-    const { spec, value, name } = option;
-    if (spec.kind === "flag" && typeof value !== "boolean") {
+    const { definition, value, name } = option;
+    if (definition.kind === "flag" && typeof value !== "boolean") {
       problems.push({ option: name, problem: `${quoted(value)} is not true or false; give one of these` });
     } else if (value !== false) {
-      const before = options.get(spec.key);
+      const before = options.get(definition.key);
       if (before !== undefined)
         problems.push({ option: name, problem: `contradicts ${before.name}; give one of them` });
-      const meaning = spec.kind === "flag" ? (spec.means ?? true) : value;
-      options.set(spec.key, { spec, name, value: meaning });
+      const meaning = definition.kind === "flag" ? (definition.means ?? true) : value;
+      options.set(definition.key, { definition, name, value: meaning });
     }
   }
   return { options: [...options.values()], problems };

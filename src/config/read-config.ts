@@ -6,12 +6,12 @@
  *     target = "localhost/4000"
  */
 
+import type { Role } from "../options/definition.ts";
 import { asGiven, CONFIG_FILE, variableOf } from "../options/input-style.ts";
-import { quoted, shortened } from "../options/parse-result.ts";
+import { quoted, shortened } from "../options/message-text.ts";
 import { readSettings } from "../options/settings.ts";
-import type { Role } from "../options/spec.ts";
 import { collisions } from "./collisions.ts";
-import { meanings, type NamedOption, nearestName, specOf } from "./named-options.ts";
+import { definitionOf, meanings, type NamedOption, nearestName } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
 import { isTable, readToml } from "./toml-lines.ts";
 
@@ -83,9 +83,9 @@ export function formatProblem(file: string, { line, path, problem }: ConfigProbl
 const NO_TUNNEL = "describes no tunnel; give a table for each, such as [tunnel.media]";
 
 function misplaced(key: string): string {
-  const spec = specOf(key);
-  if (spec?.cliOnly) return FOR_PROGRAM;
-  return spec === undefined
+  const definition = definitionOf(key);
+  if (definition?.cliOnly) return FOR_PROGRAM;
+  return definition === undefined
     ? "is unknown; only tables such as [tunnel.media] may stand here"
     : "belongs in the table of a tunnel, such as [tunnel.media]";
 }
@@ -113,22 +113,22 @@ function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]
   const given: NamedOption[] = [];
   let strangers = 0;
   for (const [option, value] of Object.entries(table)) {
-    const spec = specOf(option);
-    if (spec !== undefined && !spec.cliOnly && !spec.environmentOnly)
-      given.push({ spec, value, name: option });
+    const definition = definitionOf(option);
+    if (definition !== undefined && !definition.cliOnly && !definition.environmentOnly)
+      given.push({ definition, value, name: option });
     else if (++strangers <= STRANGERS_MAX)
       problems.push({ path: [...path, option], problem: unknown(option) });
   }
   if (strangers > STRANGERS_MAX)
     problems.push({ path, problem: `has ${strangers - STRANGERS_MAX} more keys that are no options` });
-  const keys = new Set(given.map(({ spec }) => spec.key));
-  given.push(...shared.filter(({ spec }) => !keys.has(spec.key)));
+  const keys = new Set(given.map(({ definition }) => definition.key));
+  given.push(...shared.filter(({ definition }) => !keys.has(definition.key)));
   const { options, problems: contradictions } = meanings(given);
   const role = roleOf(options);
   if (role === undefined) problems.push({ path, problem: oneEnd(options) });
-  const values = Object.fromEntries(options.map(({ spec, value }) => [spec.key, value]));
+  const values = Object.fromEntries(options.map(({ definition, value }) => [definition.key, value]));
   // A shared option is named as it was given, in the environment.
-  const names = new Map(options.map(({ spec, name }) => [spec.key, name]));
+  const names = new Map(options.map(({ definition, name }) => [definition.key, name]));
   const { settings, problems: wrong } = readSettings(values, role, asGiven(CONFIG_FILE, names));
   for (const { option, problem } of [...contradictions, ...wrong]) {
     problems.push({ path: [...path, option], problem });
@@ -137,21 +137,23 @@ function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]
 }
 
 function unknown(option: string): string {
-  const spec = specOf(option);
-  if (spec?.environmentOnly) return `is not for files; set ${variableOf(option)} for all tunnels`;
-  if (spec !== undefined) return FOR_PROGRAM;
+  const definition = definitionOf(option);
+  if (definition?.environmentOnly) return `is not for files; set ${variableOf(option)} for all tunnels`;
+  if (definition !== undefined) return FOR_PROGRAM;
   const meant = nearestName(option);
   return meant === undefined ? "is no option; leave it out" : `is no option; did you mean ${meant}?`;
 }
 
 function roleOf(options: readonly NamedOption[]): Role | undefined {
-  const ends = options.map(({ spec }) => spec.key).filter((key) => key === "listen" || key === "connect");
+  const ends = options
+    .map(({ definition }) => definition.key)
+    .filter((key) => key === "listen" || key === "connect");
   if (ends.length !== 1) return undefined;
   return ends[0] === "listen" ? "server" : "client";
 }
 
 function oneEnd(options: readonly NamedOption[]): string {
-  return options.some(({ spec }) => spec.key === "listen")
+  return options.some(({ definition }) => definition.key === "listen")
     ? "server and client are the two ends of a tunnel; give exactly one of them"
     : 'server or client is missing; give server = "[TCP-addr/]TCP-port" or client = "TCP-addr[/TCP-port]"';
 }

@@ -5,7 +5,8 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
-import { type ParseResult, parseError, quoted, read } from "./parse-result.ts";
+import { quoted } from "./message-text.ts";
+import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 
 /** Which parts a place for an address has beside host and port. */
 export interface HostPortForm {
@@ -89,22 +90,22 @@ function readHostPort(parts: Parts, text: string, form: HostPortForm): ParseResu
     if ("problem" in ttl) return inside(ttl.problem);
     result.ttl = ttl.value;
   }
-  return read(result);
+  return parsed(result);
 }
 
 function readPart(text: string, what: string, min: number, max: number): ParseResult<number> {
   const value = Number(text);
   const valid = /^\d{1,6}$/.test(text) && value >= min && value <= max;
   return valid
-    ? read(value)
+    ? parsed(value)
     : parseError(`${quoted(text)} is not a ${what}; give a number from ${min} to ${max}`);
 }
 
 /** A host name, an IPv4 literal, or an IPv6 literal; of `[v6]` the brackets are taken off. */
 export function readHost(text: string): ParseResult<string> {
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : undefined;
-  if (bare !== undefined && isIPv6Literal(bare)) return read(bare);
-  if (isLiteral(text) || isHostName(text)) return read(text);
+  if (bare !== undefined && isIPv6Literal(bare)) return parsed(bare);
+  if (isLiteral(text) || isHostName(text)) return parsed(text);
   return parseError(
     `${quoted(text)} is not an address; give a host name, an IPv4 address or an IPv6 address`,
   );
@@ -112,7 +113,7 @@ export function readHost(text: string): ParseResult<string> {
 
 /** An address literal of either family. */
 export function readAddress(text: string): ParseResult<string> {
-  if (isLiteral(text)) return read(text);
+  if (isLiteral(text)) return parsed(text);
   return parseError(`${quoted(text)} is not an address; give an IPv4 or IPv6 address, not a name`);
 }
 
@@ -128,9 +129,9 @@ export function readNetwork(text: string): ParseResult<string> {
       `${quoted(text)} is not a network; give an IPv4 or IPv6 address, or one with a prefix: 192.0.2.0/24`,
     );
   }
-  if (prefix === undefined) return read(text);
+  if (prefix === undefined) return parsed(text);
   const bits = readPart(prefix, "prefix", 0, isIPv4(address) ? 32 : 128);
-  return "problem" in bits ? parseError(`${quoted(text)}: ${bits.problem}`) : read(text);
+  return "problem" in bits ? parseError(`${quoted(text)}: ${bits.problem}`) : parsed(text);
 }
 
 /** Whether the text is an address and needs no look-up. */

@@ -1,10 +1,10 @@
 /** The options of datagram channels: those of a tunnel that have to do with its TCP connections. */
 
 import { OptionsError } from "../errors.ts";
+import type { Role } from "./definition.ts";
 import { LIBRARY } from "./input-style.ts";
 import { readOptions } from "./read-options.ts";
 import type { Settings } from "./settings.ts";
-import type { Role } from "./spec.ts";
 import type { OptionKey } from "./table.ts";
 import type { ClientOptions, ConnectAddress, ServerOptions, TunnelOptions } from "./tunnel-options.ts";
 
@@ -34,7 +34,7 @@ type DiallingKey = (typeof DIALLING)[number];
 type ListeningKey = (typeof LISTENING)[number];
 
 const OF_ROLE: Readonly<Record<Role, readonly OptionKey[]>> = { client: DIALLING, server: LISTENING };
-const NEEDED = { server: ["listen"], client: ["connect"] } as const;
+const REQUIRED = { server: ["listen"], client: ["connect"] } as const;
 
 /** What a channel needs to know, checked and with defaults filled in. */
 export type ChannelSettings = Pick<
@@ -47,7 +47,7 @@ export function readChannelOptions(
   options: DialChannelOptions | ListenChannelsOptions,
   role: Role,
 ): ChannelSettings {
-  const set = { keys: new Set([...COMMON, ...OF_ROLE[role]]), needed: NEEDED };
+  const set = { keys: new Set([...COMMON, ...OF_ROLE[role]]), required: REQUIRED };
   const { values, problems } = readOptions({ ...options }, role, LIBRARY, set);
   if (values === undefined) throw new OptionsError(problems);
   const { listen, connect = [], secretFile, ...rest } = values;

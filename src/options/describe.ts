@@ -1,18 +1,19 @@
+import type { OptionDefinition } from "./definition.ts";
 import { formatBounds, formatNumber } from "./number.ts";
-import type { OptionSpec } from "./spec.ts";
 
 /** What an option does, and its default and bounds in the command line's units, in sentences. */
-export function describe(spec: OptionSpec): string {
-  const facts = [defaultOf(spec), "min" in spec ? `from ${formatBounds(spec)}` : ""].filter(
+export function describe(definition: OptionDefinition): string {
+  const facts = [defaultOf(definition), "min" in definition ? `from ${formatBounds(definition)}` : ""].filter(
     (fact) => fact !== "",
   );
-  return facts.length === 0 ? spec.help : `${spec.help} ${capitalised(facts.join(", "))}.`;
+  return facts.length === 0 ? definition.help : `${definition.help} ${capitalised(facts.join(", "))}.`;
 }
 
-function defaultOf(spec: OptionSpec): string {
-  if (spec.kind === "choice") return `default ${spec.default}`;
-  if (!("min" in spec)) return "";
-  const value = spec.default === undefined ? spec.defaultText : formatNumber(spec.default, spec);
+function defaultOf(definition: OptionDefinition): string {
+  if (definition.kind === "choice") return `default ${definition.default}`;
+  if (!("min" in definition)) return "";
+  const value =
+    definition.default === undefined ? definition.defaultText : formatNumber(definition.default, definition);
   return value === undefined ? "" : `default ${value}`;
 }
 

@@ -3,7 +3,7 @@
  * knows. Code that writes a message takes a `nameOf` from its caller and never spells an option itself.
  */
 
-import type { OptionSpec } from "./spec.ts";
+import type { OptionDefinition } from "./definition.ts";
 import { OPTIONS } from "./table.ts";
 
 /** One way to write options. It decides how values are read and how messages name options. */
@@ -24,7 +24,9 @@ export const VARIABLE_PREFIX = "UDPTUNNEL_";
 export const LIBRARY: InputStyle = { values: "library", nameOf: (key) => key };
 
 /** `--secret-file` */
-export const COMMAND_LINE = writtenStyle((spec) => (spec.operand ? "UDP address" : typedName(spec)));
+export const COMMAND_LINE = writtenStyle((definition) =>
+  definition.operand ? "UDP address" : typedName(definition),
+);
 
 /** `secret-file`, a key of a TOML table */
 export const CONFIG_FILE = writtenStyle(({ name }) => name);
@@ -35,12 +37,12 @@ export function variableOf(name: string): string {
 }
 
 /** The flag of an option; of an option without a flag its environment variable. */
-export function typedName({ name, environmentOnly }: OptionSpec): string {
+export function typedName({ name, environmentOnly }: OptionDefinition): string {
   return environmentOnly ? variableOf(name) : `--${name}`;
 }
 
-function writtenStyle(spell: (spec: OptionSpec) => string): InputStyle {
-  const names = new Map(OPTIONS.map((spec) => [spec.key, spell(spec)]));
+function writtenStyle(spell: (definition: OptionDefinition) => string): InputStyle {
+  const names = new Map(OPTIONS.map((definition) => [definition.key, spell(definition)]));
   return { values: "written", nameOf: (key) => names.get(key) ?? key };
 }
 

@@ -1,6 +1,7 @@
+import type { NumberDefinition } from "./definition.ts";
 import type { InputStyle } from "./input-style.ts";
-import { type ParseResult, parseError, quoted, read } from "./parse-result.ts";
-import type { NumberSpec } from "./spec.ts";
+import { quoted } from "./message-text.ts";
+import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 
 /** The units a number of bytes may have: SI (1000) or IEC (1024), by their first letter and whether an `i` follows. */
 const BYTES_TEXT = /^(-?\d+(?:\.\d+)?)\s*(?:([kmg])(i?)b?|b)?$/i;
@@ -19,35 +20,43 @@ const DSCP: ReadonlyMap<string, number> = new Map([
 /** Reads a number in the library's unit and within the row's bounds. */
 export function readNumber(
   input: unknown,
-  spec: NumberSpec,
+  definition: NumberDefinition,
   values: InputStyle["values"],
 ): ParseResult<number> {
-  const number = toLibraryUnit(input, spec, values);
+  const number = toLibraryUnit(input, definition, values);
   if (number === undefined || Number.isNaN(number)) {
-    return parseError(`${quoted(input)} is not a number; ${allowed(spec, values)}`);
+    return parseError(`${quoted(input)} is not a number; ${allowed(definition, values)}`);
   }
   if (!Number.isInteger(number) && Number.isFinite(number)) {
-    return parseError(`${quoted(input)} is not a whole number; ${allowed(spec, values)}`);
+    return parseError(`${quoted(input)} is not a whole number; ${allowed(definition, values)}`);
   }
-  if (number < spec.min) return parseError(`${quoted(input)} is too small; ${allowed(spec, values)}`);
-  if (number > spec.max) return parseError(`${quoted(input)} is too large; ${allowed(spec, values)}`);
-  return read(number);
+  if (number < definition.min)
+    return parseError(`${quoted(input)} is too small; ${allowed(definition, values)}`);
+  if (number > definition.max)
+    return parseError(`${quoted(input)} is too large; ${allowed(definition, values)}`);
+  return parsed(number);
 }
 
-function toLibraryUnit(input: unknown, spec: NumberSpec, values: InputStyle["values"]): number | undefined {
-  if (spec.kind === "tos" && typeof input === "string") {
+function toLibraryUnit(
+  input: unknown,
+  definition: NumberDefinition,
+  values: InputStyle["values"],
+): number | undefined {
+  if (definition.kind === "tos" && typeof input === "string") {
     const codePoint = DSCP.get(input.toUpperCase());
     // The lower two bits of the byte are ECN's (RFC 3168).
     if (codePoint !== undefined) return codePoint * 4;
   }
   if (values === "library") return typeof input === "number" ? input : undefined;
-  const number = typeof input === "string" ? numberOf(input, spec.kind) : input;
+  const number = typeof input === "string" ? numberOf(input, definition.kind) : input;
   if (typeof number !== "number") return undefined;
   // Fractions of a second come from decimal text: 1.001 times 1000 is a little less than 1001.
-  return spec.kind === "duration" ? Math.round(number * (spec.scale ?? 1)) : number * (spec.scale ?? 1);
+  return definition.kind === "duration"
+    ? Math.round(number * (definition.scale ?? 1))
+    : number * (definition.scale ?? 1);
 }
 
-function numberOf(text: string, kind: NumberSpec["kind"]): number | undefined {
+function numberOf(text: string, kind: NumberDefinition["kind"]): number | undefined {
   if (kind === "bytes") {
     const [, digits, prefix, binary] = BYTES_TEXT.exec(text) ?? [];
     if (digits === undefined) return undefined;
@@ -56,22 +65,22 @@ function numberOf(text: string, kind: NumberSpec["kind"]): number | undefined {
   return /^-?\d+(\.\d+)?$/.test(text) || /^0x[0-9a-f]+$/i.test(text) ? Number(text) : undefined;
 }
 
-function allowed(spec: NumberSpec, values: InputStyle["values"]): string {
-  const unit = spec.unit?.[values === "library" ? 1 : 0];
-  const bounds = values === "library" ? `${spec.min} to ${spec.max}` : formatBounds(spec);
-  const named = spec.kind === "tos" ? " or a DSCP name such as EF, AF41, CS5 or LE" : "";
-  const suffixed = spec.kind === "bytes" && values === "written";
+function allowed(definition: NumberDefinition, values: InputStyle["values"]): string {
+  const unit = definition.unit?.[values === "library" ? 1 : 0];
+  const bounds = values === "library" ? `${definition.min} to ${definition.max}` : formatBounds(definition);
+  const named = definition.kind === "tos" ? " or a DSCP name such as EF, AF41, CS5 or LE" : "";
+  const suffixed = definition.kind === "bytes" && values === "written";
   return `give ${bounds}${unit === undefined || suffixed ? "" : ` ${unit}`}${named}`;
 }
 
 /** The row's bounds in the command line's unit. */
-export function formatBounds(spec: NumberSpec): string {
-  return `${formatNumber(spec.min, spec)} to ${formatNumber(spec.max, spec)}`;
+export function formatBounds(definition: NumberDefinition): string {
+  return `${formatNumber(definition.min, definition)} to ${formatNumber(definition.max, definition)}`;
 }
 
 /** A number of the row's, as the command line takes it: a time in the row's unit, bytes with the longest exact suffix. */
-export function formatNumber(value: number, spec: NumberSpec): string {
-  if (spec.kind !== "bytes") return String(value / (spec.scale ?? 1));
+export function formatNumber(value: number, definition: NumberDefinition): string {
+  if (definition.kind !== "bytes") return String(value / (definition.scale ?? 1));
   const units = [
     [1024 ** 3, "GiB"],
     [1024 ** 2, "MiB"],

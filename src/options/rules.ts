@@ -3,7 +3,7 @@
 import type { OptionProblem } from "../errors.ts";
 import { familyOf, isMulticast, unmapped } from "../net/endpoint.ts";
 import { type HostPort, isLiteral } from "./address.ts";
-import type { Role } from "./spec.ts";
+import type { Role } from "./definition.ts";
 import type { OptionKey, OptionValues } from "./table.ts";
 
 type Values = Partial<OptionValues>;

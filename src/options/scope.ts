@@ -3,18 +3,11 @@
 import type { OptionProblem } from "../errors.ts";
 import { isLinkLocal6, isMulticast } from "../net/endpoint.ts";
 import { isLiteral } from "./address.ts";
-import type { OptionSpec, Role, TunnelKind } from "./spec.ts";
+import { type OptionDefinition, PEER, type Role, SESSIONS, type TunnelKind } from "./definition.ts";
 import type { OptionKey, OptionValues } from "./table.ts";
 
 type Values = Partial<OptionValues>;
 type NameOf = (key: OptionKey) => string;
-
-/** Peer mode with one host at the UDP side. */
-export const UNICAST = ["unicast", "link-local"] as const satisfies readonly TunnelKind[];
-/** Peer mode. */
-export const PEER = [...UNICAST, "multicast"] as const satisfies readonly TunnelKind[];
-/** Per-source mode. */
-export const SESSIONS = ["session client", "session server"] as const satisfies readonly TunnelKind[];
 
 /** The kinds that a tunnel with these values can be: only a look-up tells whether a name is a group. */
 export function kindsOf({ perSource, target }: Values, role: Role | undefined): readonly TunnelKind[] {
@@ -27,7 +20,7 @@ export function kindsOf({ perSource, target }: Values, role: Role | undefined): 
 
 /** Every option that was given and has no effect. */
 export function* scopeProblems(
-  given: readonly OptionSpec[],
+  given: readonly OptionDefinition[],
   values: Values,
   nameOf: NameOf,
   role: Role | undefined,

@@ -1,10 +1,11 @@
 import { type OptionProblem, OptionsError } from "../errors.ts";
+import type { Role } from "./definition.ts";
 import { type InputStyle, LIBRARY } from "./input-style.ts";
-import { readOptions } from "./read-options.ts";
+import { isGiven, readOptions } from "./read-options.ts";
 import { authenticates } from "./rules.ts";
+import { scopeProblems } from "./scope.ts";
 import type { Secret } from "./secret.ts";
-import type { Role } from "./spec.ts";
-import type { OptionValues } from "./table.ts";
+import { OPTIONS, type OptionValues } from "./table.ts";
 import type { ClientOptions, ServerOptions } from "./tunnel-options.ts";
 
 /** Everything a tunnel needs to know, checked, in the library's units and with defaults filled in. */
@@ -132,4 +133,21 @@ function settingsOf(
 
 function listeningPlace(address: string | undefined, port: number): { address?: string; port: number } {
   return address === undefined ? { port } : { address, port };
+}
+
+/**
+ * Problems that only a look-up of the target's name can show: options that have an effect on multicast only, or on other
+ * addresses only. The problems name options by their library keys.
+ *
+ * @param address the address of the target.
+ */
+export function problemsAfterLookup(settings: Settings, address: string): OptionProblem[] {
+  const values = { ...settings, target: { ...settings.target, host: address } };
+  const present = OPTIONS.filter(
+    ({ key, scope, kind }) =>
+      scope && kind !== "integer" && kind !== "duration" && isGiven(settings[key as keyof Settings]),
+  );
+  return [
+    ...scopeProblems(present, values as unknown as Partial<OptionValues>, LIBRARY.nameOf, settings.role),
+  ];
 }

@@ -1,56 +1,59 @@
 /**
- * The one table of options. A row here, with its member in `TunnelOptions` and `Settings`, is all an option needs: the command
- * line, validation, help and the README follow.
+ * The table of all options. A new option needs a definition here and a member in `TunnelOptions` and `Settings`. The command
+ * line, validation, help, the README and the manual page follow.
  */
 
 import type { HostPort } from "./address.ts";
-import { LIMIT_ROWS } from "./rows/limits.ts";
-import { RELAY_ROWS } from "./rows/relay.ts";
-import { TLS_ROWS } from "./rows/tls.ts";
+import type { OptionDefinition } from "./definition.ts";
+import { LIMIT_OPTIONS } from "./definitions/limits.ts";
+import { NETWORK_OPTIONS, PROGRAM_OPTIONS } from "./definitions/program.ts";
+import { RELAY_OPTIONS } from "./definitions/relay.ts";
+import { TLS_OPTIONS } from "./definitions/tls.ts";
 import type { Secret } from "./secret.ts";
-import type { OptionSpec } from "./spec.ts";
 
-const ROWS = [...RELAY_ROWS, ...TLS_ROWS, ...LIMIT_ROWS] as const;
+const TUNNEL_OPTIONS = [...RELAY_OPTIONS, ...TLS_OPTIONS, ...LIMIT_OPTIONS, ...NETWORK_OPTIONS] as const;
 
-/** Every option, in the order help shows them. */
-export const OPTIONS: readonly OptionSpec[] = ROWS;
+/** Every option, in the order of help. */
+export const OPTIONS: readonly OptionDefinition[] = [...TUNNEL_OPTIONS, ...PROGRAM_OPTIONS];
 
-type Row = (typeof ROWS)[number];
-type ProgramRow = Extract<Row, { cliOnly: true }>;
-type TunnelRow = Exclude<Row, ProgramRow>;
+type TunnelDefinition = (typeof TUNNEL_OPTIONS)[number];
+type ProgramDefinition = (typeof PROGRAM_OPTIONS)[number];
 
-type One<R> = R extends { means: infer Value }
+type One<D> = D extends { means: infer Value }
   ? Value
-  : R extends { kind: "flag" }
+  : D extends { kind: "flag" }
     ? boolean
-    : R extends { kind: "count" }
+    : D extends { kind: "count" }
       ? number
-      : R extends { kind: "secret" | "secret file" }
+      : D extends { kind: "secret" | "secret file" }
         ? Secret
-        : R extends { choices: readonly (infer Word)[] }
+        : D extends { choices: readonly (infer Word)[] }
           ? Word
-          : R extends { kind: "endpoint" }
+          : D extends { kind: "endpoint" }
             ? HostPort
-            : R extends { min: number }
+            : D extends { min: number }
               ? number
               : string;
 
-type Value<R> = R extends { repeatable: true } ? readonly One<R>[] : One<R>;
+type Value<D> = D extends { repeatable: true } ? readonly One<D>[] : One<D>;
 
-type Certain<R> =
-  | Extract<R, { default: unknown } | { repeatable: true } | { kind: "count" }>
-  | Exclude<Extract<R, { kind: "flag" }>, { means: unknown }>;
+/** The definitions whose options always have a value. */
+type Certain<D> =
+  | Extract<D, { default: unknown } | { repeatable: true } | { kind: "count" }>
+  | Exclude<Extract<D, { kind: "flag" }>, { means: unknown }>;
 
-/** What rows hold once read: defaults are filled in where a row has one. */
-type ValuesOf<R extends Row> = { readonly [C in Certain<R> as C["key"]]: Value<C> } & {
-  readonly [O in Exclude<R, Certain<R>> as O["key"]]?: Value<O>;
+/** The values of these options by key, after reading. */
+type ValuesOf<D extends { key: string }> = {
+  readonly [C in Certain<D> & { key: string } as C["key"]]: Value<C>;
+} & {
+  readonly [O in Exclude<D, Certain<D>> as O["key"]]?: Value<O>;
 };
 
-/** What the rows of the library's options hold once read. */
-export type OptionValues = ValuesOf<TunnelRow>;
+/** The values of a tunnel's options, with defaults filled in. */
+export type OptionValues = ValuesOf<TunnelDefinition>;
 
-/** What the rows that concern the process and not one tunnel hold once read. */
-export type ProgramOptions = ValuesOf<ProgramRow>;
+/** The values of the options that concern the process, with defaults filled in. */
+export type ProgramOptions = ValuesOf<ProgramDefinition>;
 
-/** The library's names of its options. */
-export type OptionKey = TunnelRow["key"];
+/** The library's keys of a tunnel's options. */
+export type OptionKey = TunnelDefinition["key"];

@@ -56,7 +56,8 @@ describe("what a secret is", () => {
       "\0".repeat(16),
       `  ${"x".repeat(15)}  `,
     ];
-    const fifteen = /^has (0|15) bytes( beside white space at its ends)?; give at least 16 \(openssl rand/;
+    const fifteen =
+      /^has (0|15) bytes(, not counting white space at its ends)?; give at least 16 \(openssl rand/;
     for (const text of weak) {
       expect(() => secretOf(text)).toThrow(fifteen);
       expect(() => secretOf(new TextEncoder().encode(text))).toThrow(fifteen);

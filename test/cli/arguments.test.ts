@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Arguments, parseArguments } from "../../src/cli/arguments.ts";
+import type { OptionDefinition } from "../../src/options/definition.ts";
 import type { Settings } from "../../src/options/settings.ts";
-import type { OptionSpec } from "../../src/options/spec.ts";
 import { OPTIONS } from "../../src/options/table.ts";
 
 const parse = (line: string): Arguments => parseArguments(line.split(" ").filter((word) => word !== ""));
@@ -192,21 +192,21 @@ describe("numbers are in the command line's units", () => {
 });
 
 /** A value that each kind of option takes, and not its default. */
-function sampleOf(spec: OptionSpec): string | undefined {
-  if (spec.key === "bind") return "192.0.2.1";
-  switch (spec.kind) {
+function sampleOf(definition: OptionDefinition): string | undefined {
+  if (definition.key === "bind") return "192.0.2.1";
+  switch (definition.kind) {
     case "flag":
     case "count":
       return undefined;
     case "choice":
-      return spec.choices.find((word) => word !== spec.default);
+      return definition.choices.find((word) => word !== definition.default);
     case "endpoint":
       return "localhost/4000";
     case "integer":
     case "duration":
     case "bytes":
     case "tos":
-      return String(spec.max / (spec.scale ?? 1));
+      return String(definition.max / (definition.scale ?? 1));
     case "pin":
       return `sha256:${"0".repeat(64)}`;
     default:
@@ -215,7 +215,7 @@ function sampleOf(spec: OptionSpec): string | undefined {
 }
 
 /** What an option needs beside it. */
-function companyOf({ group, name, role = "server", scope }: OptionSpec): string[] {
+function companyOf({ group, name, role = "server", scope }: OptionDefinition): string[] {
   if (scope?.kinds?.every((kind) => kind.startsWith("session"))) return ["--per-source"];
   if (group !== "Encryption") return [];
   const pair = role === "server" ? ["--cert=a", "--key=b"] : [];
@@ -227,21 +227,21 @@ describe("every row can be given", () => {
   const rows = OPTIONS.filter(
     ({ cliOnly, operand, name }) => !cliOnly && !operand && !ownTests.includes(name),
   );
-  test.each(rows.map((spec) => [spec.name, spec] as const))("--%s", (name, spec) => {
-    const role = spec.role ?? "server";
+  test.each(rows.map((definition) => [definition.name, definition] as const))("--%s", (name, definition) => {
+    const role = definition.role ?? "server";
     const end = { server: ["--server=2"], client: ["--client=localhost/4"] }[role];
-    const ends = spec.key === "listen" || spec.key === "connect" ? [] : end;
-    const target = spec.group === "Multicast" ? "224.2.0.1/4000" : "host/4000";
+    const ends = definition.key === "listen" || definition.key === "connect" ? [] : end;
+    const target = definition.group === "Multicast" ? "224.2.0.1/4000" : "host/4000";
     const bare = parseArguments([...end, target]);
-    const value = sampleOf(spec);
+    const value = sampleOf(definition);
     const given = value === undefined ? [`--${name}`] : [`--${name}`, value];
-    const full = parseArguments([...ends, target, ...companyOf(spec), ...given]);
+    const full = parseArguments([...ends, target, ...companyOf(definition), ...given]);
     if (full.kind !== "run" || bare.kind !== "run") throw new Error(JSON.stringify(full));
-    const read = (settings: Settings) => (settings as unknown as Record<string, unknown>)[spec.key];
+    const read = (settings: Settings) => (settings as unknown as Record<string, unknown>)[definition.key];
     expect(read(full.settings)).toBeDefined();
     expect(read(full.settings)).not.toEqual(read(bare.settings));
-    if (spec.short === undefined) return;
-    expect(parseArguments([...ends, target, `-${spec.short}${value ?? ""}`])).toEqual(full);
+    if (definition.short === undefined) return;
+    expect(parseArguments([...ends, target, `-${definition.short}${value ?? ""}`])).toEqual(full);
   });
 });
 

@@ -13,7 +13,7 @@ test("the short help fits a screen of 24 lines and 80 columns, the prompt after 
 test("the long help has every option with its default and bounds, within 80 columns", () => {
   const lines = linesOf(longHelp());
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
-  for (const spec of OPTIONS) expect(lines).toContain(`  ${synopsis(spec)}`);
+  for (const definition of OPTIONS) expect(lines).toContain(`  ${synopsis(definition)}`);
   expect(longHelp().replaceAll(/\s+/g, " ")).toContain(
     "--dead-after SECONDS Give a peer up that has been silent",
   );

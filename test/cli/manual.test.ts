@@ -29,8 +29,8 @@ testNeeding("man")("man shows every section and every option, and groff warns of
     "SEE ALSO",
   ]);
   const heads = text.split("\n").filter((line) => /^ {7}\S/.test(line));
-  for (const spec of OPTIONS)
-    expect(heads.some((line) => line.startsWith(`${" ".repeat(7)}${synopsis(spec)}`))).toBe(true);
+  for (const definition of OPTIONS)
+    expect(heads.some((line) => line.startsWith(`${" ".repeat(7)}${synopsis(definition)}`))).toBe(true);
 });
 
 testNeeding("mandoc")("mandoc finds nothing to warn of", () => {

@@ -167,10 +167,10 @@ describe("two tunnels that want one port", () => {
 });
 
 test("what is given for all tunnels is for those that do not give it themselves", () => {
-  const spec = OPTIONS.find(({ name }) => name === "max-delay");
-  if (spec === undefined) throw new Error("no such option");
+  const definition = OPTIONS.find(({ name }) => name === "max-delay");
+  if (definition === undefined) throw new Error("no such option");
   const text = `${table(...good)}\n[tunnel.b]\nclient = "h"\ntarget = "h/1"\nmax-delay = 7\n`;
-  const shared = (value: unknown) => readConfig(text, [{ spec, value, name: "VARIABLE" }]);
+  const shared = (value: unknown) => readConfig(text, [{ definition, value, name: "VARIABLE" }]);
   expect(shared("9").plans.map(({ settings }) => settings.maxDelayMs)).toEqual([9, 7]);
   expect(shared("x").problems).toEqual([
     {
@@ -276,7 +276,7 @@ test("any table of known names is read or refused, never thrown at", () => {
     fc.constantFrom("h/5000", "", "::1"),
     fc.array(fc.integer()),
   );
-  const name = fc.constantFrom(...OPTIONS.map((spec) => spec.name), "__proto__", "x");
+  const name = fc.constantFrom(...OPTIONS.map((definition) => definition.name), "__proto__", "x");
   fc.assert(
     fc.property(fc.dictionary(name, value, { maxKeys: 6 }), (options) => {
       const lines = Object.entries(options).map(([key, given]) => `${key} = ${JSON.stringify(given)}`);

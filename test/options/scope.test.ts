@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { type ListenChannelsOptions, readChannelOptions } from "../../src/options/channel-options.ts";
-import { problemsAfterLookup } from "../../src/options/read-options.ts";
-import type { OptionSpec, Role, TunnelKind } from "../../src/options/spec.ts";
+import type { OptionDefinition, Role, TunnelKind } from "../../src/options/definition.ts";
+import { problemsAfterLookup } from "../../src/options/settings.ts";
 import { OPTIONS } from "../../src/options/table.ts";
 import { client, type Loose, problemsOf, server } from "./given.ts";
 
@@ -35,10 +35,10 @@ const MODES: readonly Mode[] = ROLES.flatMap((role) => [
 ]);
 
 /** A value that is right in itself and not the default, and what it needs beside it. */
-function sampleOf(spec: OptionSpec, { kind, role }: Mode): Loose {
+function sampleOf(definition: OptionDefinition, { kind, role }: Mode): Loose {
   const literal = kind === "link-local" ? "fe80::2" : "192.0.2.1";
   const tls = { tls: true, ...(role === "server" && { cert: "a", key: "b" }) };
-  switch (spec.key) {
+  switch (definition.key) {
     case "family":
       return { family: kind === "link-local" ? 6 : 4 };
     case "requireAuth":
@@ -51,11 +51,13 @@ function sampleOf(spec: OptionSpec, { kind, role }: Mode): Loose {
     case "pin":
       return { ...tls, pin: `sha256:${"0".repeat(64)}` };
   }
-  if (spec.group === "Encryption") return { ...tls, [spec.key]: spec.kind === "flag" ? true : "x" };
-  if (spec.kind === "flag") return { [spec.key]: true };
-  if (spec.kind === "choice") return { [spec.key]: spec.choices.find((word) => word !== spec.default) };
-  if ("min" in spec) return { [spec.key]: spec.max };
-  return { [spec.key]: literal };
+  if (definition.group === "Encryption")
+    return { ...tls, [definition.key]: definition.kind === "flag" ? true : "x" };
+  if (definition.kind === "flag") return { [definition.key]: true };
+  if (definition.kind === "choice")
+    return { [definition.key]: definition.choices.find((word) => word !== definition.default) };
+  if ("min" in definition) return { [definition.key]: definition.max };
+  return { [definition.key]: literal };
 }
 
 /** Of the combinations that other rules refuse whatever the mode is. */
@@ -63,26 +65,26 @@ const APART = ["listen", "connect", "target", "perSource", "secretFile"];
 const ROWS = OPTIONS.filter(({ cliOnly, key }) => !cliOnly && !APART.includes(key));
 const ONE_WAY = ["udpSendOnly", "udpReceiveOnly"];
 
-describe.each(ROWS.map((spec) => [spec.name, spec] as const))("%s", (_name, spec) => {
+describe.each(ROWS.map((definition) => [definition.name, definition] as const))("%s", (_name, definition) => {
   test("is honoured in the modes that its row declares, and refused in the others", () => {
     for (const mode of MODES) {
-      if (ONE_WAY.includes(spec.key) && ONE_WAY.some((key) => mode.options[key])) continue;
+      if (ONE_WAY.includes(definition.key) && ONE_WAY.some((key) => mode.options[key])) continue;
       const read = mode.role === "server" ? server : client;
-      const sample = sampleOf(spec, mode);
+      const sample = sampleOf(definition, mode);
       const problems = problemsOf(() => read({ ...mode.options, ...sample }));
-      const { kinds = [mode.kind], notWith } = spec.scope ?? {};
+      const { kinds = [mode.kind], notWith } = definition.scope ?? {};
       const effective =
-        (spec.role ?? mode.role) === mode.role &&
+        (definition.role ?? mode.role) === mode.role &&
         kinds.includes(mode.kind) &&
         !(notWith !== undefined && mode.options[notWith]);
       const where = JSON.stringify({ ...mode, sample });
       if (effective) {
         expect([where, problems]).toEqual([where, []]);
         const settings = read({ ...mode.options, ...sample }) as unknown as Loose;
-        expect(settings[spec.key]).toBeDefined();
+        expect(settings[definition.key]).toBeDefined();
       } else {
         expect(
-          problems.filter((problem) => problem.startsWith(`${spec.key}: `)),
+          problems.filter((problem) => problem.startsWith(`${definition.key}: `)),
           where,
         ).toHaveLength(1);
       }
@@ -92,20 +94,21 @@ describe.each(ROWS.map((spec) => [spec.name, spec] as const))("%s", (_name, spec
   test("is taken by channels or refused", () => {
     for (const role of ROLES) {
       const ends = role === "server" ? { listen: 5000 } : { connect: "192.0.2.9/5000" };
-      const sample = sampleOf(spec, { kind: `session ${role}`, role, options: {} });
+      const sample = sampleOf(definition, { kind: `session ${role}`, role, options: {} });
       const given = { ...ends, ...sample };
       let settings: Loose = {};
       const problems = problemsOf(() => {
         settings = readChannelOptions(given as ListenChannelsOptions, role) as unknown as Loose;
       });
-      if (problems.length === 0) expect(settings[spec.key]).toEqual(expectedOf(settings, spec, sample));
-      else expect(problems.some((problem) => problem.startsWith(`${spec.key}: `))).toBe(true);
+      if (problems.length === 0)
+        expect(settings[definition.key]).toEqual(expectedOf(settings, definition, sample));
+      else expect(problems.some((problem) => problem.startsWith(`${definition.key}: `))).toBe(true);
     }
   });
 });
 
 /** Values that are kept in another form than they are given are compared with themselves. */
-function expectedOf(settings: Loose, { key, kind }: OptionSpec, sample: Loose): unknown {
+function expectedOf(settings: Loose, { key, kind }: OptionDefinition, sample: Loose): unknown {
   return kind === "secret" || kind === "network" ? settings[key] : sample[key];
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type OptionsError, TunnelError } from "../../src/errors.ts";
+import type { NumberDefinition } from "../../src/options/definition.ts";
 import { readClientOptions, readServerOptions, type Settings } from "../../src/options/settings.ts";
-import type { NumberSpec } from "../../src/options/spec.ts";
 import { OPTIONS, type OptionKey, type OptionValues } from "../../src/options/table.ts";
 import type { ClientOptions, ServerOptions } from "../../src/options/tunnel-options.ts";
 import { client, type Loose, problemsOf, server } from "./given.ts";
@@ -114,29 +114,33 @@ test("port 0 is the system's choice where nobody else must know it", () => {
   expect(problemsOf(() => client({ connect: "a/0" }))[0]).toContain('"0" is not a port');
 });
 
-const NUMBERS = OPTIONS.filter((spec): spec is NumberSpec => "min" in spec);
+const NUMBERS = OPTIONS.filter((definition): definition is NumberDefinition => "min" in definition);
 
 /** What an option needs beside it. */
-const companyOf = ({ scope }: NumberSpec) => ({
+const companyOf = ({ scope }: NumberDefinition) => ({
   perSource: scope?.kinds?.every((kind) => kind.startsWith("session")) === true,
 });
 
 describe("each number's bounds", () => {
-  test.each(NUMBERS.map((spec) => [spec.key, spec] as const))("%s", (key, spec) => {
+  test.each(NUMBERS.map((definition) => [definition.key, definition] as const))("%s", (key, definition) => {
     const at = (value: unknown) => () =>
-      (server({ ...companyOf(spec), [key]: value }) as unknown as Loose)[key];
-    expect(at(spec.min)()).toBe(spec.min);
-    expect(at(spec.max)()).toBe(spec.max);
-    if (spec.default !== undefined) expect(at(undefined)()).toBe(spec.default);
-    const small = problemsOf(at(spec.min - 1));
+      (server({ ...companyOf(definition), [key]: value }) as unknown as Loose)[key];
+    expect(at(definition.min)()).toBe(definition.min);
+    expect(at(definition.max)()).toBe(definition.max);
+    if (definition.default !== undefined) expect(at(undefined)()).toBe(definition.default);
+    const small = problemsOf(at(definition.min - 1));
     expect(small).toHaveLength(1);
-    expect(small[0]).toStartWith(`${key}: ${spec.min - 1} is too small; give ${spec.min} to ${spec.max}`);
-    expect(problemsOf(at(spec.max + 1))[0]).toStartWith(`${key}: ${spec.max + 1} is too large; give `);
+    expect(small[0]).toStartWith(
+      `${key}: ${definition.min - 1} is too small; give ${definition.min} to ${definition.max}`,
+    );
+    expect(problemsOf(at(definition.max + 1))[0]).toStartWith(
+      `${key}: ${definition.max + 1} is too large; give `,
+    );
     expect(problemsOf(at(Number.POSITIVE_INFINITY))[0]).toContain("too large");
     for (const value of ["20", null, true, [], {}, Number.NaN]) {
       expect(problemsOf(at(value))[0]).toContain("is not a number; give ");
     }
-    expect(problemsOf(at(spec.min + 0.5))[0]).toContain("is not a whole number");
+    expect(problemsOf(at(definition.min + 0.5))[0]).toContain("is not a whole number");
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { nearest } from "../../src/options/nearest.ts";
+import { nearest } from "../../src/options/message-text.ts";
 import { OPTIONS } from "../../src/options/table.ts";
 
 test("names and letters are each one option's", () => {
@@ -12,9 +12,11 @@ test("names and letters are each one option's", () => {
 });
 
 test("a key is shared only by flags that are values of one thing", () => {
-  for (const [key, specs] of Map.groupBy(OPTIONS, ({ key }) => key)) {
-    if (specs.length > 1)
-      expect(specs.map((spec) => [key, "means" in spec])).toEqual(specs.map(() => [key, true]));
+  for (const [key, definitions] of Map.groupBy(OPTIONS, ({ key }) => key)) {
+    if (definitions.length > 1)
+      expect(definitions.map((definition) => [key, "means" in definition])).toEqual(
+        definitions.map(() => [key, true]),
+      );
   }
 });
 
@@ -24,11 +26,11 @@ test("the rows of a group stand together", () => {
 });
 
 test("a default is within its bounds, and help is sentences", () => {
-  for (const spec of OPTIONS) {
-    expect(spec.help).toMatch(/^[A-Z].*\.$/);
-    if (!("min" in spec) || spec.default === undefined) continue;
-    expect(spec.default).toBeGreaterThanOrEqual(spec.min);
-    expect(spec.default).toBeLessThanOrEqual(spec.max);
+  for (const definition of OPTIONS) {
+    expect(definition.help).toMatch(/^[A-Z].*\.$/);
+    if (!("min" in definition) || definition.default === undefined) continue;
+    expect(definition.default).toBeGreaterThanOrEqual(definition.min);
+    expect(definition.default).toBeLessThanOrEqual(definition.max);
   }
 });
 

@@ -3,8 +3,8 @@
 import { OptionsError } from "../../errors.ts";
 import { isLinkLocal6, withoutZone } from "../../net/endpoint.ts";
 import { NetError, type Network } from "../../net/network.ts";
-import { problemsAfterLookup } from "../../options/read-options.ts";
 import type { Settings } from "../../options/settings.ts";
+import { problemsAfterLookup } from "../../options/settings.ts";
 
 /**
  * Refuses options for multicast when the target's name does not stand for a group, and the reverse.

@@ -1,7 +1,8 @@
-import type { OptionSpec } from "../spec.ts";
+/** Options for encrypting the TCP connection and verifying certificates. */
 
-/** The rows that have the TCP connection encrypted, and say whom to trust. */
-export const TLS_ROWS = [
+import type { OptionDefinition } from "../definition.ts";
+
+export const TLS_OPTIONS = [
   {
     name: "tls",
     key: "tls",
@@ -62,4 +63,4 @@ export const TLS_ROWS = [
     role: "server",
     help: "Serve only clients with a certificate that one of these authorities, in PEM, vouches for.",
   },
-] as const satisfies readonly OptionSpec[];
+] as const satisfies readonly OptionDefinition[];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { printable, quoted } from "../../src/options/parse-result.ts";
+import { printable, quoted } from "../../src/options/message-text.ts";
 
 describe("text from outside", () => {
   test("controls no terminal", () => {

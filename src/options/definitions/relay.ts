@@ -1,8 +1,8 @@
-import { PEER, UNICAST } from "../scope.ts";
-import type { OptionSpec } from "../spec.ts";
+/** Options for the addresses of a tunnel, the kind of traffic, and who may use the tunnel. */
 
-/** The rows that say what is relayed between which addresses, and who may take part. */
-export const RELAY_ROWS = [
+import { type OptionDefinition, PEER, UNICAST } from "../definition.ts";
+
+export const RELAY_OPTIONS = [
   {
     name: "server",
     key: "listen",
@@ -213,4 +213,4 @@ export const RELAY_ROWS = [
     role: "server",
     help: "Refuse to start unless clients must prove themselves, by --client-ca or --secret-file. --allow does not count.",
   },
-] as const satisfies readonly OptionSpec[];
+] as const satisfies readonly OptionDefinition[];
