@@ -6,8 +6,8 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../net/clock.ts";
 import type { Endpoint } from "../net/endpoint.ts";
-import type { Dial, DialTarget, StreamListener, StreamPort } from "../net/stream-port.ts";
-import type { StreamTransport } from "../net/stream-transport.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { Dial, DialTarget, StreamListener, StreamTransport } from "../net/stream-transport.ts";
 import type { AuthFailureReason, Counters } from "../observe/counters.ts";
 import type { EventSource } from "../observe/events.ts";
 import type { Secret } from "../options/secret.ts";

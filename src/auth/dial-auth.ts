@@ -3,7 +3,8 @@
 import type { Clock } from "../net/clock.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { NetError } from "../net/network.ts";
-import type { Dial, StreamPort } from "../net/stream-port.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { Dial } from "../net/stream-transport.ts";
 import { isTlsCode, tlsFailure } from "../net/tls/tls-failure.ts";
 import type { ClientHandshake, HandshakeFailure } from "./handshake.ts";
 

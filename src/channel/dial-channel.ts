@@ -2,8 +2,8 @@
 
 import type { Clock } from "../net/clock.ts";
 import { type HostNetwork, NetError, type Network, networkFailure } from "../net/network.ts";
-import type { DialTarget, StreamPort } from "../net/stream-port.ts";
-import type { StreamTransport } from "../net/stream-transport.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { DialTarget, StreamTransport } from "../net/stream-transport.ts";
 import type { EventListener } from "../observe/events.ts";
 import {
   type ChannelSettings,

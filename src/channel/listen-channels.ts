@@ -3,7 +3,8 @@
 import { MemoryBudget } from "../link/memory-budget.ts";
 import type { Clock, Timer } from "../net/clock.ts";
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
-import type { StreamListener, StreamPort } from "../net/stream-port.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { StreamListener } from "../net/stream-transport.ts";
 import type { TlsCode } from "../net/tls/tls-failure.ts";
 import type { AuthFailureReason, Counters } from "../observe/counters.ts";
 import type { DisconnectReason } from "../observe/events.ts";

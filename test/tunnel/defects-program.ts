@@ -1,6 +1,7 @@
 /** Puts one defect into a tunnel in a network of memory, and prints what became of it as JSON. */
 
-import type { Dial, DialTarget, StreamPort } from "../../src/net/stream-port.ts";
+import type { StreamPort } from "../../src/net/stream-port.ts";
+import type { Dial, DialTarget } from "../../src/net/stream-transport.ts";
 import { Lifecycle } from "../../src/tunnel/closing.ts";
 import { MemoryNetwork } from "../support/memory/network.ts";
 import { Scene } from "../support/memory-tunnels.ts";

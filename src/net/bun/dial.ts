@@ -3,7 +3,8 @@
 import { closeSync } from "node:fs";
 import { type Endpoint, formatEndpoint } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
-import type { Dial, DialTarget, StreamPort } from "../stream-port.ts";
+import type { StreamPort } from "../stream-port.ts";
+import type { Dial, DialTarget } from "../stream-transport.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
 import { BunStreamPort, handlers, type Socket } from "./stream-port.ts";

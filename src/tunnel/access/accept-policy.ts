@@ -2,7 +2,8 @@
 
 import { reset } from "../../net/close-stream.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
-import type { AcceptPolicy, StreamPort } from "../../net/stream-port.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { AcceptPolicy } from "../../net/stream-transport.ts";
 import { isTlsCode } from "../../net/tls/tls-failure.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { EventSource, RejectReason } from "../../observe/events.ts";

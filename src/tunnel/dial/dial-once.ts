@@ -4,8 +4,8 @@ import type { Clock } from "../../net/clock.ts";
 import { reset } from "../../net/close-stream.ts";
 import { formatEndpoint } from "../../net/endpoint.ts";
 import { NetError } from "../../net/network.ts";
-import type { DialTarget, StreamPort } from "../../net/stream-port.ts";
-import type { StreamTransport } from "../../net/stream-transport.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { DialTarget, StreamTransport } from "../../net/stream-transport.ts";
 
 /** How long an address may take to answer. The handshakes after that have timeouts of their own. */
 const CONNECT_TIMEOUT_MS = 5000;

@@ -2,7 +2,7 @@
 
 import type { Family } from "../../net/endpoint.ts";
 import { type Network, networkFailure } from "../../net/network.ts";
-import type { DialTarget } from "../../net/stream-port.ts";
+import type { DialTarget } from "../../net/stream-transport.ts";
 import type { EventSource } from "../../observe/events.ts";
 
 /** A server as it was given: a name or an address literal, and its (first) port. */

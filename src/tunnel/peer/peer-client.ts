@@ -3,7 +3,7 @@
 import { TunnelError } from "../../errors.ts";
 import { type Endpoint, formatEndpoint } from "../../net/endpoint.ts";
 import { NetError, networkFailure } from "../../net/network.ts";
-import type { Dial, DialTarget } from "../../net/stream-port.ts";
+import type { Dial, DialTarget } from "../../net/stream-transport.ts";
 import { PEER_CLOSED } from "../../observe/events.ts";
 import { RedialPolicy, USEFUL_MS } from "../dial/backoff.ts";
 import { RedialPause } from "../dial/redial-pause.ts";

@@ -1,7 +1,8 @@
 /** The server's connector: listens, and serves one peer at a time. */
 
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
-import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { StreamListener } from "../../net/stream-transport.ts";
 import type { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { openAtEach, placeOf } from "../local-bind.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";

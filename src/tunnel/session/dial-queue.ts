@@ -11,8 +11,8 @@
 import type { Timer } from "../../net/clock.ts";
 import { reset } from "../../net/close-stream.ts";
 import { type NetError, type Network, networkFailure } from "../../net/network.ts";
-import type { DialTarget, StreamPort } from "../../net/stream-port.ts";
-import type { StreamTransport } from "../../net/stream-transport.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { DialTarget, StreamTransport } from "../../net/stream-transport.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { RedialPolicy } from "../dial/backoff.ts";
 import { type DialAttempt, dialOnce } from "../dial/dial-once.ts";

@@ -4,7 +4,8 @@
  */
 
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
-import type { StreamListener, StreamPort } from "../../net/stream-port.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { StreamListener } from "../../net/stream-transport.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
 import { ServerAcceptPolicy } from "../access/accept-policy.ts";

@@ -9,13 +9,13 @@ import type {
 import type { Endpoint, Family } from "../../../src/net/endpoint.ts";
 import { familyOf, formatEndpoint, unmapped } from "../../../src/net/endpoint.ts";
 import { type HostNetwork, NetError } from "../../../src/net/network.ts";
+import type { StreamPort } from "../../../src/net/stream-port.ts";
 import {
   type AcceptPolicy,
   ALLOW_ALL,
   type Dial,
   type StreamListener,
-  type StreamPort,
-} from "../../../src/net/stream-port.ts";
+} from "../../../src/net/stream-transport.ts";
 import { MemoryDatagramPort } from "./datagram-port.ts";
 import { FAULTLESS, MemoryStreamPort, type StreamFaults } from "./stream-port.ts";
 import { VirtualClock } from "./virtual-clock.ts";
