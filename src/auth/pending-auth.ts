@@ -16,7 +16,7 @@ import type { ServerHandshake } from "./handshake.ts";
 /** How long a connection may wait, and how long one that has failed is held. */
 export const PROOF_TIMEOUT_MS = 10_000;
 /** As many as one per-source client dials at once. */
-const PER_ORIGIN_MAX = 64;
+const PER_PREFIX_MAX = 64;
 
 export interface WaitingRoomOptions {
   readonly clock: Clock;
@@ -42,7 +42,7 @@ export class PendingAuth {
 
   constructor(options: WaitingRoomOptions) {
     this.#options = options;
-    const limits = { max: options.max, perOrigin: PER_ORIGIN_MAX };
+    const limits = { max: options.max, perPrefix: PER_PREFIX_MAX };
     this.#waiting = new PendingLimiter(limits, (pending) => pending.abort("evicted"));
   }
 

@@ -17,7 +17,7 @@ export class HttpListener {
   readonly #servers: Server[] = [];
   /** When there is no room, the oldest connection of the address that holds most is closed. */
   readonly #connections = new PendingLimiter<Socket>(
-    { max: CONNECTIONS_MAX, perOrigin: CONNECTIONS_MAX },
+    { max: CONNECTIONS_MAX, perPrefix: CONNECTIONS_MAX },
     (oldest) => this.#end(oldest),
   );
 

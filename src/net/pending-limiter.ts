@@ -9,7 +9,7 @@ import { familyOf, parseAddress, unmapped } from "./endpoint.ts";
 /** How many there may be, and how many of one origin. */
 export interface PendingLimits {
   readonly max: number;
-  readonly perOrigin: number;
+  readonly perPrefix: number;
 }
 
 export class PendingLimiter<Member> {
@@ -41,7 +41,7 @@ export class PendingLimiter<Member> {
   add(member: Member, address: string): void {
     const origin = originOf(address);
     const siblings = this.#byOrigin.get(origin);
-    if (siblings !== undefined && siblings.size >= this.#limits.perOrigin) this.#evictOldest(siblings);
+    if (siblings !== undefined && siblings.size >= this.#limits.perPrefix) this.#evictOldest(siblings);
     else if (this.size >= this.#limits.max) this.#evictOldest(this.#largest());
     this.#origins.set(member, origin);
     const now = this.#byOrigin.get(origin);

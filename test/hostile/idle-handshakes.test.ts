@@ -2,7 +2,7 @@
 
 import { expect } from "bun:test";
 import { Strangers } from "../../bench/e2e/strangers.ts";
-import { HANDSHAKES_PER_ORIGIN_MAX } from "../../src/net/bun/tls-accept.ts";
+import { HANDSHAKES_PER_PREFIX_MAX } from "../../src/net/bun/tls-accept.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
@@ -30,7 +30,7 @@ testNeeding("openssl")(
     const files = openFiles(pid);
     const round = async (conduct: typeof IDLE) => {
       await using _strangers = await Strangers.come(tcp, conduct);
-      await until("the oldest to make room", () => openFiles(pid) <= files + HANDSHAKES_PER_ORIGIN_MAX);
+      await until("the oldest to make room", () => openFiles(pid) <= files + HANDSHAKES_PER_PREFIX_MAX);
       const before = cpuSeconds(pid);
       await Bun.sleep(500); // an interval that is measured
       expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // spinning would take all of it

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { PendingLimiter } from "../../src/net/pending-limiter.ts";
 
-const PER_ORIGIN_MAX = 64;
+const PER_PREFIX_MAX = 64;
 
 /** A crowd of numbers, and those that had to go. */
 function crowd(max: number) {
   const evicted: number[] = [];
-  const of: PendingLimiter<number> = new PendingLimiter({ max, perOrigin: PER_ORIGIN_MAX }, (member) => {
+  const of: PendingLimiter<number> = new PendingLimiter({ max, perPrefix: PER_PREFIX_MAX }, (member) => {
     evicted.push(member);
     of.remove(member);
   });
@@ -16,19 +16,19 @@ function crowd(max: number) {
 test("the oldest of one origin makes room for the next of it", () => {
   const { of, evicted } = crowd(1000);
   of.add(-1, "192.0.2.1");
-  for (let member = 0; member < PER_ORIGIN_MAX + 2; member++) of.add(member, "192.0.2.2");
+  for (let member = 0; member < PER_PREFIX_MAX + 2; member++) of.add(member, "192.0.2.2");
   expect(evicted).toEqual([0, 1]);
-  expect(of.size).toBe(PER_ORIGIN_MAX + 1);
+  expect(of.size).toBe(PER_PREFIX_MAX + 1);
 });
 
 test("an IPv6 /64 is one origin, an IPv4 address is one in either form", () => {
   const { of, evicted } = crowd(1000);
-  for (let member = 0; member < PER_ORIGIN_MAX; member++) of.add(member, `2001:db8::${member + 1}`);
+  for (let member = 0; member < PER_PREFIX_MAX; member++) of.add(member, `2001:db8::${member + 1}`);
   of.add(100, "2001:db8:0:1::1");
   expect(evicted).toEqual([]);
   of.add(101, "2001:db8::ffff:1");
   expect(evicted).toEqual([0]);
-  for (let member = 200; member <= 200 + PER_ORIGIN_MAX; member++)
+  for (let member = 200; member <= 200 + PER_PREFIX_MAX; member++)
     of.add(member, member % 2 === 0 ? "192.0.2.1" : "::ffff:192.0.2.1");
   expect(evicted).toEqual([0, 200]);
 });

@@ -1,25 +1,24 @@
 /** TCP connections made with `Bun.connect`. */
 
-import { closeSync } from "node:fs";
 import { type Endpoint, formatEndpoint } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
 import type { StreamPort } from "../stream-port.ts";
 import type { Dial, DialTarget } from "../stream-transport.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
-import { BunStreamPort, handlers, type Socket } from "./stream-port.ts";
-import { type SecureSocket, SecureStreamPort, secureHandlers } from "./tls-stream-port.ts";
+import { adopt, BunStreamPort, handlers, type Socket } from "./stream-port.ts";
+import { type TlsSocket, TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
 /**
  * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up after it
  * was given up is reset at once, and the server sees it come and go.
  */
-export function dialBun(
+export function dial(
   to: DialTarget,
   system: SystemSockets | undefined,
   certificates?: Certificates | undefined,
 ): Dial {
-  if (certificates !== undefined) return dialSecurely(to, system, certificates);
+  if (certificates !== undefined) return dialTls(to, system, certificates);
   return system === undefined ? dialPortably(to) : dialWithdrawably(to, system);
 }
 
@@ -91,7 +90,7 @@ function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
 }
 
 /** Either way with TLS: `open` means nothing yet, and whether it was TCP or the handshake that failed makes no difference. */
-function dialSecurely(to: DialTarget, system: SystemSockets | undefined, certificates: Certificates): Dial {
+function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates: Certificates): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
   const place = system?.beginDial(to) ?? { hostname: to.address, port: to.port };
   if ("error" in place) {
@@ -99,7 +98,7 @@ function dialSecurely(to: DialTarget, system: SystemSockets | undefined, certifi
     return { stream: promise, cancel: () => {} };
   }
   let cancelled = false;
-  let port: SecureStreamPort | undefined;
+  let port: TlsStreamPort | undefined;
   const failed = (error: unknown) => {
     if (!cancelled) reject(cannotConnect(to, errorCode(error), error));
   };
@@ -109,24 +108,23 @@ function dialSecurely(to: DialTarget, system: SystemSockets | undefined, certifi
     data: undefined,
     tls: certificates.forClient(to.host ?? to.address),
     socket: {
-      ...secureHandlers,
-      open: (socket: SecureSocket) => {
+      ...tlsHandlers,
+      open: (socket: TlsSocket) => {
         if (cancelled) return void socket.terminate();
-        port = new SecureStreamPort(socket, system, certificates.termsForClient, (failure) => {
+        port = new TlsStreamPort(socket, system, certificates.termsForClient, (failure) => {
           if (failure === undefined) port?.connected(resolve);
           else failed(failure);
         });
       },
-      connectError: (_socket: SecureSocket, error: Error) => failed(error),
+      connectError: (_socket: TlsSocket, error: Error) => failed(error),
     },
   };
+  const connect = () =>
+    Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<TlsStreamPort | undefined>);
   try {
-    Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<SecureStreamPort | undefined>).catch(
-      failed,
-    );
+    adopt("fd" in place ? place.fd : undefined, connect).catch(failed);
   } catch (error) {
-    if ("fd" in place) closeSync(place.fd);
-    failed(error); // certificates that Bun does not accept
+    failed(error); // Bun did not accept the certificates
   }
   return {
     stream: promise,

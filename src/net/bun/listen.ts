@@ -1,15 +1,14 @@
 /** TCP connections taken with `Bun.listen`. */
 
-import { closeSync } from "node:fs";
 import { type Endpoint, formatEndpoint, unmapped } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
 import type { StreamPort } from "../stream-port.ts";
 import { type AcceptPolicy, ALLOW_ALL, type StreamListener } from "../stream-transport.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
-import { BunStreamPort, fdOf, handlers, type Socket } from "./stream-port.ts";
-import { PendingHandshakes } from "./tls-accept.ts";
-import { type SecureSocket, type SecureStreamPort, secureHandlers } from "./tls-stream-port.ts";
+import { adopt, BunStreamPort, fdOf, handlers, type Socket } from "./stream-port.ts";
+import { TlsAcceptor } from "./tls-accept.ts";
+import { type TlsSocket, type TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
 /** Where to listen; without an address on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no IPv6. */
 interface Place {
@@ -18,7 +17,7 @@ interface Place {
 }
 
 /** What listening takes. */
-export interface Listening {
+export interface ListenOptions {
   readonly system: SystemSockets | undefined;
   /** Lets everybody in, when missing. */
   readonly acceptPolicy?: AcceptPolicy | undefined;
@@ -27,10 +26,10 @@ export interface Listening {
 }
 
 /** Listens on one TCP port. @throws NetError when it cannot be bound. */
-export function listenBun(
+export function listen(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  { system, acceptPolicy = ALLOW_ALL, ipv6Only = false }: Listening,
+  { system, acceptPolicy = ALLOW_ALL, ipv6Only = false }: ListenOptions,
 ): StreamListener {
   const onOpen = (socket: Socket, remote: Endpoint) => onStream(new BunStreamPort(socket, system, remote));
   const listener = listenAnywhere(at, ipv6Only, (place) => {
@@ -52,22 +51,22 @@ export function listenBun(
 }
 
 /** What listening with TLS takes. */
-export interface SecureListening extends Listening {
+export interface ListenTlsOptions extends ListenOptions {
   readonly certificates: Certificates;
 }
 
 /** Listens on one TCP port for TLS; when the certificates change, so do those of new connections. */
-export function listenBunSecurely(
+export function listenTls(
   at: Place,
   onStream: (stream: StreamPort) => void,
-  { system, acceptPolicy = ALLOW_ALL, ipv6Only = false, certificates }: SecureListening,
+  { system, acceptPolicy = ALLOW_ALL, ipv6Only = false, certificates }: ListenTlsOptions,
 ): StreamListener {
-  const handshakes = new PendingHandshakes(system, certificates.termsForServer, onStream, acceptPolicy);
-  const onOpen = (socket: SecureSocket, remote: Endpoint) => handshakes.begin(socket, remote);
-  const socket = { ...secureHandlers, open: guarded(acceptPolicy, system, onOpen) };
+  const handshakes = new TlsAcceptor(system, certificates.termsForServer, onStream, acceptPolicy);
+  const onOpen = (socket: TlsSocket, remote: Endpoint) => handshakes.begin(socket, remote);
+  const socket = { ...tlsHandlers, open: guarded(acceptPolicy, system, onOpen) };
   const listenWith = (tls: Certificates["forServer"]) => (place: object) => {
     const options = { ...place, ...COMMON, tls, socket };
-    return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<SecureStreamPort | undefined>);
+    return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<TlsStreamPort | undefined>);
   };
   let tls = certificates.forServer;
   let listener = listenAnywhere(at, ipv6Only, listenWith(tls));
@@ -112,16 +111,6 @@ export function listenBunSecurely(
       handshakes.stop();
     },
   };
-}
-
-/** Closes the descriptor when it could not be used. */
-function adopt<Listener>(fd: number, listen: () => Listener): Listener {
-  try {
-    return listen();
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
 }
 
 /**

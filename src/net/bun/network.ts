@@ -7,11 +7,10 @@ import { anyAddress, type Endpoint, type Family, familyOf, formatEndpoint } from
 import { errorCode, type HostNetwork, NetError, type SystemReport } from "../network.ts";
 import type { SocketOptions, SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
-import { broadcastNetworks } from "../udp/broadcast.ts";
-import { findInterface, localAddresses } from "../udp/multicast.ts";
+import { broadcastNetworks, findInterface, localAddresses } from "../udp/host-addresses.ts";
 import { BunDatagramPort } from "./datagram-port.ts";
-import { dialBun } from "./dial.ts";
-import { listenBun, listenBunSecurely } from "./listen.ts";
+import { dial } from "./dial.ts";
+import { listen, listenTls } from "./listen.ts";
 import { fdOf } from "./stream-port.ts";
 import { handshakesMaxOf } from "./tls-accept.ts";
 
@@ -46,11 +45,11 @@ export async function openBunNetwork(
       return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
     },
     watchSystem: (tell) => watchSystem(system, options, tell),
-    dial: (to) => dialBun(to, system, certificates),
+    dial: (to) => dial(to, system, certificates),
     listen: (at, onStream, acceptPolicy) =>
       certificates === undefined
-        ? listenBun(at, onStream, { system, acceptPolicy, ipv6Only })
-        : listenBunSecurely(at, onStream, { system, acceptPolicy, ipv6Only, certificates }),
+        ? listen(at, onStream, { system, acceptPolicy, ipv6Only })
+        : listenTls(at, onStream, { system, acceptPolicy, ipv6Only, certificates }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** A TCP connection on a socket of Bun's. */
 
+import { closeSync } from "node:fs";
 import type { Endpoint } from "../endpoint.ts";
 import { errorCode } from "../network.ts";
 import type { StreamGauge, StreamPort, StreamReceiver } from "../stream-port.ts";
@@ -141,4 +142,14 @@ class EventBuffer implements StreamReceiver {
 /** Bun's sockets and listeners have a descriptor, though its types do not say so (a test pins it). */
 export function fdOf(socket: object): number {
   return (socket as { fd: number }).fd;
+}
+
+/** Makes a call by which Bun adopts a descriptor, and closes the descriptor if the call throws. */
+export function adopt<Result>(fd: number | undefined, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    throw error;
+  }
 }

@@ -10,14 +10,14 @@ import type { AcceptPolicy } from "../stream-transport.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { HandshakeTerms } from "../tls/certificates.ts";
 import { tlsFailure } from "../tls/tls-failure.ts";
-import { type SecureSocket, SecureStreamPort } from "./tls-stream-port.ts";
+import { type TlsSocket, TlsStreamPort } from "./tls-stream-port.ts";
 
 const HANDSHAKES_MAX = 256;
 /**
  * Twice what a per-source client dials at once: with TLS 1.3 it is through, and dials on, before we know (RFC 8446,
  * section 2).
  */
-export const HANDSHAKES_PER_ORIGIN_MAX = 128;
+export const HANDSHAKES_PER_PREFIX_MAX = 128;
 const DESCRIPTORS_SHARE = 1 / 4;
 /** From the beginning of one to that of the next: each costs some 0.5 ms, and a flood may not take most of the time. */
 const INTERVAL_MS = 2;
@@ -27,13 +27,13 @@ export function handshakesMaxOf(descriptorLimit: number): number {
   return Math.min(HANDSHAKES_MAX, Math.ceil(descriptorLimit * DESCRIPTORS_SHARE));
 }
 
-export class PendingHandshakes {
+export class TlsAcceptor {
   readonly #system: SystemSockets | undefined;
   readonly #terms: HandshakeTerms;
   readonly #onStream: (stream: StreamPort) => void;
   readonly #acceptPolicy: AcceptPolicy;
-  readonly #pending: PendingLimiter<SecureStreamPort>;
-  readonly #pacer: Pacer<SecureStreamPort>;
+  readonly #pending: PendingLimiter<TlsStreamPort>;
+  readonly #pacer: Pacer<TlsStreamPort>;
   #stopped = false;
 
   constructor(
@@ -43,7 +43,7 @@ export class PendingHandshakes {
     acceptPolicy: AcceptPolicy,
   ) {
     const max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
-    this.#pending = new PendingLimiter({ max, perOrigin: HANDSHAKES_PER_ORIGIN_MAX }, (port) =>
+    this.#pending = new PendingLimiter({ max, perPrefix: HANDSHAKES_PER_PREFIX_MAX }, (port) =>
       port.fail(tlsFailure("TLS_OVERLOADED", terms.side)),
     );
     // Who has waited did so for our sake.
@@ -55,14 +55,14 @@ export class PendingHandshakes {
   }
 
   /** A connection has come. */
-  begin(socket: SecureSocket, remote: Endpoint): void {
+  begin(socket: TlsSocket, remote: Endpoint): void {
     const onDone = (failure: NetError | undefined) => {
       this.#pending.remove(port);
       this.#pacer.remove(port);
       if (failure === undefined) this.#onStream(port);
       else if (!this.#stopped) this.#acceptPolicy.onFailure(remote, failure);
     };
-    const port = new SecureStreamPort(socket, this.#system, this.#terms, onDone, remote);
+    const port = new TlsStreamPort(socket, this.#system, this.#terms, onDone, remote);
     this.#pending.add(port, remote.address);
     this.#pacer.add(port);
     if (this.#stopped) this.stop(); // in answer to what was told of whoever made room

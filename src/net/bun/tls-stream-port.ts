@@ -22,17 +22,17 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A server that ends a connection this soon, without a word, has not liked our certificate, or the lack of one. */
 const REJECTION_MS = 2000;
 
-export type SecureSocket = Bun.Socket<SecureStreamPort | undefined>;
+export type TlsSocket = Bun.Socket<TlsStreamPort | undefined>;
 
 /** What a socket of Bun's that speaks TLS has beyond its types. */
-interface TlsSocket {
+interface TlsSocketExtras {
   getPeerX509Certificate(): X509Certificate | undefined;
   exportKeyingMaterial(length: number, label: string): Uint8Array;
   disableRenegotiation(): void;
 }
 
 /** One set of handlers for all sockets with TLS; each socket's `data` is its port. */
-export const secureHandlers: Bun.SocketHandler<SecureStreamPort | undefined> = {
+export const tlsHandlers: Bun.SocketHandler<TlsStreamPort | undefined> = {
   binaryType: "uint8array" as "buffer", // as in `handlers`
   data: (socket, chunk) => socket.data?.onChunk(chunk),
   drain: (socket) => socket.data?.receiver.onDrain(),
@@ -46,8 +46,8 @@ export const secureHandlers: Bun.SocketHandler<SecureStreamPort | undefined> = {
   },
 };
 
-export class SecureStreamPort extends BunStreamPort {
-  readonly #socket: SecureSocket;
+export class TlsStreamPort extends BunStreamPort {
+  readonly #socket: TlsSocket;
   readonly #terms: HandshakeTerms;
   readonly #timer: Timer;
   /** Told how the handshake ended; undefined once it has ended. */
@@ -63,7 +63,7 @@ export class SecureStreamPort extends BunStreamPort {
    * @param remote as for every port.
    */
   constructor(
-    socket: SecureSocket,
+    socket: TlsSocket,
     system: SystemSockets | undefined,
     terms: HandshakeTerms,
     onDone: (failure: NetError | undefined) => void,
@@ -175,6 +175,6 @@ export class SecureStreamPort extends BunStreamPort {
   }
 }
 
-function tlsOf(socket: SecureSocket): TlsSocket {
-  return socket as unknown as TlsSocket;
+function tlsOf(socket: TlsSocket): TlsSocketExtras {
+  return socket as unknown as TlsSocketExtras;
 }

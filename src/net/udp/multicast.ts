@@ -3,24 +3,8 @@
 import type { MulticastMembership, MulticastSending, NetworkInterface } from "../datagram-port.ts";
 import { type Family, familyOf } from "../endpoint.ts";
 import { NetError } from "../network.ts";
-import { hostInterfaces } from "./host-interfaces.ts";
 
 type Socket = Bun.udp.BaseUDPSocket;
-
-/** The local interface of this name, or with this address; undefined when there is none. */
-export function findInterface(nameOrAddress: string): NetworkInterface | undefined {
-  for (const [name, addresses = []] of Object.entries(hostInterfaces())) {
-    if (name !== nameOrAddress && !addresses.some(({ address }) => address === nameOrAddress)) continue;
-    const id = addresses[0]?.mac ?? "";
-    return { name, id, address4: addresses.find(({ family }) => family === "IPv4")?.address };
-  }
-  return undefined;
-}
-
-/** Every address of this host's interfaces that are up, without zones. */
-export function localAddresses(): string[] {
-  return Object.values(hostInterfaces()).flatMap((addresses = []) => addresses.map(({ address }) => address));
-}
 
 /** Joins `group`. @throws the operating system's error. */
 export function join(socket: Socket, group: string, membership: MulticastMembership): void {

@@ -14,7 +14,7 @@ import {
   withoutZone,
 } from "../../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
-import { LocalAddresses } from "../../net/udp/local-addresses.ts";
+import { LocalAddressCache } from "../../net/udp/host-addresses.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { EventSource } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
@@ -51,7 +51,7 @@ export class PeerEnd {
   #to: Endpoint;
   #sockets: PeerSockets[] = [];
   /** The addresses our own datagrams can come from. */
-  #ownAddresses: LocalAddresses;
+  #ownAddresses: LocalAddressCache;
   readonly #broadcast: boolean;
   /** A group or a broadcast address: its name keeps the meaning that it has at the start. */
   readonly #fixed: boolean;
@@ -185,14 +185,14 @@ export class PeerEnd {
     return this.#options.target.localAddressFor(address);
   }
 
-  #addressesOf(): LocalAddresses {
+  #addressesOf(): LocalAddressCache {
     const { network, target, own } = this.#options;
     // For a group or a broadcast address the system chooses the source address among all of this host's.
-    if (this.#fixed) return new LocalAddresses(() => network.localAddresses(), network.clock);
+    if (this.#fixed) return new LocalAddressCache(() => network.localAddresses(), network.clock);
     const found =
       own ?? target.addresses.map((address) => network.sourceAddressTo(this.#endpointOf(address)));
     const known = found.filter((address) => address !== undefined).map(withoutZone);
-    return new LocalAddresses(() => known, network.clock);
+    return new LocalAddressCache(() => known, network.clock);
   }
 
   /** Sends to the target's address in use or, when that is not possible, to the next possible one. @throws NetError. */

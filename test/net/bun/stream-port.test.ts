@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { dialBun } from "../../../src/net/bun/dial.ts";
-import { listenBun } from "../../../src/net/bun/listen.ts";
+import { dial } from "../../../src/net/bun/dial.ts";
+import { listen } from "../../../src/net/bun/listen.ts";
 import type { StreamPort } from "../../../src/net/stream-port.ts";
 import { freeTcpPort, TUNNEL_HOST } from "../../support/loopback.ts";
 import { WAYS } from "../../support/system-sockets.ts";
@@ -36,7 +36,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
   async function connect() {
     const log = { near: new Log(), far: new Log() };
     let far: StreamPort | undefined;
-    const listener = listenBun(
+    const listener = listen(
       any,
       (stream) => {
         far = stream;
@@ -44,7 +44,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
       },
       { system },
     );
-    const near = await dialBun(listener.local, system).stream;
+    const near = await dial(listener.local, system).stream;
     near.receive(log.near);
     await until("the connection to be accepted", () => far !== undefined);
     listener.close();
@@ -148,7 +148,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
   });
 
   test("keeps what comes before anybody asks for it", async () => {
-    const listener = listenBun(
+    const listener = listen(
       any,
       (stream) => {
         stream.receive(new Log());
@@ -157,7 +157,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
       },
       { system },
     );
-    const stream = await dialBun(listener.local, system).stream;
+    const stream = await dial(listener.local, system).stream;
     listener.close();
     const log = new Log();
     stream.receive(log);
@@ -167,7 +167,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
   });
 
   test("an early event that sets another receiver has the later ones told to that", async () => {
-    const listener = listenBun(
+    const listener = listen(
       any,
       (stream) => {
         stream.receive(new Log());
@@ -176,7 +176,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
       },
       { system },
     );
-    const stream = await dialBun(listener.local, system).stream;
+    const stream = await dial(listener.local, system).stream;
     listener.close();
     for (let turn = 0; turn < 3; turn++) (await connect()).near.terminate(); // the byte and the FIN come meanwhile
     const [first, second] = [new Log(), new Log()];
@@ -189,7 +189,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
 
   test("a dial that nobody answers says why", async () => {
     const port = freeTcpPort();
-    const [outcome] = await Promise.allSettled([dialBun({ address: TUNNEL_HOST, port }, system).stream]);
+    const [outcome] = await Promise.allSettled([dial({ address: TUNNEL_HOST, port }, system).stream]);
     expect(outcome).toMatchObject({
       status: "rejected",
       reason: { code: "ECONNREFUSED", message: `cannot connect to ${TUNNEL_HOST}:${port}: ECONNREFUSED` },
@@ -198,7 +198,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
 
   test("a dial that was cancelled never settles", async () => {
     let accepted = 0;
-    const listener = listenBun(
+    const listener = listen(
       any,
       (stream) => {
         accepted++;
@@ -206,7 +206,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
       },
       { system },
     );
-    const cancelled = dialBun(listener.local, system);
+    const cancelled = dial(listener.local, system);
     let settled = false;
     cancelled.stream.then(
       () => {
@@ -217,7 +217,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
       },
     );
     cancelled.cancel();
-    const next = await dialBun(listener.local, system).stream;
+    const next = await dial(listener.local, system).stream;
     await until("the next one to be accepted", () => accepted > 0);
     expect(settled).toBe(false);
     next.terminate();
@@ -225,8 +225,8 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
   });
 
   test("a port in use is named", () => {
-    const listener = listenBun(any, () => {}, { system });
-    expect(() => listenBun(listener.local, () => {}, { system })).toThrow(
+    const listener = listen(any, () => {}, { system });
+    expect(() => listen(listener.local, () => {}, { system })).toThrow(
       `cannot listen on TCP ${TUNNEL_HOST}:${listener.local.port}: EADDRINUSE`,
     );
     listener.close();

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { encodeFrame, startServer } from "../../../src/index.ts";
-import { HANDSHAKES_PER_ORIGIN_MAX } from "../../../src/net/bun/tls-accept.ts";
+import { HANDSHAKES_PER_PREFIX_MAX } from "../../../src/net/bun/tls-accept.ts";
 import { pinOf } from "../../support/certificates.ts";
 import { connectRaw, freeTcpPort, freeUdpPort, type RawStream, TUNNEL_HOST } from "../../support/loopback.ts";
 import { testNeeding } from "../../support/need.ts";
@@ -159,7 +159,7 @@ testTls(
     await arrives(here, there, "before");
     const idle = await Promise.all(Array.from({ length: 300 }, () => connectRaw(there.tcp)));
     try {
-      await until("room was made", () => crowded(there) >= 300 - HANDSHAKES_PER_ORIGIN_MAX);
+      await until("room was made", () => crowded(there) >= 300 - HANDSHAKES_PER_PREFIX_MAX);
       await arrives(here, there, "during");
       await here.tunnel.close();
       const late = await scene.client(there.tcp);

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { copyFileSync, readdirSync } from "node:fs";
-import { dialBun } from "../../../src/net/bun/dial.ts";
-import { listenBunSecurely } from "../../../src/net/bun/listen.ts";
+import { dial } from "../../../src/net/bun/dial.ts";
+import { listenTls } from "../../../src/net/bun/listen.ts";
 import { NetError } from "../../../src/net/network.ts";
 import type { StreamPort, StreamReceiver } from "../../../src/net/stream-port.ts";
 import { Certificates as Files } from "../../../src/net/tls/certificates.ts";
@@ -32,15 +32,15 @@ for (const [way, system] of WAYS) {
       stream.receive(deaf);
       streams.push(stream);
     };
-    const listener = listenBunSecurely(here, onStream, { system, certificates: server });
+    const listener = listenTls(here, onStream, { system, certificates: server });
     return { listener, streams, server, client };
   }
 
   testTls("both ends export the same bytes, which differ by label and by connection", async () => {
     using made = new Certificates();
     const { listener, streams, client } = listening(made);
-    const first = await dialBun(listener.local, system, client).stream;
-    const second = await dialBun(listener.local, system, client).stream;
+    const first = await dial(listener.local, system, client).stream;
+    const second = await dial(listener.local, system, client).stream;
     await until("both", () => streams.length === 2);
     const bytes = first.exportKeyingMaterial("EXPORTER-test", 32);
     expect(bytes).toHaveLength(32);
@@ -66,8 +66,7 @@ for (const [way, system] of WAYS) {
     }
     const server = new Refused({ role: "server", ...identity }, () => {});
     const client = new Files({ role: "client", ca: authority.cert }, noWarning);
-    const listen = () =>
-      listenBunSecurely(here, (stream) => stream.receive(deaf), { system, certificates: server });
+    const listen = () => listenTls(here, (stream) => stream.receive(deaf), { system, certificates: server });
     const listeners = [listen(), listen()];
     const untrusted = made.selfSigned({ name: TUNNEL_HOST });
     copyFileSync(untrusted.cert, identity.cert);
@@ -75,12 +74,12 @@ for (const [way, system] of WAYS) {
     for (const left of [0, 1]) {
       server.left = left;
       expect(() => server.reload()).toThrow(NetError);
-      for (const { local } of listeners) (await dialBun(local, system, client).stream).terminate();
+      for (const { local } of listeners) (await dial(local, system, client).stream).terminate();
     }
     server.left = Infinity;
     server.reload();
     for (const { local } of listeners)
-      await expect(dialBun(local, system, client).stream).rejects.toThrow(/no authority trusted here/);
+      await expect(dial(local, system, client).stream).rejects.toThrow(/no authority trusted here/);
     for (const listener of listeners) listener.close();
   });
 
@@ -89,10 +88,10 @@ for (const [way, system] of WAYS) {
     const { listener, client } = listening(made);
     const refused = Object.defineProperty(client, "forClient", { value: () => ({ cert: "refused" }) });
     const open = () => readdirSync("/proc/self/fd").length;
-    const dial = () => expect(dialBun(listener.local, system, refused).stream).rejects.toThrow(NetError);
-    await dial();
+    const fail = () => expect(dial(listener.local, system, refused).stream).rejects.toThrow(NetError);
+    await fail();
     const before = open();
-    for (let times = 0; times < 20; times++) await dial();
+    for (let times = 0; times < 20; times++) await fail();
     expect(open()).toBeLessThan(before + 5);
     listener.close();
   });
@@ -108,14 +107,14 @@ for (const [way, system] of WAYS) {
         port: 0,
         socket: { data() {}, close: () => void closed++ },
       });
-      const dial = dialBun({ address: TUNNEL_HOST, port: silent.port }, system, client);
+      const attempt = dial({ address: TUNNEL_HOST, port: silent.port }, system, client);
       const settled: unknown[] = [];
-      dial.stream.then(
+      attempt.stream.then(
         (stream) => settled.push(stream),
         (error) => settled.push(error),
       );
-      await until("TCP to be up", () => dial.answered === true);
-      dial.cancel();
+      await until("TCP to be up", () => attempt.answered === true);
+      attempt.cancel();
       await until("it to go", () => closed === 1);
       expect(settled).toEqual([]);
     },
@@ -125,9 +124,9 @@ for (const [way, system] of WAYS) {
     using made = new Certificates();
     const { listener, client } = listening(made);
     listener.close();
-    const dial = dialBun(listener.local, system, client);
-    await expect(dial.stream).rejects.toMatchObject({ name: "NetError", code: "ECONNREFUSED" });
-    expect(dial.answered).toBeFalse();
+    const attempt = dial(listener.local, system, client);
+    await expect(attempt.stream).rejects.toMatchObject({ name: "NetError", code: "ECONNREFUSED" });
+    expect(attempt.answered).toBeFalse();
   });
 }
 
@@ -140,15 +139,15 @@ if (linux !== undefined) {
       const authority = made.authority();
       const files = made.issue(authority, { name: TUNNEL_HOST });
       const server = new Files({ role: "server", ...files }, noWarning);
-      const listener = listenBunSecurely(here, (stream) => stream.receive(deaf), {
+      const listener = listenTls(here, (stream) => stream.receive(deaf), {
         system: linux,
         certificates: server,
       });
       const client = new Files({ role: "client", ca: authority.cert }, noWarning);
       // Over loopback the kernel has these in the listener's queue before the call returns.
-      const dials = Array.from({ length: 10 }, () => dialBun(listener.local, linux, client));
+      const dials = Array.from({ length: 10 }, () => dial(listener.local, linux, client));
       server.reload();
-      for (const dial of dials) (await dial.stream).terminate();
+      for (const { stream } of dials) (await stream).terminate();
       listener.close();
     },
   );

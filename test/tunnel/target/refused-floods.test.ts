@@ -1,7 +1,7 @@
 /** What a flood of refused datagrams costs: no look at the system, and no event built to be thrown away. */
 
 import { describe, expect, spyOn, test } from "bun:test";
-import { LOCAL_ADDRESSES_MS, LocalAddresses } from "../../../src/net/udp/local-addresses.ts";
+import { LOCAL_ADDRESSES_MS, LocalAddressCache } from "../../../src/net/udp/host-addresses.ts";
 import { EventSource } from "../../../src/observe/events.ts";
 import { AddressFilter } from "../../../src/tunnel/access/address-filter.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
@@ -109,7 +109,7 @@ test("an event that was not due is counted among the repeats of the next", () =>
 test("this host's addresses are known in each spelling a socket uses, and looked up again after 5 s", async () => {
   const clock = new VirtualClock();
   let now = ["192.0.2.1", "fe80::1"];
-  const own = new LocalAddresses(() => now, clock);
+  const own = new LocalAddressCache(() => now, clock);
   const asked = ["192.0.2.1", "::ffff:192.0.2.1", "fe80::1%eth0", "192.0.2.2", "::ffff:192.0.2.2", "fe80::2"];
   expect(asked.filter((address) => own.has(address))).toEqual(asked.slice(0, 3));
   now = ["192.0.2.2"];

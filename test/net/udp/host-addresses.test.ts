@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { NetworkInterfaceInfo } from "node:os";
-import { broadcastNetworks } from "../../../src/net/udp/broadcast.ts";
+import { broadcastNetworks, hostInterfaces } from "../../../src/net/udp/host-addresses.ts";
 
 const interfaceWith = (...cidrs: string[]) =>
   cidrs.map((cidr) => ({
@@ -15,18 +15,35 @@ test.each([
   ["192.168.9.3", ["192.168.9.1/30"]],
   ["127.255.255.255", ["127.0.0.1/8"]],
   ["255.255.255.255", ["127.0.0.1/8", "10.0.0.7/24", "10.0.3.1/16", "192.168.9.1/30"]],
-  // Neither the address of a host, nor the end of a network that has no broadcast address, nor another network's.
+  // A host's address, addresses in networks without a broadcast address, other networks' and IPv6 addresses.
   ["10.0.0.7", []],
   ["172.16.0.1", []],
   ["172.16.0.3", []],
   ["10.1.0.255", []],
   ["ff02::1", []],
   ["fd00::ffff", []],
-])("%s reaches %p", (address, networks) => {
+])("a broadcast to %s reaches %p", (address, networks) => {
   const interfaces = {
     lo: interfaceWith("127.0.0.1/8", "::1/128"),
     lan: interfaceWith("10.0.0.7/24", "fd00::1/64", "10.0.3.1/16"),
     small: interfaceWith("192.168.9.1/30", "172.16.0.2/31", "172.16.0.1/32"),
   };
   expect(broadcastNetworks(address, interfaces)).toEqual(networks);
+});
+
+test("no interfaces are reported when the process may not list them", () => {
+  const refused = Object.assign(new Error("getifaddrs returned an error"), { code: "ERR_SYSTEM_ERROR" });
+  expect(
+    hostInterfaces(() => {
+      throw refused;
+    }),
+  ).toEqual({});
+});
+
+test("any other error while listing interfaces is thrown", () => {
+  expect(() =>
+    hostInterfaces(() => {
+      throw new TypeError("a defect");
+    }),
+  ).toThrow("a defect");
 });
