@@ -16,7 +16,7 @@ export interface PathProperties {
 }
 
 /** Addresses of the two ends (RFC 2544 reserves 198.18.0.0/15 for benchmarks). */
-export const NEAR = "198.18.0.1";
+const NEAR = "198.18.0.1";
 export const FAR = "198.18.0.2";
 const SOURCE = join(import.meta.dir, "link-emulator.c");
 

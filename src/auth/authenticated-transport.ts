@@ -16,7 +16,7 @@ import { CHANNEL_BYTES, CHANNEL_LABEL, ClientHandshake, NONCE_BYTES, ServerHands
 import { PendingAuth } from "./pending-auth.ts";
 
 /** Connections that may wait for their proof at once, of every port together; or this share of the files, if less. */
-export const WAITING_MAX = 256;
+const WAITING_MAX = 256;
 const WAITING_SHARE = 1 / 4;
 
 export interface Authentication {

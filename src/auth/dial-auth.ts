@@ -9,7 +9,7 @@ import { isTlsCode, tlsFailure } from "../net/tls/tls-failure.ts";
 import type { ClientHandshake, HandshakeFailure } from "./handshake.ts";
 
 /** How long a server may take once the connection is up. */
-export const SERVER_PROOF_TIMEOUT_MS = 4000;
+const SERVER_PROOF_TIMEOUT_MS = 4000;
 
 /**
  * The dial, which succeeds when both ends have proved that they know the secret. It rejects with a `NetError` EAUTH when

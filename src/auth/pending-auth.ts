@@ -14,7 +14,7 @@ import type { AuthFailureReason } from "../observe/counters.ts";
 import type { ServerHandshake } from "./handshake.ts";
 
 /** How long a connection may wait, and how long one that has failed is held. */
-export const PROOF_TIMEOUT_MS = 10_000;
+const PROOF_TIMEOUT_MS = 10_000;
 /** As many as one per-source client dials at once. */
 const PER_PREFIX_MAX = 64;
 

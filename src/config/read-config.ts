@@ -32,23 +32,15 @@ export interface ConfigReading {
   readonly problems: readonly ConfigProblem[];
 }
 
-/**
- * Reads a file's text, and finds every problem at once; there are plans only when there is none.
- *
- * @param shared options that every tunnel has which its table does not give.
- */
-export function readConfig(text: string, shared: readonly NamedOption[] = []): ConfigReading {
-  const steps = readConfigInSteps(text, shared);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
-}
-
 /** Tunnels read in one step: 1 ms of work, when each has an unknown key. */
 export const TUNNELS_PER_STEP = 4;
 
-/** As {@link readConfig}, but in steps; the caller can do other work between them. */
+/**
+ * Reads a file's text in steps, so that the caller can do other work between them. It finds every problem at once; there
+ * are plans only when there is none.
+ *
+ * @param shared options that every tunnel has which its table does not give.
+ */
 export function* readConfigInSteps(
   text: string,
   shared: readonly NamedOption[],

@@ -42,7 +42,7 @@ export interface InboundOptions {
 }
 
 /** Notified when the kernel refuses datagrams, and when it takes them again. */
-export interface SendOutcomeObserver {
+interface SendOutcomeObserver {
   /** Whether `onSent` must be called. */
   readonly failing: boolean;
   /** The kernel took datagrams. */

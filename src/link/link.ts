@@ -36,7 +36,7 @@ export function reasonOf(end: StreamEnd): DisconnectReason {
 }
 
 /** What the user sets about a link. */
-export interface LinkSettings {
+interface LinkSettings {
   /** Bytes of frames that the queue to TCP may hold. */
   readonly queueBytesMax: number;
   /** How long a datagram may be held, in milliseconds; 0 for no limit. */

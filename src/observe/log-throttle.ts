@@ -1,7 +1,7 @@
 /** How often a thing is told that happens again and again: at once, then at most once a minute. Pure. */
 
 /** What is told again sooner is held back. */
-export const AGAIN_MS = 60_000;
+const AGAIN_MS = 60_000;
 
 export class LogThrottle {
   readonly #reported = new Map<string, { at: number; suppressed: number }>();

@@ -19,7 +19,7 @@ export const PEER = [...UNICAST, "multicast"] as const satisfies readonly Tunnel
 export const SESSIONS = ["session client", "session server"] as const satisfies readonly TunnelKind[];
 
 /** Where an option has an effect. */
-export interface Scope {
+interface Scope {
   /** The kinds of tunnels. Default: all. */
   readonly kinds?: readonly TunnelKind[];
   /** The option has no effect together with this one. */
@@ -56,13 +56,13 @@ interface CommonDefinition {
 }
 
 /** On or off. With `means`, the flag sets its key to that value instead. */
-export interface FlagDefinition extends CommonDefinition {
+interface FlagDefinition extends CommonDefinition {
   readonly kind: "flag";
   readonly means?: number;
 }
 
 /** A flag whose value is how many times it is given. */
-export interface CountDefinition extends CommonDefinition {
+interface CountDefinition extends CommonDefinition {
   readonly kind: "count";
 }
 
@@ -83,7 +83,7 @@ export interface NumberDefinition extends CommonDefinition {
 }
 
 /** One of a few words. */
-export interface ChoiceDefinition extends CommonDefinition {
+interface ChoiceDefinition extends CommonDefinition {
   readonly kind: "choice";
   readonly argument: string;
   readonly choices: readonly string[];
@@ -94,13 +94,13 @@ export interface ChoiceDefinition extends CommonDefinition {
  * Text that is not empty. `host`: a name or an address literal; `address`: a literal; `network`: `ADDR[/PREFIX]`; `pin`: see
  * `readPin`.
  */
-export interface TextDefinition extends CommonDefinition {
+interface TextDefinition extends CommonDefinition {
   readonly kind: "text" | "host" | "address" | "network" | "pin";
   readonly argument: string;
 }
 
 /** A secret, or the name of the file that holds it. No message shows the secret. */
-export interface SecretDefinition extends CommonDefinition {
+interface SecretDefinition extends CommonDefinition {
   readonly kind: "secret" | "secret file";
   readonly argument: string;
 }

@@ -15,7 +15,7 @@ const BY_KEY: ReadonlyMap<string, OptionDefinition> = new Map(
 );
 
 /** The options that are accepted: all of a tunnel's, or only some of them. */
-export interface OptionSet {
+interface OptionSet {
   /** The accepted keys; undefined accepts all. */
   readonly keys?: ReadonlySet<OptionKey>;
   /** The required keys. */

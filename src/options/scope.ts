@@ -10,7 +10,7 @@ type Values = Partial<OptionValues>;
 type NameOf = (key: OptionKey) => string;
 
 /** The kinds that a tunnel with these values can be: only a look-up tells whether a name is a group. */
-export function kindsOf({ perSource, target }: Values, role: Role | undefined): readonly TunnelKind[] {
+function kindsOf({ perSource, target }: Values, role: Role | undefined): readonly TunnelKind[] {
   if (perSource) return role === undefined ? SESSIONS : [`session ${role}`];
   const host = target?.host;
   if (host === undefined || !isLiteral(host)) return PEER;

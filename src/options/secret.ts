@@ -11,7 +11,7 @@ import { type ParseResult, parsed, parseError } from "./parse-result.ts";
  * The shortest accepted secret. The secret is not stretched (no slow key derivation), and an attacker who has recorded a
  * handshake can test guesses offline. 16 random bytes cannot be guessed.
  */
-export const SECRET_BYTES_MIN = 16;
+const SECRET_BYTES_MIN = 16;
 /** The longest accepted secret. A wrong file, such as a disk or a log, is rejected before it is read whole. */
 export const SECRET_BYTES_MAX = 4096;
 /** The longest secret with a line break after it. */

@@ -5,9 +5,9 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArguments } from "../../src/cli/arguments.ts";
-import { readConfig } from "../../src/config/read-config.ts";
 import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
+import { readConfig } from "../support/read-config.ts";
 
 const TEXT = "a-secret-that-must-not-be-seen";
 let folder = "";

@@ -1,7 +1,7 @@
 /** The files people copy from can be used as they are. */
 
 import { expect, test } from "bun:test";
-import { readConfig } from "../../src/config/read-config.ts";
+import { readConfig } from "../support/read-config.ts";
 
 const read = (path: string) => Bun.file(new URL(`../../${path}`, import.meta.url)).text();
 

@@ -4,13 +4,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { readConfigFile } from "../../src/config/config-file.ts";
-import {
-  formatProblem,
-  readConfig,
-  readConfigInSteps,
-  TUNNELS_PER_STEP,
-} from "../../src/config/read-config.ts";
+import { formatProblem, readConfigInSteps, TUNNELS_PER_STEP } from "../../src/config/read-config.ts";
 import { OPTIONS } from "../../src/options/table.ts";
+import { readConfig } from "../support/read-config.ts";
 
 const problemsOf = (text: string) =>
   readConfig(text).problems.map((problem) => formatProblem("f.toml", problem));

@@ -17,7 +17,7 @@ const PENDING_MAX = 4;
 /** The longest time that a connection is pending. A peer that is rejected then dials again. */
 const PENDING_MS = 10_000;
 /** A current peer whose kernel has acknowledged nothing for this long, though probed every second, is unreachable. */
-export const SILENT_MS = 3500;
+const SILENT_MS = 3500;
 const CHECK_INTERVAL_MS = 1000;
 
 export interface PendingOwner {

@@ -5,9 +5,9 @@ import type { Endpoint } from "../../net/endpoint.ts";
 import type { EventSource } from "../../observe/events.ts";
 
 /** Sending works again when the kernel has taken datagrams and refused none for this long. */
-export const RECOVERY_MS = 10_000;
+const RECOVERY_MS = 10_000;
 /** An older refusal does not count any more. */
-export const REFUSAL_VALID_MS = 60_000;
+const REFUSAL_VALID_MS = 60_000;
 /** An interface with a full queue refuses single datagrams. It is a failure when it takes none for this long. */
 const OVERLOAD_MS = 1000;
 const OVERLOAD_CODES = new Set(["ENOBUFS", "ENOMEM"]);

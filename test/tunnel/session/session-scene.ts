@@ -43,7 +43,7 @@ export class Source {
 }
 
 /** The program behind the server: answers every datagram with its text and the port it came from, unless told not to. */
-export class Target {
+class Target {
   readonly received: { text: string; from: number }[] = [];
   answers = true;
   readonly #wire: MemoryWire;
