@@ -36,8 +36,6 @@ export interface PeerEndOptions {
   target: Target;
   /** Added to the target's port. Only refusals at the first port move to another address: RTCP may have no listener. */
   portOffset: number;
-  /** Adds the zone to a target's address that needs one. @throws NetError. */
-  reach: (address: string) => string;
   /** The local addresses, when they are given. */
   own: readonly string[] | undefined;
 }
@@ -141,8 +139,8 @@ export class PeerEnd {
   }
 
   #endpointOf(address: string): Endpoint {
-    const { target, portOffset, reach } = this.#options;
-    return { address: reach(address), port: target.port + portOffset };
+    const { target, portOffset } = this.#options;
+    return { address, port: target.port + portOffset };
   }
 
   /** Whether sockets are open even when no address can be sent to. */

@@ -11,9 +11,9 @@
 
 import type { DatagramPort, DatagramReceiver, NetworkInterface } from "../../net/datagram-port.ts";
 import { anyAddress, type Endpoint, type Family, familyOf, isMulticast } from "../../net/endpoint.ts";
-import { NetError, type Network } from "../../net/network.ts";
+import type { Network } from "../../net/network.ts";
 import type { Settings } from "../../options/settings.ts";
-import { interfaceOf } from "../target/interface-watch.ts";
+import { existingInterface, interfaceOf } from "../target/target-interface.ts";
 
 /** The original's default. */
 const MULTICAST_TTL = 1;
@@ -119,8 +119,5 @@ function openMulticast(
 
 function interfaceFor(network: Network, settings: Settings, group: Endpoint): NetworkInterface | undefined {
   const wanted = interfaceOf(settings, group);
-  if (wanted === undefined) return undefined;
-  const found = network.findInterface(wanted);
-  if (found === undefined) throw new NetError("ENODEV", `there is no network interface ${wanted}`);
-  return found;
+  return wanted === undefined ? undefined : existingInterface(network, wanted);
 }

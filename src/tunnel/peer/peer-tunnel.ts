@@ -7,22 +7,23 @@ import { OptionsError } from "../../errors.ts";
 import { Link } from "../../link/link.ts";
 import { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
+import { errorCode } from "../../net/network.ts";
 import { sum } from "../../observe/stats.ts";
 import { authenticates } from "../../options/rules.ts";
-import { isGuarded } from "../../options/settings.ts";
+import { isGuarded, problemsAfterLookup } from "../../options/settings.ts";
 import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { waitUntilFlushed } from "../closing.ts";
 import { ServerList } from "../dial/server-list.ts";
 import { listeningAddresses, ownAddresses } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
 import { wrapNetError } from "../start-errors.ts";
-import { InterfaceWatch, interfaceFinder } from "../target/interface-watch.ts";
+import { InterfaceWatch } from "../target/interface-watch.ts";
 import { SendWatch } from "../target/send-watch.ts";
 import { Target } from "../target/target.ts";
+import { interfaceFinder } from "../target/target-interface.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";
 import { PeerClient } from "./peer-client.ts";
 import { PeerServer } from "./peer-server.ts";
-import { refuseUnfit, withZone } from "./peer-target.ts";
 import { UdpIngress } from "./udp-ingress.ts";
 
 export class PeerTunnel extends RunningTunnel implements ConnectorContext {
@@ -49,7 +50,9 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     const found = await this.#findTarget(own);
     this.#target = found;
     try {
-      refuseUnfit(this.settings, found.address);
+      // Only now is it known whether the target is a multicast group.
+      const problems = problemsAfterLookup(this.settings, found.address);
+      if (problems.length > 0) throw new OptionsError(problems);
       const links = this.settings.rtp ? 2 : 1;
       for (let index = 0; index < links; index++) this.#openLink(found, index, own);
     } catch (error) {
@@ -115,12 +118,14 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     return (this.#datagrams[0] as UdpIngress).target;
   }
 
-  #findTarget(from: readonly string[] | undefined): Promise<Target> {
+  async #findTarget(from: readonly string[] | undefined): Promise<Target> {
     const { network, events, counters } = this;
-    const { family, target } = this.settings;
-    return Target.find({ network, events, counters, ...target, family, from }).catch(
-      wrapNetError("ERR_RESOLVE"),
-    );
+    const { family, target, interface: wanted } = this.settings;
+    const options = { network, events, counters, ...target, family, from, interface: wanted };
+    return await Target.find(options).catch((error) => {
+      // ENODEV: the target has an address, but `interface` does not exist.
+      return wrapNetError(errorCode(error) === "ENODEV" ? "ERR_UDP_BIND" : "ERR_RESOLVE")(error);
+    });
   }
 
   #openLink(target: Target, portOffset: number, own: readonly string[] | undefined): void {
@@ -145,7 +150,6 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
         sendWatch: this.#sendWatch,
         target,
         portOffset,
-        reach: (address) => withZone(this.network, this.settings, address),
         own,
         trace: this.trace && ((source, bytes) => this.trace?.("outbound", source, bytes)),
       }),

@@ -6,10 +6,8 @@
 
 import type { Clock, Timer } from "../../net/clock.ts";
 import type { NetworkInterface } from "../../net/datagram-port.ts";
-import { type Endpoint, familyOf, isMulticast } from "../../net/endpoint.ts";
-import { type Network, networkFailure } from "../../net/network.ts";
+import { networkFailure } from "../../net/network.ts";
 import type { EventSource } from "../../observe/events.ts";
-import type { Settings } from "../../options/settings.ts";
 
 /** The interval of the checks. A check costs some 0.1 ms. */
 export const LOOK_MS = 2000;
@@ -72,27 +70,4 @@ export class InterfaceWatch {
     this.#current = found;
     events.report({ type: "interface restored", interface: found.name });
   }
-}
-
-/** The name or the address of the interface to the target, if it is given. */
-export function interfaceOf(settings: Pick<Settings, "interface">, target: Endpoint): string | undefined {
-  return settings.interface ?? /%(.+)$/.exec(target.address)?.[1];
-}
-
-/** How to find the interface of a target; undefined where the kernel finds it for each datagram. */
-export function interfaceFinder(
-  network: Network,
-  settings: Pick<Settings, "interface">,
-  target: Endpoint,
-): (() => NetworkInterface | undefined) | undefined {
-  const multicast = isMulticast(target.address);
-  if (!multicast && !target.address.includes("%")) return undefined;
-  const given = interfaceOf(settings, target);
-  const find = () => {
-    const at = given ?? network.sourceAddressTo(target);
-    const found = at === undefined ? undefined : network.findInterface(at);
-    // IPv4 multicast names an interface by its address.
-    return multicast && familyOf(target.address) === 4 && found?.address4 === undefined ? undefined : found;
-  };
-  return find;
 }

@@ -5,6 +5,7 @@ import type { Timer } from "../../net/clock.ts";
 import { type Family, sameFamily, withoutZone } from "../../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
 import type { EventSource } from "../../observe/events.ts";
+import { withZone } from "./target-interface.ts";
 
 /** How often a name is looked up without a request. */
 export const LOOKUP_INTERVAL_MS = 60_000;
@@ -19,6 +20,8 @@ export interface LookupOptions {
   readonly family: Family | undefined;
   /** The local addresses to send from, when given. Target addresses of other families cannot be used then. */
   readonly from?: readonly string[] | undefined;
+  /** The name or an address of the interface to link-local addresses, when given. */
+  readonly interface?: string | undefined;
 }
 
 export function isName(host: string): boolean {
@@ -26,8 +29,10 @@ export function isName(host: string): boolean {
 }
 
 /** The addresses of the target, each once, best first. @throws NetError when none can be used. */
-export async function lookUp({ network, host, family, from }: LookupOptions): Promise<readonly string[]> {
-  const all = [...new Set(await network.resolve(host, family))];
+export async function lookUp(options: LookupOptions): Promise<readonly string[]> {
+  const { network, host, family, from } = options;
+  const found = await network.resolve(host, family);
+  const all = [...new Set(found.map((address) => withZone(network, address, options.interface)))];
   const reachable = all.filter((address) => from?.some((local) => sameFamily(local, address)) ?? true);
   if (reachable.length > 0) return reachable;
   throw new NetError(

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { withZone } from "../../../src/tunnel/peer/peer-target.ts";
-import { server } from "../../options/given.ts";
+import { withZone } from "../../../src/tunnel/target/target-interface.ts";
 
 const network = {
   findInterface: (name: string) =>
@@ -8,8 +7,7 @@ const network = {
       ? { name: "br-lan", id: "1", address4: "192.0.2.1" }
       : undefined,
 };
-const zoned = (target: string, on?: string) =>
-  withZone(network, server({ target: `${target}/5000`, ...(on !== undefined && { interface: on }) }), target);
+const zoned = (address: string, wanted?: string) => withZone(network, address, wanted);
 
 test("a link-local target gets the interface as its zone, by name or by address", () => {
   expect(zoned("fe80::1", "br-lan")).toBe("fe80::1%br-lan");
