@@ -1,51 +1,83 @@
-/**
- * When to dial again: soon after the first failure, ever more seldom after that.
- * Pure: `now` is an argument.
- */
+/** How long to wait between two attempts: a delay that doubles with each failure, and the timer for a dial. */
+
+import type { Clock, Timer } from "../../net/clock.ts";
 
 const FIRST_MS = 100;
 const LONGEST_MS = 5000;
-/** A stream that lived this long counts as success. */
-const SETTLED_MS = 5000;
+/** While datagrams wait for a connection, the delay between two dials is at most this. */
+const DEMAND_MS = 800;
 /**
- * A connection without a received frame counts as useful only if it lived this long: its traffic may go one way. A
- * server may take 10 s to reject a client (waiting for its proof, or for its first frame).
+ * A connection that received no frame counts as useful if it lived this long, because its traffic may go one way. A
+ * server may take 10 s to reject a client, while it waits for the proof of the secret or for the first frame.
  */
 export const USEFUL_MS = 15_000;
 
-export class RedialPolicy {
-  readonly #random: () => number;
-  #nextMs = FIRST_MS;
-  #upAt: number | undefined;
+/** The delay after a failure: `firstMs` at first, then twice the last one, at most 5 s. Pure: `now` is an argument. */
+export class Backoff {
+  readonly #firstMs: number;
+  readonly #random: (() => number) | undefined;
+  #nextMs: number;
+  #dueAt = -Infinity;
 
-  /** @param random gives numbers from 0 up to 1. */
-  constructor(random: () => number) {
+  /** @param random returns numbers from 0 up to 1. With it, each delay varies by up to a quarter; the maximum holds. */
+  constructor(random?: () => number, firstMs = FIRST_MS) {
     this.#random = random;
+    this.#firstMs = firstMs;
+    this.#nextMs = firstMs;
   }
 
-  /** A stream is up. */
-  onUp(now: number): void {
-    this.#upAt = now;
+  /** The delay after the next failure, without the variation. */
+  get nextMs(): number {
+    return this.#nextMs;
   }
 
-  /**
-   * A dial failed, or the stream ended.
-   *
-   * @returns `delayMs`, after which to dial: 0.1 s doubling to 5 s, give or take a quarter; `settled`, whether the
-   *   stream had lived long enough that its endpoint is worth another try.
-   */
-  onDown(now: number): { delayMs: number; settled: boolean } {
-    const settled = this.#upAt !== undefined && now - this.#upAt >= SETTLED_MS;
-    if (settled) this.#nextMs = FIRST_MS;
-    this.#upAt = undefined;
-    const delayMs = this.#nextMs * (0.75 + this.#random() / 2);
+  /** How long the next attempt has to wait; 0 when it is due. */
+  waitMs(now: number): number {
+    return Math.max(0, this.#dueAt - now);
+  }
+
+  /** An attempt has failed. @returns the delay before the next one. */
+  onFailure(now: number): number {
+    const factor = this.#random === undefined ? 1 : 0.75 + this.#random() / 2;
+    const delayMs = Math.min(LONGEST_MS, this.#nextMs * factor);
     this.#nextMs = Math.min(LONGEST_MS, this.#nextMs * 2);
-    return { delayMs: Math.min(delayMs, LONGEST_MS), settled };
+    this.#dueAt = now + delayMs;
+    return delayMs;
   }
 
-  /** All is well again: the next failure is a first one. */
+  /** An attempt has succeeded: the next delay is the first one again. */
   reset(): void {
-    this.#nextMs = FIRST_MS;
-    this.#upAt = undefined;
+    this.#nextMs = this.#firstMs;
+    this.#dueAt = -Infinity;
+  }
+}
+
+/** Runs a redial after a delay, which demand shortens. */
+export class RedialTimer {
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #redial: () => void;
+  #dueAt: number;
+  #timer: Timer;
+
+  constructor(clock: Clock, delayMs: number, redial: () => void) {
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+    this.#dueAt = this.#startedAt + delayMs;
+    this.#redial = redial;
+    this.#timer = clock.after(delayMs, redial);
+  }
+
+  /** A datagram waits for the connection. */
+  onDemand(): void {
+    const dueAt = this.#startedAt + DEMAND_MS;
+    if (dueAt >= this.#dueAt) return;
+    this.#dueAt = dueAt;
+    this.#timer.cancel();
+    this.#timer = this.#clock.after(Math.max(0, dueAt - this.#clock.now()), this.#redial);
+  }
+
+  cancel(): void {
+    this.#timer.cancel();
   }
 }

@@ -3,25 +3,28 @@
 import { TunnelError } from "../../errors.ts";
 import { type Endpoint, formatEndpoint } from "../../net/endpoint.ts";
 import { NetError, networkFailure } from "../../net/network.ts";
-import type { Dial, DialTarget } from "../../net/stream-transport.ts";
+import type { StreamPort } from "../../net/stream-port.ts";
+import type { DialTarget } from "../../net/stream-transport.ts";
 import { PEER_CLOSED } from "../../observe/events.ts";
-import { RedialPolicy, USEFUL_MS } from "../dial/backoff.ts";
-import { RedialPause } from "../dial/redial-pause.ts";
+import { Backoff, RedialTimer, USEFUL_MS } from "../dial/backoff.ts";
+import { type DialAttempt, dialOnce } from "../dial/dial-once.ts";
 import type { ServerList } from "../dial/server-list.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";
 import { StreamGroup } from "./stream-group.ts";
 
-/** How long one address may take to answer. */
-const CONNECT_TIMEOUT_MS = 5000;
+/** When a connection has lived this long, the same server is dialled again, after the first delay. */
+const SETTLED_MS = 5000;
 
 export class PeerClient implements Connector {
   readonly listening: readonly Endpoint[] = [];
   readonly #context: ConnectorContext;
   readonly #servers: ServerList;
-  readonly #policy: RedialPolicy;
+  readonly #backoff: Backoff;
   #group: StreamGroup | undefined;
-  #abandonDial: (() => void) | undefined;
-  #pause: RedialPause | undefined;
+  #attempt: DialAttempt | undefined;
+  #redial: RedialTimer | undefined;
+  /** When the last connection came up; undefined when the last dial failed. */
+  #upAt: number | undefined;
   /** The last connection was up, and ended before it was useful. */
   #closedEarly = false;
   #stopped = false;
@@ -29,7 +32,7 @@ export class PeerClient implements Connector {
   constructor(context: ConnectorContext, servers: ServerList) {
     this.#context = context;
     this.#servers = servers;
-    this.#policy = new RedialPolicy(() => context.network.random());
+    this.#backoff = new Backoff(() => context.network.random());
     this.#run().catch((defect) => {
       context.onOver(defect);
       throw defect;
@@ -41,13 +44,13 @@ export class PeerClient implements Connector {
   }
 
   onDemand(): void {
-    this.#pause?.want();
+    this.#redial?.onDemand();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#abandonDial?.();
-    this.#pause?.end();
+    this.#attempt?.cancel();
+    this.#redial?.cancel();
   }
 
   async #run(): Promise<void> {
@@ -55,7 +58,11 @@ export class PeerClient implements Connector {
     while (!this.#stopped) {
       const failure = await this.#serve();
       if (this.#stopped) return;
-      const { delayMs, settled } = this.#policy.onDown(network.clock.now());
+      const now = network.clock.now();
+      const settled = this.#upAt !== undefined && now - this.#upAt >= SETTLED_MS;
+      this.#upAt = undefined;
+      if (settled) this.#backoff.reset();
+      const delayMs = this.#backoff.onFailure(now);
       if (endsWithStream)
         return this.#context.onOver(
           failure && new TunnelError("ERR_DIAL", failure.message, { cause: failure }),
@@ -66,9 +73,9 @@ export class PeerClient implements Connector {
       }
       if (!settled) this.#servers.next();
       await new Promise<void>((resolve) => {
-        this.#pause = new RedialPause(network.clock, delayMs, resolve);
+        this.#redial = new RedialTimer(network.clock, delayMs, resolve);
       });
-      this.#pause = undefined;
+      this.#redial = undefined;
     }
   }
 
@@ -87,53 +94,41 @@ export class PeerClient implements Connector {
     return failure;
   }
 
-  /** One try: all the streams of a pair at once. Settles when the group has ended, or with why it never was. */
-  #serveAddress(first: DialTarget): Promise<NetError | undefined> {
+  /** Dials all streams of a group at once. Settles when the group has ended, or with why it was never complete. */
+  async #serveAddress(first: DialTarget): Promise<NetError | undefined> {
     const { network, transport, events, links, endsWithStream } = this.#context;
-    return new Promise((resolve, reject) => {
-      let upAt: number | undefined;
-      const giveUp = (failure: unknown) => {
-        this.#abandonDial = undefined;
-        timer.cancel();
-        for (const dial of dials) dial.cancel();
-        if (failure instanceof NetError) resolve(failure);
-        else reject(failure);
-        group.end("pair lost");
-      };
-      const group = new StreamGroup(this.#context, {
-        onUp: ([stream]) => {
-          this.#context.onConnected();
-          timer.cancel();
-          this.#abandonDial = undefined;
-          upAt = network.clock.now();
-          this.#policy.onUp(upAt);
-          if (stream) events.report({ type: "connected", local: stream.local, remote: first });
-        },
-        onEnded: (reason, code) => {
-          this.#group = undefined;
-          if (upAt === undefined)
-            return giveUp(new NetError(code ?? "ECONNRESET", `${formatEndpoint(first)} hung up: ${reason}`));
-          events.report({ type: "disconnected", remote: first, reason, code }, this.#closedEarly);
-          const useful = group.heard || network.clock.now() - upAt >= USEFUL_MS;
-          this.#closedEarly = !useful;
-          if (useful) events.forget("dial failed");
-          if (useful || endsWithStream) return resolve(undefined);
-          resolve(new NetError(PEER_CLOSED, closedEarly(first, code ?? reason)));
-        },
-      });
-      this.#group = group;
-      const late = () => {
-        if (dials.every(({ answered }) => answered)) return;
-        giveUp(new NetError("ETIMEDOUT", `${formatEndpoint(first)} does not answer`));
-      };
-      const timer = network.clock.after(CONNECT_TIMEOUT_MS, late);
-      this.#abandonDial = () => giveUp(new NetError("ECANCELED", "the tunnel is being closed"));
-      const dials: Dial[] = links.map((_, index) => {
-        const dial = transport.dial({ ...first, port: first.port + index });
-        dial.stream.then((stream) => group.add(index, stream)).catch(giveUp);
-        return dial;
-      });
+    const { clock } = network;
+    const { promise: ended, resolve } = Promise.withResolvers<NetError | undefined>();
+    let upAt: number | undefined;
+    const group = new StreamGroup(this.#context, {
+      onUp: ([stream]) => {
+        this.#context.onConnected();
+        upAt = clock.now();
+        this.#upAt = upAt;
+        if (stream) events.report({ type: "connected", local: stream.local, remote: first });
+      },
+      onEnded: (reason, code) => {
+        this.#group = undefined;
+        if (upAt === undefined)
+          return attempt.cancel(
+            new NetError(code ?? "ECONNRESET", `${formatEndpoint(first)} hung up: ${reason}`),
+          );
+        events.report({ type: "disconnected", remote: first, reason, code }, this.#closedEarly);
+        const useful = group.heard || clock.now() - upAt >= USEFUL_MS;
+        this.#closedEarly = !useful;
+        if (useful) events.forget("dial failed");
+        if (useful || endsWithStream) return resolve(undefined);
+        resolve(new NetError(PEER_CLOSED, closedEarly(first, code ?? reason)));
+      },
     });
+    this.#group = group;
+    const add = (stream: StreamPort, index: number) => group.add(index, stream);
+    const attempt = dialOnce(transport, clock, first, links.length, add);
+    this.#attempt = attempt;
+    const failure = await attempt.done.finally(() => {
+      if (!group.complete) group.end("pair lost");
+    });
+    return failure ?? ended;
   }
 }
 

@@ -6,15 +6,11 @@ import type { DatagramPort, DatagramSender, LocalAddress } from "../../net/datag
 import { type Endpoint, familyOf, unmapped } from "../../net/endpoint.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
-import { USEFUL_MS } from "../dial/backoff.ts";
+import { Backoff, USEFUL_MS } from "../dial/backoff.ts";
 import type { SendWatch } from "../target/send-watch.ts";
 import type { Trace } from "../tunnel.ts";
 import type { DialRequest } from "./dial-queue.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";
-
-/** After a connection that brought nothing, the next dial waits this long, then twice as long, up to the longest. */
-const REDIAL_FIRST_MS = 100;
-const REDIAL_LONGEST_MS = 5000;
 
 export interface ClientSessionEvents {
   /** The session needs a stream: `onStream` is to be called with one. */
@@ -40,8 +36,7 @@ export class ClientSession implements DialRequest, Session {
   readonly #sender: DatagramSender;
   #seeking = false;
   #ended = false;
-  #redialMs = REDIAL_FIRST_MS;
-  #redialAt = -Infinity;
+  readonly #backoff = new Backoff();
   #attachedAt = 0;
   #pause: Timer | undefined;
 
@@ -120,8 +115,8 @@ export class ClientSession implements DialRequest, Session {
     const now = this.#context.network.clock.now();
     // One that lived was read, or was idle; traffic that goes one way never has an answer.
     const unread = !this.#link.receivedFrame && now - this.#attachedAt < USEFUL_MS;
-    if (unread) this.#redialAt = now + this.#redialMs;
-    this.#redialMs = unread ? Math.min(REDIAL_LONGEST_MS, this.#redialMs * 2) : REDIAL_FIRST_MS;
+    if (unread) this.#backoff.onFailure(now);
+    else this.#backoff.reset();
     const late = this.#link.detach();
     if (end.by !== "error") this.#context.draining.add(stream, late);
     this.#events.onStreamEnd(this, reasonOf(end), end.by === "error" ? end.code : undefined, unread);
@@ -133,8 +128,8 @@ export class ClientSession implements DialRequest, Session {
     if (this.#ended || this.#pause !== undefined) return;
     if (this.#seeking) return this.#events.expedite();
     const { clock } = this.#context.network;
-    const pauseMs = this.#redialAt - clock.now();
-    if (pauseMs <= 0) return this.#seek();
+    const pauseMs = this.#backoff.waitMs(clock.now());
+    if (pauseMs === 0) return this.#seek();
     this.#pause = clock.after(pauseMs, () => {
       this.#pause = undefined;
       this.#seek();

@@ -14,16 +14,14 @@ import { type NetError, type Network, networkFailure } from "../../net/network.t
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DialTarget, StreamTransport } from "../../net/stream-transport.ts";
 import type { EventSource } from "../../observe/events.ts";
-import { RedialPolicy } from "../dial/backoff.ts";
+import { Backoff, RedialTimer } from "../dial/backoff.ts";
 import { type DialAttempt, dialOnce } from "../dial/dial-once.ts";
-import { RedialPause } from "../dial/redial-pause.ts";
 import type { ServerList } from "../dial/server-list.ts";
 
 /** Dials under way at once. */
 const DIALS_MAX = 64;
-/** How long the first connection is on trial: twice as long after each hang-up, up to the longest. */
+/** How long the first connection is on trial. The trial doubles with each hang-up, like a delay. */
 const TRIAL_MS = 300;
-const TRIAL_LONGEST_MS = 5000;
 /** After this many hang-ups in a row a server that is past its trial is on trial again. */
 const HANG_UPS_MAX = 3;
 
@@ -40,7 +38,8 @@ export class DialQueue {
   readonly #transport: StreamTransport;
   readonly #events: EventSource;
   readonly #servers: ServerList;
-  readonly #policy: RedialPolicy;
+  readonly #backoff: Backoff;
+  readonly #trialLength = new Backoff(undefined, TRIAL_MS);
   readonly #waiting = new Set<DialRequest>();
   readonly #attempts = new Set<DialAttempt>();
   /** Where the server answered last; undefined while it does not answer. */
@@ -48,8 +47,7 @@ export class DialQueue {
   #probing = false;
   /** Runs while the server has accepted one connection that is still on trial. */
   #trial: Timer | undefined;
-  #trialMs = TRIAL_MS;
-  #pause: RedialPause | undefined;
+  #redial: RedialTimer | undefined;
   #stopped = false;
   #answered = true;
 
@@ -58,7 +56,7 @@ export class DialQueue {
     this.#transport = transport;
     this.#events = events;
     this.#servers = servers;
-    this.#policy = new RedialPolicy(() => network.random());
+    this.#backoff = new Backoff(() => network.random());
   }
 
   /** Finds this request a stream, in its turn. */
@@ -71,13 +69,13 @@ export class DialQueue {
 
   /** Makes the wait for a server that is gone short, because somebody has something to send. */
   expedite(): void {
-    this.#pause?.want();
+    this.#redial?.onDemand();
   }
 
   /** A connection has been useful. */
   onUseful(): void {
-    this.#policy.reset();
-    this.#trialMs = TRIAL_MS;
+    this.#backoff.reset();
+    this.#trialLength.reset();
     this.#events.forget("dial failed");
     if (this.#trial !== undefined) this.#endTrial();
   }
@@ -90,12 +88,12 @@ export class DialQueue {
    *   idle.
    */
   onEarlyClose(inARow: number): void {
-    if (this.#stopped || this.#pause !== undefined) return;
+    if (this.#stopped || this.#redial !== undefined) return;
     if (this.#trial === undefined && inARow < HANG_UPS_MAX) return;
     if (this.#trial !== undefined) this.#answered = false;
     this.#trial?.cancel();
     this.#trial = undefined;
-    this.#trialMs = Math.min(TRIAL_LONGEST_MS, 2 * this.#trialMs);
+    this.#trialLength.onFailure(this.#network.clock.now());
     this.#server = undefined;
     this.#servers.next();
     this.#wait();
@@ -113,13 +111,13 @@ export class DialQueue {
 
   stop(): void {
     this.#stopped = true;
-    this.#pause?.cancel();
+    this.#redial?.cancel();
     this.#trial?.cancel();
     for (const attempt of this.#attempts) attempt.cancel();
   }
 
   #proceed(): void {
-    if (this.#stopped || this.#pause !== undefined || this.#trial !== undefined || this.#probing) return;
+    if (this.#stopped || this.#redial !== undefined || this.#trial !== undefined || this.#probing) return;
     if (this.#server === undefined) {
       if (this.#waiting.size > 0) void this.#probe();
       return;
@@ -172,7 +170,7 @@ export class DialQueue {
   /** The server has accepted a connection. @param used whether a session takes it, so that it can be useful. */
   #beginTrial(server: DialTarget, used: boolean): void {
     this.#server = server;
-    if (used) this.#trial = this.#network.clock.after(this.#trialMs, () => this.#endTrial());
+    if (used) this.#trial = this.#network.clock.after(this.#trialLength.nextMs, () => this.#endTrial());
     else this.#answered = true;
   }
 
@@ -202,10 +200,10 @@ export class DialQueue {
   /** @returns the length of the pause. */
   #wait(): number {
     const { clock } = this.#network;
-    const { delayMs } = this.#policy.onDown(clock.now());
-    this.#pause?.cancel(); // a hang-up may have begun a pause while a dial was under way
-    this.#pause = new RedialPause(clock, delayMs, () => {
-      this.#pause = undefined;
+    const delayMs = this.#backoff.onFailure(clock.now());
+    this.#redial?.cancel(); // a hang-up may have begun a pause while a dial was under way
+    this.#redial = new RedialTimer(clock, delayMs, () => {
+      this.#redial = undefined;
       this.#proceed();
     });
     return delayMs;

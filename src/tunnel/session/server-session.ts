@@ -15,6 +15,7 @@ import { NetError, networkFailure } from "../../net/network.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
 import type { AddressFilter } from "../access/address-filter.ts";
+import { Backoff } from "../dial/backoff.ts";
 import { FirstDatagrams } from "../target/first-datagrams.ts";
 import type { SendWatch } from "../target/send-watch.ts";
 import { isRefusal, type Target } from "../target/target.ts";
@@ -22,9 +23,6 @@ import type { Trace } from "../tunnel.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";
 import { SessionSocket } from "./session-socket.ts";
 
-/** After a socket could not be opened, the next attempt waits this long, then twice as long, up to the longest. */
-const RETRY_FIRST_MS = 100;
-const RETRY_LONGEST_MS = 5000;
 /** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
 const HALF_CLOSED_IDLE_MS = 10_000;
 
@@ -60,8 +58,7 @@ export class ServerSession implements Session {
   /** The address has refused, and is left at the end of the tick. */
   #leaving = false;
   readonly #first: FirstDatagrams;
-  #retryMs = RETRY_FIRST_MS;
-  #retryAt = -Infinity;
+  readonly #backoff = new Backoff();
   /** The errno name of the last attempt to open a socket. */
   #failure = "";
 
@@ -142,16 +139,12 @@ export class ServerSession implements Session {
   #openSender(): void {
     const { network, target, sendWatch } = this.#context;
     const now = network.clock.now();
-    if (now < this.#retryAt) return sendWatch.onRefused(this.#failure, 1);
+    if (this.#backoff.waitMs(now) > 0) return sendWatch.onRefused(this.#failure, 1);
     if (this.#socket !== undefined && this.#targetAddress === target.address) return this.#socket.resume();
     const failure = this.#tryAll();
-    if (failure === undefined) {
-      this.#retryMs = RETRY_FIRST_MS;
-      return;
-    }
+    if (failure === undefined) return this.#backoff.reset();
     this.#failure = failure;
-    this.#retryAt = now + this.#retryMs;
-    this.#retryMs = Math.min(RETRY_LONGEST_MS, this.#retryMs * 2);
+    this.#backoff.onFailure(now);
     sendWatch.onRefused(failure, 1);
   }
 

@@ -1,24 +1,27 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { RedialPolicy } from "../../../src/tunnel/dial/backoff.ts";
+import { Backoff, RedialTimer } from "../../../src/tunnel/dial/backoff.ts";
+import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 
-describe("redialling", () => {
+describe("a back-off", () => {
   const jitter = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
 
-  test("waits 0.1 s doubling to 5 s", () => {
-    const policy = new RedialPolicy(() => 0.5);
-    const delays = Array.from({ length: 8 }, () => policy.onDown(0).delayMs);
-    expect(delays).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+  test.each([
+    { firstMs: undefined, delays: [100, 200, 400, 800, 1600, 3200, 5000, 5000] },
+    { firstMs: 300, delays: [300, 600, 1200, 2400, 4800, 5000, 5000, 5000] },
+  ])("doubles from $firstMs to 5 s", ({ firstMs, delays }) => {
+    const backoff = new Backoff(undefined, firstMs);
+    expect(delays.map(() => [backoff.nextMs, backoff.onFailure(0)])).toEqual(delays.map((ms) => [ms, ms]));
   });
 
-  test("jitters by a quarter and never waits longer than 5 s", () => {
+  test("varies each delay by up to a quarter, and never waits longer than 5 s", () => {
     fc.assert(
       fc.property(fc.array(jitter, { minLength: 1, maxLength: 20 }), (randoms) => {
         let turn = 0;
-        const policy = new RedialPolicy(() => randoms[turn] as number);
+        const backoff = new Backoff(() => randoms[turn] as number);
         for (; turn < randoms.length; turn++) {
           const plannedMs = Math.min(5000, 100 * 2 ** turn);
-          const { delayMs } = policy.onDown(turn);
+          const delayMs = backoff.onFailure(turn);
           expect(delayMs).toBeGreaterThanOrEqual(plannedMs * 0.75);
           expect(delayMs).toBeLessThanOrEqual(Math.min(5000, plannedMs * 1.25));
         }
@@ -26,18 +29,57 @@ describe("redialling", () => {
     );
   });
 
-  test("uses the jitter it is given", () => {
-    expect(new RedialPolicy(() => 0).onDown(0).delayMs).toBe(75);
-    expect(new RedialPolicy(() => 0.999).onDown(0).delayMs).toBeGreaterThan(124);
+  test("uses the random numbers it is given", () => {
+    expect(new Backoff(() => 0).onFailure(0)).toBe(75);
+    expect(new Backoff(() => 0.5).onFailure(0)).toBe(100);
+    expect(new Backoff(() => 0.999).onFailure(0)).toBeGreaterThan(124);
   });
 
-  test("starts over after a stream that lived 5 s, and not before", () => {
-    const policy = new RedialPolicy(() => 0.5);
-    for (let turn = 0; turn < 4; turn++) policy.onDown(0);
-    policy.onUp(1000);
-    expect(policy.onDown(5999)).toEqual({ delayMs: 1600, settled: false });
-    policy.onUp(6000);
-    expect(policy.onDown(11_000)).toEqual({ delayMs: 100, settled: true });
-    expect(policy.onDown(99_000)).toEqual({ delayMs: 200, settled: false });
+  test("knows how long the next attempt has to wait", () => {
+    const backoff = new Backoff();
+    expect(backoff.waitMs(0)).toBe(0);
+    backoff.onFailure(1000);
+    expect([1000, 1099, 1100, 2000].map((now) => backoff.waitMs(now))).toEqual([100, 1, 0, 0]);
+  });
+
+  test("starts over after a success", () => {
+    const backoff = new Backoff();
+    for (let turn = 0; turn < 4; turn++) backoff.onFailure(0);
+    backoff.reset();
+    expect(backoff.waitMs(0)).toBe(0);
+    expect(backoff.onFailure(0)).toBe(100);
+  });
+});
+
+describe("the timer of a redial", () => {
+  function started(delayMs: number) {
+    const clock = new VirtualClock();
+    const redials: number[] = [];
+    const timer = new RedialTimer(clock, delayMs, () => redials.push(clock.now()));
+    return { clock, redials, timer };
+  }
+
+  test.each([
+    { delayMs: 5000, demandAt: undefined, redialAt: 5000 },
+    { delayMs: 5000, demandAt: 0, redialAt: 800 },
+    { delayMs: 5000, demandAt: 2000, redialAt: 2000 },
+    { delayMs: 400, demandAt: 100, redialAt: 400 },
+  ])("after $delayMs ms, with demand at $demandAt, runs it at $redialAt", async (given) => {
+    const { clock, redials, timer } = started(given.delayMs);
+    if (given.demandAt !== undefined) {
+      await clock.advance(given.demandAt);
+      timer.onDemand();
+      timer.onDemand();
+    }
+    await clock.advance(10_000);
+    expect(redials).toEqual([given.redialAt]);
+  });
+
+  test("never runs it after it was cancelled", async () => {
+    const { clock, redials, timer } = started(5000);
+    timer.onDemand();
+    timer.cancel();
+    await clock.advance(10_000);
+    expect([redials, clock.pending]).toEqual([[], 0]);
   });
 });
