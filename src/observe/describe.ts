@@ -5,6 +5,7 @@ import type { SystemReport } from "../net/network.ts";
 import type { RejectReason, TargetSwitchReason, TunnelEvent } from "./events.ts";
 
 /** What happened, in one line. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one short case for each event.
 export function describe(event: TunnelEvent): string {
   switch (event.type) {
     case "listening":

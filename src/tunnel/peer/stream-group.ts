@@ -6,7 +6,6 @@ import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
 import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
-import type { ConnectorContext } from "./connector.ts";
 
 export interface StreamGroupEvents {
   /** Every link has its stream: relaying begins. */
@@ -22,7 +21,11 @@ export class StreamGroup {
   readonly #streams: (StreamPort | undefined)[];
   #ended = false;
 
-  constructor({ links, draining }: Pick<ConnectorContext, "links" | "draining">, events: StreamGroupEvents) {
+  /** @param context its links, and where it puts their streams when it ends. */
+  constructor(
+    { links, draining }: { readonly links: readonly Link[]; readonly draining: DrainingStreams },
+    events: StreamGroupEvents,
+  ) {
     this.#links = links;
     this.#draining = draining;
     this.#events = events;
