@@ -3,7 +3,10 @@
 import type { Clock } from "./clock.ts";
 import type { StreamPort } from "./stream-port.ts";
 
-/** How long a peer may take to read the remaining data and to close its side. The connection is reset after that. */
+/**
+ * How long a peer may take to read the remaining data and to close its side. The connection is reset after
+ * that.
+ */
 const LINGER_MS = 1000;
 
 /** Ends a connection at once. Data that is not acknowledged may be lost. */

@@ -1,103 +1,119 @@
 /**
- * The contract of a UDP socket, as the tunnel sees it. `bun/datagram-port.ts` implements it with `Bun.udpSocket`,
- * tests have a twin in memory.
+ * The contract of a UDP socket. `bun/datagram-port.ts` implements it on `Bun.udpSocket`; tests use an
+ * implementation in memory.
+ *
+ * - Receiving: the port calls `onDatagram` for each datagram.
+ * - Sending: {@link DatagramPort.sender} gives a sender for one target. Several senders can share a port. A
+ *   sender collects datagrams with `add` and passes them to the kernel together with `flush`. It reports the
+ *   result for each datagram to its {@link SendObserver}.
  */
 
 import type { Endpoint } from "./endpoint.ts";
 
-/** Receives what comes out of a UDP socket. */
+/** Receives the events of a UDP socket. */
 export interface DatagramReceiver {
   /**
-   * One datagram has arrived.
+   * A datagram has arrived.
    *
-   * @param payload its bytes, 0 to 65,527. Borrowed until return.
-   * @param port the source's port.
-   * @param address the source's address literal; IPv4 in its v4-mapped form on a dual-stack socket.
-   * @param local the address it was sent to, on a port that {@link DatagramPort.reportsLocal}; undefined when answers
-   * cannot leave from it, such as a group.
+   * @param payload 0 to 65,527 bytes. Borrowed until this returns.
+   * @param port the source port.
+   * @param address the source address, a literal. On a dual-stack socket IPv4 is in its v4-mapped form.
+   * @param local the destination address, if {@link DatagramPort.reportsLocal}. Undefined when answers
+   *   cannot be sent from it, such as a multicast group.
    */
   onDatagram(payload: Uint8Array, port: number, address: string, local?: LocalAddress): void;
   /**
-   * The operating system reported an error that belongs to no call: mostly ICMP's answer to a datagram sent earlier,
-   * ECONNREFUSED when nobody listens there. The socket lives on.
+   * The operating system reported an error that belongs to no call. In most cases it is the ICMP answer to a
+   * datagram sent earlier, such as ECONNREFUSED for a closed port. The socket stays open.
    */
   onError(code: string): void;
 }
 
 /**
- * A local address that a datagram was sent to. In most cases the same address is the same object, so that comparing
- * objects shows whether it changed.
+ * A local address that datagrams were sent to. The same address is usually the same object: comparing objects
+ * shows whether it has changed.
  */
 export interface LocalAddress {
   readonly address: string;
 }
 
-/** What a UDP socket shall be like. */
+/** How to open a UDP socket. */
 export interface DatagramPortOptions {
-  /** Where to bind: an address literal and a port, 0 for a passing one. */
+  /** The local address literal and port. With port 0 the system chooses one. */
   readonly bind: Endpoint;
   /** Lets other sockets bind the same port on other addresses of this host (SO_REUSEADDR). */
   readonly shared?: boolean;
-  /** If the socket is bound to all addresses, report to which one each datagram was sent, if the system can. */
+  /**
+   * Reports the destination address of each datagram. Has an effect only when the socket is bound to all
+   * addresses and the system supports it.
+   */
   readonly reportLocal?: boolean;
-  /** One target only: ICMP refusals are reported. Else they are switched off, as they would cost others a datagram. */
+  /**
+   * The socket has a single target, and reports ICMP errors such as ECONNREFUSED. Without this they are
+   * switched off, because an error caused by one target would cost another target a datagram.
+   */
   readonly oneTarget?: boolean;
-  /** Allow it to send to broadcast addresses. */
+  /** Allows sending to broadcast addresses. */
   readonly broadcast?: boolean;
-  /** Receives what is sent to a multicast group; `bind` is then the group's address. */
+  /** Joins a multicast group, whose address is that of `bind`. */
   readonly join?: MulticastMembership;
   /** How the socket sends to multicast groups. */
   readonly multicast?: MulticastSending;
 }
 
-/** Membership of the group a socket is bound to. */
+/** Membership of the multicast group that a socket is bound to. */
 export interface MulticastMembership {
-  /** The local interface to join on; the system chooses when undefined. */
+  /** The local interface to join on. When undefined, the system chooses. */
   readonly interface: NetworkInterface | undefined;
-  /** Receives from these sources alone (source-specific multicast, RFC 4607); from all when empty. */
+  /**
+   * Receive only from these sources (source-specific multicast, RFC 4607). When empty, receive from every
+   * source.
+   */
   readonly sources: readonly string[];
 }
 
-/** How datagrams leave for a group. */
+/** How a socket sends to multicast groups. */
 export interface MulticastSending {
+  /** The local interface to send on. When undefined, the system chooses. */
   readonly interface: NetworkInterface | undefined;
-  /** How many routers they may cross, 0 to 255; 0 keeps them on this host. */
+  /** How many routers a datagram may cross, 0 to 255. With 0 it stays on this host. */
   readonly ttl: number;
-  /** Whether members on this host receive them too. */
+  /** Whether group members on this host receive the datagrams too. */
   readonly loop: boolean;
 }
 
 /** A local network interface. */
 export interface NetworkInterface {
   readonly name: string;
-  /** An interface that is made anew with the same name has another id, where the system tells them apart. */
+  /** Differs after the interface was removed and created again with the same name, if the system can tell. */
   readonly id: string;
-  /** Its first IPv4 address, if it has one: IPv4 multicast names an interface by it. */
+  /** Its first IPv4 address, if it has one. IPv4 multicast identifies an interface by this address. */
   readonly address4: string | undefined;
 }
 
-/** A UDP socket that is bound. */
+/** A bound UDP socket. */
 export interface DatagramPort {
-  /** Where it is really bound. */
+  /** The address and port that the socket is bound to. */
   readonly local: Endpoint;
-  /** Whether each datagram comes with its local address, and a sender can send {@link DatagramSender.from} that. */
+  /** Whether each datagram is reported with its local address, which {@link DatagramSender.from} accepts. */
   readonly reportsLocal: boolean;
   /**
-   * Settles when it does, one tick after the port is bound; never rejects. Datagrams that arrive before have no local
-   * address.
+   * Resolves when {@link reportsLocal} takes effect, one tick after the port was bound. Datagrams that arrive
+   * before then have no local address. Never rejects.
    */
   readonly ready: Promise<void>;
-  /** A way to send to one target. Senders of one port share its socket. */
-  sender(target: Endpoint, report: SendObserver): DatagramSender;
+  /** Creates a sender for one target. All senders of a port share its socket. */
+  sender(target: Endpoint, observer: SendObserver): DatagramSender;
   /**
-   * Datagrams the kernel has dropped since the socket was bound, because its buffer was full or because it took too
-   * much of one turn; undefined when the system does not say, or the port is closed.
+   * How many arrived datagrams the kernel has dropped since the socket was bound, because its receive buffer
+   * was full or because the socket had used up its share of the time slice. Undefined when unknown or when
+   * the port is closed.
    */
   kernelDrops(): number | undefined;
   close(): void;
 }
 
-/** Why a datagram could not be handed to the kernel. */
+/** Why a datagram was not passed to the kernel. */
 export type SendDropReason =
   | "too long"
   | "unreachable"
@@ -106,40 +122,48 @@ export type SendDropReason =
   | "closing"
   | "stream lost";
 
-/** Told what became of each datagram given to a {@link DatagramSender}: exactly once for each. */
+/** Is notified of the result for each datagram given to a {@link DatagramSender}, exactly once. */
 export interface SendObserver {
-  /** The kernel has taken this many datagrams of this many payload bytes together, in this many system calls. */
+  /**
+   * The kernel has taken `datagrams` datagrams with `bytes` payload bytes in total, in `systemCalls` system
+   * calls.
+   */
   onSent(datagrams: number, bytes: number, systemCalls: number): void;
-  /** This many datagrams are lost. `code` is the operating system's word for it, such as EPERM. */
+  /**
+   * `datagrams` datagrams were dropped. @param code the error code if the kernel refused them, such as EPERM.
+   */
   onSendDropped(reason: SendDropReason, datagrams: number, code?: string): void;
-  /** The sender was blocked and has room again: `drop` what it holds or `flush` it, then go on. */
+  /**
+   * The sender was blocked and can send again. `drop` or `flush` the datagrams that it holds, then add more.
+   */
   onWritable(): void;
 }
 
 /**
  * Sends datagrams to one target, in order, many in one system call.
  *
- * `add` each datagram, then `flush` once. When the socket's buffer is full the sender is {@link blocked}: it holds
- * what it could not send, accepts no more, and calls `onWritable` when it has room.
+ * `add` each datagram, then `flush` once. When the socket's send buffer is full, the sender is
+ * {@link blocked}: it holds the rest, accepts no more, and calls {@link SendObserver.onWritable} when the
+ * buffer has room.
  */
 export interface DatagramSender {
-  /** Whether datagrams wait for the socket. While it is true, `add` must not be called. */
+  /** Whether the sender holds datagrams until the socket has room. `add` must not be called then. */
   readonly blocked: boolean;
   /**
-   * The local address that datagrams leave from; the system chooses while undefined. See {@link
-   * DatagramPort.reportsLocal}.
+   * The local address to send from; needs {@link DatagramPort.reportsLocal}. When undefined, the system
+   * chooses.
    */
   from?: LocalAddress | undefined;
-  /** Datagrams added and neither sent nor dropped yet. */
+  /** The number of datagrams that were added, and not yet sent or dropped. */
   readonly held: number;
   /**
-   * Adds one datagram. May flush by itself when many are waiting.
+   * Adds one datagram. Flushes by itself when the batch is full.
    *
-   * @param bytes holds the payload; it must not be written to until the datagram is reported.
+   * @param bytes holds the payload. It must not change until the datagram's result is reported.
    */
   add(bytes: Uint8Array, start: number, length: number): void;
-  /** Hands everything added to the kernel, as far as it takes it. */
+  /** Passes the added datagrams to the kernel, as many as it takes. */
   flush(): void;
-  /** Drops what is held, as this reason, and unblocks. */
+  /** Drops the datagrams that are held, for this reason, and unblocks the sender. */
   drop(reason: SendDropReason): void;
 }

@@ -1,6 +1,6 @@
 /**
- * Address literals and endpoints. ipaddr.js decides what kind of address a literal is, since one address can be written
- * in many ways.
+ * Address literals and endpoints. ipaddr.js decides what kind of address a literal is, since one address can
+ * be written in many ways.
  */
 
 import { isIP } from "node:net";
@@ -53,14 +53,16 @@ export function formatEndpoint({ address, port }: Endpoint): string {
 }
 
 /**
- * Parses an address literal; a v4-mapped one as IPv4. Without its zone: ipaddr.js throws at a zone with a hyphen, such
- * as `br-lan`.
+ * Parses an address literal; a v4-mapped one as IPv4. Without its zone: ipaddr.js throws at a zone with a
+ * hyphen, such as `br-lan`.
  */
 export function parseAddress(literal: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return ipaddr.process(withoutZone(literal));
 }
 
-/** Whether a host is a multicast group: 224.0.0.0/4 (RFC 5771) or ff00::/8 (RFC 4291, 2.7). False for a name. */
+/**
+ * Whether a host is a multicast group: 224.0.0.0/4 (RFC 5771) or ff00::/8 (RFC 4291, 2.7). False for a name.
+ */
 export function isMulticast(host: string): boolean {
   return isLiteral(host) && parseAddress(host).range() === "multicast";
 }
@@ -71,8 +73,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Whether a host is a link-local IPv6 address: fe80::/10 (RFC 4291, 2.5.6). It is valid on one interface only. False
- * for a name.
+ * Whether a host is a link-local IPv6 address: fe80::/10 (RFC 4291, 2.5.6). It is valid on one interface
+ * only. False for a name.
  */
 export function isLinkLocal6(host: string): boolean {
   if (!isLiteral(host)) return false;

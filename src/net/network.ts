@@ -1,6 +1,6 @@
 /**
- * What the tunnel needs from the operating system: time, names, addresses and UDP sockets. `stream-transport.ts` has
- * TCP. `bun/network.ts` implements both; tests have a twin in memory.
+ * What the tunnel needs from the operating system: time, names, addresses and UDP sockets.
+ * `stream-transport.ts` has TCP. `bun/network.ts` implements both; tests have a twin in memory.
  */
 
 import type { Clock } from "./clock.ts";
@@ -15,11 +15,16 @@ import type { StreamTransport } from "./stream-transport.ts";
 
 /** What the operating system gives beyond plain sockets. */
 export interface SystemReport {
-  /** Whether many datagrams are handed to the kernel as one message for it to cut apart (UDP_SEGMENT, udp(7)). */
+  /**
+   * Whether many datagrams are handed to the kernel as one message for it to cut apart (UDP_SEGMENT, udp(7)).
+   */
   readonly segmentOffload: boolean;
   /** Why not, if not: an errno name, or words. */
   readonly offloadLack?: string | undefined;
-  /** The least receive buffer a UDP socket was granted, in bytes; undefined while there was none, or nobody says. */
+  /**
+   * The least receive buffer a UDP socket was granted, in bytes; undefined while there was none, or nobody
+   * says.
+   */
   readonly receiveBufferBytes?: number | undefined;
   /** The UDP socket buffers that were asked for, in bytes. */
   readonly socketBufferBytes: number;
@@ -43,11 +48,14 @@ export interface Network {
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort;
   /** The local network interface of this name, or with this address; undefined when there is none. */
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
-  /** Every address of this host, as literals without zones. Asks the operating system: do not call it per datagram. */
+  /**
+   * Every address of this host, as literals without zones. Asks the operating system: do not call it per
+   * datagram.
+   */
   localAddresses(): readonly string[];
   /**
-   * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none unless it is
-   * a broadcast address.
+   * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none
+   * unless it is a broadcast address.
    */
   broadcastNetworks(address: string): readonly string[];
   /**
@@ -63,7 +71,10 @@ export interface Network {
 /** The network of one host: {@link Network} and its TCP connections. */
 export interface HostNetwork extends Network, StreamTransport {}
 
-/** What the operating system refused, wrapped once. `code` is its own word: EADDRINUSE, ECONNREFUSED, ENOTFOUND ... */
+/**
+ * What the operating system refused, wrapped once. `code` is its own word: EADDRINUSE, ECONNREFUSED,
+ * ENOTFOUND ...
+ */
 export class NetError extends Error {
   override readonly name = "NetError";
   readonly code: string;
@@ -77,7 +88,8 @@ export class NetError extends Error {
 /**
  * Returns a caught error that is a failure of the network.
  *
- * @throws any other error as it is: a defect of this program must not be reported as a failure of the network.
+ * @throws any other error as it is: a defect of this program must not be reported as a failure of the
+ *   network.
  */
 export function networkFailure(error: unknown): NetError {
   if (error instanceof NetError) return error;

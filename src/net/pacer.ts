@@ -1,7 +1,7 @@
 /**
- * Lets streams begin one after the other. What a peer makes us do at the beginning (a TLS handshake is some hundred
- * microseconds of arithmetic) is spread over time, however many come at once, and everything else has its turn between.
- * Whoever comes alone does not wait.
+ * Lets streams begin one after the other. What a peer makes us do at the beginning (a TLS handshake is some
+ * hundred microseconds of arithmetic) is spread over time, however many come at once, and everything else has
+ * its turn between. Whoever comes alone does not wait.
  */
 
 import type { Clock } from "./clock.ts";

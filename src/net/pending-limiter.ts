@@ -1,7 +1,7 @@
 /**
- * Strangers who have not proved anything yet: only so many at once, and so many of one origin. When there is no room, the
- * oldest of the origin that has most of them goes: a proof takes one round trip, so who has waited longest is the least
- * likely to give one.
+ * Strangers who have not proved anything yet: only so many at once, and so many of one origin. When there is
+ * no room, the oldest of the origin that has most of them goes: a proof takes one round trip, so who has
+ * waited longest is the least likely to give one.
  */
 
 import { familyOf, parseAddress, unmapped } from "./endpoint.ts";

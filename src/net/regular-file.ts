@@ -1,4 +1,7 @@
-/** Files that a user names: certificates, keys, secrets, configurations. Reading one never blocks, and is bounded. */
+/**
+ * Files that a user names: certificates, keys, secrets, configurations. Reading one never blocks, and is
+ * bounded.
+ */
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { errorCode, NetError } from "./network.ts";
@@ -18,9 +21,9 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NO
  * Reads a regular file.
  *
  * @param bytesMax a longer file is refused, and not read to its end.
- * @throws NetError with the system's code; EISDIR for a directory, EINVAL for a pipe or a device, ENXIO for a socket,
- *   EFBIG for a file that is too large. The message says what is wrong with the file and what to give; it does not name
- *   it.
+ * @throws NetError with the system's code; EISDIR for a directory, EINVAL for a pipe or a device, ENXIO for a
+ *   socket, EFBIG for a file that is too large. The message says what is wrong with the file and what to
+ *   give; it does not name it.
  */
 export function readRegularFile(file: string, bytesMax: number): FileContent {
   let fd: number | undefined;

@@ -1,15 +1,18 @@
-/** How TCP connections are made: by dialling, and by accepting. */
+/**
+ * The contract for making TCP connections: by dialing and by listening. `bun/dial.ts` and `bun/listen.ts`
+ * implement it. With TLS or a shared secret, a connection is handed out only after its handshake.
+ */
 
 import type { Endpoint } from "./endpoint.ts";
 import type { StreamPort } from "./stream-port.ts";
 
 export interface StreamTransport {
-  /** Dials one address. The caller bounds the time and cancels the dial. */
+  /** Dials one address. The dial has no timeout: the caller cancels it. */
   dial(to: DialTarget): Dial;
   /**
-   * Listens on a TCP port. Each connection is passed to `onStream`, after its handshake if there is one.
+   * Listens on a TCP port and passes each accepted connection to `onStream`.
    *
-   * @param at an address literal; undefined listens on every address of this host, IPv4 and IPv6.
+   * @param at an address literal; without an address, every address of this host, IPv4 and IPv6.
    * @param acceptPolicy by default every address may connect.
    * @throws NetError when the port cannot be bound.
    */
@@ -19,42 +22,46 @@ export interface StreamTransport {
     acceptPolicy?: AcceptPolicy,
   ): StreamListener;
   /**
-   * How many files and sockets this process may have open, except those of connections whose handshake is pending.
-   * Infinity when the limit is unknown.
+   * How many files and sockets this process may have open, except those of connections whose handshake is
+   * pending. Infinity when the limit is unknown.
    */
   descriptorLimit(): number;
 }
 
-/** Where to dial. */
+/** The address to dial. */
 export interface DialTarget extends Endpoint {
-  /** The host as it was given, which TLS asks for and looks for in the certificate; the address itself, when missing. */
+  /** The server's name for TLS: sent as SNI and checked against the certificate. By default the address. */
   readonly host?: string | undefined;
 }
 
-/** A connection being made. */
+/** A connection attempt. */
 export interface Dial {
-  /** Rejects with a `NetError`. Never settles after {@link cancel}. */
+  /** Resolves with the connection, or rejects with a `NetError`. Never settles after {@link cancel}. */
   readonly stream: Promise<StreamPort>;
-  /** Whether the server has answered, and only a handshake is under way that bounds its own time. */
+  /** Whether TCP is connected and only a handshake is pending, which has its own timeout. */
   readonly answered?: boolean;
-  /** Gives up: the connection will not come to be, at the server neither. */
+  /** Gives up the attempt. If TCP connects later all the same, the connection is reset. */
   cancel(): void;
 }
 
-/** Who is let in at a listener, and who is told of those that are not. Their connections are closed by then. */
+/** Decides which clients may connect to a listener, and is notified of each connection that fails there. */
 export interface AcceptPolicy {
-  /** Whether an address may connect: a literal, IPv4 not wrapped in IPv6. Asked before anything is said to it. */
+  /**
+   * Whether this address may connect. Called before anything is sent to the client.
+   *
+   * @param address a literal; IPv4 is not in its v4-mapped form.
+   */
   allows(address: string): boolean;
-  /** A connection was refused: its address may not connect, or too few descriptors are left. */
+  /** A connection was reset: its address may not connect, or too few file descriptors are left. */
   onRejected(remote: Endpoint, reason: "address not allowed" | "fd limit"): void;
-  /** Its handshake failed. */
+  /** A connection's handshake failed. The connection is closed. */
   onFailure(remote: Endpoint, failure: { readonly code: string; readonly message: string }): void;
 }
 
-/** Lets everybody in. */
+/** Allows every client. */
 export const ALLOW_ALL: AcceptPolicy = { allows: () => true, onRejected() {}, onFailure() {} };
 
-/** A TCP port that is listening. */
+/** A TCP port in the listening state. */
 export interface StreamListener {
   readonly local: Endpoint;
   close(): void;

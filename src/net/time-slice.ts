@@ -1,12 +1,14 @@
 /**
- * The time slice: how long the process may handle received data in one tick of the event loop, TCP and UDP, of all
- * tunnels and channels together. The sockets share it in rotation, so that no session starves another:
+ * The time slice: how long the process may handle received data in one tick of the event loop, TCP and UDP,
+ * of all tunnels and channels together. The sockets share it in rotation, so that no session starves another:
  *
- *   1. A socket brings data. Its owner calls `begin`, handles one quantum, and goes on while `mustYield` is false.
- *   2. The end of the tick first calls the functions given to `atEndOfTick`, which write queued data to TCP.
- *   3. The rest of a chunk waits in `defer`. Each backlog then handles a quantum, in rotation, until the slice is used
+ * 1. A socket brings data. Its owner calls `begin`, handles one quantum, and goes on while `mustYield` is
+ * false. 2. The end of the tick first calls the functions given to `atEndOfTick`, which write queued data to
+ * TCP. 3. The rest of a chunk waits in `defer`. Each backlog then handles a quantum, in rotation, until the
+ * slice is used
  *      up.
- *   4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few paused sockets are read again,
+ * 4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few paused sockets are read
+ * again,
  *      in the order in which they came: Bun reads up to 512 KiB from each before it calls any code of ours.
  *
  * A socket that brings less than a quantum never waits.
@@ -15,21 +17,25 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * The slice of one tick, in milliseconds: while several sockets are served, and while one is alone. With half a
- * millisecond, one alone would lose 5 % of a flood's rate. A quiet session's round trip takes about two ticks.
+ * The slice of one tick, in milliseconds: while several sockets are served, and while one is alone. With half
+ * a millisecond, one alone would lose 5 % of a flood's rate. A quiet session's round trip takes about two
+ * ticks.
  */
 const SHARED_MS = 0.5;
 const ALONE_MS = 1;
 /**
- * At most this many paused sockets are read again at the end of one tick, and as many new ones beside them; fewer when
- * they brought much the last time. Bun takes some 200 us to read 512 KiB.
+ * At most this many paused sockets are read again at the end of one tick, and as many new ones beside them;
+ * fewer when they brought much the last time. Bun takes some 200 us to read 512 KiB.
  */
 const READS_PER_TICK = 4;
 const BYTES_PER_READ = 128 * 1024;
 
 /** The rest of a chunk when its owner has to yield. */
 export interface Backlog {
-  /** Handles one quantum. @returns whether more can be handled now: the backlog then goes to the end of the queue. */
+  /**
+   * Handles one quantum. @returns whether more can be handled now: the backlog then goes to the end of the
+   * queue.
+   */
   handleQuantum(): boolean;
 }
 
@@ -37,7 +43,9 @@ export interface Backlog {
 export interface PausedSocket {
   /** How many bytes it brought when it was last read. */
   readonly lastBytes: number;
-  /** Whether there is memory for its data. When there is room again, {@link TimeSlice.begin} must be called. */
+  /**
+   * Whether there is memory for its data. When there is room again, {@link TimeSlice.begin} must be called.
+   */
   readonly hasRoom: boolean;
   /** Reads it again: it may bring one chunk, or one quantum of datagrams, in the next tick. */
   readAgain(): void;
@@ -82,7 +90,8 @@ export class TimeSlice {
   }
 
   /**
-   * Calls `run` once at the end of the tick, before any backlog. A second call with the same function changes nothing.
+   * Calls `run` once at the end of the tick, before any backlog. A second call with the same function changes
+   * nothing.
    */
   atEndOfTick(run: () => void): void {
     this.#ends.add(run);
@@ -101,7 +110,10 @@ export class TimeSlice {
     this.begin();
   }
 
-  /** Whether a new socket may be read at once. If not, the caller pauses it; it is queued before those read before. */
+  /**
+   * Whether a new socket may be read at once. If not, the caller pauses it; it is queued before those read
+   * before.
+   */
   admit(socket: PausedSocket): boolean {
     this.begin();
     const waiting = this.#backlogs.size + this.#paused.size + this.#new.size;

@@ -22,7 +22,8 @@ const IPV6_ONLY = 8;
 const ANY_ADDRESS = ["0.0.0.0", "::"];
 
 /**
- * The wait before a full buffer is tried again, where we send in Bun's place: Bun then does not report room to send.
+ * The wait before a full buffer is tried again, where we send in Bun's place: Bun then does not report room
+ * to send.
  */
 const FULL_RETRY_MS = 1;
 
@@ -40,7 +41,9 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #direct: DirectReceive | undefined;
   readonly #ipv6Only: boolean;
   #awaitingDrain: BatchSender[] = [];
-  /** Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it). */
+  /**
+   * Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it).
+   */
   #writePending = true;
   #fullRetry: Timer | undefined;
   #closed = false;
@@ -48,7 +51,8 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   /**
    * @param system the operating system's extras, if there are any.
    * @param ipv6Only keeps IPv4 out of a socket that is bound to all IPv6 addresses.
-   * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as asked.
+   * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as
+   *   asked.
    */
   constructor(
     options: DatagramPortOptions,
@@ -155,11 +159,14 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
 
   /** The socket as Bun may use it now: to send, to close. */
   #bunSocket(): Socket {
-    this.#pauser?.open();
+    this.#pauser?.resume();
     return this.#socket;
   }
 
-  /** Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data` comes here too. */
+  /**
+   * Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data`
+   * comes here too.
+   */
   #onError(error: unknown): void {
     const code = errorCode(error);
     if (this.#direct?.onError(code)) return;
@@ -217,7 +224,8 @@ class PortableTransmitter implements Transmitter {
     try {
       return this.#socket().sendMany(packets);
     } catch (error) {
-      // It throws when the very first datagram is refused; at a later one it returns a short count without a reason.
+      // It throws when the very first datagram is refused; at a later one it returns a short count without a
+      // reason.
       this.refusal = errorCode(error);
       return 0;
     }

@@ -10,8 +10,8 @@ import { adopt, BunStreamPort, handlers, type Socket } from "./stream-port.ts";
 import { type TlsSocket, TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
 /**
- * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up after it
- * was given up is reset at once, and the server sees it come and go.
+ * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up
+ * after it was given up is reset at once, and the server sees it come and go.
  */
 export function dial(
   to: DialTarget,
@@ -47,7 +47,10 @@ function dialPortably(to: Endpoint): Dial {
   };
 }
 
-/** Bun adopts a socket that is still connecting: its first `drain` says that it is connected, `close` that it failed. */
+/**
+ * Bun adopts a socket that is still connecting: its first `drain` says that it is connected, `close` that it
+ * failed.
+ */
 function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
   const begun = system.beginDial(to);
@@ -89,7 +92,10 @@ function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
   };
 }
 
-/** Either way with TLS: `open` means nothing yet, and whether it was TCP or the handshake that failed makes no difference. */
+/**
+ * Either way with TLS: `open` means nothing yet, and whether it was TCP or the handshake that failed makes no
+ * difference.
+ */
 function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates: Certificates): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
   const place = system?.beginDial(to) ?? { hostname: to.address, port: to.port };

@@ -10,7 +10,10 @@ import { adopt, BunStreamPort, fdOf, handlers, type Socket } from "./stream-port
 import { TlsAcceptor } from "./tls-accept.ts";
 import { type TlsSocket, type TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
-/** Where to listen; without an address on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no IPv6. */
+/**
+ * Where to listen; without an address on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no
+ * IPv6.
+ */
 interface Place {
   readonly address?: string;
   readonly port: number;
@@ -86,8 +89,9 @@ export function listenTls(
     }
     if (system !== undefined)
       throw new NetError("EMFILE", `no file descriptor is left for TCP ${formatEndpoint(local)} (ulimit -n)`);
-    // Elsewhere a listener at another port shows that the new certificates can be used, before the old listener is
-    // stopped. The new one takes its place in the same turn. Connections in the old queue are reset.
+    // Elsewhere a listener at another port shows that the new certificates can be used, before the old
+    // listener is stopped. The new one takes its place in the same turn. Connections in the old queue are
+    // reset.
     const trial = listenAnywhere({ ...local, port: 0 }, ipv6Only, listenWith(renewed));
     const use = () => {
       trial.stop();
@@ -162,8 +166,8 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
 }
 
 /**
- * Bun 1.4.5 does not name the errno when it cannot open the socket at all, without IPv6 (EAFNOSUPPORT) or a descriptor
- * (EMFILE). For a UDP socket at the same address it does.
+ * Bun 1.4.5 does not name the errno when it cannot open the socket at all, without IPv6 (EAFNOSUPPORT) or a
+ * descriptor (EMFILE). For a UDP socket at the same address it does.
  */
 function codeOf(error: unknown, address: string): string {
   const code = errorCode(error);
@@ -177,8 +181,8 @@ function codeOf(error: unknown, address: string): string {
 }
 
 /**
- * Hands on whom the acceptPolicy lets in; the others are reset before their handshake begins. A connection that its peer reset before it
- * was accepted has no remote address (accept(2) hands it out all the same).
+ * Hands on whom the acceptPolicy lets in; the others are reset before their handshake begins. A connection
+ * that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same).
  */
 function guarded<Data>(
   acceptPolicy: AcceptPolicy,

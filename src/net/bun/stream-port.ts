@@ -27,7 +27,10 @@ export class BunStreamPort implements StreamPort {
   #local: Endpoint | undefined;
   #remote: Endpoint | undefined;
 
-  /** @param remote the peer, when the caller knows it: Bun 1.4.5 may know only the address of a socket that is gone. */
+  /**
+   * @param remote the peer, when the caller knows it: Bun 1.4.5 may know only the address of a socket that is
+   *   gone.
+   */
   constructor(socket: Socket, system: SystemSockets | undefined, remote?: Endpoint) {
     this.#socket = socket;
     this.#system = system;
@@ -48,7 +51,9 @@ export class BunStreamPort implements StreamPort {
     return this.#remote ?? GONE;
   }
 
-  /** The dial has succeeded: hands the stream out, and returns who is to be told of what happens meanwhile. */
+  /**
+   * The dial has succeeded: hands the stream out, and returns who is to be told of what happens meanwhile.
+   */
   connected(resolve: (stream: StreamPort) => void): StreamReceiver {
     const early = new EventBuffer();
     this.receiver = early;
@@ -103,11 +108,15 @@ export class BunStreamPort implements StreamPort {
   }
 }
 
-/** Where only Bun's own calls serve: after this silence ten probes follow, a second apart (a dead peer: 15 s). */
+/**
+ * Where only Bun's own calls serve: after this silence ten probes follow, a second apart (a dead peer: 15 s).
+ */
 const KEEPALIVE_MS = 5000;
 const KEEPALIVE_OFTEN_MS = 1000;
 
-/** What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up. */
+/**
+ * What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up.
+ */
 const GONE: Endpoint = { address: "::", port: 0 };
 
 /** Bun 1.4.5 keeps an address that was asked for before, but no port: either may be missing. */

@@ -14,12 +14,15 @@ import { type TlsSocket, TlsStreamPort } from "./tls-stream-port.ts";
 
 const HANDSHAKES_MAX = 256;
 /**
- * Twice what a per-source client dials at once: with TLS 1.3 it is through, and dials on, before we know (RFC 8446,
- * section 2).
+ * Twice what a per-source client dials at once: with TLS 1.3 it is through, and dials on, before we know (RFC
+ * 8446, section 2).
  */
 export const HANDSHAKES_PER_PREFIX_MAX = 128;
 const DESCRIPTORS_SHARE = 1 / 4;
-/** From the beginning of one to that of the next: each costs some 0.5 ms, and a flood may not take most of the time. */
+/**
+ * From the beginning of one to that of the next: each costs some 0.5 ms, and a flood may not take most of the
+ * time.
+ */
 const INTERVAL_MS = 2;
 
 /** How many handshakes may be under way where this many files and sockets may be open. */

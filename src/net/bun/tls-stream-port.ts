@@ -1,6 +1,6 @@
 /**
- * A TCP connection with TLS on a socket of Bun's. It goes to nobody before the handshake has succeeded and the peer has
- * shown that it is the right one.
+ * A TCP connection with TLS on a socket of Bun's. It goes to nobody before the handshake has succeeded and
+ * the peer has shown that it is the right one.
  *
  *     open         the socket is there; nothing can be written yet
  *     handshake    Bun has verified the peer's certificate, or says why not; this class judges
@@ -19,7 +19,10 @@ import { isAboutCertificate, readTlsFailure, tlsFailure } from "../tls/tls-failu
 import { BunStreamPort } from "./stream-port.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A server that ends a connection this soon, without a word, has not liked our certificate, or the lack of one. */
+/**
+ * A server that ends a connection this soon, without a word, has not liked our certificate, or the lack of
+ * one.
+ */
 const REJECTION_MS = 2000;
 
 export type TlsSocket = Bun.Socket<TlsStreamPort | undefined>;
@@ -58,8 +61,8 @@ export class TlsStreamPort extends BunStreamPort {
   #code: string | undefined;
 
   /**
-   * @param onDone called once: without a failure when the stream may be handed out; with one, the socket is closed
-   *   already.
+   * @param onDone called once: without a failure when the stream may be handed out; with one, the socket is
+   *   closed already.
    * @param remote as for every port.
    */
   constructor(
@@ -78,7 +81,9 @@ export class TlsStreamPort extends BunStreamPort {
     );
   }
 
-  /** Whether the TCP connection is up. To be asked once, when it is late: Bun 1.4.5 keeps to its first answer. */
+  /**
+   * Whether the TCP connection is up. To be asked once, when it is late: Bun 1.4.5 keeps to its first answer.
+   */
   get answered(): boolean {
     return this.#socket.remoteAddress !== undefined;
   }
@@ -142,7 +147,10 @@ export class TlsStreamPort extends BunStreamPort {
     return readTlsFailure(error, side);
   }
 
-  /** The handshake is over only when keys can be exported: before that the peer has not proved that it has the private key. */
+  /**
+   * The handshake is over only when keys can be exported: before that the peer has not proved that it has the
+   * private key.
+   */
   #judgeKey(pin: Uint8Array): NetError | undefined {
     let hash: Uint8Array;
     try {

@@ -47,7 +47,7 @@ export class LinuxDirectReceive implements DirectReceive {
   }
 
   onFirstDrain(): void {
-    this.#pauser.open(); // before the descriptor leads elsewhere
+    this.#pauser.resume(); // before the descriptor leads elsewhere
     this.#doorbell.install();
   }
 
@@ -57,8 +57,8 @@ export class LinuxDirectReceive implements DirectReceive {
     return true;
   }
 
-  open(): void {
-    this.#pauser.open();
+  resume(): void {
+    this.#pauser.resume();
     this.#doorbell.remove();
   }
 

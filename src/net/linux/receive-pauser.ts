@@ -56,21 +56,21 @@ export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
       this.#slice.begin();
     }
     if (++this.#datagrams % QUANTUM !== 0 || !this.#slice.mustYield) return;
-    this.close(writePending);
+    this.pause(writePending);
     this.#slice.awaitRead(this);
   }
 
   readAgain(): void {
-    this.open();
+    this.resume();
   }
 
   /** Bun finds nothing to read from now on, or soon. When no descriptor is left, the filter is used instead. */
-  close(writePending: boolean): void {
+  pause(writePending: boolean): void {
     if (this.#closed) return;
     if (writePending || !this.#moveAway()) this.#filtered = this.#filter.attach(this.#bunFd);
   }
 
-  open(): void {
+  resume(): void {
     this.#slice.forgetSocket(this);
     if (this.#filtered) {
       this.#filtered = false;

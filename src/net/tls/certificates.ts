@@ -1,6 +1,6 @@
 /**
- * The certificates, keys and authorities of one tunnel, read from files at the start and again whenever asked, and what
- * Bun is told of them for each connection.
+ * The certificates, keys and authorities of one tunnel, read from files at the start and again whenever
+ * asked, and what Bun is told of them for each connection.
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
@@ -62,7 +62,8 @@ export class Certificates {
   /**
    * Reads all files.
    *
-   * @param warn told what is doubtful and no error: a certificate out of its time, a key that others may read.
+   * @param warn told what is doubtful and no error: a certificate out of its time, a key that others may
+   *   read.
    * @throws NetError that names the file, when one cannot be read or used.
    */
   constructor(files: TlsFiles, warn: (message: string) => void) {
@@ -103,7 +104,10 @@ export class Certificates {
     return () => this.#renewals.delete(renew);
   }
 
-  /** Reads all files again, for connections from now on. @throws NetError as the constructor; the old ones then stay in use. */
+  /**
+   * Reads all files again, for connections from now on. @throws NetError as the constructor; the old ones
+   * then stay in use.
+   */
   reload(): void {
     const former = this.#contents;
     this.#contents = this.#read();
@@ -173,7 +177,10 @@ export class Certificates {
 /** A bundle of all public authorities has some 300 kB. */
 const FILE_BYTES_MAX = 4 << 20;
 
-/** @param what names the file's purpose: its option is spelled differently on the command line and in the library. */
+/**
+ * @param what names the file's purpose: its option is spelled differently on the command line and in the
+ *   library.
+ */
 function readFile(file: string, what: string): { readonly text: string; readonly mode: number } {
   try {
     const { bytes, mode } = readRegularFile(file, FILE_BYTES_MAX);

@@ -17,7 +17,10 @@ export function readPin(text: string): Uint8Array | undefined {
   return hash.length === SHA256_BYTES ? hash : undefined;
 }
 
-/** SHA-256 of a certificate's public key with its algorithm (SubjectPublicKeyInfo, RFC 5280, 4.1.2.7), as RFC 7469 pins it. */
+/**
+ * SHA-256 of a certificate's public key with its algorithm (SubjectPublicKeyInfo, RFC 5280, 4.1.2.7), as RFC
+ * 7469 pins it.
+ */
 export function publicKeyHash({ publicKey }: X509Certificate): Uint8Array {
   const spki = publicKey.export({ type: "spki", format: "der" });
   return createHash("sha256").update(spki).digest();

@@ -48,7 +48,10 @@ export function isTlsCode(code: string | undefined): code is TlsCode {
   return (TLS_CODES as readonly (string | undefined)[]).includes(code);
 }
 
-/** Bun's codes for a certificate that was not accepted: the names of OpenSSL's X509_V_ERR constants, and its own for names. */
+/**
+ * Bun's codes for a certificate that was not accepted: the names of OpenSSL's X509_V_ERR constants, and its
+ * own for names.
+ */
 const CERTIFICATE_CODES: ReadonlyMap<string, TlsCode> = new Map([
   ["CERT_HAS_EXPIRED", "TLS_EXPIRED"],
   ["CERT_NOT_YET_VALID", "TLS_NOT_YET_VALID"],
@@ -103,7 +106,10 @@ export function tlsFailure(code: TlsCode, side: TlsSide, detail = "", cause?: un
   return new NetError(code, REASONS[code](side) + detail, cause);
 }
 
-/** Whether Bun's word for an error says that a certificate was not accepted, and not that the handshake broke off. */
+/**
+ * Whether Bun's word for an error says that a certificate was not accepted, and not that the handshake broke
+ * off.
+ */
 export function isAboutCertificate(error: unknown): boolean {
   return !["EPROTO", "ECONNRESET", "UNKNOWN"].includes(errorCode(error));
 }

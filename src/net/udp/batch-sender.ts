@@ -1,11 +1,10 @@
 /**
  * The policy of sending: many datagrams in one call, and what to do with the one the kernel refuses.
  *
- * 1. `add` notes where a payload lies. Nothing is copied. 2. `flush` hands the batch to the transmitter, which takes as
- * many as the kernel does. 3. The first datagram not taken is tried alone, with Bun's own `send` unless we read the
- * socket in Bun's place. It goes
- *    (go on with the batch), or the socket's buffer is full (wait for `resume`; only Bun's own `send` arms Bun's
- *    `drain`), or the kernel says why not.
+ * 1. `add` notes where a payload lies. Nothing is copied. 2. `flush` hands the batch to the transmitter,
+ *    which takes as many as the kernel does. 3. The first datagram not taken is tried alone, with Bun's own
+ *    `send` unless we read the socket in Bun's place. It goes (go on with the batch), or the socket's buffer
+ *    is full (wait for `resume`; only Bun's own `send` arms Bun's `drain`), or the kernel says why not.
  */
 
 import type { DatagramSender, LocalAddress, SendDropReason, SendObserver } from "../datagram-port.ts";

@@ -1,11 +1,18 @@
-/** Datagrams on their way to one system call: where the bytes of each are, in order. Payloads are not copied. */
+/**
+ * Datagrams on their way to one system call: where the bytes of each are, in order. Payloads are not copied.
+ */
 
 import type { LocalAddress } from "../datagram-port.ts";
 
-/** How many datagrams one batch holds. sendmmsg(2) takes at most 1,024 messages and 1,024 buffers a message. */
+/**
+ * How many datagrams one batch holds. sendmmsg(2) takes at most 1,024 messages and 1,024 buffers a message.
+ */
 export const BATCH_DATAGRAMS_MAX = 1024;
 
-/** At most this many empty batches are kept. A sender needs one while it adds, and for longer only when blocked. */
+/**
+ * At most this many empty batches are kept. A sender needs one while it adds, and for longer only when
+ * blocked.
+ */
 const SPARES_MAX = 4;
 const spares: DatagramBatch[] = [];
 
@@ -49,10 +56,14 @@ export class DatagramBatch {
   }
 }
 
-/** Hands batches to the kernel. It has no policy: what to do with a datagram the kernel refuses is the sender's. */
+/**
+ * Hands batches to the kernel. It has no policy: what to do with a datagram the kernel refuses is the
+ * sender's.
+ */
 export interface Transmitter {
   /**
-   * Hands the datagrams `batch.from` to `batch.count` to the kernel, in order, and stops at the first it refuses.
+   * Hands the datagrams `batch.from` to `batch.count` to the kernel, in order, and stops at the first it
+   * refuses.
    *
    * @returns how many it took. When that is fewer than asked for, {@link refusal} says why.
    */
@@ -66,8 +77,8 @@ export interface Transmitter {
 /** A transmitter that works without Bun. */
 export interface SystemTransmitter extends Transmitter {
   /**
-   * The local address that datagrams leave from; the kernel chooses it while undefined. Becomes undefined when the
-   * kernel refuses it, because this host no longer has it.
+   * The local address that datagrams leave from; the kernel chooses it while undefined. Becomes undefined
+   * when the kernel refuses it, because this host no longer has it.
    */
   from: LocalAddress | undefined;
   /** Sends one datagram: false when the socket's buffer is full. @throws NetError the kernel's error. */

@@ -44,8 +44,9 @@ const LIMITED = "255.255.255.255";
 const PREFIX_MAX = 30;
 
 /**
- * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`. Empty unless the
- * address is an IPv4 broadcast address. The kernel sends to one only on a socket with SO_BROADCAST (socket(7)).
+ * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`. Empty
+ * unless the address is an IPv4 broadcast address. The kernel sends to one only on a socket with SO_BROADCAST
+ * (socket(7)).
  */
 export function broadcastNetworks(address: string, interfaces = hostInterfaces()): string[] {
   const found: string[] = [];
@@ -70,7 +71,10 @@ export class LocalAddressCache {
   #spellings = new Set<string>();
   #readAt = -Infinity;
 
-  /** @param read returns the addresses, as literals without a zone. Called at most every {@link LOCAL_ADDRESSES_MS}. */
+  /**
+   * @param read returns the addresses, as literals without a zone. Called at most every
+   *   {@link LOCAL_ADDRESSES_MS}.
+   */
   constructor(read: () => readonly string[], clock: Clock) {
     this.#read = read;
     this.#clock = clock;

@@ -39,7 +39,9 @@ export function prepareSending(
   }
 }
 
-/** The interface as Bun wants it: by address for IPv4, `::%name` for IPv6. Anything else it silently ignores. */
+/**
+ * The interface as Bun wants it: by address for IPv4, `::%name` for IPv6. Anything else it silently ignores.
+ */
 function interfaceText(family: Family, at: NetworkInterface | undefined): string | undefined {
   if (at === undefined) return undefined;
   if (family === 6) return `::%${at.name}`;

@@ -34,7 +34,7 @@ describe.skipIf(noLibc)("a receive gate", () => {
       const socket = await settled(hostname, () => onDatagram());
       const onDatagram = () => {
         received++;
-        if (received === 1) gate?.close(false);
+        if (received === 1) gate?.pause(false);
       };
       gate = gateOf(socket);
       for (let count = 0; count < 100; count++) socket.send(`${count}`, socket.port, hostname);
@@ -46,7 +46,7 @@ describe.skipIf(noLibc)("a receive gate", () => {
       expect(gate.fd).not.toBe(fdOf(socket));
       expect(kernelDrops(libc, gate.fd)).toBe(0);
 
-      gate.open();
+      gate.resume();
       await until("the others", () => received === 100);
       expect(gate.fd).toBe(fdOf(socket));
       socket.close();
@@ -61,10 +61,10 @@ describe.skipIf(noLibc)("a receive gate", () => {
       const socket = await settled("127.0.0.1", () => void received++);
       const filesBefore = openFiles();
       const gate = gateOf(socket, undefined, { ...libc, [lacking]: () => -1, errno: () => "EMFILE" });
-      gate.close(false);
+      gate.pause(false);
       for (let count = 0; count < 5; count++) socket.send("dropped", socket.port, "127.0.0.1");
       await until("the drops", () => kernelDrops(libc, fdOf(socket)) === 5);
-      gate.open();
+      gate.resume();
       socket.send("arrives", socket.port, "127.0.0.1");
       await until("the next", () => received > 0);
       expect(received).toBe(1);
@@ -103,11 +103,11 @@ describe.skipIf(noLibc)("a receive gate", () => {
     let received = 0;
     const socket = await settled("127.0.0.1", () => received++);
     const gate = gateOf(socket);
-    gate.close(true);
+    gate.pause(true);
     expect(gate.fd).toBe(fdOf(socket));
     socket.send("against the gate", socket.port, "127.0.0.1");
     expect(kernelDrops(libc, gate.fd)).toBe(1);
-    gate.open();
+    gate.resume();
     socket.send("after it", socket.port, "127.0.0.1");
     await until("the second", () => received === 1);
     socket.close();
