@@ -48,6 +48,8 @@ export interface Network {
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort;
   /** The local network interface of this name, or with this address; undefined when there is none. */
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
+  /** The names of this host's interfaces, except loopback, that have a link-local IPv6 address. */
+  linkLocalInterfaces(): readonly string[];
   /**
    * Every address of this host, as literals without zones. Asks the operating system: do not call it per
    * datagram.

@@ -106,3 +106,26 @@ test("a session's link-local source is answered again when the interface is made
   await ask("second");
   expect(client.lines.filter((line) => line.includes("session for"))).toHaveLength(1);
 });
+
+test("a target without a zone is reached on the only interface, and refused when there are two", async () => {
+  const [here, there] = [{ host: "c" }, { host: "d" }];
+  net.join(
+    { ...here, name: "one", addresses: ["fe80::c/64"] },
+    { ...there, name: "one", addresses: ["fe80::d/64"] },
+  );
+  for (const mode of [[], ["-p"]]) {
+    const start = () => net.start("c", [...UDPTUNNEL, ...mode, "-v", "-s", "::1/5000", "fe80::d/6000"]);
+    const server = start();
+    await server.said(/listening/);
+    await server.stop();
+  }
+  net.join(
+    { ...here, name: "two", addresses: ["fe80::c/64"] },
+    { ...there, name: "two", addresses: ["fe80::d/64"] },
+  );
+  for (const mode of [[], ["-p"]]) {
+    const server = net.start("c", [...UDPTUNNEL, ...mode, "-s", "::1/5000", "fe80::d/6000"]);
+    await server.said(/fe80::d is link-local, and this host has several interfaces \(one, two\)/);
+    expect(await server.exited).toBe(1);
+  }
+});

@@ -7,7 +7,12 @@ import { anyAddress, type Endpoint, type Family, familyOf, formatEndpoint } from
 import { errorCode, type HostNetwork, NetError, type SystemReport } from "../network.ts";
 import type { SocketOptions, SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
-import { broadcastNetworks, findInterface, localAddresses } from "../udp/host-addresses.ts";
+import {
+  broadcastNetworks,
+  findInterface,
+  linkLocalInterfaces,
+  localAddresses,
+} from "../udp/host-addresses.ts";
 import { BunDatagramPort } from "./datagram-port.ts";
 import { dial } from "./dial.ts";
 import { listen, listenTls } from "./listen.ts";
@@ -38,6 +43,7 @@ export async function openBunNetwork(
       return found && index !== undefined ? { ...found, id: String(index) } : found;
     },
     broadcastNetworks: (address) => broadcastNetworks(address),
+    linkLocalInterfaces: () => linkLocalInterfaces(),
     localAddresses,
     sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit() {

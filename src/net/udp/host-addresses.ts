@@ -4,7 +4,7 @@ import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
 import type { Clock } from "../clock.ts";
 import type { NetworkInterface } from "../datagram-port.ts";
-import { familyOf, withoutZone } from "../endpoint.ts";
+import { familyOf, isLinkLocal6, withoutZone } from "../endpoint.ts";
 import { errorCode } from "../network.ts";
 
 /** The addresses of each network interface of this host, by the interface's name. */
@@ -31,6 +31,13 @@ export function findInterface(nameOrAddress: string): NetworkInterface | undefin
     return { name, id, address4: addresses.find(({ family }) => family === "IPv4")?.address };
   }
   return undefined;
+}
+
+/** The names of the interfaces that are up, except loopback, and have a link-local IPv6 address. */
+export function linkLocalInterfaces(interfaces = hostInterfaces()): string[] {
+  return Object.entries(interfaces).flatMap(([name, addresses = []]) =>
+    addresses.some(({ address, internal }) => !internal && isLinkLocal6(address)) ? [name] : [],
+  );
 }
 
 /** Every address of this host's interfaces that are up, without zones. */

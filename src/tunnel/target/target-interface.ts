@@ -1,5 +1,6 @@
 /** The network interface to the target: of a multicast group, or of a link-local address. */
 
+import { OptionsError } from "../../errors.ts";
 import type { NetworkInterface } from "../../net/datagram-port.ts";
 import { type Endpoint, familyOf, isLinkLocal6, isMulticast, withoutZone } from "../../net/endpoint.ts";
 import { NetError, type Network } from "../../net/network.ts";
@@ -16,18 +17,41 @@ export function existingInterface(
 }
 
 /**
- * Adds the zone to a link-local IPv6 address; returns any other address unchanged.
+ * Adds the zone to a link-local IPv6 address: of the given interface, or of the only one with link-local addresses. If
+ * there are several, and for any other address, returns the address unchanged.
  *
  * @param wanted the name or an address of the interface, if given.
  * @throws NetError ENODEV when there is no such interface.
  */
 export function withZone(
-  network: Pick<Network, "findInterface">,
+  network: Pick<Network, "findInterface" | "linkLocalInterfaces">,
   address: string,
   wanted: string | undefined,
 ): string {
-  if (wanted === undefined || !isLinkLocal6(address)) return address;
-  return `${withoutZone(address)}%${existingInterface(network, wanted).name}`;
+  if (!isLinkLocal6(address)) return address;
+  if (wanted !== undefined) return `${withoutZone(address)}%${existingInterface(network, wanted).name}`;
+  const [only, ...others] = address.includes("%") ? [] : network.linkLocalInterfaces();
+  return only === undefined || others.length > 0 ? address : `${address}%${only}`;
+}
+
+/**
+ * Refuses a target that is link-local and has no zone, when several interfaces have link-local addresses. The kernel
+ * would choose one of them by its routes, and datagrams that leave on the wrong one are lost without an error.
+ *
+ * @param addresses the target's addresses, after {@link withZone}.
+ * @throws OptionsError.
+ */
+export function refuseWithoutZone(
+  network: Pick<Network, "linkLocalInterfaces">,
+  addresses: readonly string[],
+): void {
+  if (!addresses.every((address) => isLinkLocal6(address) && !address.includes("%"))) return;
+  const interfaces = network.linkLocalInterfaces();
+  if (interfaces.length < 2) return;
+  const problem =
+    `${addresses[0]} is link-local, and this host has several interfaces (${interfaces.join(", ")}); ` +
+    `name one of them, such as ${addresses[0]}%${interfaces[0]}`;
+  throw new OptionsError([{ option: "target", problem }]);
 }
 
 /** The name or an address of the interface to the target, if given. */

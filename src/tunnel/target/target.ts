@@ -15,6 +15,7 @@ import type { Counters } from "../../observe/counters.ts";
 import type { TargetSwitchReason } from "../../observe/events.ts";
 import { AnswerWatch } from "./answer-watch.ts";
 import { isName, type LookupOptions, lookUp, NameLookup } from "./name-lookup.ts";
+import { refuseWithoutZone } from "./target-interface.ts";
 
 /** The pause after every address has refused. */
 const ROUND_PAUSE_MS = 1000;
@@ -84,9 +85,16 @@ export class Target {
     });
   }
 
-  /** Looks the target up for the first time. @throws NetError when it has no address that can be used. */
+  /**
+   * Looks the target up for the first time.
+   *
+   * @throws NetError when it has no address that can be used.
+   * @throws OptionsError see {@link refuseWithoutZone}.
+   */
   static async find(options: TargetOptions): Promise<Target> {
-    return new Target(options, await lookUp(options));
+    const addresses = await lookUp(options);
+    refuseWithoutZone(options.network, addresses);
+    return new Target(options, addresses);
   }
 
   /** The address in use. */

@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import type { NetworkInterfaceInfo } from "node:os";
-import { broadcastNetworks, hostInterfaces } from "../../../src/net/udp/host-addresses.ts";
+import {
+  broadcastNetworks,
+  hostInterfaces,
+  linkLocalInterfaces,
+} from "../../../src/net/udp/host-addresses.ts";
 
 const interfaceWith = (...cidrs: string[]) =>
   cidrs.map((cidr) => ({
@@ -46,4 +50,15 @@ test("any other error while listing interfaces is thrown", () => {
       throw new TypeError("a defect");
     }),
   ).toThrow("a defect");
+});
+
+test("the interfaces with link-local IPv6 addresses are listed, without loopback", () => {
+  const internal = interfaceWith("::1/128", "fe80::9/64").map((each) => ({ ...each, internal: true }));
+  const interfaces = {
+    lo: internal as NetworkInterfaceInfo[],
+    lan: interfaceWith("10.0.0.7/24", "fe80::1/64", "fe80::2/64"),
+    "br-lan": interfaceWith("fe80::3/64"),
+    small: interfaceWith("169.254.0.1/16", "fd00::1/64"),
+  };
+  expect(linkLocalInterfaces(interfaces)).toEqual(["lan", "br-lan"]);
 });

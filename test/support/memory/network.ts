@@ -28,6 +28,8 @@ export class MemoryWire {
   readonly lookups: string[] = [];
   /** The interface of every host; undefined while it is gone. */
   interface: Pick<NetworkInterface, "name" | "id"> | undefined = { name: "mem0", id: "1" };
+  /** The names of every host's interfaces that have a link-local address. */
+  linkLocalInterfaces: readonly string[] = [];
   /** Broadcast addresses, with the networks they reach. */
   readonly broadcasts = new Map<string, readonly string[]>();
   /** Addresses that no host has: nothing can be bound to them. */
@@ -120,6 +122,10 @@ export class MemoryNetwork implements HostNetwork {
     const found = this.#wire.interface;
     const wanted = nameOrAddress === found?.name || nameOrAddress === this.#address;
     return found && wanted ? { ...found, address4: this.#address } : undefined;
+  }
+
+  linkLocalInterfaces(): readonly string[] {
+    return this.#wire.linkLocalInterfaces;
   }
 
   localAddresses(): string[] {
