@@ -8,10 +8,9 @@ import type { Clock } from "../net/clock.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { Dial, DialTarget, StreamListener, StreamTransport } from "../net/stream-transport.ts";
-import type { AuthFailureReason, Counters } from "../observe/counters.ts";
-import type { EventSource } from "../observe/events.ts";
+import type { AuthFailureReason } from "../observe/counters.ts";
 import type { Secret } from "../options/secret.ts";
-import { proveOn } from "./dial-auth.ts";
+import { authenticateDial } from "./dial-auth.ts";
 import { CHANNEL_BYTES, CHANNEL_LABEL, ClientHandshake, NONCE_BYTES, ServerHandshake } from "./handshake.ts";
 import { PendingAuth } from "./pending-auth.ts";
 
@@ -20,10 +19,10 @@ const WAITING_MAX = 256;
 const WAITING_SHARE = 1 / 4;
 
 export interface Authentication {
-  readonly clock: Clock;
   readonly secret: Secret;
-  readonly counters: Counters;
-  readonly events: EventSource;
+  readonly clock: Clock;
+  /** An accepted connection was closed because its client did not prove that it knows the secret. */
+  readonly onAuthFailed: (remote: Endpoint, reason: AuthFailureReason) => void;
 }
 
 export class AuthenticatedTransport implements StreamTransport {
@@ -40,7 +39,7 @@ export class AuthenticatedTransport implements StreamTransport {
       clock: authentication.clock,
       max: this.#waitingMax,
       newHandshake: (stream) => new ServerHandshake(...this.#handshakeArguments(stream)),
-      onUnproved: (remote, reason) => this.#onUnproved(remote, reason),
+      onAuthFailed: authentication.onAuthFailed,
     });
   }
 
@@ -52,7 +51,7 @@ export class AuthenticatedTransport implements StreamTransport {
   /** Dials one address. Rejects with a `NetError` EAUTH when the server does not prove that it knows the secret. */
   dial(to: DialTarget): Dial {
     const newHandshake = (stream: StreamPort) => new ClientHandshake(...this.#handshakeArguments(stream));
-    return proveOn(this.#transport.dial(to), to, this.#authentication.clock, newHandshake);
+    return authenticateDial(this.#transport.dial(to), to, this.#authentication.clock, newHandshake);
   }
 
   listen(...[at, onStream, ...others]: Parameters<StreamTransport["listen"]>): StreamListener {
@@ -71,13 +70,5 @@ export class AuthenticatedTransport implements StreamTransport {
   #handshakeArguments(stream: StreamPort): [Secret, Uint8Array, Uint8Array | undefined] {
     const keyingMaterial = stream.exportKeyingMaterial(CHANNEL_LABEL, CHANNEL_BYTES);
     return [this.#authentication.secret, randomBytes(NONCE_BYTES), keyingMaterial];
-  }
-
-  #onUnproved(remote: Endpoint, reason: AuthFailureReason): void {
-    const { counters, events } = this.#authentication;
-    counters.authFailures[reason]++;
-    counters.rejectedConnections++;
-    if (reason === "invalid proof") events.report({ type: "wrong secret", remote });
-    events.report({ type: "connection rejected", remote, reason });
   }
 }

@@ -18,7 +18,7 @@ const SERVER_PROOF_TIMEOUT_MS = 4000;
  * @param dial the dial underneath.
  * @param newHandshake a fresh handshake for this connection.
  */
-export function proveOn(
+export function authenticateDial(
   dial: Dial,
   to: Endpoint,
   clock: Clock,
@@ -35,7 +35,7 @@ export function proveOn(
     .then((stream) => {
       answered = true;
       giveUp = prove(stream, clock, newHandshake(stream), {
-        onProved: () => resolve(stream),
+        onAuthenticated: () => resolve(stream),
         onFailed: (why, code) => fail(new NetError(code, `${formatEndpoint(to)} ${why}`)),
       });
       if (cancelled) giveUp();
@@ -55,7 +55,7 @@ export function proveOn(
 }
 
 interface Outcome {
-  onProved(): void;
+  onAuthenticated(): void;
   /** @param why continues a sentence that begins with the server. */
   onFailed(why: string, code: string): void;
 }
@@ -67,7 +67,7 @@ function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, out
     if (over) return;
     over = true;
     timer.cancel();
-    if (why === undefined) return outcome.onProved();
+    if (why === undefined) return outcome.onAuthenticated();
     stream.terminate();
     outcome.onFailed(why, code);
   };

@@ -25,7 +25,7 @@ export interface WaitingRoomOptions {
   /** A fresh handshake for this connection. */
   readonly newHandshake: (stream: StreamPort) => ServerHandshake;
   /** Told once of each connection that has not proved itself. */
-  readonly onUnproved: (remote: Endpoint, reason: AuthFailureReason) => void;
+  readonly onAuthFailed: (remote: Endpoint, reason: AuthFailureReason) => void;
 }
 
 /** The connections of one listener. All listeners share the limits; each closes its own connections. */
@@ -51,13 +51,13 @@ export class PendingAuth {
     return this.#waiting.size;
   }
 
-  /** For the connections of one listener. @param onProved called with each stream that has given its proof. */
-  forListener(onProved: (stream: StreamPort) => void): ListenersConnections {
+  /** For the connections of one listener. @param onAuthenticated called with each stream that has given its proof. */
+  forListener(onAuthenticated: (stream: StreamPort) => void): ListenersConnections {
     const own = new Set<PendingConnection>();
     let closed = false;
     return {
       enter: (stream) => {
-        const pending = this.#enter(stream, onProved, own);
+        const pending = this.#enter(stream, onAuthenticated, own);
         if (closed)
           pending.abort(); // an observer closed the listener when an older connection was evicted
         else pending.start();
@@ -72,14 +72,14 @@ export class PendingAuth {
   /** @param siblings the pending connections of the same listener; the new one is added and removes itself. */
   #enter(
     stream: StreamPort,
-    onProved: (stream: StreamPort) => void,
+    onAuthenticated: (stream: StreamPort) => void,
     siblings: Set<PendingConnection>,
   ): PendingConnection {
-    const { clock, newHandshake, onUnproved } = this.#options;
+    const { clock, newHandshake, onAuthFailed } = this.#options;
     const { remote } = stream;
     const pending: PendingConnection = new PendingConnection(stream, newHandshake(stream), clock, {
-      onProved,
-      onUnproved: (reason) => onUnproved(remote, reason),
+      onAuthenticated,
+      onAuthFailed: (reason) => onAuthFailed(remote, reason),
       onGone: () => {
         siblings.delete(pending);
         this.#waiting.remove(pending);
@@ -92,8 +92,8 @@ export class PendingAuth {
 }
 
 interface NewcomerEvents {
-  onProved(stream: StreamPort): void;
-  onUnproved(reason: AuthFailureReason): void;
+  onAuthenticated(stream: StreamPort): void;
+  onAuthFailed(reason: AuthFailureReason): void;
   /** It waits no longer, one way or the other. */
   onGone(): void;
 }
@@ -128,7 +128,7 @@ class PendingConnection implements StreamReceiver {
     } else if (step.state === "authenticated" && this.#send(step.send as Uint8Array)) {
       this.#leave();
       this.#stream.pushBack(step.rest);
-      this.#events.onProved(this.#stream);
+      this.#events.onAuthenticated(this.#stream);
     }
   }
 
@@ -151,7 +151,7 @@ class PendingConnection implements StreamReceiver {
   }
 
   #fail(reason: AuthFailureReason): void {
-    if (!this.#failed) this.#events.onUnproved(reason);
+    if (!this.#failed) this.#events.onAuthFailed(reason);
     this.#failed = true;
   }
 

@@ -154,6 +154,16 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     return this.#link.activeAt;
   }
 
+  /** @internal */
+  get idleLimitMs(): number {
+    return this.#context.settings.idleTimeoutMs || Infinity;
+  }
+
+  /** @internal Releases memory that an idle channel does not need. */
+  shrink(): void {
+    this.#link.shrink();
+  }
+
   /** @internal Closes it for this reason. */
   end(reason: DisconnectReason): Promise<void> {
     this.#closing ??= this.#finish().finally(() => this.#settleClosed({ reason }));

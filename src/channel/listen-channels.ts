@@ -1,7 +1,7 @@
 /** Accepting datagram channels. */
 
 import { MemoryBudget } from "../link/memory-budget.ts";
-import type { Clock, Timer } from "../net/clock.ts";
+import type { Clock } from "../net/clock.ts";
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { StreamListener } from "../net/stream-transport.ts";
@@ -17,20 +17,13 @@ import {
 import { LIBRARY } from "../options/input-style.ts";
 import { isGuarded } from "../options/settings.ts";
 import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
-import { ConnectionTable } from "../tunnel/access/connection-table.ts";
+import { ConnectionTable, connectionsMax } from "../tunnel/access/connection-table.ts";
 import { closeOnAbort } from "../tunnel/closing.ts";
 import { listeningAddresses, openAtEach, placeOf } from "../tunnel/local-bind.ts";
 import { type OpenNetwork, openNetwork, reloadCertificates } from "../tunnel/open-network.ts";
 import { explained, wrapNetError } from "../tunnel/start-errors.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
-
-/** How often idle channels are looked for. */
-const SWEEP_MS = 1000;
-/** All queues together hold this many times what one may hold. */
-const BUDGET_QUEUES = 16;
-/** Descriptors kept for all but channels: more than `accept` leaves free (descriptor-reserve.ts). */
-const DESCRIPTORS_RESERVED = 128;
 
 /**
  * Told of each channel, in the turn in which it was accepted. What it throws is raised as an uncaught exception; a promise
@@ -103,11 +96,10 @@ class ListeningServer implements ChannelServer {
   readonly #acceptPolicy: ServerAcceptPolicy;
   readonly #budget: MemoryBudget;
   readonly #listeners: readonly StreamListener[];
-  readonly #perAddress = new Map<string, number>();
   /** The channels that are not gone yet, those that are ending included. */
   readonly #alive = new Set<DatagramChannel>();
   readonly #settleClosed: () => void;
-  #sweep: Timer | undefined;
+  #stopSweep: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -122,10 +114,9 @@ class ListeningServer implements ChannelServer {
     this.#settings = settings;
     this.#onChannel = onChannel;
     this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
-    this.#budget = new MemoryBudget(settings.queueBytesMax * BUDGET_QUEUES);
-    const limit = transport.descriptorLimit();
-    const descriptors = Math.floor(limit - Math.min(DESCRIPTORS_RESERVED, limit / 2));
-    this.channels = new ConnectionTable(Math.min(settings.maxSessions, Math.max(1, descriptors)));
+    this.#budget = new MemoryBudget(settings.queueBytesMax);
+    const max = Math.min(settings.maxSessions, connectionsMax(transport.descriptorLimit(), 1));
+    this.channels = new ConnectionTable(max, settings.maxSessionsPerAddress);
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
       const listen = (address: string | undefined, port: number) =>
@@ -135,7 +126,8 @@ class ListeningServer implements ChannelServer {
       throw wrapNetError("ERR_LISTEN")(error);
     }
     events.onListening(this.tcp, [], isGuarded(settings));
-    if (settings.idleTimeoutMs > 0) this.#scheduleSweep();
+    if (settings.idleTimeoutMs > 0)
+      this.#stopSweep = this.channels.startSweep(network.clock, (channel) => this.#end(channel, "idle"));
   }
 
   get rejectedConnections(): number {
@@ -169,19 +161,13 @@ class ListeningServer implements ChannelServer {
 
   #offer(stream: StreamPort): void {
     const clock = this.#clock;
-    const address = unmapped(stream.remote.address);
-    const ofAddress = this.#perAddress.get(address) ?? 0;
     if (this.#closing !== undefined) return this.#acceptPolicy.reject(stream, "closing");
-    if (ofAddress >= this.#settings.maxSessionsPerAddress)
-      return this.#acceptPolicy.rejectForAddressLimit(stream, ofAddress);
-    const { room, evict } = this.channels.makeRoom(clock.now());
-    if (!room) return this.#acceptPolicy.rejectForSessionLimit(stream, this.channels.size);
-    if (evict !== undefined) this.#end(evict, "evicted");
+    const evict = (idle: DatagramChannel) => this.#end(idle, "evicted");
+    if (!this.#acceptPolicy.admit(stream, this.channels, clock.now(), evict)) return;
     const channel = new DatagramChannel(stream, { clock, settings: this.#settings, budget: this.#budget });
-    this.channels.add(channel);
+    this.channels.add(channel, unmapped(stream.remote.address));
     this.#alive.add(channel);
-    this.#perAddress.set(address, ofAddress + 1);
-    void channel.closed.then(() => this.#onClosed(channel, address));
+    void channel.closed.then(() => this.#onClosed(channel));
     invokeListener(() => void this.#onChannel(channel));
   }
 
@@ -190,25 +176,13 @@ class ListeningServer implements ChannelServer {
     void channel.end(reason);
   }
 
-  #onClosed(channel: DatagramChannel, address: string): void {
+  #onClosed(channel: DatagramChannel): void {
     this.channels.delete(channel);
     this.#alive.delete(channel);
-    const others = (this.#perAddress.get(address) ?? 1) - 1;
-    if (others === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, others);
-  }
-
-  #scheduleSweep(): void {
-    const clock = this.#clock;
-    this.#sweep = clock.after(SWEEP_MS, () => {
-      const idleSince = clock.now() - this.#settings.idleTimeoutMs;
-      for (const channel of [...this.channels]) if (channel.activeAt < idleSince) this.#end(channel, "idle");
-      this.#scheduleSweep();
-    });
   }
 
   async #close(): Promise<void> {
-    this.#sweep?.cancel();
+    this.#stopSweep?.();
     for (const listener of this.#listeners) listener.close();
     const gone = [...this.#alive].map((channel) => channel.closed);
     for (const channel of [...this.channels]) this.#end(channel, "closing");

@@ -8,14 +8,17 @@ const CHUNK_BYTES_MAX = 512 * 1024;
 /** About the most that a stream brings after a smaller chunk: the kernel's receive buffer starts at 128 KiB, tcp(7). */
 const SMALL_CHUNK_BYTES = 128 * 1024;
 
+/** All queues together may hold this many times what one queue may hold. */
+const BUDGET_QUEUES = 16;
+
 export class MemoryBudget {
   readonly #bytesMax: number;
   #queuedBytes = 0;
   #chunkBytes = 0;
 
-  /** @param bytesMax bytes that may wait in all sessions together, apart from chunks that come at the same moment. */
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  /** @param queueBytesMax the limit of one queue. Chunks that arrive at the same moment may exceed the budget. */
+  constructor(queueBytesMax: number) {
+    this.#bytesMax = BUDGET_QUEUES * queueBytesMax;
   }
 
   /** Bytes waiting now. */

@@ -14,6 +14,7 @@ import type { Certificates, TlsFiles } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
 import { type EventListener, EventSource } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
+import { Rejections } from "./access/accept-policy.ts";
 import { ownAddresses } from "./local-bind.ts";
 import { wrapNetError } from "./start-errors.ts";
 
@@ -52,8 +53,10 @@ export async function openNetwork<Given extends NetworkSettings>(
   const network = given ?? (await openHostNetwork(settings, certificates));
   const { secret } = settings;
   if (secret?.exposed !== undefined) events.report({ type: "secret exposed", ...secret.exposed });
+  const rejections = new Rejections(counters, events);
+  const onAuthFailed = rejections.onRejected.bind(rejections);
   const transport =
-    secret === undefined ? network : new AuthenticatedTransport(network, { secret, clock, counters, events });
+    secret === undefined ? network : new AuthenticatedTransport(network, { secret, clock, onAuthFailed });
   return { settings, network, transport, counters, events, certificates };
 }
 

@@ -3,8 +3,6 @@ import { AuthenticatedTransport } from "../../src/auth/authenticated-transport.t
 import { ClientHandshake, ServerHandshake } from "../../src/auth/handshake.ts";
 import { encodeFrame } from "../../src/framing/index.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
-import { Counters } from "../../src/observe/counters.ts";
-import { EventSource } from "../../src/observe/events.ts";
 import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import {
   App,
@@ -370,8 +368,7 @@ test("what is handed out is the stream itself: the proof costs nothing afterward
     new AuthenticatedTransport(new MemoryNetwork(wire, address), {
       clock: wire.clock,
       secret: secretOf(secret),
-      counters: new Counters(),
-      events: new EventSource(() => 0),
+      onAuthFailed() {},
     });
   const accepted: StreamPort[] = [];
   transport(SERVER).listen({ port: TCP_PORT }, (stream) => accepted.push(stream));
@@ -390,9 +387,7 @@ test("a quarter of the open files may wait, and the rest is for those who have p
   const plain = new MemoryNetwork(new MemoryWire(), SERVER);
   const guarded = (limit: number) => {
     plain.descriptorLimit = () => limit;
-    const events = new EventSource(() => 0);
-    const { clock } = plain;
-    const authentication = { clock, secret: secretOf(secret), counters: new Counters(), events };
+    const authentication = { clock: plain.clock, secret: secretOf(secret), onAuthFailed() {} };
     return new AuthenticatedTransport(plain, authentication).descriptorLimit();
   };
   expect([64, 1024, 65_536, Infinity].map(guarded)).toEqual([48, 768, 65_280, Infinity]);
@@ -401,12 +396,7 @@ test("a quarter of the open files may wait, and the rest is for those who have p
 test("closing one listener leaves the connections that wait at another alone", async () => {
   const wire = new MemoryWire();
   const { clock } = wire;
-  const authentication = {
-    clock,
-    secret: secretOf(secret),
-    counters: new Counters(),
-    events: new EventSource(() => 0),
-  };
+  const authentication = { clock, secret: secretOf(secret), onAuthFailed() {} };
   const server = new AuthenticatedTransport(new MemoryNetwork(wire, SERVER), authentication);
   const proved: number[] = [];
   const listeners = [4000, 4001].map((port) => server.listen({ port }, () => void proved.push(port)));

@@ -1,22 +1,51 @@
-/** A server's acceptPolicy: who may connect, and what is counted and told of those that are rejected, here or further in. */
+/** Which clients a server accepts, and the one place where rejected connections are counted and reported. */
 
 import { reset } from "../../net/close-stream.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { AcceptPolicy } from "../../net/stream-transport.ts";
 import { isTlsCode } from "../../net/tls/tls-failure.ts";
-import type { Counters } from "../../observe/counters.ts";
+import { AUTH_FAILURE_REASONS, type AuthFailureReason, type Counters } from "../../observe/counters.ts";
 import type { EventSource, RejectReason } from "../../observe/events.ts";
 import { AddressFilter } from "./address-filter.ts";
+import type { Connection, ConnectionTable } from "./connection-table.ts";
 
-export class ServerAcceptPolicy implements AcceptPolicy {
+/** Counts and reports rejected connections, whatever the stage at which they are rejected. */
+export class Rejections {
   readonly #counters: Counters;
+  readonly #events: EventSource;
+
+  constructor(counters: Counters, events: EventSource) {
+    this.#counters = counters;
+    this.#events = events;
+  }
+
+  onRejected(remote: Endpoint, reason: RejectReason): void {
+    this.#counters.rejectedConnections++;
+    if (isAuthFailure(reason)) this.#counters.authFailures[reason]++;
+    if (reason === "invalid proof") this.#events.report({ type: "wrong secret", remote });
+    this.#events.report({ type: "connection rejected", remote, reason });
+  }
+
+  /** The TLS handshake failed. */
+  onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {
+    this.#counters.rejectedConnections++;
+    if (isTlsCode(code)) this.#counters.failedHandshakes[code]++;
+    this.#events.report({ type: "handshake failed", remote, code, message });
+  }
+}
+
+function isAuthFailure(reason: RejectReason): reason is AuthFailureReason {
+  return (AUTH_FAILURE_REASONS as readonly string[]).includes(reason);
+}
+
+export class ServerAcceptPolicy extends Rejections implements AcceptPolicy {
   readonly #events: EventSource;
   readonly #allowed: AddressFilter | undefined;
 
-  /** @param allow who may connect, each an address literal, perhaps with `/PREFIX`; empty: everyone. */
+  /** @param allow address literals that may connect, each optionally with `/PREFIX`; empty allows every address. */
   constructor(counters: Counters, events: EventSource, allow: readonly string[]) {
-    this.#counters = counters;
+    super(counters, events);
     this.#events = events;
     this.#allowed = allow.length > 0 ? new AddressFilter(allow) : undefined;
   }
@@ -25,37 +54,34 @@ export class ServerAcceptPolicy implements AcceptPolicy {
     return this.#allowed?.allows(address) !== false;
   }
 
-  onRejected(remote: Endpoint, reason: RejectReason): void {
-    this.#onRejected(remote, reason);
-  }
-
-  onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {
-    this.#counters.rejectedConnections++;
-    if (isTlsCode(code)) this.#counters.failedHandshakes[code]++;
-    this.#events.report({ type: "handshake failed", remote, code, message });
-  }
-
-  /** Ends a stream that is not served, without a farewell. */
+  /** Resets a connection that is not served. */
   reject(stream: StreamPort, reason: RejectReason): void {
-    this.#onRejected(stream.remote, reason);
+    this.onRejected(stream.remote, reason);
     reset(stream);
   }
 
-  /** Ends a stream because all sessions are in use. */
-  rejectForSessionLimit(stream: StreamPort, sessions: number): void {
-    this.#events.report({ type: "session rejected", source: stream.remote, sessions });
-    this.reject(stream, "session limit");
-  }
-
-  /** Ends a stream because its address has reached the limit of sessions. */
-  rejectForAddressLimit(stream: StreamPort, sessions: number): void {
-    const address = unmapped(stream.remote.address);
-    this.#events.report({ type: "address limit", address, sessions });
-    this.reject(stream, "address limit");
-  }
-
-  #onRejected(remote: Endpoint, reason: RejectReason): void {
-    this.#counters.rejectedConnections++;
-    this.#events.report({ type: "connection rejected", remote, reason });
+  /**
+   * Whether the table has room for this connection. Rejects it when there is none.
+   *
+   * @param evict ends an idle connection to make room.
+   */
+  admit<Entry extends Connection>(
+    stream: StreamPort,
+    table: ConnectionTable<Entry>,
+    now: number,
+    evict: (idle: Entry) => void,
+  ): boolean {
+    const source = stream.remote;
+    const address = unmapped(source.address);
+    const room = table.makeRoom(now, address);
+    if (room.limit !== undefined) {
+      if (room.limit === "address limit")
+        this.#events.report({ type: "address limit", address, sessions: table.sizeOf(address) });
+      else this.#events.report({ type: "session rejected", source, sessions: table.size });
+      this.reject(stream, room.limit);
+      return false;
+    }
+    if (room.evict !== undefined) evict(room.evict);
+    return true;
   }
 }

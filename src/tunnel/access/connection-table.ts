@@ -1,67 +1,130 @@
 /**
- * The sessions there are, and who makes room when there is no more. Pure: `now` is an argument.
- *
- * A session that has been idle for long may be ended for a pending; one that is in use never is.
+ * The current connections of a listener, or the current sessions of a tunnel. The table counts them, in total and per
+ * address, and decides whether there is room for another. It also ends those that are idle for too long. When the table
+ * is full, the connection that has been idle longest may be evicted. A connection in use is never evicted.
  */
 
-/** Idle for less than this, a session is in use. */
+import type { Clock, Timer } from "../../net/clock.ts";
+
+/** A connection that was active within this time is in use. */
 const IN_USE_MS = 60_000;
+/** The interval of the sweep. */
+const SWEEP_MS = 1000;
+/** A connection that has been idle for this long releases the memory by which its queue has grown. */
+const SHRINK_IDLE_MS = 5000;
+/** Descriptors kept for other use: connections being closed or rejected, connections to the metrics server. */
+const DESCRIPTORS_RESERVED = 256;
 
-// Made once: a flood of datagrams asks a full table for each of them.
-const ROOM = { room: true };
-const NO_ROOM = { room: false };
-
-/** Anything that can be idle. */
-export interface Idler {
-  /** When a datagram last passed, either way. */
+/** An entry of the table. */
+export interface Connection {
+  /** When a datagram last passed, in either direction. */
   readonly activeAt: number;
+  /** A connection that is idle for longer than this is ended; Infinity for never. */
+  readonly idleLimitMs: number;
+  /** Releases memory that an idle connection does not need. */
+  shrink(): void;
 }
 
-export class ConnectionTable<Session extends Idler> {
-  readonly #sessions = new Set<Session>();
+/** Whether there is room: `limit` is the limit that was reached, `evict` the connection to end first. */
+interface Room<Entry> {
+  readonly limit?: "session limit" | "address limit";
+  readonly evict?: Entry;
+}
+
+// Constants, because a flood of datagrams asks a full table for each datagram.
+const ROOM = {};
+const TABLE_FULL = { limit: "session limit" } as const;
+const ADDRESS_FULL = { limit: "address limit" } as const;
+
+export class ConnectionTable<Entry extends Connection> {
+  /** Each connection with the address under which it is counted, if any. */
+  readonly #addresses = new Map<Entry, string | undefined>();
+  readonly #perAddress = new Map<string, number>();
   readonly #max: number;
-  /** Before this moment no session can have been idle long enough: no need to look. */
+  readonly #perAddressMax: number;
+  /** Before this time no connection can have been idle long enough, so the search is skipped. */
   #noneIdleBefore = -Infinity;
 
-  /** @param max sessions that may be at once. */
-  constructor(max: number) {
+  constructor(max: number, perAddressMax = Infinity) {
     this.#max = max;
+    this.#perAddressMax = perAddressMax;
   }
 
   get size(): number {
-    return this.#sessions.size;
+    return this.#addresses.size;
   }
 
-  [Symbol.iterator](): IterableIterator<Session> {
-    return this.#sessions.values();
+  /** How many connections of this address there are. */
+  sizeOf(address: string): number {
+    return this.#perAddress.get(address) ?? 0;
+  }
+
+  [Symbol.iterator](): IterableIterator<Entry> {
+    return this.#addresses.keys();
+  }
+
+  /** Whether one more connection may be added. @param address counts against its limit, if given. */
+  makeRoom(now: number, address?: string): Room<Entry> {
+    if (address !== undefined && this.sizeOf(address) >= this.#perAddressMax) return ADDRESS_FULL;
+    if (this.size < this.#max) return ROOM;
+    if (now < this.#noneIdleBefore) return TABLE_FULL;
+    let idlest: Entry | undefined;
+    for (const entry of this) {
+      if (idlest === undefined || entry.activeAt < idlest.activeAt) idlest = entry;
+    }
+    if (idlest === undefined) return TABLE_FULL;
+    if (now - idlest.activeAt <= IN_USE_MS) {
+      this.#noneIdleBefore = idlest.activeAt + IN_USE_MS;
+      return TABLE_FULL;
+    }
+    return { evict: idlest };
+  }
+
+  add(entry: Entry, address?: string): void {
+    this.#addresses.set(entry, address);
+    if (address !== undefined) this.#perAddress.set(address, this.sizeOf(address) + 1);
+  }
+
+  /** Returns whether the connection was in the table. */
+  delete(entry: Entry): boolean {
+    const address = this.#addresses.get(entry);
+    if (!this.#addresses.delete(entry)) return false;
+    if (address === undefined) return true;
+    const others = this.sizeOf(address) - 1;
+    if (others === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, others);
+    return true;
   }
 
   /**
-   * Makes room for one more session.
+   * Checks all connections every second.
    *
-   * @returns whether there is room, and which session has to be ended for it, if any.
+   * @param end ends a connection that has been idle for longer than its limit, and removes it from the table.
+   * @returns stops the sweep.
    */
-  makeRoom(now: number): { room: boolean; evict?: Session } {
-    if (this.#sessions.size < this.#max) return ROOM;
-    if (now < this.#noneIdleBefore) return NO_ROOM;
-    let idlest: Session | undefined;
-    for (const session of this.#sessions) {
-      if (idlest === undefined || session.activeAt < idlest.activeAt) idlest = session;
-    }
-    if (idlest === undefined) return NO_ROOM;
-    if (now - idlest.activeAt <= IN_USE_MS) {
-      this.#noneIdleBefore = idlest.activeAt + IN_USE_MS;
-      return NO_ROOM;
-    }
-    return { room: true, evict: idlest };
+  startSweep(clock: Clock, end: (entry: Entry) => void): () => void {
+    let timer: Timer;
+    const sweep = () => {
+      timer = clock.after(SWEEP_MS, sweep); // first, because `end` may stop the sweep
+      const now = clock.now();
+      for (const entry of [...this]) {
+        const idleMs = now - entry.activeAt;
+        if (idleMs > entry.idleLimitMs) end(entry);
+        else if (idleMs > SHRINK_IDLE_MS) entry.shrink();
+      }
+    };
+    timer = clock.after(SWEEP_MS, sweep);
+    return () => timer.cancel();
   }
+}
 
-  add(session: Session): void {
-    this.#sessions.add(session);
-  }
-
-  /** Says whether it was there. */
-  delete(session: Session): boolean {
-    return this.#sessions.delete(session);
-  }
+/**
+ * How many connections the limit of open files allows. Bun 1.4.5 spins when `accept` fails with EMFILE, so the limit
+ * must never be reached.
+ *
+ * @param each how many descriptors one connection needs.
+ */
+export function connectionsMax(descriptorLimit: number, each: number): number {
+  const reserved = Math.min(DESCRIPTORS_RESERVED, descriptorLimit / 2);
+  return Math.max(1, Math.floor((descriptorLimit - reserved) / each));
 }

@@ -10,7 +10,7 @@
  */
 
 import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
-import { type Endpoint, unmapped } from "../../net/endpoint.ts";
+import type { Endpoint } from "../../net/endpoint.ts";
 import { NetError, networkFailure } from "../../net/network.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason, EventSource } from "../../observe/events.ts";
@@ -40,7 +40,6 @@ export interface ServerSessionContext extends SessionContext {
 
 export class ServerSession implements Session {
   readonly remote: Endpoint;
-  readonly address: string;
   readonly link: Link;
   readonly #context: ServerSessionContext;
   readonly #stream: StreamPort;
@@ -67,7 +66,6 @@ export class ServerSession implements Session {
     this.#context = context;
     this.#stream = stream;
     this.remote = stream.remote;
-    this.address = unmapped(stream.remote.address);
     this.#first = new FirstDatagrams(network.clock);
     this.link = sessionLink(context, {
       openSender: () => this.#openSender(),

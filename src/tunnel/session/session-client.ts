@@ -171,8 +171,8 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
       }
       return void counters.outbound.refuse(payload, "wrong source");
     }
-    const { room, evict } = this.sessions.makeRoom(network.clock.now());
-    if (!room) {
+    const { limit, evict } = this.sessions.makeRoom(network.clock.now());
+    if (limit !== undefined) {
       if (this.#events.isDue("session rejected"))
         this.#events.report({ type: "session rejected", source, sessions: this.sessions.size });
       return void counters.outbound.refuse(payload, "session limit");

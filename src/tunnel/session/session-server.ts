@@ -28,7 +28,6 @@ export class SessionServer implements SessionManager {
   readonly #context: ServerSessionContext;
   readonly #events: EventSource;
   readonly #acceptPolicy: ServerAcceptPolicy;
-  readonly #perAddress = new Map<string, number>();
   readonly #listeners: readonly StreamListener[];
   readonly #interfaceWatch: InterfaceWatch | undefined;
   #stopped = false;
@@ -55,7 +54,7 @@ export class SessionServer implements SessionManager {
     this.#context = { ...shared, events, target, broadcast, answering, sendWatch, trace };
     this.#events = events;
     this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
-    this.sessions = new ConnectionTable(sessionsMax);
+    this.sessions = new ConnectionTable(sessionsMax, settings.maxSessionsPerAddress);
     const listen = (address: string | undefined, port: number) =>
       transport.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
     this.#listeners = openAtEach(addresses, port, listen, events);
@@ -75,10 +74,6 @@ export class SessionServer implements SessionManager {
   /** Ends a session: its connection and its UDP socket. */
   end(session: ServerSession, reason: DisconnectReason, code?: string): void {
     if (!this.sessions.delete(session)) return;
-    const { address } = session;
-    const others = (this.#perAddress.get(address) ?? 1) - 1;
-    if (others === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, others);
     const source = session.remote;
     this.#events.report({ type: "session closed", source, reason, code, sessions: this.sessions.size });
     session.end(reason);
@@ -103,20 +98,14 @@ export class SessionServer implements SessionManager {
   }
 
   #offer(stream: StreamPort): void {
-    const address = unmapped(stream.remote.address);
-    const { settings, network } = this.#context;
     if (this.#stopped) return this.#acceptPolicy.reject(stream, "closing");
-    const ofAddress = this.#perAddress.get(address) ?? 0;
-    if (ofAddress >= settings.maxSessionsPerAddress)
-      return this.#acceptPolicy.rejectForAddressLimit(stream, ofAddress);
-    const { room, evict } = this.sessions.makeRoom(network.clock.now());
-    if (!room) return this.#acceptPolicy.rejectForSessionLimit(stream, this.sessions.size);
-    if (evict !== undefined) this.end(evict, "evicted");
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const now = this.#context.network.clock.now();
+    const evict = (idle: ServerSession) => this.end(idle, "evicted");
+    if (!this.#acceptPolicy.admit(stream, this.sessions, now, evict)) return;
     this.#context.counters.connects++;
     if (this.sessions.size === 0) this.#context.target.refresh();
     const session = new ServerSession(this.#context, stream);
-    this.sessions.add(session);
+    this.sessions.add(session, unmapped(stream.remote.address));
     this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
     session.start((reason, code) => this.end(session, reason, code));
   }

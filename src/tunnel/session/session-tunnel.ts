@@ -2,10 +2,10 @@
 
 import type { Link } from "../../link/link.ts";
 import { MemoryBudget } from "../../link/memory-budget.ts";
-import type { Timer } from "../../net/clock.ts";
 import { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { isGuarded } from "../../options/settings.ts";
+import { connectionsMax } from "../access/connection-table.ts";
 import { waitUntilFlushed } from "../closing.ts";
 import { listeningAddresses, ownAddresses } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
@@ -15,20 +15,11 @@ import type { SessionContext, SessionManager } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
 
-/** How often idle sessions are looked for, at most. */
-const SWEEP_MS = 1000;
-/** A session idle for this long gives back the memory its queue had grown by. */
-const SHRINK_IDLE_MS = 5000;
-/** All queues together hold this many times what one may hold. */
-const BUDGET_QUEUES = 16;
-/** Descriptors kept for other use: connections that are being closed or rejected, and those to `--metrics`. */
-const DESCRIPTORS_RESERVED = 256;
-
 export class SessionTunnel extends RunningTunnel implements SessionContext {
-  readonly budget = new MemoryBudget(this.settings.queueBytesMax * BUDGET_QUEUES);
+  readonly budget = new MemoryBudget(this.settings.queueBytesMax);
   readonly draining = new DrainingStreams(this.network.clock);
   #end: SessionManager | undefined;
-  #sweep: Timer | undefined;
+  #stopSweep: (() => void) | undefined;
 
   async open(): Promise<void> {
     const { role } = this.settings;
@@ -40,7 +31,8 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     }
     await this.#end?.ready;
     this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
-    this.#scheduleSweep();
+    const end = this.#end;
+    this.#stopSweep = end?.sessions.startSweep(this.network.clock, (session) => end.end(session, "idle"));
   }
 
   get tcp(): readonly Endpoint[] {
@@ -96,34 +88,18 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     };
   }
 
-  /** What the limit of open files allows: Bun 1.4.5 spins when `accept` meets EMFILE, so it must not come to that. */
+  /** The number of sessions that both the option and the limit of open files allow. */
   #sessionsMax(): number {
     const { maxSessions: wanted, role } = this.settings;
     const limit = this.transport.descriptorLimit();
-    const each = role === "server" ? 2 : 1;
-    const sessions = Math.max(1, Math.floor((limit - Math.min(DESCRIPTORS_RESERVED, limit / 2)) / each));
+    const sessions = connectionsMax(limit, role === "server" ? 2 : 1);
     if (sessions >= wanted) return wanted;
     this.events.report({ type: "fd limit", sessions, wanted, limit });
     return sessions;
   }
 
-  /** One timer for all sessions: ends those that have been idle too long, and takes back memory from the others. */
-  #scheduleSweep(): void {
-    this.#sweep = this.network.clock.after(SWEEP_MS, () => {
-      this.#scheduleSweep(); // first: an event of a session's end may end the tunnel
-      const now = this.network.clock.now();
-      const end = this.#end;
-      if (end === undefined) return;
-      for (const session of [...end.sessions]) {
-        const idleMs = now - session.activeAt;
-        if (idleMs > session.idleLimitMs) end.end(session, "idle");
-        else if (idleMs > SHRINK_IDLE_MS) session.shrink();
-      }
-    });
-  }
-
   protected async finish(deadline: number): Promise<void> {
-    this.#sweep?.cancel();
+    this.#stopSweep?.();
     const end = this.#end;
     if (end === undefined) return;
     end.stop();

@@ -9,7 +9,7 @@ import type { StreamTransport } from "../../net/stream-transport.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
 import type { Settings } from "../../options/settings.ts";
-import type { Idler } from "../access/connection-table.ts";
+import type { Connection, ConnectionTable } from "../access/connection-table.ts";
 
 /** What the sessions of one tunnel share. */
 export interface SessionContext {
@@ -30,19 +30,15 @@ export function sessionLink(
 }
 
 /** A session, as the tunnel that holds it sees it. */
-export interface Session extends Idler {
-  /** Idle for longer than this, it is to be ended; Infinity for never. */
-  readonly idleLimitMs: number;
+export interface Session extends Connection {
   readonly link: Link;
   /** Whether datagrams wait that a stream is taking. */
   readonly writing: boolean;
-  /** Gives back memory that is not needed while nothing happens. */
-  shrink(): void;
 }
 
 /** One end's way of having sessions. */
 export interface SessionManager {
-  readonly sessions: Iterable<Session> & { readonly size: number };
+  readonly sessions: ConnectionTable<Session>;
   /** The TCP ports listened on. */
   readonly listening: readonly Endpoint[];
   /** The UDP ports listened on. */
