@@ -32,7 +32,7 @@ export async function openOverview(
     ends.push(
       live
         ? await showStatus(tunnels, { named, redact })
-        : reportStatus(tunnels, (name, line) => log.of(name).say("info", line)),
+        : reportStatus(tunnels, (name, line) => log.of(name).log("info", line)),
     );
   }
   process.on("SIGUSR1", () => tellStats(tunnels, log));
@@ -44,7 +44,7 @@ export async function openOverview(
 function tellStats(tunnels: Tunnels, log: ProgramLog): void {
   for (const [name, tunnel] of tunnels()) {
     const stats = tunnel.stats();
-    log.of(name).say("info", statusLine(stats, beginning(stats)));
-    log.of(name).say("info", summaryLine(stats), { event: "stats", ...stats });
+    log.of(name).log("info", statusLine(stats, beginning(stats)));
+    log.of(name).log("info", summaryLine(stats), { event: "stats", ...stats });
   }
 }

@@ -1,23 +1,32 @@
 /** What the program reports, on stderr: text for people or JSON for machines, as much of it as `-v` asks for. */
 
+import type { NameOf } from "../observe/describe-event.ts";
 import { CATEGORY, EventLog } from "../observe/event-log.ts";
 import { redactText } from "../observe/redact.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import { log, setFormatter, writeLine } from "./log.ts";
 
 /** By how often `-v` was given. */
-const LOWEST = ["warning", "info", "trace"] as const;
+const LOWEST_LEVELS = ["warning", "info", "trace"] as const;
+
+export interface ProgramLogOptions {
+  /** Whether lines of text begin with the tunnel's name. */
+  readonly named: boolean;
+  /** Spells options in messages. */
+  readonly nameOf: NameOf;
+}
 
 export class ProgramLog {
   readonly #program: ProgramOptions;
   readonly #named: boolean;
+  readonly #nameOf: NameOf;
   readonly #logs = new Map<string, EventLog>();
   #loading: Promise<typeof import("@logtape/logtape")> | undefined;
 
-  /** @param named whether lines of text begin with the tunnel's name. */
-  constructor(program: ProgramOptions, named: boolean) {
+  constructor(program: ProgramOptions, { named, nameOf }: ProgramLogOptions) {
     this.#program = program;
     this.#named = named;
+    this.#nameOf = nameOf;
     if (program.log === "json") setFormatter((line) => JSON.stringify(plainRecord(hide(line))));
     else if (program.redact) setFormatter((line) => `udptunnel: ${hide(line)}`);
 
@@ -29,8 +38,9 @@ export class ProgramLog {
   /** The log of the tunnel of this name. */
   of(name: string): EventLog {
     const { redact, verbosity } = this.#program;
-    const lowest = LOWEST[verbosity] ?? "trace";
-    const log = this.#logs.get(name) ?? new EventLog({ name, redact, lowest, load: () => this.#load() });
+    const lowestLevel = LOWEST_LEVELS[verbosity] ?? "trace";
+    const options = { name, nameOf: this.#nameOf, redact, lowestLevel, load: () => this.#load() };
+    const log = this.#logs.get(name) ?? new EventLog(options);
     this.#logs.set(name, log);
     return log;
   }

@@ -26,8 +26,8 @@ export interface Run {
 /** Runs them and returns the exit status. */
 export async function run({ plans, program, config }: Run): Promise<number> {
   const named = config !== undefined;
-  const programLog = new ProgramLog(program, named);
   const { nameOf } = named ? CONFIG_FILE : COMMAND_LINE;
+  const programLog = new ProgramLog(program, { named, nameOf });
   const set = new TunnelSet(listenerFor(programLog, program), (settings, extras) =>
     startTunnel(settings, { ...extras, nameOf }),
   );
@@ -75,9 +75,9 @@ async function openObservability(
 function listenerFor(programLog: ProgramLog, { verbosity }: ProgramOptions): TunnelSetListener {
   return {
     onEvent: (name, event, level, repeats) => programLog.of(name).onEvent(event, level, repeats),
-    onFailed: (name, error) => programLog.of(name).say("error", error.message),
+    onFailed: (name, error) => programLog.of(name).log("error", error.message),
     onRemoved(name, tunnel) {
-      if (verbosity > 0) programLog.of(name).say("info", summaryLine(tunnel.stats()));
+      if (verbosity > 0) programLog.of(name).log("info", summaryLine(tunnel.stats()));
     },
     traceOf: (name) => (programLog.tracing ? programLog.of(name).onDatagram : undefined),
   };

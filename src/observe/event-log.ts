@@ -1,10 +1,10 @@
 /**
- * Events as log records, in the category `["udptunnel", name]` of LogTape. This only logs: whoever runs the process says
- * where records go (`configure` of @logtape/logtape); until then they go nowhere.
+ * Logs events to LogTape, in the category `["udptunnel", name]`. The process decides where records go (`configure` of
+ * @logtape/logtape); without a configuration LogTape discards them.
  */
 
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
-import { describe } from "./describe.ts";
+import { describeEvent, type NameOf } from "./describe-event.ts";
 import type { EventLevel, EventListener } from "./events.ts";
 import { redact, redactText } from "./redact.ts";
 
@@ -14,20 +14,22 @@ export const CATEGORY = "udptunnel";
 type Level = EventLevel | "trace" | "error";
 type LogTape = Pick<typeof import("@logtape/logtape"), "getLogger">;
 type Logger = Pick<ReturnType<LogTape["getLogger"]>, "emit">;
-type Entry = Omit<Parameters<Logger["emit"]>[0], "category">;
+type LogEntry = Omit<Parameters<Logger["emit"]>[0], "category">;
 
-/** At most this many records are kept until LogTape is loaded. */
-const WAITING_MAX = 10_000;
+/** At most this many records are kept until LogTape is loaded. Further ones are counted. */
+export const PENDING_MAX = 10_000;
 const ORDER: readonly Level[] = ["trace", "debug", "info", "warning", "error"];
 
 export interface EventLogOptions {
-  /** What the tunnel is called. */
+  /** The tunnel's name. */
   readonly name: string;
+  /** Spells options in messages. */
+  readonly nameOf: NameOf;
   /** Hides addresses. */
   readonly redact?: boolean | undefined;
-  /** Events that matter less are not logged; all are, when missing. */
-  readonly lowest?: Level | undefined;
-  /** Loads LogTape, when the first record needs it: a tunnel without news does not pay for it. */
+  /** Events below this level are not logged. Default: `trace`. */
+  readonly lowestLevel?: Level | undefined;
+  /** Loads LogTape. The first record calls it, so that a tunnel that logs nothing does not pay for LogTape. */
   readonly load?: (() => Promise<LogTape>) | undefined;
 }
 
@@ -36,20 +38,23 @@ export class EventLog {
   readonly #lowest: number;
   #logger: Logger | undefined;
   #loading: Promise<void> | undefined;
-  #waiting: Entry[] = [];
+  #pending: LogEntry[] = [];
+  /** Records that did not fit in `#pending`. */
+  #dropped = 0;
 
   constructor(options: EventLogOptions) {
     this.#options = options;
-    this.#lowest = ORDER.indexOf(options.lowest ?? "trace");
+    this.#lowest = ORDER.indexOf(options.lowestLevel ?? "trace");
   }
 
-  /** Logs an event. @param repeats how many like it were held back before. */
+  /** Logs an event. @param repeats how many events of this kind were suppressed before. */
   readonly onEvent: EventListener = (event, level, repeats) => {
     if (ORDER.indexOf(level) < this.#lowest) return;
     const shown = this.#options.redact ? redact(event) : event;
     const again = repeats > 0 ? ` (${repeats} more like this were not shown)` : "";
     const { type, ...details } = shown;
-    this.#emit(level, describe(shown) + again, { event: type, ...details, ...(repeats > 0 && { repeats }) });
+    const text = describeEvent(shown, this.#options.nameOf) + again;
+    this.#emit(level, text, { event: type, ...details, ...(repeats > 0 && { repeats }) });
   };
 
   /** Logs one datagram. */
@@ -59,23 +64,24 @@ export class EventLog {
     this.#emit("trace", text, { event: "datagram", direction, bytes, source: from });
   };
 
-  /** Logs what is not an event of the tunnel, whatever the lowest level. */
-  say(level: Level, text: string, properties: Record<string, unknown> = {}): void {
+  /** Logs text that is not an event of the tunnel, whatever the lowest level. */
+  log(level: Level, text: string, properties: Record<string, unknown> = {}): void {
     if (!this.#options.redact) this.#emit(level, text, properties);
     else this.#emit(level, redactText(text), redact(properties));
   }
 
-  /** Settles when LogTape has been given everything logged so far. */
+  /** Settles when LogTape has every record so far, or could not be loaded. */
   async flushed(): Promise<void> {
     await this.#loading;
   }
 
   #emit(level: Level, text: string, properties: Record<string, unknown>): void {
-    const entry = { level, message: [text], rawMessage: text, timestamp: Date.now(), properties };
+    const entry = entryOf(level, text, properties);
     if (this.#logger !== undefined) return this.#logger.emit(entry);
-    if (this.#waiting.length < WAITING_MAX) this.#waiting.push(entry);
+    if (this.#pending.length < PENDING_MAX) this.#pending.push(entry);
+    else this.#dropped++;
     this.#loading ??= this.#load().catch(() => {
-      // No descriptor is left, for example. The next record tries again.
+      // The process may have no file descriptor left, for example. The next record tries again.
       this.#loading = undefined;
     });
   }
@@ -84,8 +90,19 @@ export class EventLog {
     const { load = () => import("@logtape/logtape"), name } = this.#options;
     const { getLogger } = await load();
     const logger = getLogger([CATEGORY, name]);
-    for (const entry of this.#waiting) logger.emit(entry);
-    this.#waiting = [];
+    for (const entry of this.#pending) logger.emit(entry);
+    // All kept records are older than the dropped ones.
+    if (this.#dropped > 0) logger.emit(droppedEntry(this.#dropped));
+    this.#pending = [];
     this.#logger = logger;
   }
+}
+
+function entryOf(level: Level, text: string, properties: Record<string, unknown>): LogEntry {
+  return { level, message: [text], rawMessage: text, timestamp: Date.now(), properties };
+}
+
+function droppedEntry(dropped: number): LogEntry {
+  const text = `${dropped} log records are missing here: LogTape was not loaded in time`;
+  return entryOf("warning", text, { event: "records dropped", dropped });
 }

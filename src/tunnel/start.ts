@@ -35,7 +35,7 @@ interface LoggedExtras extends StartExtras {
 
 /** A library logs whatever happens; the process decides what becomes of it. */
 function logged(extras: StartExtras): LoggedExtras {
-  return { ...extras, log: new EventLog({ name: extras.name ?? "tunnel" }) };
+  return { ...extras, log: new EventLog({ name: extras.name ?? "tunnel", nameOf: LIBRARY.nameOf }) };
 }
 
 /**

@@ -168,7 +168,7 @@ test("a wrong source is warned of once, with the option that lets it in", async 
   for (let count = 0; count < 20; count++) stranger.send("x", udp);
   server.child.kill("SIGTERM");
   expect(await server.exited()).toBe(0);
-  expect(server.lines).toEqual([expect.stringContaining("--from 127.0.0.3 lets this one in")]);
+  expect(server.lines).toEqual([expect.stringContaining("add 127.0.0.3 to --from to allow it")]);
 });
 
 describe("signals", () => {

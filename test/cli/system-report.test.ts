@@ -1,7 +1,9 @@
 /** What the program says of the sockets it was given. */
 
 import { expect, test } from "bun:test";
-import { describe } from "../../src/observe/describe.ts";
+import { describeEvent } from "../../src/observe/describe-event.ts";
+import type { TunnelEvent } from "../../src/observe/events.ts";
+import { COMMAND_LINE } from "../../src/options/input-style.ts";
 import { freeTcpPort, freeUdpPort } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 
@@ -19,13 +21,14 @@ test("with -v the program says whether segment offload is in use", async () => {
 
 test("a buffer smaller than asked for comes with what to do about it", () => {
   const granted = { type: "socket settings", segmentOffload: true, socketBufferBytes: 8192 } as const;
-  expect(describe({ ...granted, receiveBufferBytes: 4096 })).toBe(
-    "segment offload in use; UDP receive buffer: 4096 bytes of the 8192 asked for; sysctl net.core.rmem_max=8192 allows more",
+  const text = (event: TunnelEvent) => describeEvent(event, COMMAND_LINE.nameOf);
+  expect(text({ ...granted, receiveBufferBytes: 4096 })).toBe(
+    "segment offload in use; UDP receive buffer: 4096 bytes of the 8192 requested (--socket-buffer); sysctl net.core.rmem_max=8192 allows more",
   );
-  expect(describe({ ...granted, receiveBufferBytes: 8192 })).toBe(
+  expect(text({ ...granted, receiveBufferBytes: 8192 })).toBe(
     "segment offload in use; UDP receive buffer: 8192 bytes",
   );
-  expect(describe({ ...granted, segmentOffload: false, offloadLack: "EIO" })).toBe(
+  expect(text({ ...granted, segmentOffload: false, offloadLack: "EIO" })).toBe(
     "segment offload not in use (EIO)",
   );
 });

@@ -74,9 +74,9 @@ for (const options of [[], ["-S"], ["-p"]]) {
     };
     await arrives("first");
     net.ip("a", "link", "delete", "wire");
-    await server.said(/the network interface wire is gone/);
+    await server.said(/the network interface wire was removed/);
     wire();
-    await server.said(/the network interface wire is new or changed/);
+    await server.said(/the network interface wire was created or changed/);
     await arrives("second");
   });
 }

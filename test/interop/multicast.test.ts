@@ -189,9 +189,9 @@ describe("an interface that is removed and made again", () => {
   /** Removes the cable of the members at b, and makes it anew, as a VLAN's or a virtual interface is when it restarts. */
   async function remake(b: RunningProgram): Promise<void> {
     net.ip("end-b", "link", "delete", "lan-b");
-    await b.said(/the network interface lan-b is gone/);
+    await b.said(/the network interface lan-b was removed/);
     joinB();
-    await b.said(/the network interface lan-b is new or changed/);
+    await b.said(/the network interface lan-b was created or changed/);
   }
 
   async function bothWays(at: Addresses): Promise<void> {

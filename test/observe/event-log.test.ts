@@ -1,10 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import { startServer } from "../../src/index.ts";
-import { EventLog } from "../../src/observe/event-log.ts";
+import { EventLog, PENDING_MAX } from "../../src/observe/event-log.ts";
 import { MemoryNetwork } from "../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
 import { until } from "../support/until.ts";
+
+const nameOf = (key: string) => key;
 
 afterEach(() => resetSync());
 
@@ -39,15 +41,15 @@ test("a library's events reach the sinks that its host has configured, under the
 test("records keep their order while LogTape is loaded, and say what was held back", async () => {
   const records = collect();
   const { promise, resolve } = Promise.withResolvers<typeof import("@logtape/logtape")>();
-  const log = new EventLog({ name: "a", load: () => promise });
+  const log = new EventLog({ name: "a", nameOf, load: () => promise });
   const event = { type: "loop detected", source: { address: "192.0.2.1", port: 1 } } as const;
   log.onEvent(event, "warning", 0);
-  log.say("error", "{braces} stay");
+  log.log("error", "{braces} stay");
   log.onEvent(event, "warning", 41);
   expect(records).toEqual([]);
   resolve(await import("@logtape/logtape"));
   await log.flushed();
-  log.say("info", "later");
+  log.log("info", "later");
   expect(records.map(({ level }) => level)).toEqual(["warning", "error", "warning", "info"]);
   expect(records[1]?.message).toEqual(["{braces} stay"]);
   expect(records[2]?.message[0]).toEndWith(" (41 more like this were not shown)");
@@ -61,37 +63,55 @@ test("a LogTape that cannot be loaded ends nothing; the next record tries again,
     if (++loads === 1) throw new Error("EMFILE");
     return await import("@logtape/logtape");
   };
-  const log = new EventLog({ name: "a", load });
-  log.say("info", "one");
+  const log = new EventLog({ name: "a", nameOf, load });
+  log.log("info", "one");
   await log.flushed();
   expect(records).toEqual([]);
-  log.say("info", "two");
+  log.log("info", "two");
   await log.flushed();
   expect(records.map(({ message }) => message[0])).toEqual(["one", "two"]);
 });
 
-test("events below the lowest level do not even load LogTape; what is said does", async () => {
+test("records that do not fit while LogTape is loaded are counted, and one record reports how many", async () => {
+  const records = collect();
+  const { promise, resolve } = Promise.withResolvers<typeof import("@logtape/logtape")>();
+  const log = new EventLog({ name: "a", nameOf, load: () => promise });
+  for (let count = 0; count < PENDING_MAX + 3; count++) log.log("info", `${count}`);
+  resolve(await import("@logtape/logtape"));
+  await log.flushed();
+  log.log("info", "later");
+  expect(records).toHaveLength(PENDING_MAX + 2);
+  expect(records.at(-3)?.message).toEqual([`${PENDING_MAX - 1}`]);
+  expect(records.at(-2)).toMatchObject({
+    level: "warning",
+    message: ["3 log records are missing here: LogTape was not loaded in time"],
+    properties: { dropped: 3 },
+  });
+  expect(records.at(-1)?.message).toEqual(["later"]);
+});
+
+test("events below the lowest level do not even load LogTape; text does", async () => {
   let loads = 0;
   const load = () => {
     loads++;
     return import("@logtape/logtape");
   };
-  const log = new EventLog({ name: "a", lowest: "warning", load });
+  const log = new EventLog({ name: "a", nameOf, lowestLevel: "warning", load });
   log.onEvent({ type: "socket settings" } as never, "info", 0);
   await log.flushed();
   expect(loads).toBe(0);
-  log.say("info", "always");
+  log.log("info", "always");
   await log.flushed();
   expect(loads).toBe(1);
 });
 
 test("redacted, neither events nor datagrams nor what is said has an address", async () => {
   const records = collect();
-  const log = new EventLog({ name: "a", redact: true });
+  const log = new EventLog({ name: "a", nameOf, redact: true });
   const source = { address: "192.0.2.1", port: 7 };
   log.onEvent({ type: "loop detected", source }, "warning", 0);
   log.onDatagram("outbound", source, 5);
-  log.say("error", "cannot listen on 192.0.2.1:7", { peer: source });
+  log.log("error", "cannot listen on 192.0.2.1:7", { peer: source });
   await log.flushed();
   expect(records).toHaveLength(3);
   expect(JSON.stringify(records)).not.toContain("192.0.2");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { describe as describeEvent } from "../../src/observe/describe.ts";
+import { describeEvent } from "../../src/observe/describe-event.ts";
 import type { TunnelEvent } from "../../src/observe/events.ts";
 import { redact, redactText } from "../../src/observe/redact.ts";
 
@@ -34,7 +34,7 @@ const EVENTS: TunnelEvent[] = [
 
 test.each(EVENTS)("hides hosts in $type, in the record and in the line", (event) => {
   const hidden = redact(event);
-  for (const text of [JSON.stringify(hidden), describeEvent(hidden)]) {
+  for (const text of [JSON.stringify(hidden), describeEvent(hidden, (key) => key)]) {
     expect(text).not.toMatch(/192\.0\.2|2001:db8|server\.example/);
     expect(text).toContain("hidden");
   }

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { listenChannels, startClient, startServer, type TunnelEvent } from "../../src/index.ts";
 import { formatEndpoint } from "../../src/net/endpoint.ts";
-import { describe as describeEvent } from "../../src/observe/describe.ts";
+import { describeEvent } from "../../src/observe/describe-event.ts";
 import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, UDP_PORT, utf8 } from "../support/memory-tunnels.ts";
 
@@ -130,7 +130,7 @@ describe("a client with sessions that listens on all addresses, where no local a
     const udp = { address: "0.0.0.0", port: UDP_PORT };
     const told = { type: "local address unknown", udp, addresses: [SERVER, HERE_TOO] } as const;
     expect(await listening("0.0.0.0", [HERE, HERE_TOO, "127.0.0.1", "::1", "fe80::1"])).toEqual([told]);
-    expect(describeEvent(told)).toContain(`such as ${SERVER}/${UDP_PORT}`);
+    expect(describeEvent(told, (key) => key)).toContain(`such as ${SERVER}/${UDP_PORT}`);
     expect(await listening("[::]", [HERE])).toMatchObject([{ addresses: [SERVER, HERE] }]);
   });
 

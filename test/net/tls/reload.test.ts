@@ -80,12 +80,12 @@ testTls("the program reads them again on SIGHUP", async () => {
   const renewed = scene.certificates.selfSigned({ name: TUNNEL_HOST });
   replace(scene.identity, renewed);
   program.child.kill("SIGHUP");
-  await program.says("the certificates have been read again; new connections use them");
+  await program.says("the certificates were reloaded; new connections use them");
   const here = await scene.client(tcp, { pin: pinOf(renewed) });
   await until("the connection", () => here.tunnel.counters.connects === 1);
   rmSync(key);
   program.child.kill("SIGHUP");
-  await program.says("(ENOENT); the certificates read before stay in use");
+  await program.says("(ENOENT); the previous certificates stay in use");
 });
 
 /** What the program says before it gives up, or goes on in doubt. */

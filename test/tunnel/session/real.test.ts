@@ -132,12 +132,12 @@ describe("with too few descriptors", () => {
     });
     using _echo = { [Symbol.dispose]: () => echo.close() };
     const warning = await programs.server.said(/open files/);
-    expect(warning).toContain("the limit of 128 open files holds 32 sessions, not 8192");
+    expect(warning).toContain("the limit of 128 open files allows 32 sessions, not 8192");
     using stack = new DisposableStack();
     const askers = Array.from({ length: 100 }, () => stack.use(new Asker(programs.udpPort)));
     for (const asker of askers) asker.tell("hello");
     while (askers.filter(({ answers }) => answers.length > 0).length < 32) await Bun.sleep(5);
-    await programs.server.said(/all 32 are in use/);
+    await programs.server.said(/all 32 sessions are in use/);
     const { pid } = programs.server;
     expect(openDescriptors(pid)).toBeLessThan(128);
     const before = processorMs(pid);
