@@ -20,7 +20,7 @@ export abstract class RunningTunnel extends EventEmitter<TunnelEventMap> impleme
   readonly transport: StreamTransport;
   readonly counters: Counters;
   readonly events: EventSource;
-  protected readonly trace: Trace | undefined;
+  readonly trace: Trace | undefined;
   readonly #opened: OpenNetwork<Settings>;
   readonly #startedAt: number;
   readonly #lifecycle = new Lifecycle(() => this.finish(this.network.clock.now() + CLOSE_MS));

@@ -1,11 +1,12 @@
 /**
- * Dials for the sessions of a per-source client. While the server answers, each session gets its dial, at most
- * DIALS_MAX at a time. When it does not, one dial at a time probes whether it is back, so that thousands of sessions do
- * not all dial.
+ * Dials for the sessions of a per-source client. While the server answers, each session has a dial of its own, at most
+ * DIALS_MAX at a time. While it does not answer, one dial at a time probes it, so that thousands of sessions do not all
+ * dial.
  *
- * A server can also accept connections and hang up: a balancer without a server behind it, a limit, an end without
- * `-p`. So the first connection is on trial, and the other sessions wait until the peer's first frame has come, or for
- * a moment, because traffic may go one way. For the pauses and the log only a frame, or a long life, counts as success.
+ * A server can also accept connections and close them: a load balancer without a backend, a limit, a server without
+ * `-p`. So the first connection after a probe is on trial. The other sessions wait until the peer's first frame
+ * arrives, or until the trial times out, because traffic may go one way. Only a frame or a long life makes a connection
+ * useful, which resets the delays and the log.
  */
 
 import type { Timer } from "../../net/clock.ts";
@@ -18,18 +19,21 @@ import { Backoff, RedialTimer } from "../dial/backoff.ts";
 import { type DialAttempt, dialOnce } from "../dial/dial-once.ts";
 import type { ServerList } from "../dial/server-list.ts";
 
-/** Dials under way at once. */
+/** Concurrent dials. */
 const DIALS_MAX = 64;
-/** How long the first connection is on trial. The trial doubles with each hang-up, like a delay. */
+/** How long the first connection is on trial. The time doubles with each early close, like a delay. */
 const TRIAL_MS = 300;
-/** After this many hang-ups in a row a server that is past its trial is on trial again. */
-const HANG_UPS_MAX = 3;
+/**
+ * After this many early closes in a row the cause is the server, and not one of many sessions that was idle: the queue
+ * probes the server again, and reports it.
+ */
+const EARLY_CLOSES_MAX = 3;
 
-/** Somebody who needs a stream. */
+/** A session that needs a stream. */
 export interface DialRequest {
-  /** Whether the stream is still wanted. */
+  /** Whether the session still needs the stream. */
   readonly pending: boolean;
-  /** To be called in the turn in which the stream came up. */
+  /** Called in the tick in which the stream came up. */
   onStream(stream: StreamPort): void;
 }
 
@@ -39,17 +43,19 @@ export class DialQueue {
   readonly #events: EventSource;
   readonly #servers: ServerList;
   readonly #backoff: Backoff;
-  readonly #trialLength = new Backoff(undefined, TRIAL_MS);
-  readonly #waiting = new Set<DialRequest>();
+  /** Its next delay is the length of the next trial. */
+  readonly #trialBackoff = new Backoff(undefined, TRIAL_MS);
+  readonly #requests = new Set<DialRequest>();
   readonly #attempts = new Set<DialAttempt>();
-  /** Where the server answered last; undefined while it does not answer. */
+  /** The address that last accepted a connection; undefined while the server does not answer. */
   #server: DialTarget | undefined;
   #probing = false;
-  /** Runs while the server has accepted one connection that is still on trial. */
+  /** Runs while the first connection is on trial. */
   #trial: Timer | undefined;
   #redial: RedialTimer | undefined;
-  #stopped = false;
+  #earlyCloses = 0;
   #answered = true;
+  #stopped = false;
 
   constructor(network: Network, transport: StreamTransport, events: EventSource, servers: ServerList) {
     this.#network = network;
@@ -59,52 +65,55 @@ export class DialQueue {
     this.#backoff = new Backoff(() => network.random());
   }
 
-  /** Finds this request a stream, in its turn. */
+  /** Requests a stream. */
   add(request: DialRequest): void {
     if (this.#stopped) return;
-    this.#waiting.add(request);
-    this.#proceed();
+    this.#requests.add(request);
+    this.#dial();
     this.expedite();
   }
 
-  /** Makes the wait for a server that is gone short, because somebody has something to send. */
+  /** Shortens the delay before the next probe, because a datagram waits. */
   expedite(): void {
     this.#redial?.onDemand();
   }
 
-  /** A connection has been useful. */
+  /** Withdraws a request. */
+  remove(request: DialRequest): void {
+    this.#requests.delete(request);
+  }
+
+  /** A connection is or was useful. */
   onUseful(): void {
+    this.#earlyCloses = 0;
     this.#backoff.reset();
-    this.#trialLength.reset();
+    this.#trialBackoff.reset();
     this.#events.forget("dial failed");
     if (this.#trial !== undefined) this.#endTrial();
   }
 
-  /**
-   * The server has accepted a connection and ended it before it sent anything. Other connections would fare no better
-   * now.
-   *
-   * @param inARow how many times that has happened since a connection was useful. One session of many may have been
-   *   idle.
-   */
-  onEarlyClose(inARow: number): void {
+  /** The server has accepted a connection and closed it before it was useful. */
+  onEarlyClose(): void {
+    this.#earlyCloses++;
+    if (this.#earlyCloses === EARLY_CLOSES_MAX)
+      this.#events.report({ type: "mode mismatch", server: this.#servers.name });
     if (this.#stopped || this.#redial !== undefined) return;
-    if (this.#trial === undefined && inARow < HANG_UPS_MAX) return;
+    if (this.#trial === undefined && this.#earlyCloses < EARLY_CLOSES_MAX) return;
     if (this.#trial !== undefined) this.#answered = false;
     this.#trial?.cancel();
     this.#trial = undefined;
-    this.#trialLength.onFailure(this.#network.clock.now());
+    this.#trialBackoff.onFailure(this.#network.clock.now());
     this.#server = undefined;
     this.#servers.next();
-    this.#wait();
+    this.#scheduleRedial();
   }
 
-  /** This request wants no stream any more. */
-  forget(request: DialRequest): void {
-    this.#waiting.delete(request);
+  /** Whether early closes have been reported since a connection was useful. */
+  get closesEarly(): boolean {
+    return this.#earlyCloses >= EARLY_CLOSES_MAX;
   }
 
-  /** Whether the server answered when it was last dialled; true before the first time. */
+  /** Whether the server answered the last dial; true before the first one. */
   get answered(): boolean {
     return this.#answered;
   }
@@ -116,29 +125,30 @@ export class DialQueue {
     for (const attempt of this.#attempts) attempt.cancel();
   }
 
-  #proceed(): void {
+  /** Starts the dials that may start now. */
+  #dial(): void {
     if (this.#stopped || this.#redial !== undefined || this.#trial !== undefined || this.#probing) return;
     if (this.#server === undefined) {
-      if (this.#waiting.size > 0) void this.#probe();
+      if (this.#requests.size > 0) void this.#probe();
       return;
     }
-    for (const request of this.#waiting) {
+    for (const request of this.#requests) {
       if (this.#attempts.size >= DIALS_MAX) return;
-      this.#waiting.delete(request);
+      this.#requests.delete(request);
       void this.#dialFor(request, this.#server);
     }
   }
 
   async #dialFor(request: DialRequest, server: DialTarget): Promise<void> {
-    const failure = await this.#connect(server, (stream) => this.#hand(stream, request));
+    const failure = await this.#connect(server, (stream) => this.#deliver(stream, request));
     if (failure !== undefined) {
-      if (request.pending) this.#waiting.add(request);
+      if (request.pending) this.#requests.add(request);
       if (this.#server === server) this.#server = undefined;
     }
-    this.#proceed();
+    this.#dial();
   }
 
-  /** Looks for a server that answers; the first session that waits gets the connection. */
+  /** Dials the server's addresses one by one. The first one that accepts serves the oldest request. */
   async #probe(): Promise<void> {
     this.#probing = true;
     let failure: NetError | undefined;
@@ -146,10 +156,11 @@ export class DialQueue {
       for (const server of await this.#servers.addresses()) {
         if (this.#stopped) return;
         failure = await this.#connect(server, (stream) => {
-          const [first] = this.#waiting;
-          if (first !== undefined) this.#waiting.delete(first);
-          this.#beginTrial(server, first?.pending === true);
-          this.#hand(stream, first);
+          const [oldest] = this.#requests;
+          if (oldest !== undefined) this.#requests.delete(oldest);
+          this.#server = server;
+          this.#beginTrial(oldest);
+          this.#deliver(stream, oldest);
         });
         if (failure === undefined) break;
       }
@@ -161,16 +172,16 @@ export class DialQueue {
     if (this.#stopped) return;
     if (failure !== undefined) {
       this.#answered = false;
-      this.#report(failure, this.#wait());
+      this.#report(failure, this.#scheduleRedial());
       this.#servers.next();
     }
-    this.#proceed();
+    this.#dial();
   }
 
-  /** The server has accepted a connection. @param used whether a session takes it, so that it can be useful. */
-  #beginTrial(server: DialTarget, used: boolean): void {
-    this.#server = server;
-    if (used) this.#trial = this.#network.clock.after(this.#trialLength.nextMs, () => this.#endTrial());
+  /** @param request uses the connection. Without a pending request there is no trial, as nothing could end it. */
+  #beginTrial(request: DialRequest | undefined): void {
+    if (request?.pending)
+      this.#trial = this.#network.clock.after(this.#trialBackoff.nextMs, () => this.#endTrial());
     else this.#answered = true;
   }
 
@@ -178,15 +189,15 @@ export class DialQueue {
     this.#trial?.cancel();
     this.#trial = undefined;
     this.#answered = true;
-    this.#proceed();
+    this.#dial();
   }
 
-  #hand(stream: StreamPort, request: DialRequest | undefined): void {
+  #deliver(stream: StreamPort, request: DialRequest | undefined): void {
     if (request?.pending && !this.#stopped) request.onStream(stream);
     else reset(stream);
   }
 
-  /** @returns undefined when it succeeded, else why not. */
+  /** @returns undefined when the dial succeeded, else the failure. */
   async #connect(to: DialTarget, onStream: (stream: StreamPort) => void): Promise<NetError | undefined> {
     const attempt = dialOnce(this.#transport, this.#network.clock, to, 1, onStream);
     this.#attempts.add(attempt);
@@ -197,14 +208,14 @@ export class DialQueue {
     }
   }
 
-  /** @returns the length of the pause. */
-  #wait(): number {
+  /** @returns the delay. */
+  #scheduleRedial(): number {
     const { clock } = this.#network;
     const delayMs = this.#backoff.onFailure(clock.now());
-    this.#redial?.cancel(); // a hang-up may have begun a pause while a dial was under way
+    this.#redial?.cancel(); // an early close may have started one while this dial was pending
     this.#redial = new RedialTimer(clock, delayMs, () => {
       this.#redial = undefined;
-      this.#proceed();
+      this.#dial();
     });
     return delayMs;
   }

@@ -13,13 +13,12 @@ import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { NetError, networkFailure } from "../../net/network.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
-import type { DisconnectReason, EventSource } from "../../observe/events.ts";
+import type { DisconnectReason } from "../../observe/events.ts";
 import type { AddressFilter } from "../access/address-filter.ts";
 import { Backoff } from "../dial/backoff.ts";
 import { FirstDatagrams } from "../target/first-datagrams.ts";
 import type { SendWatch } from "../target/send-watch.ts";
 import { isRefusal, type Target } from "../target/target.ts";
-import type { Trace } from "../tunnel.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";
 import { SessionSocket } from "./session-socket.ts";
 
@@ -28,14 +27,12 @@ const HALF_CLOSED_IDLE_MS = 10_000;
 
 /** What the sessions of one server share. */
 export interface ServerSessionContext extends SessionContext {
-  readonly events: EventSource;
   readonly target: Target;
   /** Whether the target is a broadcast address. */
   readonly broadcast: boolean;
   /** The addresses answers may come from. */
   readonly answering: AddressFilter;
   readonly sendWatch: SendWatch;
-  readonly trace: Trace | undefined;
 }
 
 export class ServerSession implements Session {

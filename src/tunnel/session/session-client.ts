@@ -5,20 +5,16 @@
 
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
-import type { DisconnectReason, EventSource } from "../../observe/events.ts";
+import type { DisconnectReason } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
 import { AddressFilter } from "../access/address-filter.ts";
 import { ConnectionTable } from "../access/connection-table.ts";
 import { ServerList } from "../dial/server-list.ts";
 import { addressesBehind, openAtEach } from "../local-bind.ts";
 import { SendWatch } from "../target/send-watch.ts";
-import type { Trace } from "../tunnel.ts";
-import { ClientSession, type ClientSessionEvents } from "./client-session.ts";
+import { ClientSession } from "./client-session.ts";
 import { DialQueue } from "./dial-queue.ts";
 import type { SessionContext, SessionManager } from "./session.ts";
-
-/** This many connections in a row that end without an answer make the other end suspicious. */
-const UNREAD_MAX = 3;
 
 /** A local address to listen on. Answers leave from it, so each socket has sessions of its own. */
 interface ListeningPort {
@@ -26,17 +22,13 @@ interface ListeningPort {
   readonly bySource: SourceMap<ClientSession>;
 }
 
-export class SessionClient implements SessionManager, ClientSessionEvents {
+export class SessionClient implements SessionManager {
   readonly sessions: ConnectionTable<ClientSession>;
   readonly listening: readonly Endpoint[] = [];
   readonly #context: SessionContext;
-  readonly #events: EventSource;
-  readonly #trace: Trace | undefined;
   readonly #allowed: AddressFilter | undefined;
-  readonly #servers: ServerList;
   readonly #dialQueue: DialQueue;
   readonly #ports: ListeningPort[] = [];
-  #unread = 0;
   #stopped = false;
 
   /**
@@ -45,19 +37,15 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
    */
   constructor(
     context: SessionContext,
-    events: EventSource,
     { addresses, port }: { addresses: readonly string[]; port: number },
     sessionsMax: number,
-    trace: Trace | undefined,
   ) {
-    const { network, transport, settings } = context;
+    const { network, transport, settings, events } = context;
     this.#context = context;
-    this.#events = events;
-    this.#trace = trace;
     this.#allowed = settings.from.length > 0 ? new AddressFilter(settings.from) : undefined;
     this.sessions = new ConnectionTable(sessionsMax);
-    this.#servers = new ServerList(network, events, settings.connect, settings.family);
-    this.#dialQueue = new DialQueue(network, transport, events, this.#servers);
+    const servers = new ServerList(network, events, settings.connect, settings.family);
+    this.#dialQueue = new DialQueue(network, transport, events, servers);
     openAtEach(addresses, port, (...at) => this.#listen(...at), events);
   }
 
@@ -79,36 +67,6 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
     return sum(...this.#ports.map(({ port }) => port.kernelDrops()));
   }
 
-  requestStream(session: ClientSession): void {
-    this.#dialQueue.add(session);
-  }
-
-  expedite(): void {
-    this.#dialQueue.expedite();
-  }
-
-  onHeard(): void {
-    this.#unread = 0;
-    this.#dialQueue.onUseful();
-  }
-
-  onStreamEnd(
-    session: ClientSession,
-    reason: DisconnectReason,
-    code: string | undefined,
-    unread: boolean,
-  ): void {
-    const { source } = session;
-    this.#unread = unread ? this.#unread + 1 : 0;
-    const again = this.#unread > UNREAD_MAX;
-    this.#events.report({ type: "session disconnected", source, reason, code }, again);
-    if (this.#unread === UNREAD_MAX) {
-      this.#events.report({ type: "mode mismatch", server: this.#servers.name });
-    }
-    if (unread) this.#dialQueue.onEarlyClose(this.#unread);
-    else this.#dialQueue.onUseful();
-  }
-
   /** Ends a session; its source gets a new one when it sends again. */
   end(session: ClientSession, reason: DisconnectReason): void {
     const { source } = session;
@@ -116,8 +74,7 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
     for (const { bySource } of this.#ports) {
       if (bySource.get(source.address, source.port) === session) bySource.delete(source.address, source.port);
     }
-    this.#dialQueue.forget(session);
-    this.#events.report({ type: "session closed", source, reason, sessions: this.sessions.size });
+    this.#context.events.report({ type: "session closed", source, reason, sessions: this.sessions.size });
     session.end(reason);
   }
 
@@ -133,12 +90,12 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
   }
 
   #listen(address: string, port: number): DatagramPort {
-    const { network, counters, settings } = this.#context;
+    const { network, counters, settings, events, trace } = this.#context;
     const bySource = new SourceMap<ClientSession>();
     const receiver: DatagramReceiver = {
       // Finds or makes the source's session: the only look-up for a datagram.
       onDatagram: (payload, port, address, local) => {
-        this.#trace?.("outbound", { address, port }, payload.length);
+        trace?.("outbound", { address, port }, payload.length);
         if (this.#stopped) return counters.outbound.refuse(payload, "closing");
         const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, at);
         session?.onDatagram(payload, local);
@@ -153,7 +110,7 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
     this.#ports.push(at);
     const addresses = at.port.reportsLocal ? [] : addressesBehind(address, network, settings.family);
     if (addresses.length > 1)
-      this.#events.report({
+      events.report({
         type: "local address unknown",
         udp: { address, port: at.port.local.port },
         addresses,
@@ -162,27 +119,27 @@ export class SessionClient implements SessionManager, ClientSessionEvents {
   }
 
   #admit(payload: Uint8Array, source: Endpoint, at: ListeningPort): ClientSession | undefined {
-    const { counters, network, settings } = this.#context;
+    const { counters, network, settings, events } = this.#context;
     const { address, port } = source;
     if (this.#allowed?.allows(address) === false) {
-      if (this.#events.isDue("wrong source")) {
+      if (events.isDue("wrong source")) {
         const source = { address: unmapped(address), port };
-        this.#events.report({ type: "wrong source", source, expected: settings.from });
+        events.report({ type: "wrong source", source, expected: settings.from });
       }
       return void counters.outbound.refuse(payload, "wrong source");
     }
     const { limit, evict } = this.sessions.makeRoom(network.clock.now());
     if (limit !== undefined) {
-      if (this.#events.isDue("session rejected"))
-        this.#events.report({ type: "session rejected", source, sessions: this.sessions.size });
+      if (events.isDue("session rejected"))
+        events.report({ type: "session rejected", source, sessions: this.sessions.size });
       return void counters.outbound.refuse(payload, "session limit");
     }
     if (evict !== undefined) this.end(evict, "evicted");
-    const sendWatch = new SendWatch(network.clock, this.#events, () => source);
-    const session = new ClientSession(this.#context, source, at.port, this, sendWatch, this.#trace);
+    const sendWatch = new SendWatch(network.clock, events, () => source);
+    const session = new ClientSession(this.#context, this.#dialQueue, source, at.port, sendWatch);
     this.sessions.add(session);
     at.bySource.set(address, port, session);
-    this.#events.report({ type: "session opened", source, sessions: this.sessions.size });
+    events.report({ type: "session opened", source, sessions: this.sessions.size });
     return session;
   }
 }

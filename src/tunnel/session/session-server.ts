@@ -6,7 +6,7 @@
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { StreamListener } from "../../net/stream-transport.ts";
-import type { DisconnectReason, EventSource } from "../../observe/events.ts";
+import type { DisconnectReason } from "../../observe/events.ts";
 import { sum } from "../../observe/stats.ts";
 import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { AddressFilter } from "../access/address-filter.ts";
@@ -16,7 +16,6 @@ import { InterfaceWatch } from "../target/interface-watch.ts";
 import { SendWatch } from "../target/send-watch.ts";
 import type { Target } from "../target/target.ts";
 import { interfaceFinder } from "../target/target-interface.ts";
-import type { Trace } from "../tunnel.ts";
 import { ServerSession, type ServerSessionContext } from "./server-session.ts";
 import type { SessionContext, SessionManager } from "./session.ts";
 
@@ -26,7 +25,6 @@ export class SessionServer implements SessionManager {
   readonly serves = true;
   readonly ready = Promise.resolve();
   readonly #context: ServerSessionContext;
-  readonly #events: EventSource;
   readonly #acceptPolicy: ServerAcceptPolicy;
   readonly #listeners: readonly StreamListener[];
   readonly #interfaceWatch: InterfaceWatch | undefined;
@@ -38,21 +36,18 @@ export class SessionServer implements SessionManager {
    */
   constructor(
     context: SessionContext,
-    events: EventSource,
     target: Target,
     { addresses, port }: { addresses: readonly (string | undefined)[]; port: number },
     sessionsMax: number,
-    trace: Trace | undefined,
   ) {
-    const { network, transport, settings, counters, budget, draining } = context;
+    const { network, transport, settings, counters, budget, draining, events, trace } = context;
     const sendWatch = new SendWatch(network.clock, events, () => target.endpoint);
     const networks = network.broadcastNetworks(target.address);
     const answering = new AddressFilter(networks);
     answering.allowOnly(target.addresses);
-    const shared = { network, transport, settings, counters, budget, draining };
+    const shared = { network, transport, settings, counters, budget, draining, events, trace };
     const broadcast = networks.length > 0;
-    this.#context = { ...shared, events, target, broadcast, answering, sendWatch, trace };
-    this.#events = events;
+    this.#context = { ...shared, target, broadcast, answering, sendWatch };
     this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
     this.sessions = new ConnectionTable(sessionsMax, settings.maxSessionsPerAddress);
     const listen = (address: string | undefined, port: number) =>
@@ -75,7 +70,8 @@ export class SessionServer implements SessionManager {
   end(session: ServerSession, reason: DisconnectReason, code?: string): void {
     if (!this.sessions.delete(session)) return;
     const source = session.remote;
-    this.#events.report({ type: "session closed", source, reason, code, sessions: this.sessions.size });
+    const sessions = this.sessions.size;
+    this.#context.events.report({ type: "session closed", source, reason, code, sessions });
     session.end(reason);
   }
 
@@ -99,14 +95,15 @@ export class SessionServer implements SessionManager {
 
   #offer(stream: StreamPort): void {
     if (this.#stopped) return this.#acceptPolicy.reject(stream, "closing");
-    const now = this.#context.network.clock.now();
+    const { network, counters, events, target } = this.#context;
     const evict = (idle: ServerSession) => this.end(idle, "evicted");
-    if (!this.#acceptPolicy.admit(stream, this.sessions, now, evict)) return;
-    this.#context.counters.connects++;
-    if (this.sessions.size === 0) this.#context.target.refresh();
+    if (!this.#acceptPolicy.admit(stream, this.sessions, network.clock.now(), evict)) return;
+    counters.connects++;
+    if (this.sessions.size === 0) target.refresh();
     const session = new ServerSession(this.#context, stream);
     this.sessions.add(session, unmapped(stream.remote.address));
-    this.#events.report({ type: "session opened", source: session.remote, sessions: this.sessions.size });
+    const source = session.remote;
+    events.report({ type: "session opened", source, sessions: this.sessions.size });
     session.start((reason, code) => this.end(session, reason, code));
   }
 }

@@ -67,7 +67,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   async #client(): Promise<(max: number) => SessionManager> {
     const { target, family, bind = target.host, bindPort: port = target.port } = this.settings;
     const addresses = await ownAddresses(this.network, bind, family);
-    return (max) => new SessionClient(this, this.events, { addresses, port }, max, this.trace);
+    return (max) => new SessionClient(this, { addresses, port }, max);
   }
 
   async #server(): Promise<(max: number) => SessionManager> {
@@ -80,7 +80,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     const places = { addresses, port: listen?.port ?? 0 };
     return (max) => {
       try {
-        return new SessionServer(this, this.events, found, places, max, this.trace);
+        return new SessionServer(this, found, places, max);
       } catch (error) {
         found.stop();
         throw error;

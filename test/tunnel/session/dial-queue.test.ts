@@ -27,7 +27,7 @@ test("a hang-up while the server is being dialled and the dial's failure begin o
   dialQueue.add({ pending: true, onStream() {} });
   await clock.settle();
   expect(dials).toHaveLength(1);
-  dialQueue.onEarlyClose(3);
+  for (let n = 0; n < 3; n++) dialQueue.onEarlyClose();
   dials[0]?.reject(new NetError("ECONNREFUSED", "refused"));
   await clock.settle();
   expect(clock.pending).toBe(1);
