@@ -17,8 +17,7 @@ export default {
     "scripts/*.ts!",
     "examples/*.ts!",
     "packaging/container/healthy.ts!",
-    // Tests and benchmarks run these in processes of their own, by path.
-    "bench/e2e/timer-watch.ts!",
+    // Tests run these in processes of their own, by path.
     "test/bench/naive-relay.ts",
     "test/cli/crash.ts",
     // `bun test --preload` loads these.

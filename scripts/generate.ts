@@ -5,9 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { benchmarkFigures } from "./figures-text.ts";
-import type { Generated } from "./generated.ts";
-import { optionsSection, optionsTable } from "./options-text.ts";
+import { benchmarkFigures, type Generated, optionsSection, optionsTable } from "./generated-texts.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const { values, positionals } = parseArgs({

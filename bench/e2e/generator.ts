@@ -9,10 +9,9 @@
  */
 
 import { parseArgs } from "node:util";
-import { parseEndpoint } from "./endpoint-argument.ts";
 import { type Kernel, openKernel, openSocket } from "./kernel.ts";
-import { runProgram, say } from "./log.ts";
 import { COUNTED, HEADER_BYTES, type Phase, TAIL, WARM_UP } from "./payload.ts";
+import { parseEndpoint, runProgram, writeMessage } from "./program.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { Tally, type TallyReport } from "./tally.ts";
@@ -75,9 +74,9 @@ async function main(): Promise<void> {
 
   const rate = Number(values.rate);
   offer(kernel, sender, WARM_UP, rate, Number(values["warm-up"]), rest);
-  say({ type: "counting" });
+  writeMessage({ type: "counting" });
   const { sent, spanS, late } = offer(kernel, sender, COUNTED, rate, Number(values.seconds), rest);
-  say({ type: "counted" });
+  writeMessage({ type: "counted" });
   offer(kernel, sender, TAIL, TAIL_RATE, Math.ceil(TAIL_BYTES / size) / TAIL_RATE, rest);
   const report: GeneratorReport = { sent, spanS, late };
   if (tally !== undefined) {
@@ -85,7 +84,7 @@ async function main(): Promise<void> {
     while (kernel.now() < untilNs) rest(TICK_US);
     report.answers = tally.report();
   }
-  say({ type: "report", ...report });
+  writeMessage({ type: "report", ...report });
 }
 
 /** Sends for `seconds` what is due at `rate`; calls `rest` when nothing is, with how long nothing will be. */

@@ -1,10 +1,10 @@
 /** The end-to-end benchmark: how many datagrams a second, how late, and at what price, beside other relays. */
 
+import type { WriteStream } from "node:tty";
 import { parseArgs } from "node:util";
 import { compareResults } from "./compare.ts";
 import { PLANS } from "./plans.ts";
 import { killAll } from "./process.ts";
-import { Progress } from "./progress.ts";
 import { findRelays } from "./relays.ts";
 import { busyWarning, describeRun, FULL_RESULT, readResults, writeResults } from "./results.ts";
 import { type RunResult, runAll } from "./runner.ts";
@@ -44,6 +44,8 @@ const OPTIONS = {
   "peer-server": { type: "string" },
   "peer-per-source": { type: "boolean", default: false },
 } as const;
+
+const BAR_WIDTH = 24;
 
 async function main(): Promise<number> {
   const { values, positionals, tokens } = parseArgs({
@@ -144,6 +146,33 @@ function numbers(option: string, text: string): number[] {
       throw new Error(`${option}: "${word}" is no positive whole number`);
     return value;
   });
+}
+
+/** A progress bar on a terminal; elsewhere one line for each cell. */
+class Progress {
+  readonly #out: WriteStream;
+  readonly #startedMs = performance.now();
+
+  constructor(out: WriteStream) {
+    this.#out = out;
+  }
+
+  show(label: string, done: number, total: number): void {
+    const elapsedS = (performance.now() - this.#startedMs) / 1000;
+    const leftS = done === 0 ? undefined : (elapsedS / done) * (total - done);
+    const left = leftS === undefined ? "" : ` ${Math.ceil(leftS)} s left`;
+    if (!this.#out.isTTY) {
+      if (label !== "") this.#out.write(`${done + 1}/${total} ${label}\n`);
+      return;
+    }
+    const filled = Math.round((BAR_WIDTH * done) / Math.max(1, total));
+    const line = `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)} ${done}/${total}${left}  ${label}`;
+    this.#out.write(`\r\x1b[K${line.slice(0, (this.#out.columns || 80) - 1)}`);
+  }
+
+  end(): void {
+    if (this.#out.isTTY) this.#out.write("\r\x1b[K");
+  }
 }
 
 for (const [signal, status] of [

@@ -1,7 +1,8 @@
 /** The relays that are measured, and how each is started on either side. */
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type EndArguments, makeTlsArguments } from "./tls-files.ts";
 
 /** The addresses of one tunnel, chosen afresh for every measurement. */
 export interface Place {
@@ -34,7 +35,14 @@ export interface Relay {
   readonly perSource?: readonly string[];
 }
 
+const TLS_NAME = "relay.bench";
 const CLI = join(import.meta.dir, "../../src/cli/udptunnel.ts");
+
+/** Options for each end of a relay. */
+interface EndArguments {
+  readonly server: readonly string[];
+  readonly client: readonly string[];
+}
 
 function ours(extra: EndArguments, option = ""): Relay {
   return {
@@ -153,4 +161,22 @@ export function fillIn(command: string, at: Place): string[] {
   return words.map((word) =>
     word.replace(/^(["'])(.*)\1$/, "$2").replace(/\{(\w+)\}/g, (whole, name) => `${values[name] ?? whole}`),
   );
+}
+
+/** Makes a certificate with openssl for this run; undefined without openssl. It is deleted at the end. */
+function makeTlsArguments(): EndArguments | undefined {
+  if (Bun.which("openssl") === null) return undefined;
+  const directory = mkdtempSync(join(tmpdir(), "udptunnel-bench-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const [cert, key] = [join(directory, "cert.pem"), join(directory, "key.pem")];
+  const made = Bun.spawnSync([
+    ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
+    ...["-subj", `/CN=${TLS_NAME}`, "-addext", `subjectAltName=DNS:${TLS_NAME}`, "-days", "2"],
+    ...["-out", cert, "-keyout", key],
+  ]);
+  if (!made.success) throw new Error(`openssl req: ${made.stderr.toString()}`);
+  return {
+    server: ["--tls", "--cert", cert, "--key", key],
+    client: ["--tls", "--ca", cert, "--sni", TLS_NAME],
+  };
 }

@@ -8,13 +8,12 @@
  */
 
 import { parseArgs } from "node:util";
-import { ignoreShort } from "../../scripts/ignore-short.ts";
 import { kernelDrops } from "../../src/net/linux/socket-options.ts";
-import { parseEndpoint } from "./endpoint-argument.ts";
 import { openKernel, openSocket } from "./kernel.ts";
-import { runProgram, say } from "./log.ts";
 import { HEADER_BYTES } from "./payload.ts";
+import { parseEndpoint, runProgram, writeMessage } from "./program.ts";
 import { Receiver } from "./receiver.ts";
+import { ignoreShort } from "./short-filter.ts";
 import { Tally, type TallyReport } from "./tally.ts";
 
 /** What a sink prints last. */
@@ -48,7 +47,7 @@ async function main(): Promise<void> {
       stopping = true;
     });
   }
-  say({ type: "ready", bind: positionals[0] });
+  writeMessage({ type: "ready", bind: positionals[0] });
 
   let lastNs = kernel.now();
   let yieldedNs = lastNs;
@@ -69,7 +68,7 @@ async function main(): Promise<void> {
   // What the filter drops is counted with what found no room.
   const drops = values["ignore-short"] ? 0 : kernelDrops(kernel.libc, fd);
   const report: SinkReport = { ...tally.report(), kernelDrops: drops ?? 0 };
-  say({ type: "report", ...report });
+  writeMessage({ type: "report", ...report });
 }
 
 await runProgram(main);

@@ -3,7 +3,7 @@
  * at the next it says how late the timer was.
  */
 
-import { say } from "./log.ts";
+import { writeMessage } from "./program.ts";
 import { TIMER_MS, type TimerReport } from "./timer-report.ts";
 
 let late: number[] = [];
@@ -32,7 +32,7 @@ process.on("SIGUSR2", () => {
   late.sort((a, b) => a - b);
   const at = (share: number) => late[Math.floor(share * (late.length - 1))] as number;
   const report: TimerReport = { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
-  say({ type: "late", ...report });
+  writeMessage({ type: "late", ...report });
 });
 
 watch();

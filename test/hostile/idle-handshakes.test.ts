@@ -1,7 +1,7 @@
 /** Whoever connects to a server with TLS and does not get on with the handshake: what that costs is given back. */
 
 import { expect } from "bun:test";
-import { Strangers } from "../../bench/e2e/strangers.ts";
+import { HostileClients } from "../../bench/e2e/hostile-clients.ts";
 import { HANDSHAKES_PER_PREFIX_MAX } from "../../src/net/bun/tls-accept.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
@@ -12,7 +12,7 @@ import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
 
 const IDLE = { count: 2000 };
 /** A record that opens a handshake (RFC 8446, section 5.1), a byte a second. */
-const SLOW = { ...IDLE, say: `1603010200010001fc0303${"00".repeat(40)}`, drip: true };
+const SLOW = { ...IDLE, bytes: `1603010200010001fc0303${"00".repeat(40)}`, drip: true };
 const ROUNDS = 5;
 /** A handshake under way is some 50 KB; 10 KB kept of each of 10,000 would be 100 MB. */
 const MEMORY_BYTES = 40e6;
@@ -28,8 +28,8 @@ testNeeding("openssl")(
     await server.says("listening on TCP");
     const { pid } = server.child;
     const files = openFiles(pid);
-    const round = async (conduct: typeof IDLE) => {
-      await using _strangers = await Strangers.come(tcp, conduct);
+    const round = async (behaviour: typeof IDLE) => {
+      await using _clients = await HostileClients.start(tcp, behaviour);
       await until("the oldest to make room", () => openFiles(pid) <= files + HANDSHAKES_PER_PREFIX_MAX);
       const before = cpuSeconds(pid);
       await Bun.sleep(500); // an interval that is measured

@@ -3,6 +3,7 @@
 import type { Scenario } from "../scenario.ts";
 import { bothWays } from "./both-ways.ts";
 import { flood } from "./flood.ts";
+import { hostileClients } from "./hostile-clients.ts";
 import { instrument } from "./instrument.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
@@ -13,7 +14,6 @@ import { sessions } from "./sessions.ts";
 import { slowLink } from "./slow-link.ts";
 import { sources } from "./sources.ts";
 import { startUp } from "./start-up.ts";
-import { strangers } from "./strangers.ts";
 import { timers } from "./timers.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -25,7 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   sources,
   sessions,
   neighbours,
-  strangers,
+  hostileClients,
   timers,
   slowLink,
   reconnect,

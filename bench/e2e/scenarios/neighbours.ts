@@ -3,12 +3,10 @@
  * flood the server with frames of 8 bytes.
  */
 
-import { floodedSession } from "../flooded-session.ts";
-import { floodingPeers } from "../flooding-peers.ts";
 import { alive, basics, runLoad } from "../load.ts";
+import { floodedSession, floodingPeers, StalledPeer } from "../neighbour-loads.ts";
 import type { Relay } from "../relays.ts";
 import type { Round, Scenario } from "../scenario.ts";
-import { StalledPeer } from "../stalled-peer.ts";
 import type { TunnelPair } from "../tunnel-pair.ts";
 import { startPerSource, TRIP_P50, TRIP_P99, tripsOf, UNANSWERED, withoutPerSource } from "./per-source.ts";
 

@@ -1,13 +1,12 @@
 /** Whether a flood starves the rest of a process: how late a short timer is meanwhile, in the relays that Bun runs. */
 
-import { join } from "node:path";
 import { alive, basics, startGenerator, startSink } from "../load.ts";
 import type { Relay } from "../relays.ts";
 import type { Column, Scenario } from "../scenario.ts";
 import { TIMER_MS, type TimerReport } from "../timer-report.ts";
 import { TunnelPair } from "../tunnel-pair.ts";
 
-const WATCH = join(import.meta.dir, "../timer-watch.ts");
+const WATCH = new URL("../timer-watch.ts", import.meta.url).pathname;
 /** Beyond the seconds of a plan, for a percentile of a timer needs many of them: 5 s in a full run. */
 const LONGER = 2.5;
 

@@ -4,8 +4,8 @@ import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { ignoreShort } from "../../../bench/e2e/short-filter.ts";
 import { freePort } from "../../../scripts/free-ports.ts";
-import { ignoreShort } from "../../../scripts/ignore-short.ts";
 import { RunningProgram } from "../../../scripts/running-program.ts";
 import { startClient, startServer } from "../../../src/index.ts";
 import { fdOf } from "../../net/linux/adopt.ts";
@@ -106,7 +106,7 @@ test.skipIf(noLibc)(
     await using programs = await Programs.start(echo.port, { server: ["--max-sessions-per-address", "100"] });
     using quiet = new Asker(programs.udpPort);
     await quiet.ask(question(0));
-    const peers = new URL("../../../scripts/flooding-peers.ts", import.meta.url).pathname;
+    const peers = new URL("../../../bench/e2e/flooding-peers-program.ts", import.meta.url).pathname;
     await using flood = new RunningProgram([process.execPath, peers, `${programs.tcpPort}`, "50"]);
     await flood.said(/flooding/);
     for (let n = 1; n <= QUESTIONS; n++) await quiet.ask(question(n));

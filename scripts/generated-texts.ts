@@ -1,9 +1,21 @@
-/** The table of options as documents show it: in Markdown for the README, in roff for the manual page. */
+/** The parts of documents that `generate.ts` writes: the table of options, in Markdown and in roff, and the benchmark's figures. */
 
+import { basename, join } from "node:path";
+import { figures } from "../bench/e2e/figures.ts";
+import { RESULTS_FOLDER, readResults } from "../bench/e2e/results.ts";
 import { describe, synopsis } from "../src/cli/help.ts";
 import type { OptionDefinition } from "../src/options/definition.ts";
 import { OPTIONS } from "../src/options/table.ts";
-import type { Generated } from "./generated.ts";
+
+/** A part of a document, between two markers. */
+export interface Generated {
+  /** The line before it, without a line feed. */
+  readonly begin: string;
+  /** The line after it. */
+  readonly end: string;
+  /** What stands between: begins and ends with a line feed. */
+  readonly lines: string;
+}
 
 /** One Markdown table of all options, with the library's name of each. */
 export function optionsTable(): Generated {
@@ -59,4 +71,20 @@ function paragraph(definition: OptionDefinition): string[] {
 /** Text as roff shows it unchanged: a bare hyphen would become a typographic one, a dot or a quote that begins a line a request. */
 function roff(text: string): string {
   return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^[.']/, "\\&$&");
+}
+
+/** The medians of bench/results; where two results have the same cell, the newer one's. */
+export async function benchmarkFigures(): Promise<Generated> {
+  const files = [...new Bun.Glob("*.json").scanSync(RESULTS_FOLDER)].toSorted();
+  const all = await Promise.all(
+    files.map(async (file) => ({
+      name: basename(file, ".json"),
+      results: await readResults(join(RESULTS_FOLDER, file)),
+    })),
+  );
+  return {
+    begin: "<!-- figures:begin -->",
+    end: "<!-- figures:end -->",
+    lines: `\n\n${figures(all)}\n\n`,
+  };
 }

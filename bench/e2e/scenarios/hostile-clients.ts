@@ -1,20 +1,20 @@
-/** A quiet session's round trips at our server, alone and beside connections of strangers that do not know the secret. */
+/** Round trips of a quiet session at our server: alone, and beside clients that do not know the secret. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type ClientBehaviour, HostileClients } from "../hostile-clients.ts";
 import { alive, basics, runLoad } from "../load.ts";
 import type { Plan, Round, Scenario } from "../scenario.ts";
-import { type Conduct, Strangers } from "../strangers.ts";
 import { startPerSource, TRIP_P50, TRIP_P99, tripsOf, UNANSWERED } from "./per-source.ts";
 
 const QUIET_RATE = 200;
 const OURS = "ours";
 const OURS_WITH_TLS = "ours --tls";
 
-export const strangers: Scenario = {
-  name: "strangers",
-  title: "A quiet session's round trips beside connections of strangers",
+export const hostileClients: Scenario = {
+  name: "hostile-clients",
+  title: "A quiet session's round trips beside hostile clients",
   columns: [TRIP_P50, TRIP_P99, UNANSWERED],
   rounds: (plan) => {
     const many = plan.name === "tiny" ? 20 : 2000;
@@ -32,8 +32,8 @@ export const strangers: Scenario = {
   },
 };
 
-/** One load of the quiet session, which knows the secret. */
-function round(plan: Plan, relayName: string, detail: string, conduct?: Conduct): Round {
+/** One load of the quiet session. Its client knows the secret. */
+function round(plan: Plan, relayName: string, detail: string, behaviour?: ClientBehaviour): Round {
   return {
     size: plan.sizes[0] as number,
     rate: QUIET_RATE,
@@ -44,7 +44,7 @@ function round(plan: Plan, relayName: string, detail: string, conduct?: Conduct)
       const perSource = [...(relay.perSource ?? []), "--secret-file", secret.path];
       const pair = await startPerSource({ ...relay, perSource }, context);
       try {
-        await using _strangers = conduct && (await Strangers.come(pair.place.tcpPort, conduct));
+        await using _clients = behaviour && (await HostileClients.start(pair.place.tcpPort, behaviour));
         const load = { ...basics(plan), rate: QUIET_RATE, roundTrips: true };
         const { generator, sent, notes } = await alive(pair, runLoad(pair, load));
         return { ...tripsOf(generator.answers, sent), notes };

@@ -1,15 +1,18 @@
-/** A filter in the kernel through which a UDP program is spared a flood of short datagrams: their sender pays for them. */
+/**
+ * A socket filter that drops short datagrams in the kernel. A flood of them then costs the receiving program nothing: the
+ * kernel drops them while the sender sends.
+ */
 
-import { SO_ATTACH_FILTER, SOL_SOCKET } from "../src/net/linux/constants.ts";
-import { type Libc, memory } from "../src/net/linux/libc.ts";
+import { SO_ATTACH_FILTER, SOL_SOCKET } from "../../src/net/linux/constants.ts";
+import { type Libc, memory } from "../../src/net/linux/libc.ts";
 
 const UDP_HEADER_BYTES = 8;
-/** linux/filter.h: load the packet's length; jump if it is at least k; keep so many bytes of the packet. */
+/** linux/filter.h: load the packet's length; jump if it is at least k; keep k bytes of the packet. */
 const LOAD_LENGTH = 0x80;
 const JUMP_IF_AT_LEAST = 0x35;
 const KEEP = 0x06;
 
-/** From now on the socket gets no datagram shorter than `bytes`. The kernel counts the others as dropped. */
+/** Makes the kernel drop datagrams shorter than `bytes`, and count them among the drops of the socket. */
 export function ignoreShort(libc: Libc, fd: number, bytes: number): void {
   const instructions = [
     [LOAD_LENGTH, 0, 0, 0],

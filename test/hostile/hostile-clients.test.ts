@@ -1,10 +1,10 @@
 /**
  * A quiet tunnel beside connections of strangers at its server. The tunnel keeps its connection, every question has its
  * answer, every datagram is counted, and the server closes the strangers' sockets. The benchmark measures how much slower
- * the tunnel gets: `bun run bench --only strangers`.
+ * the tunnel gets: `bun run bench --only hostile-clients`.
  */
 
-import { type Conduct, Strangers } from "../../bench/e2e/strangers.ts";
+import { type ClientBehaviour, HostileClients } from "../../bench/e2e/hostile-clients.ts";
 import { Certificates } from "../support/certificates.ts";
 import { TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
@@ -35,38 +35,38 @@ const MODES = {
   "tls, -p": { tls: true, perSource },
 } as const;
 
-const KINDS: readonly (readonly [kind: string, mode: keyof typeof MODES, conduct: Conduct])[] = [
+const KINDS: readonly (readonly [kind: string, mode: keyof typeof MODES, behaviour: ClientBehaviour])[] = [
   ["2,000 connections", "peer mode", { count: 2000 }],
   ["a flood of connections", "peer mode", FLOOD],
   ["2,000 idle connections", "-p", { count: 2000 }],
-  ["half a frame, a byte a second", "-p", { count: 2000, say: GARBAGE, drip: true }],
+  ["half a frame, a byte a second", "-p", { count: 2000, bytes: GARBAGE, drip: true }],
   ["a flood of connections", "-p", FLOOD],
-  ["a flood of garbage", "-p", { ...FLOOD, say: GARBAGE }],
+  ["a flood of garbage", "-p", { ...FLOOD, bytes: GARBAGE }],
   ["2,000 idle connections", "secret", { count: 2000 }],
-  ["half a proof, a byte a second", "secret", { count: 2000, say: OLD_RESPONSE, drip: true }],
+  ["half a proof, a byte a second", "secret", { count: 2000, bytes: OLD_RESPONSE, drip: true }],
   ["a flood of connections", "secret", FLOOD],
-  ["a flood of garbage before the proof", "secret", { ...FLOOD, say: GARBAGE }],
-  ["a flood of old proofs", "secret", { ...FLOOD, say: OLD_RESPONSE, waits: true }],
+  ["a flood of garbage before the proof", "secret", { ...FLOOD, bytes: GARBAGE }],
+  ["a flood of old proofs", "secret", { ...FLOOD, bytes: OLD_RESPONSE, waits: true }],
   ["a flood of connections", "secret, -p", FLOOD],
-  ["garbage after the proof", "secret, -p", { count: 60, say: GARBAGE, secret }],
+  ["garbage after the proof", "secret, -p", { count: 60, bytes: GARBAGE, secret }],
   ["2,000 idle handshakes", "tls", { count: 2000 }],
-  ["half a handshake, a byte a second", "tls", { count: 2000, say: HELLO_BEGUN, drip: true }],
+  ["half a handshake, a byte a second", "tls", { count: 2000, bytes: HELLO_BEGUN, drip: true }],
   ["a flood of connections", "tls", FLOOD],
-  ["a flood of handshakes cut off", "tls", { ...FLOOD, say: HELLO_BEGUN }],
+  ["a flood of handshakes cut off", "tls", { ...FLOOD, bytes: HELLO_BEGUN }],
   ["a flood of handshakes", "tls", { ...FLOOD, tls: true }],
   ["a flood of handshakes", "tls, -p", { ...FLOOD, tls: true }],
 ];
 
-for (const [kind, mode, conduct] of KINDS) {
+for (const [kind, mode, behaviour] of KINDS) {
   testNeeding("openssl")(`${mode}, ${kind}: the quiet tunnel answers, and its counts are exact`, async () => {
     using certificates = new Certificates();
     const { tls, ...both } = { tls: false, ...MODES[mode] };
     await using quiet = await QuietTunnel.open(both, ...(tls ? secured(certificates) : []));
     const files = openFiles();
     {
-      await using _strangers = await Strangers.come(quiet.port, conduct);
+      await using _clients = await HostileClients.start(quiet.port, behaviour);
       const before = met(quiet);
-      const enough = () => conduct.flood !== true || met(quiet) - before >= FLOOD_MET_MIN;
+      const enough = () => behaviour.flood !== true || met(quiet) - before >= FLOOD_MET_MIN;
       for (let asked = 0; asked < QUESTIONS || !enough(); asked++) await quiet.ask();
     }
     await until("the files to be closed", () => openFiles() <= files);

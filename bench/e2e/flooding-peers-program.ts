@@ -1,13 +1,13 @@
 /**
- * TCP peers of a per-source server, run as a program of their own: N connections that send frames as fast as the
- * server takes them.
+ * TCP clients of a per-source server that send frames as fast as the server reads them. They run in a process of their
+ * own:
  *
- *     bun scripts/flooding-peers.ts PORT COUNT [FRAME BYTES]
+ *     bun bench/e2e/flooding-peers-program.ts PORT COUNT [FRAME BYTES]
  */
 
 import { writeSync } from "node:fs";
 
-/** What is written at once: whole frames. */
+/** Each write takes at least this many bytes, in whole frames. */
 const FLOOD_BYTES_MIN = 100_000;
 
 const [port = 0, count = 0, bytes = 8] = process.argv.slice(2).map(Number);
@@ -15,8 +15,8 @@ const frame = Buffer.alloc(2 + bytes);
 frame.writeUInt16BE(bytes);
 const FLOOD = new Uint8Array(Buffer.alloc(Math.ceil(FLOOD_BYTES_MIN / frame.length) * frame.length, frame));
 
-/** Writes until the socket is full; `at` is how far into the flood it has come. */
-function pour(socket: Bun.Socket<{ at: number }>): void {
+/** Writes until the socket is full. `at` is the position in FLOOD. */
+function fill(socket: Bun.Socket<{ at: number }>): void {
   for (;;) {
     const { data } = socket;
     const taken = socket.write(FLOOD, data.at, FLOOD.length - data.at);
@@ -25,11 +25,11 @@ function pour(socket: Bun.Socket<{ at: number }>): void {
   }
 }
 
-const handlers = { data() {}, drain: pour, error() {} };
+const handlers = { data() {}, drain: fill, error() {} };
 const sockets = await Promise.all(
   Array.from({ length: count }, () =>
     Bun.connect({ hostname: "127.0.0.1", port, data: { at: 0 }, socket: handlers }),
   ),
 );
-for (const socket of sockets) pour(socket);
+for (const socket of sockets) fill(socket);
 writeSync(2, `${JSON.stringify({ type: "flooding" })}\n`);
