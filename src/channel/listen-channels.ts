@@ -125,7 +125,7 @@ class ListeningServer implements ChannelServer {
     } catch (error) {
       throw wrapNetError("ERR_LISTEN")(error);
     }
-    events.onListening(this.tcp, [], isGuarded(settings));
+    events.reportListening(this.tcp, [], isGuarded(settings));
     if (settings.idleTimeoutMs > 0)
       this.#stopSweep = this.channels.startSweep(network.clock, (channel) => this.#end(channel, "idle"));
   }

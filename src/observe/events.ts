@@ -1,11 +1,8 @@
-/** What a tunnel tells of itself: changes of state and warnings, never single datagrams. */
+/** The events of a tunnel: changes of state and warnings, never single datagrams. */
 
-import { type Endpoint, isLoopback } from "../net/endpoint.ts";
+import type { Endpoint } from "../net/endpoint.ts";
 import type { SystemReport } from "../net/network.ts";
-import { isTlsCode } from "../net/tls/tls-failure.ts";
 import type { AuthFailureReason } from "./counters.ts";
-import { invokeListener } from "./invoke-listener.ts";
-import { LogThrottle } from "./log-throttle.ts";
 
 /** Why a connection ended. */
 export type DisconnectReason =
@@ -106,123 +103,5 @@ export type EventLevel = "warning" | "info" | "debug";
  */
 export type EventListener = (event: TunnelEvent, level: EventLevel, repeats: number) => void;
 
-type EventType = TunnelEvent["type"];
-
-/** What single datagrams can cause, and a flood of them: told once a minute at most, even to those who watch. */
-const OF_DATAGRAM = [
-  "loop detected",
-  "wrong source",
-  "target refused",
-  "unexpected answer",
-  "sending failed",
-  "session rejected",
-] as const;
-type OfDatagrams = (typeof OF_DATAGRAM)[number];
-const OF_DATAGRAMS = new Set<EventType>(OF_DATAGRAM);
-/** What lasts and is met again and again: `debug` but once a minute. */
-const LASTING = new Set<EventType>([
-  "dial failed",
-  "connection rejected",
-  "handshake failed",
-  "wrong secret",
-  "mode mismatch",
-  "peer flapping",
-  "address limit",
-  "name lookup failed",
-  "target switched",
-]);
-const WARNINGS = new Set<EventType>([
-  ...OF_DATAGRAMS,
-  "sending recovered",
-  "interface lost",
-  "interface restored",
-  "wrong secret",
-  "mode mismatch",
-  "peer flapping",
-  "address limit",
-  "name lookup failed",
-  "unauthenticated listener",
-  "secret exposed",
-  "fd limit",
-  "local address unknown",
-  "certificate warning",
-  "certificate reload failed",
-]);
-
 /** The `code` of a failed dial whose connection came up, and ended before the server sent anything. */
 export const PEER_CLOSED = "PEER_CLOSED";
-
-/**
- * The kind of an event whose first occurrence is a warning, apart from others of its type: the code of a connection
- * that TLS ended, which is more often a mistake of ours than the network's; a limit of this host; a server that hangs
- * up, which may have refused before.
- */
-function kindOf(event: TunnelEvent): string | undefined {
-  if (event.type === "connection rejected" && event.reason === "fd limit") return event.reason;
-  if (event.type === "dial failed" && event.code === PEER_CLOSED) return PEER_CLOSED;
-  return "code" in event && isTlsCode(event.code) ? event.code : undefined;
-}
-
-/** Passes events on to whoever listens, and says how much each matters. */
-export class EventSource {
-  readonly #listeners: EventListener[] = [];
-  readonly #throttle = new LogThrottle();
-  readonly #now: () => number;
-
-  /** @param now the time in milliseconds, on any clock that never goes back. */
-  constructor(now: () => number) {
-    this.#now = now;
-  }
-
-  addListener(listener: EventListener): void {
-    this.#listeners.push(listener);
-  }
-
-  /**
-   * Whether an event that a single datagram causes would be passed on now. Counts it among the repeats when not. Ask
-   * before building the event: a flood then costs no memory.
-   */
-  isDue(type: OfDatagrams): boolean {
-    return this.#throttle.isDue(type, this.#now());
-  }
-
-  /**
-   * Reports an event.
-   *
-   * @param again it repeats an attempt that failed: only `debug`.
-   */
-  report(event: TunnelEvent, again = false): void {
-    const { type } = event;
-    const kind = kindOf(event);
-    const recurs = OF_DATAGRAMS.has(type) || LASTING.has(type) || kind !== undefined;
-    const level = this.#levelOf(type, kind);
-    if (!recurs) return this.#notify(event, again ? "debug" : level, 0);
-    const repeats = this.#throttle.take(kind ?? type, this.#now());
-    if (repeats !== undefined) this.#notify(event, level, repeats);
-    else if (!OF_DATAGRAMS.has(type)) this.#notify(event, LASTING.has(type) ? "debug" : "info", 0);
-  }
-
-  /** A failed dial, or an event with a kind of its own, is a warning the first time, and `info` when it goes on. */
-  #levelOf(type: EventType, kind: string | undefined): EventLevel {
-    if (type === "dial failed" || kind !== undefined)
-      return this.#throttle.knows(kind ?? type) ? "info" : "warning";
-    return WARNINGS.has(type) ? "warning" : "info";
-  }
-
-  #notify(event: TunnelEvent, level: EventLevel, repeats: number): void {
-    for (const listener of this.#listeners) invokeListener(() => listener(event, level, repeats));
-  }
-
-  /** Reports what is listened on, and whether everyone may connect. @param guarded whether anything says who may. */
-  onListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], guarded: boolean): void {
-    this.report({ type: "listening", tcp, udp });
-    if (!guarded && tcp.some(({ address }) => !isLoopback(address)))
-      this.report({ type: "unauthenticated listener", tcp });
-  }
-
-  /** Makes the next event of this kind news again. */
-  forget(type: EventType): void {
-    this.#throttle.forget(type);
-    if (type === "dial failed") this.#throttle.forget(PEER_CLOSED);
-  }
-}

@@ -2,7 +2,7 @@
 
 import { type Endpoint, type Family, familyOf, isLinkLocal6, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
-import type { EventSource } from "../observe/events.ts";
+import type { EventReporter } from "../observe/event-reporter.ts";
 import { wrapNetError } from "./start-errors.ts";
 
 /** The kernel's errors when the host lacks an address, or a whole family. */
@@ -70,7 +70,7 @@ export function openAtEach<Socket extends Bound, Address extends string | undefi
   addresses: readonly Address[],
   port: number,
   open: (address: Address, port: number) => Socket,
-  events: EventSource,
+  events: EventReporter,
 ): Socket[] {
   const opened: Socket[] = [];
   const lacking: { address: Address; error: NetError }[] = [];

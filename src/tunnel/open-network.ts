@@ -12,7 +12,8 @@ import type { StreamTransport } from "../net/stream-transport.ts";
 import type { SocketOptions } from "../net/system-sockets.ts";
 import type { Certificates, TlsFiles } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
-import { type EventListener, EventSource } from "../observe/events.ts";
+import { EventReporter } from "../observe/event-reporter.ts";
+import type { EventListener } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { Rejections } from "./access/accept-policy.ts";
 import { ownAddresses } from "./local-bind.ts";
@@ -35,7 +36,7 @@ export interface OpenNetwork<Given> {
   /** TCP, with TLS and the shared secret where the settings ask for them. */
   readonly transport: StreamTransport;
   readonly counters: Counters;
-  readonly events: EventSource;
+  readonly events: EventReporter;
   /** Undefined without TLS. */
   readonly certificates: Certificates | undefined;
 }
@@ -47,7 +48,7 @@ export async function openNetwork<Given extends NetworkSettings>(
 ): Promise<OpenNetwork<Given>> {
   const counters = new Counters();
   const clock = given?.clock ?? systemClock;
-  const events = new EventSource(() => clock.now());
+  const events = new EventReporter(() => clock.now());
   for (const listener of listeners) if (listener !== undefined) events.addListener(listener);
   const certificates = given === undefined ? await openCertificates(settings, events) : undefined;
   const network = given ?? (await openHostNetwork(settings, certificates));
@@ -85,7 +86,7 @@ async function openHostNetwork(
 /** Imports the code for certificates only where TLS is used. */
 async function openCertificates(
   settings: NetworkSettings,
-  events: EventSource,
+  events: EventReporter,
 ): Promise<Certificates | undefined> {
   if (!settings.tls) return undefined;
   const { Certificates } = await import("../net/tls/certificates.ts");

@@ -6,7 +6,8 @@ import type { Endpoint } from "../net/endpoint.ts";
 import type { Network } from "../net/network.ts";
 import type { StreamTransport } from "../net/stream-transport.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { EventLevel, EventSource, TunnelEvent } from "../observe/events.ts";
+import type { EventReporter } from "../observe/event-reporter.ts";
+import type { EventLevel, TunnelEvent } from "../observe/events.ts";
 import { invokeListener } from "../observe/invoke-listener.ts";
 import { type Gauges, statsOf, type TunnelStats } from "../observe/stats.ts";
 import type { Settings } from "../options/settings.ts";
@@ -19,7 +20,7 @@ export abstract class RunningTunnel extends EventEmitter<TunnelEventMap> impleme
   readonly network: Network;
   readonly transport: StreamTransport;
   readonly counters: Counters;
-  readonly events: EventSource;
+  readonly events: EventReporter;
   readonly trace: Trace | undefined;
   readonly #opened: OpenNetwork<Settings>;
   readonly #startedAt: number;

@@ -6,16 +6,17 @@ import type { StreamPort } from "../../net/stream-port.ts";
 import type { AcceptPolicy } from "../../net/stream-transport.ts";
 import { isTlsCode } from "../../net/tls/tls-failure.ts";
 import { AUTH_FAILURE_REASONS, type AuthFailureReason, type Counters } from "../../observe/counters.ts";
-import type { EventSource, RejectReason } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
+import type { RejectReason } from "../../observe/events.ts";
 import { AddressFilter } from "./address-filter.ts";
 import type { Connection, ConnectionTable } from "./connection-table.ts";
 
 /** Counts and reports rejected connections, whatever the stage at which they are rejected. */
 export class Rejections {
   readonly #counters: Counters;
-  readonly #events: EventSource;
+  readonly #events: EventReporter;
 
-  constructor(counters: Counters, events: EventSource) {
+  constructor(counters: Counters, events: EventReporter) {
     this.#counters = counters;
     this.#events = events;
   }
@@ -40,11 +41,11 @@ function isAuthFailure(reason: RejectReason): reason is AuthFailureReason {
 }
 
 export class ServerAcceptPolicy extends Rejections implements AcceptPolicy {
-  readonly #events: EventSource;
+  readonly #events: EventReporter;
   readonly #allowed: AddressFilter | undefined;
 
   /** @param allow address literals that may connect, each optionally with `/PREFIX`; empty allows every address. */
-  constructor(counters: Counters, events: EventSource, allow: readonly string[]) {
+  constructor(counters: Counters, events: EventReporter, allow: readonly string[]) {
     super(counters, events);
     this.#events = events;
     this.#allowed = allow.length > 0 ? new AddressFilter(allow) : undefined;

@@ -3,7 +3,7 @@
 import type { Family } from "../../net/endpoint.ts";
 import { type Network, networkFailure } from "../../net/network.ts";
 import type { DialTarget } from "../../net/stream-transport.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 
 /** A server as it was given: a name or an address literal, and its (first) port. */
 export interface ServerName {
@@ -13,7 +13,7 @@ export interface ServerName {
 
 export class ServerList {
   readonly #network: Network;
-  readonly #events: EventSource;
+  readonly #events: EventReporter;
   readonly #servers: readonly ServerName[];
   readonly #family: Family | undefined;
   /** The addresses a name had when it could last be resolved. */
@@ -23,7 +23,7 @@ export class ServerList {
   /** @param servers at least one. */
   constructor(
     network: Network,
-    events: EventSource,
+    events: EventReporter,
     servers: readonly ServerName[],
     family: Family | undefined,
   ) {

@@ -5,7 +5,7 @@ import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
 import type { StreamTransport } from "../../net/stream-transport.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 import type { StreamGroup } from "./stream-group.ts";
 
 export interface Connector {
@@ -23,7 +23,7 @@ export interface Connector {
 export interface ConnectorContext {
   readonly network: Network;
   readonly transport: StreamTransport;
-  readonly events: EventSource;
+  readonly events: EventReporter;
   /** One link, or two in RTP mode. The stream of each has its own TCP port; the ports are consecutive. */
   readonly links: readonly Link[];
   /** Where a group that ends puts its streams. */

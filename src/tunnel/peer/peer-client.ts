@@ -116,7 +116,7 @@ export class PeerClient implements Connector {
         events.report({ type: "disconnected", remote: first, reason, code }, this.#closedEarly);
         const useful = group.heard || clock.now() - upAt >= USEFUL_MS;
         this.#closedEarly = !useful;
-        if (useful) events.forget("dial failed");
+        if (useful) events.resetThrottle("dial failed");
         if (useful || endsWithStream) return resolve(undefined);
         resolve(new NetError(PEER_CLOSED, closedEarly(first, code ?? reason)));
       },

@@ -16,7 +16,7 @@ import {
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
 import { LocalAddressCache } from "../../net/udp/host-addresses.ts";
 import type { Counters } from "../../observe/counters.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 import { sum } from "../../observe/stats.ts";
 import type { Settings } from "../../options/settings.ts";
 import { openAtEach } from "../local-bind.ts";
@@ -29,7 +29,7 @@ export interface PeerEndOptions {
   network: Network;
   link: Link;
   counters: Counters;
-  events: EventSource;
+  events: EventReporter;
   settings: Settings;
   sendWatch: SendWatch;
   /** Where datagrams are sent. */

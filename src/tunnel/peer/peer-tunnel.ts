@@ -76,7 +76,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
       this.#closeDatagrams();
       wrapNetError("ERR_LISTEN")(error);
     }
-    this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
+    this.events.reportListening(this.tcp, this.udp, isGuarded(this.settings));
     this.#watchInterface();
   }
 

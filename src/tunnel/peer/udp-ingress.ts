@@ -4,7 +4,7 @@ import type { Link } from "../../link/link.ts";
 import type { DatagramReceiver } from "../../net/datagram-port.ts";
 import { type Endpoint, isMulticast, unmapped } from "../../net/endpoint.ts";
 import type { Counters } from "../../observe/counters.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 import { AddressFilter } from "../access/address-filter.ts";
 import { PeerEnd, type PeerEndOptions } from "./peer-end.ts";
 
@@ -20,7 +20,7 @@ export class UdpIngress implements DatagramReceiver {
   readonly #options: UdpIngressOptions;
   readonly #link: Link;
   readonly #counters: Counters;
-  readonly #events: EventSource;
+  readonly #events: EventReporter;
   readonly #trace: UdpIngressOptions["trace"];
   /** Who may send; undefined when everyone may. */
   readonly #sources: AddressFilter | undefined;

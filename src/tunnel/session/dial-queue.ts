@@ -14,7 +14,7 @@ import { reset } from "../../net/close-stream.ts";
 import { type NetError, type Network, networkFailure } from "../../net/network.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DialTarget, StreamTransport } from "../../net/stream-transport.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 import { Backoff, RedialTimer } from "../dial/backoff.ts";
 import { type DialAttempt, dialOnce } from "../dial/dial-once.ts";
 import type { ServerList } from "../dial/server-list.ts";
@@ -40,7 +40,7 @@ export interface DialRequest {
 export class DialQueue {
   readonly #network: Network;
   readonly #transport: StreamTransport;
-  readonly #events: EventSource;
+  readonly #events: EventReporter;
   readonly #servers: ServerList;
   readonly #backoff: Backoff;
   /** Its next delay is the length of the next trial. */
@@ -57,7 +57,7 @@ export class DialQueue {
   #answered = true;
   #stopped = false;
 
-  constructor(network: Network, transport: StreamTransport, events: EventSource, servers: ServerList) {
+  constructor(network: Network, transport: StreamTransport, events: EventReporter, servers: ServerList) {
     this.#network = network;
     this.#transport = transport;
     this.#events = events;
@@ -88,7 +88,7 @@ export class DialQueue {
     this.#earlyCloses = 0;
     this.#backoff.reset();
     this.#trialBackoff.reset();
-    this.#events.forget("dial failed");
+    this.#events.resetThrottle("dial failed");
     if (this.#trial !== undefined) this.#endTrial();
   }
 

@@ -11,7 +11,7 @@ import type { DatagramPort, DatagramReceiver, DatagramSender } from "../../net/d
 import { type Endpoint, familyOf, unmapped } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
 import type { Counters } from "../../observe/counters.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 import type { Settings } from "../../options/settings.ts";
 import type { AddressFilter } from "../access/address-filter.ts";
 import type { FirstDatagrams } from "../target/first-datagrams.ts";
@@ -22,7 +22,7 @@ export interface SessionSocketOptions {
   readonly network: Network;
   readonly settings: Pick<Settings, "anyPort">;
   readonly counters: Counters;
-  readonly events: EventSource;
+  readonly events: EventReporter;
   readonly sendWatch: SendWatch;
   readonly link: Link;
   readonly target: Endpoint;

@@ -30,7 +30,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
       wrapNetError(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
     await this.#end?.ready;
-    this.events.onListening(this.tcp, this.udp, isGuarded(this.settings));
+    this.events.reportListening(this.tcp, this.udp, isGuarded(this.settings));
     const end = this.#end;
     this.#stopSweep = end?.sessions.startSweep(this.network.clock, (session) => end.end(session, "idle"));
   }

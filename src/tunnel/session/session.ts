@@ -7,7 +7,8 @@ import type { Endpoint } from "../../net/endpoint.ts";
 import type { Network } from "../../net/network.ts";
 import type { StreamTransport } from "../../net/stream-transport.ts";
 import type { Counters } from "../../observe/counters.ts";
-import type { DisconnectReason, EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
+import type { DisconnectReason } from "../../observe/events.ts";
 import type { Settings } from "../../options/settings.ts";
 import type { Connection, ConnectionTable } from "../access/connection-table.ts";
 import type { Trace } from "../tunnel.ts";
@@ -18,7 +19,7 @@ export interface SessionContext {
   readonly transport: StreamTransport;
   readonly settings: Settings;
   readonly counters: Counters;
-  readonly events: EventSource;
+  readonly events: EventReporter;
   readonly trace: Trace | undefined;
   readonly budget: MemoryBudget;
   readonly draining: DrainingStreams;

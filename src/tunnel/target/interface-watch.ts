@@ -7,14 +7,14 @@
 import type { Clock, Timer } from "../../net/clock.ts";
 import type { NetworkInterface } from "../../net/datagram-port.ts";
 import { networkFailure } from "../../net/network.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 
 /** The interval of the checks. A check costs some 0.1 ms. */
 export const LOOK_MS = 2000;
 
 export interface InterfaceWatchOptions {
   readonly clock: Clock;
-  readonly events: EventSource;
+  readonly events: EventReporter;
   /** The interface now; undefined while it cannot be used. */
   readonly find: () => NetworkInterface | undefined;
   /** Makes the kernel's settings anew. When it throws, the new interface cannot be used yet, and it is called again. */

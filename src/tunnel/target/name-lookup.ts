@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import type { Timer } from "../../net/clock.ts";
 import { type Family, sameFamily, withoutZone } from "../../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 import { withZone } from "./target-interface.ts";
 
 /** How often a name is looked up without a request. */
@@ -14,7 +14,7 @@ export const LOOKUP_PAUSE_MS = 2000;
 
 export interface LookupOptions {
   readonly network: Network;
-  readonly events: EventSource;
+  readonly events: EventReporter;
   /** A name or an address literal. */
   readonly host: string;
   readonly family: Family | undefined;

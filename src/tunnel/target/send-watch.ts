@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../net/clock.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
-import type { EventSource } from "../../observe/events.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 
 /** Sending works again when the kernel has taken datagrams and refused none for this long. */
 const RECOVERY_MS = 10_000;
@@ -19,7 +19,7 @@ export class SendWatch {
   /** Whether {@link onSent} must be called. */
   failing = false;
   readonly #clock: Clock;
-  readonly #events: EventSource;
+  readonly #events: EventReporter;
   readonly #target: () => Endpoint;
   #code = "";
   #lost = 0;
@@ -29,7 +29,7 @@ export class SendWatch {
   #refusedAt = 0;
   #reported = false;
 
-  constructor(clock: Clock, events: EventSource, target: () => Endpoint) {
+  constructor(clock: Clock, events: EventReporter, target: () => Endpoint) {
     this.#clock = clock;
     this.#events = events;
     this.#target = target;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { type HostNetwork, NetError } from "../../../src/net/network.ts";
 import type { StreamPort } from "../../../src/net/stream-port.ts";
-import { EventSource } from "../../../src/observe/events.ts";
+import { EventReporter } from "../../../src/observe/event-reporter.ts";
 import type { ServerList } from "../../../src/tunnel/dial/server-list.ts";
 import { DialQueue } from "../../../src/tunnel/session/dial-queue.ts";
 import { VirtualClock } from "../../support/memory/virtual-clock.ts";
@@ -23,7 +23,7 @@ test("a hang-up while the server is being dialled and the dial's failure begin o
     addresses: async () => [{ address: "10.0.0.1", port: 4000, host: "server" }],
     next() {},
   } as Partial<ServerList> as ServerList;
-  const dialQueue = new DialQueue(network, network, new EventSource(() => clock.now()), directory);
+  const dialQueue = new DialQueue(network, network, new EventReporter(() => clock.now()), directory);
   dialQueue.add({ pending: true, onStream() {} });
   await clock.settle();
   expect(dials).toHaveLength(1);

@@ -2,7 +2,7 @@
 
 import { describe, expect, spyOn, test } from "bun:test";
 import { LOCAL_ADDRESSES_MS, LocalAddressCache } from "../../../src/net/udp/host-addresses.ts";
-import { EventSource } from "../../../src/observe/events.ts";
+import { EventReporter } from "../../../src/observe/event-reporter.ts";
 import { AddressFilter } from "../../../src/tunnel/access/address-filter.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
 import { VirtualClock } from "../../support/memory/virtual-clock.ts";
@@ -12,9 +12,9 @@ import { SessionScene } from "../session/session-scene.ts";
 const FLOOD = 1000;
 const payload = utf8("x");
 
-/** Calls of `EventSource.report` with this type while `run` runs. */
+/** Calls of `EventReporter.report` with this type while `run` runs. */
 async function reportsOf(type: string, run: () => Promise<void>): Promise<number> {
-  const report = spyOn(EventSource.prototype, "report");
+  const report = spyOn(EventReporter.prototype, "report");
   try {
     await run();
     return report.mock.calls.filter(([event]) => event.type === type).length;
@@ -96,7 +96,7 @@ describe("a flood whose source address alternates", () => {
 test("an event that was not due is counted among the repeats of the next", () => {
   let now = 0;
   const told: number[] = [];
-  const events = new EventSource(() => now);
+  const events = new EventReporter(() => now);
   events.addListener((_event, _level, repeats) => told.push(repeats));
   const source = { address: "192.0.2.1", port: 5 };
   for (const at of [0, 1, 2, 60_000]) {

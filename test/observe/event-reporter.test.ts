@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { EventSource, type TunnelEvent } from "../../src/observe/events.ts";
-import { LogThrottle } from "../../src/observe/log-throttle.ts";
+import { EventReporter, LogThrottle } from "../../src/observe/event-reporter.ts";
+import type { TunnelEvent } from "../../src/observe/events.ts";
 
 const at = { address: "192.0.2.1", port: 5 };
 const echo: TunnelEvent = { type: "loop detected", source: at };
@@ -10,7 +10,7 @@ const failed: TunnelEvent = { type: "dial failed", to: "a", code: "E", message: 
 function source() {
   const told: string[] = [];
   const clock = { now: 0 };
-  const events = new EventSource(() => clock.now);
+  const events = new EventReporter(() => clock.now);
   events.addListener((event, level, repeats) => told.push(`${event.type}: ${level} ${repeats}`));
   return { told, clock, events };
 }
@@ -20,7 +20,7 @@ test("what happens again is told once a minute, with how often it was held back"
   const counts = [0, 1, 59_999, 60_000, 60_001, 200_000].map((now) => repeats.take("x", now));
   expect(counts).toEqual([0, undefined, undefined, 2, undefined, 1]);
   expect(repeats.take("y", 200_000)).toBe(0);
-  repeats.forget("x");
+  repeats.reset("x");
   expect(repeats.take("x", 200_001)).toBe(0);
 });
 
@@ -39,7 +39,7 @@ describe("levels", () => {
       clock.now = now;
       events.report(failed);
     }
-    events.forget("dial failed");
+    events.resetThrottle("dial failed");
     events.report(failed);
     expect(told.map((line) => line.slice("dial failed: ".length))).toEqual([
       "warning 0",
