@@ -1,4 +1,4 @@
-/** The client's supply of streams: dials the server, and dials again, for as long as the tunnel lives. */
+/** The client's connector: dials the server, and dials again after a failure or when the connection ends. */
 
 import { TunnelError } from "../../errors.ts";
 import { type Endpoint, formatEndpoint } from "../../net/endpoint.ts";
@@ -25,7 +25,7 @@ export class PeerClient implements Connector {
   #redial: RedialTimer | undefined;
   /** When the last connection came up; undefined when the last dial failed. */
   #upAt: number | undefined;
-  /** The last connection was up, and ended before it was useful. */
+  /** Whether the last connection was up and ended before it was useful. */
   #closedEarly = false;
   #stopped = false;
 
@@ -79,7 +79,7 @@ export class PeerClient implements Connector {
     }
   }
 
-  /** Dials the server's addresses one by one. Settles when its group has ended, or with why there was none. */
+  /** Dials the server's addresses one by one. Settles when a group has ended, or with the last failure. */
   async #serve(): Promise<NetError | undefined> {
     let failure: NetError | undefined;
     try {
@@ -94,7 +94,7 @@ export class PeerClient implements Connector {
     return failure;
   }
 
-  /** Dials all streams of a group at once. Settles when the group has ended, or with why it was never complete. */
+  /** Dials all streams of a group at once. Settles when the group has ended, or with the failure. */
   async #serveAddress(first: DialTarget): Promise<NetError | undefined> {
     const { network, transport, events, links, endsWithStream } = this.#context;
     const { clock } = network;
@@ -111,10 +111,10 @@ export class PeerClient implements Connector {
         this.#group = undefined;
         if (upAt === undefined)
           return attempt.cancel(
-            new NetError(code ?? "ECONNRESET", `${formatEndpoint(first)} hung up: ${reason}`),
+            new NetError(code ?? "ECONNRESET", `${formatEndpoint(first)} closed the connection: ${reason}`),
           );
         events.report({ type: "disconnected", remote: first, reason, code }, this.#closedEarly);
-        const useful = group.heard || clock.now() - upAt >= USEFUL_MS;
+        const useful = group.receivedFrame || clock.now() - upAt >= USEFUL_MS;
         this.#closedEarly = !useful;
         if (useful) events.resetThrottle("dial failed");
         if (useful || endsWithStream) return resolve(undefined);
@@ -132,10 +132,13 @@ export class PeerClient implements Connector {
   }
 }
 
-/** Names the possible causes of a connection that ended at once: only the server knows which it was. */
+/**
+ * The message for a connection that ended early. Only the server knows the cause, so it lists all of them.
+ */
 function closedEarly(server: Endpoint, reason: string): string {
   return (
-    `${formatEndpoint(server)} accepted the connection and ended it before it sent anything (${reason}): it may have been ` +
-    "stopped, serve another client, not allow this address, require TLS, a secret, -p or -r, or be another program"
+    `${formatEndpoint(server)} accepted the connection and closed it without sending anything (${reason}). ` +
+    "Possible causes: it was stopped, it serves another client, it does not allow this address, " +
+    "it requires TLS, a secret, -p or -r, or it is another program"
   );
 }

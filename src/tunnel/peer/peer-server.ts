@@ -112,7 +112,7 @@ export class PeerServer implements Connector {
     const acceptedAt = this.#context.network.clock.now();
     const group = this.#openGroup(stream);
     this.#current = { group, address, acceptedAt };
-    // First the other stream: the pair is then complete when this stream's first frames arrive, and they are relayed.
+    // The other stream first: the pair is then complete when this one delivers its first frames.
     for (const other of this.#context.links.keys()) {
       const pending = other === index ? undefined : this.#pending.take(other);
       if (pending !== undefined) group.add(other, pending.stream);

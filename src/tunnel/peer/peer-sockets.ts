@@ -1,10 +1,9 @@
 /**
- * The UDP sockets of a link in peer mode.
+ * The UDP sockets at one local address in peer mode.
  *
- *   unicast     one socket for each local address, bound to the target's port, receives and sends, which media programs
- *               expect
- *   multicast   one socket bound to the group receives; a second one on a passing port sends, so that what comes
- *               back of our own can be told apart
+ *   unicast     one socket, bound to the target's port, receives and sends: media programs expect that
+ *   multicast   one socket, bound to the group, receives; another one sends from an ephemeral port, so that
+ *               datagrams of this tunnel are recognized when they return from the group
  *   broadcast   as unicast, and the system chooses the source address
  *   one-way     only the socket that is needed
  */
@@ -15,31 +14,30 @@ import type { Network } from "../../net/network.ts";
 import type { Settings } from "../../options/settings.ts";
 import { existingInterface, interfaceOf } from "../target/target-interface.ts";
 
-/** The original's default. */
+/** The default of UDPTunnel 1.1. */
 const MULTICAST_TTL = 1;
 
 export interface PeerSockets {
-  /** The family of the sockets. */
   readonly family: Family;
   /** The bound address: of the socket that receives, if there is one. */
   readonly local: Endpoint;
-  /** Each of them once. */
+  /** Each socket once. */
   readonly ports: readonly DatagramPort[];
   close(): void;
-  /** Undefined when nothing is to be received. */
+  /** Undefined when the tunnel only sends. */
   readonly receive: DatagramPort | undefined;
-  /** Undefined when nothing is to be sent. May be the same as `receive`. */
+  /** Undefined when the tunnel only receives. May be the same socket as `receive`. */
   readonly send: DatagramPort | undefined;
-  /** The port our datagrams come from; 0 when they cannot come back to us. */
+  /** The source port of this tunnel's datagrams; 0 when they cannot return to it. */
   readonly ownPort: number;
 }
 
 /**
- * Opens them.
+ * Opens the sockets.
  *
  * @param broadcast whether the target is a broadcast address.
- * @param receiver told of what may be relayed.
- * @param deaf told of what reaches a socket that only sends.
+ * @param receiver gets the datagrams to relay.
+ * @param sendOnlyReceiver gets the datagrams that arrive at a socket that only sends.
  * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
  */
 export function openPeerSockets(
@@ -48,10 +46,11 @@ export function openPeerSockets(
   target: Endpoint,
   broadcast: boolean,
   receiver: DatagramReceiver,
-  deaf: DatagramReceiver,
+  sendOnlyReceiver: DatagramReceiver,
 ): PeerSockets {
-  if (isMulticast(target.address)) return openMulticast(network, settings, target, receiver, deaf);
-  return openUnicast(network, settings, target, broadcast, receiver, deaf);
+  if (isMulticast(target.address))
+    return openMulticast(network, settings, target, receiver, sendOnlyReceiver);
+  return openUnicast(network, settings, target, broadcast, receiver, sendOnlyReceiver);
 }
 
 function openUnicast(
@@ -60,14 +59,14 @@ function openUnicast(
   target: Endpoint,
   broadcast: boolean,
   receiver: DatagramReceiver,
-  deaf: DatagramReceiver,
+  sendOnlyReceiver: DatagramReceiver,
 ): PeerSockets {
   const family = familyOf(target.address);
   const address = bind ?? anyAddress(family);
   if (udpSendOnly) {
-    // Not connected: the kernel would keep the source address, though the host may get another.
+    // Not connected: the kernel would keep the source address, though the host may get another one.
     const options = { bind: { address, port: 0 }, oneTarget: true, broadcast };
-    return socketsOf(family, undefined, network.openDatagramPort(options, deaf), 0);
+    return socketsOf(family, undefined, network.openDatagramPort(options, sendOnlyReceiver), 0);
   }
   const options = { bind: { address, port: target.port }, shared: true, oneTarget: true, broadcast };
   const port = network.openDatagramPort(options, receiver);
@@ -94,7 +93,7 @@ function openMulticast(
   settings: Settings,
   group: Endpoint,
   receiver: DatagramReceiver,
-  deaf: DatagramReceiver,
+  sendOnlyReceiver: DatagramReceiver,
 ): PeerSockets {
   const { udpSendOnly, udpReceiveOnly, loop, source: sources, bind } = settings;
   const family = familyOf(group.address);
@@ -109,7 +108,8 @@ function openMulticast(
   const multicast = { interface: on, ttl, loop };
   const address = bind ?? anyAddress(family);
   try {
-    const send = network.openDatagramPort({ bind: { address, port: 0 }, oneTarget: true, multicast }, deaf);
+    const options = { bind: { address, port: 0 }, oneTarget: true, multicast };
+    const send = network.openDatagramPort(options, sendOnlyReceiver);
     return socketsOf(family, receive, send, send.local.port);
   } catch (error) {
     receive?.close();
@@ -118,6 +118,6 @@ function openMulticast(
 }
 
 function interfaceFor(network: Network, settings: Settings, group: Endpoint): NetworkInterface | undefined {
-  const wanted = interfaceOf(settings, group);
-  return wanted === undefined ? undefined : existingInterface(network, wanted);
+  const nameOrAddress = interfaceOf(settings, group);
+  return nameOrAddress === undefined ? undefined : existingInterface(network, nameOrAddress);
 }

@@ -1,6 +1,7 @@
 /**
- * Peer mode, the original's: one peer, one UDP port bound for good, one link (two in RTP mode), and streams that come
- * and go.
+ * Peer mode, as in UDPTunnel 1.1: one peer, one link, or two in RTP mode. The links and their UDP ports stay
+ * for the tunnel's whole life. The connector (peer-client.ts or peer-server.ts) gives them streams, one after
+ * the other.
  */
 
 import { OptionsError } from "../../errors.ts";
@@ -32,13 +33,14 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   readonly endsWithStream = this.settings.once;
   readonly authenticates = authenticates(this.settings);
   readonly sessions = 0;
-  readonly #datagrams: UdpIngress[] = [];
+  /** One for each link. */
+  readonly #ingresses: UdpIngress[] = [];
   #target: Target | undefined;
-  /** In RTP mode it watches both targets, which are on one host. */
+  /** In RTP mode both links share it, because their targets are on one host. */
   readonly #sendWatch = new SendWatch(
     this.network.clock,
     this.events,
-    () => this.#datagrams[0]?.target ?? (this.#target as Target).endpoint,
+    () => this.#ingresses[0]?.target ?? (this.#target as Target).endpoint,
   );
   #interfaceWatch: InterfaceWatch | undefined;
   #connector: Connector | undefined;
@@ -46,22 +48,22 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   async open(): Promise<void> {
     const { family, listen, connect, allow, bind } = this.settings;
     const listening = listen && (await listeningAddresses(this.network, listen.address, family));
-    const own = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
-    const found = await this.#findTarget(own);
-    this.#target = found;
+    const bindAddresses = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
+    const target = await this.#findTarget(bindAddresses);
+    this.#target = target;
     try {
-      // Only now is it known whether the target is a multicast group.
-      const problems = problemsAfterLookup(this.settings, found.address);
+      // Whether a name is a multicast group is known only after its look-up.
+      const problems = problemsAfterLookup(this.settings, target.address);
       if (problems.length > 0) throw new OptionsError(problems);
       const links = this.settings.rtp ? 2 : 1;
-      for (let index = 0; index < links; index++) this.#openLink(found, index, own);
+      for (let index = 0; index < links; index++) this.#openLink(target, index, bindAddresses);
     } catch (error) {
-      this.#closeDatagrams();
+      this.#closeSockets();
       if (error instanceof OptionsError) throw error;
       wrapNetError("ERR_UDP_BIND")(error);
     }
-    found.onChange(() => {
-      for (const datagrams of this.#datagrams) datagrams.retarget();
+    target.onChange(() => {
+      for (const ingress of this.#ingresses) ingress.retarget();
     });
     try {
       this.#connector =
@@ -73,7 +75,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
             )
           : new PeerClient(this, new ServerList(this.network, this.events, connect, family));
     } catch (error) {
-      this.#closeDatagrams();
+      this.#closeSockets();
       wrapNetError("ERR_LISTEN")(error);
     }
     this.events.reportListening(this.tcp, this.udp, isGuarded(this.settings));
@@ -85,11 +87,11 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   }
 
   get udp(): readonly Endpoint[] {
-    return this.#datagrams.flatMap((datagrams) => datagrams.local);
+    return this.#ingresses.flatMap((ingress) => ingress.local);
   }
 
   protected kernelDrops(): number | undefined {
-    return sum(...this.#datagrams.map((datagrams) => datagrams.kernelDrops()));
+    return sum(...this.#ingresses.map((ingress) => ingress.kernelDrops()));
   }
 
   protected sendFailure(): string | undefined {
@@ -110,12 +112,12 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     const find = interfaceFinder(this.network, this.settings, this.#firstTarget);
     if (find === undefined) return;
     const { clock } = this.network;
-    const renew = () => this.#datagrams.forEach((datagrams) => void datagrams.reopen());
+    const renew = () => this.#ingresses.forEach((ingress) => void ingress.reopen());
     this.#interfaceWatch = new InterfaceWatch({ clock, events: this.events, find, renew });
   }
 
   get #firstTarget(): Endpoint {
-    return (this.#datagrams[0] as UdpIngress).target;
+    return (this.#ingresses[0] as UdpIngress).target;
   }
 
   async #findTarget(from: readonly string[] | undefined): Promise<Target> {
@@ -128,7 +130,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     });
   }
 
-  #openLink(target: Target, portOffset: number, own: readonly string[] | undefined): void {
+  #openLink(target: Target, portOffset: number, bindAddresses: readonly string[] | undefined): void {
     const link = new Link({
       kind: "peer",
       clock: this.network.clock,
@@ -140,7 +142,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     });
     if (this.settings.rtp) link.block("pair incomplete");
     this.links.push(link);
-    this.#datagrams.push(
+    this.#ingresses.push(
       new UdpIngress({
         network: this.network,
         link,
@@ -150,16 +152,16 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
         sendWatch: this.#sendWatch,
         target,
         portOffset,
-        own,
+        bindAddresses,
         trace: this.trace && ((source, bytes) => this.trace?.("outbound", source, bytes)),
       }),
     );
   }
 
-  /** Reads no more, writes what is queued while there is a stream, says goodbye to the peer, lets go of the ports. */
+  /** Stops reading, writes queued frames, closes the streams gracefully, and closes the sockets. */
   protected async finish(deadline: number): Promise<void> {
     this.#interfaceWatch?.stop();
-    for (const datagrams of this.#datagrams) datagrams.stop();
+    for (const ingress of this.#ingresses) ingress.stop();
     for (const link of this.links) link.stop();
     this.#connector?.stop();
     const { clock } = this.network;
@@ -168,11 +170,11 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     this.#connector?.group?.end("closing", Math.max(1, deadline - clock.now()));
     await this.draining.settled();
     for (const link of this.links) link.dropHeld("closing");
-    this.#closeDatagrams();
+    this.#closeSockets();
   }
 
-  #closeDatagrams(): void {
+  #closeSockets(): void {
     this.#target?.stop();
-    for (const datagrams of this.#datagrams) datagrams.close();
+    for (const ingress of this.#ingresses) ingress.close();
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Connections from the current peer's address that are not known to be a peer's. They may come from a port scanner, a
- * health check, a load balancer's probe, or a peer that has restarted. Each is pending until one of these happens:
+ * Connections from the current peer's address that are not known to be a peer's. They may come from a port
+ * scanner, a health check, a load balancer's probe, or a peer that has restarted. Each is pending until one
+ * of these happens:
  *
  *     it sends a whole frame                it is a peer's, and replaces the current connection
  *     the current peer's kernel is silent   though probed every second: it replaces the current connection
@@ -16,7 +17,7 @@ import type { StreamPort, StreamReceiver } from "../../net/stream-port.ts";
 const PENDING_MAX = 4;
 /** The longest time that a connection is pending. A peer that is rejected then dials again. */
 const PENDING_MS = 10_000;
-/** A current peer whose kernel has acknowledged nothing for this long, though probed every second, is unreachable. */
+/** Without an acknowledgement for this long, though probed every second, the current peer is unreachable. */
 const SILENT_MS = 3500;
 const CHECK_INTERVAL_MS = 1000;
 

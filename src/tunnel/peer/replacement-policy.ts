@@ -1,8 +1,8 @@
 /**
- * Decides which peer a server in peer mode serves: the first one. A restarted client may replace its own connection,
- * whose loss the server has not detected yet. So a connection from the current peer's address replaces the current one
- * as soon as it is known to be a peer's. Two clients behind one address would replace each other without end
- * (flapping), so replacements have a limit. Pure: `now` is an argument.
+ * Decides which peer a server in peer mode serves: the first one. A restarted client may replace its own
+ * connection, whose loss the server has not detected yet. So a connection from the current peer's address
+ * replaces the current one as soon as it is known to be a peer's. Two clients behind one address would
+ * replace each other without end (flapping), so replacements have a limit. Pure: `now` is an argument.
  */
 
 /** At most this many replacements in this time. */

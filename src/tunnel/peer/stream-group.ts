@@ -1,6 +1,4 @@
-/**
- * The streams of one peer: one, or in RTP mode two, which relay only while both are up and end together.
- */
+/** The streams of one peer: one, or in RTP mode two. Two relay only while both are up, and end together. */
 
 import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
 import type { DrainingStreams } from "../../net/close-stream.ts";
@@ -8,9 +6,9 @@ import type { StreamPort } from "../../net/stream-port.ts";
 import type { DisconnectReason } from "../../observe/events.ts";
 
 export interface StreamGroupEvents {
-  /** Every link has its stream: relaying begins. */
+  /** Every link has its stream, and relaying has begun. */
   onUp(streams: readonly StreamPort[]): void;
-  /** The first stream ended, and with it all. Called once, also when it was never up. */
+  /** A stream ended, so the group ends all of them. Called once, also when the group was never complete. */
   onEnded(reason: DisconnectReason, code: string | undefined): void;
 }
 
@@ -21,7 +19,7 @@ export class StreamGroup {
   readonly #streams: (StreamPort | undefined)[];
   #ended = false;
 
-  /** @param context its links, and where it puts their streams when it ends. */
+  /** @param context the links, and `draining`, which gets their streams when the group ends. */
   constructor(
     { links, draining }: { readonly links: readonly Link[]; readonly draining: DrainingStreams },
     events: StreamGroupEvents,
@@ -37,8 +35,8 @@ export class StreamGroup {
     return this.#streams.every((stream) => stream !== undefined);
   }
 
-  /** Whether a whole frame has come from the peer. */
-  get heard(): boolean {
+  /** Whether the peer has sent a whole frame. */
+  get receivedFrame(): boolean {
     return this.#links.some((link, index) => this.#streams[index] !== undefined && link.receivedFrame);
   }
 
@@ -46,31 +44,31 @@ export class StreamGroup {
     return this.#streams[index] !== undefined;
   }
 
-  /** Makes the kernel probe the silent peer every second, or as seldom as usual. */
+  /** See {@link StreamPort.probeOften}. */
   probeOften(often: boolean): void {
     for (const stream of this.#streams) stream?.probeOften(often);
   }
 
   /**
-   * The longest time for which the peer's kernel has acknowledged nothing on one of the streams; undefined when
-   * unknown.
+   * The longest time for which the peer's kernel has acknowledged nothing on one of the streams; undefined
+   * when unknown.
    */
   get silentMs(): number | undefined {
     const silences = this.#streams.map((stream) => stream?.gauge()?.lastAckMs);
     return silences.reduce((most, ms) => (ms === undefined ? most : Math.max(ms, most ?? 0)), undefined);
   }
 
-  /** Gives link `index` its stream. To be called in the turn in which the stream came up. */
+  /** Gives link `index` its stream. Call it in the tick in which the stream came up. */
   add(index: number, stream: StreamPort): void {
     if (this.#ended) return stream.terminate();
     this.#streams[index] = stream;
-    // Before the stream is attached: it may bring frames at once.
+    // Unblock first: the stream may deliver frames as soon as it is attached.
     if (this.complete) for (const link of this.#links) link.unblock();
     (this.#links[index] as Link).attach(stream, (end) => this.#onStreamEnd(stream, end));
     if (this.complete && !this.#ended) this.#events.onUp(this.#streams as StreamPort[]);
   }
 
-  /** Ends every stream gracefully: what they have taken still arrives. */
+  /** Ends every stream gracefully: data already written still arrives. */
   end(reason: DisconnectReason, timeoutMs?: number): void {
     this.#finish(reason, undefined, undefined, timeoutMs);
   }

@@ -1,4 +1,4 @@
-/** The UDP side of a link in peer mode: which datagrams may enter the tunnel. */
+/** The UDP side of a link in peer mode: decides which datagrams enter the tunnel, by their source. */
 
 import type { Link } from "../../link/link.ts";
 import type { DatagramReceiver } from "../../net/datagram-port.ts";
@@ -6,13 +6,13 @@ import { type Endpoint, isMulticast, unmapped } from "../../net/endpoint.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { EventReporter } from "../../observe/event-reporter.ts";
 import { AddressFilter } from "../access/address-filter.ts";
-import { PeerEnd, type PeerEndOptions } from "./peer-end.ts";
+import { TargetSockets, type TargetSocketsOptions } from "./target-sockets.ts";
 
-/** This many refusals without a single datagram from there make a target suspicious. */
-const SUSPICIOUS_REFUSALS = 10;
+/** This many refusals are reported once, if no datagram was ever received from the target. */
+const REPORTED_REFUSALS = 10;
 
-export interface UdpIngressOptions extends PeerEndOptions {
-  /** Called with each datagram that arrives, for -vv. */
+export interface UdpIngressOptions extends TargetSocketsOptions {
+  /** Called for each datagram received, for -vv. */
   trace?: ((source: Endpoint, bytes: number) => void) | undefined;
 }
 
@@ -22,13 +22,13 @@ export class UdpIngress implements DatagramReceiver {
   readonly #counters: Counters;
   readonly #events: EventReporter;
   readonly #trace: UdpIngressOptions["trace"];
-  /** Who may send; undefined when everyone may. */
-  readonly #sources: AddressFilter | undefined;
-  readonly #end: PeerEnd;
-  /** Refusals of this socket's own target; in RTP mode the tunnel has two. */
+  /** The sources that may send; undefined when every source may. */
+  readonly #allowedSources: AddressFilter | undefined;
+  readonly #sockets: TargetSockets;
+  /** Refusals at this link's port. In RTP mode the tunnel has two links. */
   #refusals = 0;
   readonly #broadcast: boolean;
-  #heard = false;
+  #received = false;
   #stopped = false;
 
   /** @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist. */
@@ -41,42 +41,42 @@ export class UdpIngress implements DatagramReceiver {
     this.#trace = trace;
     const networks = network.broadcastNetworks(target.address);
     this.#broadcast = networks.length > 0;
-    const everyone = settings.anySource || isMulticast(target.address);
-    // A broadcast address never sends. The hosts that it reaches may.
-    this.#sources = everyone ? undefined : new AddressFilter([...settings.from, ...networks]);
-    this.#sources?.allowOnly(target.addresses);
-    this.#end = new PeerEnd(options, this.#broadcast, this);
+    const anySource = settings.anySource || isMulticast(target.address);
+    // A broadcast address is never a source. The hosts of its networks are.
+    this.#allowedSources = anySource ? undefined : new AddressFilter([...settings.from, ...networks]);
+    this.#allowedSources?.allowOnly(target.addresses);
+    this.#sockets = new TargetSockets(options, this.#broadcast, this);
   }
 
-  /** See `PeerEnd.reopen`. */
+  /** See {@link TargetSockets.reopen}. */
   reopen(): void {
-    this.#end.reopen();
+    this.#sockets.reopen();
   }
 
   /** Follows the target in both directions: it has other addresses, or another one is in use. */
   retarget(): void {
     if (this.#stopped) return;
-    this.#sources?.allowOnly(this.#options.target.addresses);
-    this.#end.retarget();
+    this.#allowedSources?.allowOnly(this.#options.target.addresses);
+    this.#sockets.retarget();
   }
 
   /** Where datagrams are sent. */
   get target(): Endpoint {
-    return this.#end.target;
+    return this.#sockets.target;
   }
 
   /** The bound addresses of the UDP sockets. */
   get local(): readonly Endpoint[] {
-    return this.#end.local;
+    return this.#sockets.local;
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
     if (this.#stopped) return this.#counters.outbound.refuse(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
-    if (this.#end.isOurs(port, address)) return this.#refuseEcho(payload, port, address);
-    if (this.#sources?.allows(address) === false) return this.#refuseSource(payload, port, address);
-    this.#heard = true;
-    this.#end.onAnswer();
+    if (this.#sockets.hasSent(port, address)) return this.#dropLoop(payload, port, address);
+    if (this.#allowedSources?.allows(address) === false) return this.#dropWrongSource(payload, port, address);
+    this.#received = true;
+    this.#sockets.onAnswer();
     this.#link.onDatagram(payload);
   }
 
@@ -88,35 +88,35 @@ export class UdpIngress implements DatagramReceiver {
     }
     this.#counters.refusals++;
     this.#refusals++;
-    if (this.#refusals === SUSPICIOUS_REFUSALS && !this.#heard) {
+    if (this.#refusals === REPORTED_REFUSALS && !this.#received) {
       this.#events.report({ type: "target refused", target: this.target, refusals: this.#refusals });
     }
   }
 
-  /** Relays nothing more; what arrives is counted as lost. */
+  /** Drops datagrams from now on, as `closing`. */
   stop(): void {
     this.#stopped = true;
-    this.#end.stop();
+    this.#sockets.stop();
   }
 
   /** Datagrams dropped by the kernel at all sockets; undefined when the system does not report them. */
   kernelDrops(): number | undefined {
-    return this.#end.kernelDrops();
+    return this.#sockets.kernelDrops();
   }
 
   close(): void {
-    this.#end.close();
+    this.#sockets.close();
   }
 
-  #refuseEcho(payload: Uint8Array, port: number, address: string): void {
-    // The kernel delivers broadcasts to their sender, too.
+  #dropLoop(payload: Uint8Array, port: number, address: string): void {
+    // The kernel delivers a broadcast to its sender, too.
     const expected = this.#options.settings.loop || this.#broadcast;
     if (!expected && this.#events.isDue("loop detected"))
       this.#events.report({ type: "loop detected", source: { address, port } });
     this.#counters.outbound.refuse(payload, "loop");
   }
 
-  #refuseSource(payload: Uint8Array, port: number, address: string): void {
+  #dropWrongSource(payload: Uint8Array, port: number, address: string): void {
     this.#counters.outbound.refuse(payload, "wrong source");
     if (!this.#events.isDue("wrong source")) return;
     const { target, from } = this.#options.settings;

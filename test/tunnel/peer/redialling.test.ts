@@ -251,7 +251,7 @@ describe("a server that accepts the connection and hangs up", () => {
         type: "dial failed",
         code: "PEER_CLOSED",
         message: expect.stringMatching(
-          /^10\.0\.0\.1:4000 accepted the connection and ended it before it sent anything/,
+          /^10\.0\.0\.1:4000 accepted the connection and closed it without sending anything/,
         ),
       });
       await scene.clock.advance(59_000);

@@ -1,6 +1,6 @@
 /**
- * The sockets of a link in peer mode, and the target's address that they send to. They move to another one when it
- * refuses or is silent, or when the target's name no longer has it.
+ * The UDP sockets of a link in peer mode. They send to the target's address in use. When another address
+ * comes into use, it gets new sockets, so that a late refusal is not attributed to the wrong address.
  */
 
 import type { Link } from "../../link/link.ts";
@@ -25,56 +25,56 @@ import type { SendWatch } from "../target/send-watch.ts";
 import { isRefusal, reportingRefusals, type Target } from "../target/target.ts";
 import { openPeerSockets, type PeerSockets } from "./peer-sockets.ts";
 
-export interface PeerEndOptions {
+export interface TargetSocketsOptions {
   network: Network;
   link: Link;
   counters: Counters;
   events: EventReporter;
   settings: Settings;
   sendWatch: SendWatch;
-  /** Where datagrams are sent. */
   target: Target;
-  /** Added to the target's port. Only refusals at the first port move to another address: RTCP may have no listener. */
+  /**
+   * Added to the target's port: 1 for RTCP. Refusals at a port with an offset do not change the address,
+   * because RTCP may have no listener.
+   */
   portOffset: number;
-  /** The local addresses, when they are given. */
-  own: readonly string[] | undefined;
+  /** The addresses of the option `bind`; undefined when the system chooses. */
+  bindAddresses: readonly string[] | undefined;
 }
 
-export class PeerEnd {
-  readonly #options: PeerEndOptions;
+export class TargetSockets {
+  readonly #options: TargetSocketsOptions;
   readonly #receiver: DatagramReceiver;
-  /** The target's address in use. */
-  #using: string;
-  /** The same as an endpoint, with a zone. */
+  /** The target's address in use, and the port. */
   #to: Endpoint;
+  /** One for each local address. */
   #sockets: PeerSockets[] = [];
-  /** The addresses our own datagrams can come from. */
-  #ownAddresses: LocalAddressCache;
+  /** The addresses that datagrams of these sockets can come from. */
+  #sourceAddresses: LocalAddressCache;
   readonly #broadcast: boolean;
-  /** A group or a broadcast address: its name keeps the meaning that it has at the start. */
+  /** Whether the target is a group or a broadcast address. It is then looked up at start only. */
   readonly #fixed: boolean;
-  readonly #first: FirstDatagrams;
-  #leaving = false;
+  readonly #firstDatagrams: FirstDatagrams;
+  #switchPending = false;
   #stopped = false;
 
   /**
    * @param broadcast whether the target is a broadcast address.
-   * @param receiver notified of datagrams to relay, and of errors.
+   * @param receiver gets the datagrams to relay, and the errors.
    * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
    */
-  constructor(options: PeerEndOptions, broadcast: boolean, receiver: DatagramReceiver) {
+  constructor(options: TargetSocketsOptions, broadcast: boolean, receiver: DatagramReceiver) {
     const { network, target } = options;
     this.#options = options;
     this.#receiver = receiver;
     this.#broadcast = broadcast;
     this.#fixed = broadcast || isMulticast(target.address);
-    this.#first = new FirstDatagrams(network.clock);
-    this.#using = target.address;
+    this.#firstDatagrams = new FirstDatagrams(network.clock);
     this.#to = this.#endpointOf(target.address);
-    this.#ownAddresses = this.#addressesOf();
-    this.#sockets = this.#receives ? this.#openSockets() : [];
+    this.#sourceAddresses = this.#findSourceAddresses();
+    this.#sockets = this.#receives ? this.#openAll() : [];
     try {
-      this.#use();
+      this.#useTarget();
     } catch (error) {
       this.close();
       throw error;
@@ -86,44 +86,44 @@ export class PeerEnd {
     return this.#to;
   }
 
-  /** The bound addresses of the UDP sockets: for each local address that of the socket that receives. */
+  /** The bound address for each local address: of the socket that receives, if there is one. */
   get local(): readonly Endpoint[] {
     return this.#sockets.map(({ local }) => local);
   }
 
-  /** Whether a datagram from there was sent by one of these sockets. */
-  isOurs(port: number, address: string): boolean {
-    return port === this.#sockets[0]?.ownPort && this.#ownAddresses.has(address);
+  /** Whether one of these sockets sent the datagram with this source. */
+  hasSent(port: number, address: string): boolean {
+    return port === this.#sockets[0]?.ownPort && this.#sourceAddresses.has(address);
   }
 
-  /** A datagram has come from the target. */
+  /** A datagram was received from the target. */
   onAnswer(): void {
-    this.#first.end();
+    this.#firstDatagrams.end();
   }
 
   /**
-   * Opens the sockets anew, because the kernel's settings for a network interface are void. The old ones stay if that
-   * fails.
+   * Replaces the sockets, because the kernel's settings for a network interface are no longer valid. If that
+   * fails, the former sockets stay open.
    *
    * @throws NetError when an address cannot be bound, a group not joined, or an interface does not exist.
    */
   reopen(): void {
-    this.#exchange(this.#openSockets());
+    this.#replace(this.#openAll());
   }
 
-  /** Follows the target in both directions: it has other addresses, or another one is in use. */
+  /** Sends to the target's address in use, which may have changed. */
   retarget(): void {
     const { target } = this.#options;
     if (this.#fixed || this.#stopped) return;
-    if (target.address === this.#using) return;
+    if (target.address === this.#to.address) return;
     try {
-      this.#use();
+      this.#useTarget();
     } catch (error) {
       this.#options.sendWatch.onRefused(networkFailure(error).code, 0);
     }
   }
 
-  /** Follows the target no longer. */
+  /** Stops following the target. */
   stop(): void {
     this.#stopped = true;
   }
@@ -143,23 +143,24 @@ export class PeerEnd {
     return { address, port: target.port + portOffset };
   }
 
-  /** Whether sockets are open even when no address can be sent to. */
+  /** Whether the sockets receive, so that they are useful even while no address can be sent to. */
   get #receives(): boolean {
     return this.#fixed || !this.#options.settings.udpSendOnly;
   }
 
-  /** One for each local address. */
-  #openSockets(to = this.#to): PeerSockets[] {
-    const { target, own, events } = this.#options;
+  /** Opens the sockets for each local address. */
+  #openAll(to = this.#to): PeerSockets[] {
+    const { target, bindAddresses, events } = this.#options;
     const { port } = to;
     if (this.#fixed || !this.#receives) return [this.#openAt(to)];
     const any = target.addresses.map((each) => anyAddress(familyOf(each)));
-    // For a target of the other family only the port matters: that socket only receives for now.
+    // A socket of the other family cannot send to `to`. It only receives, and needs nothing but the port.
     const towards = (local: string) => (sameFamily(local, to.address) ? to : { address: local, port });
-    return openAtEach([...new Set(own ?? any)], port, (local) => this.#openAt(towards(local), local), events);
+    const locals = new Set(bindAddresses ?? any);
+    return openAtEach([...locals], port, (local) => this.#openAt(towards(local), local), events);
   }
 
-  #openAt(to: Endpoint, local = this.#localFor(to)): PeerSockets {
+  #openAt(to: Endpoint, local = this.#options.target.localAddressFor(to.address)): PeerSockets {
     const { network, settings, counters } = this.#options;
     const family = familyOf(to.address);
     const onError = (code: string) => {
@@ -179,36 +180,34 @@ export class PeerEnd {
     );
   }
 
-  #localFor({ address }: Endpoint): string {
-    return this.#options.target.localAddressFor(address);
-  }
-
-  #addressesOf(): LocalAddressCache {
-    const { network, target, own } = this.#options;
-    // For a group or a broadcast address the system chooses the source address among all of this host's.
+  #findSourceAddresses(): LocalAddressCache {
+    const { network, target, bindAddresses } = this.#options;
+    // To a group or a broadcast address the system may send from any address of this host.
     if (this.#fixed) return new LocalAddressCache(() => network.localAddresses(), network.clock);
     const found =
-      own ?? target.addresses.map((address) => network.sourceAddressTo(this.#endpointOf(address)));
+      bindAddresses ?? target.addresses.map((address) => network.sourceAddressTo(this.#endpointOf(address)));
     const known = found.filter((address) => address !== undefined).map(withoutZone);
     return new LocalAddressCache(() => known, network.clock);
   }
 
-  /** Sends to the target's address in use or, when that is not possible, to the next possible one. @throws NetError. */
-  #use(): void {
+  /** Sends to the target's address in use or, if that fails, to the next one that works. @throws NetError. */
+  #useTarget(): void {
     const { target, sendWatch } = this.#options;
     let failure: NetError | undefined;
     for (let left = target.addresses.length; left > 0; left--) {
       failure = this.#trySendTo(target.address);
       if (failure === undefined) return;
-      if (!isRefusal(failure.code)) break; // it is not about the address
+      if (!isRefusal(failure.code)) break; // the error does not concern the address
       if (left > 1) target.refused(target.address, "no socket");
     }
     if (failure === undefined || this.#sockets.length === 0) throw failure;
     sendWatch.onRefused(failure.code, 0);
-    this.#sendTo(target.address); // the kernel reports the error at each datagram, until sending works
+    this.#sendTo(target.address); // the kernel reports the error for each datagram until sending works
   }
 
-  /** @returns the failure: no socket for this address can be opened; or there are others, and no route to this one. */
+  /**
+   * @returns the failure: no socket can be opened; or there is no route, and the target has other addresses.
+   */
   #trySendTo(address: string): NetError | undefined {
     const { network, target } = this.#options;
     try {
@@ -216,10 +215,9 @@ export class PeerEnd {
       const hasOthers = target.addresses.length > 1;
       if (hasOthers && network.sourceAddressTo(to) === undefined)
         return new NetError("ENETUNREACH", `there is no route to ${address}`);
-      const isOther = address !== this.#using;
-      // Each address has a socket of its own, so that a late refusal is not attributed to the wrong address.
-      if (isOther && (!this.#receives || sameFamily(address, this.#using)))
-        this.#exchange(this.#openSockets(to), to);
+      const isOther = address !== this.#to.address;
+      if (isOther && (!this.#receives || sameFamily(address, this.#to.address)))
+        this.#replace(this.#openAll(to), to);
       const has = this.#sockets.some(({ family }) => family === familyOf(to.address));
       if (!has) this.#sockets.push(this.#openAt(to)); // throws the reason when it was left out
       this.#sendTo(address);
@@ -230,57 +228,58 @@ export class PeerEnd {
   }
 
   #sendTo(address: string): void {
-    this.#using = address;
     this.#to = this.#endpointOf(address);
-    this.#ownAddresses = this.#addressesOf();
-    this.#send();
+    this.#sourceAddresses = this.#findSourceAddresses();
+    this.#setSender();
   }
 
-  /** Replaces the sockets by these. */
-  #exchange(sockets: PeerSockets[], to = this.#to): void {
-    const before = this.#sockets;
+  #replace(sockets: PeerSockets[], to = this.#to): void {
+    const former = this.#sockets;
     this.#to = to;
     this.#options.counters.kernelDrops += this.kernelDrops() ?? 0;
     this.#sockets = sockets;
-    this.#send();
-    for (const old of before) old.close();
+    this.#setSender();
+    for (const each of former) each.close();
   }
 
-  get #sending(): DatagramPort | undefined {
+  /** The socket that sends to the address in use, if one can be open. */
+  get #sendPort(): DatagramPort | undefined {
     return this.#sockets.find(({ family }) => family === familyOf(this.#to.address))?.send;
   }
 
-  #send(): void {
+  /** Gives the link its sender. */
+  #setSender(): void {
     const { link, target } = this.#options;
-    const send = this.#sending;
-    if (send === undefined) return link.removeSender(); // the former socket is closed
-    const moves = target.mayChange && !this.#fixed;
-    const keeps = moves && target.addresses.length > 1;
+    const port = this.#sendPort;
+    if (port === undefined) return link.removeSender(); // the former socket is closed
+    const mayChange = target.mayChange && !this.#fixed;
+    const keepsFirst = mayChange && target.addresses.length > 1;
     link.sendTo((observer) => {
-      const report = moves ? reportingRefusals(observer, () => this.#onRefused()) : observer;
-      const sender = send.sender(this.#to, report);
-      return keeps ? this.#first.through(sender) : sender;
+      const own = mayChange ? reportingRefusals(observer, () => this.#onRefused()) : observer;
+      const sender = port.sender(this.#to, own);
+      return keepsFirst ? this.#firstDatagrams.through(sender) : sender;
     }, familyOf(this.#to.address));
   }
 
   #onRefused(): void {
     const { target, network, portOffset } = this.#options;
-    if (this.#fixed || portOffset > 0 || !target.mayChange || this.#leaving) return;
-    this.#leaving = true;
-    // At the end of the turn: a batch may be half sent.
-    network.clock.endOfTick(() => this.#leave());
+    if (this.#fixed || portOffset > 0 || !target.mayChange || this.#switchPending) return;
+    this.#switchPending = true;
+    // Not before the end of the tick: part of a batch may still be unsent.
+    network.clock.endOfTick(() => this.#switchAddress());
   }
 
-  /** The address has refused. */
-  #leave(): void {
+  /** Leaves the address that has refused, and sends the first datagrams again to the next one. */
+  #switchAddress(): void {
     const { target } = this.#options;
-    this.#leaving = false;
+    this.#switchPending = false;
     if (this.#stopped) return;
-    const before = this.#using;
-    target.refused(before);
+    const refusing = this.#to.address;
+    target.refused(refusing);
     this.retarget();
-    const send = this.#sending;
-    if (this.#using === before || send === undefined) return;
-    this.#first.sendAgain((report) => send.sender(this.#to, report), target.addresses.length - 1);
+    const port = this.#sendPort;
+    if (this.#to.address === refusing || port === undefined) return;
+    const timesMax = target.addresses.length - 1;
+    this.#firstDatagrams.sendAgain((observer) => port.sender(this.#to, observer), timesMax);
   }
 }
