@@ -9,7 +9,7 @@ const CHECK_INTERVAL_MS = 1000;
 
 export interface AnswerWatchOptions {
   readonly clock: Clock;
-  /** Those of the tunnel, which sends to this target only. */
+  /** The tunnel's counters: it sends to no other target. */
   readonly counters: Counters;
   /** Datagrams were received since the last check. */
   readonly onAnswer: () => void;

@@ -1,6 +1,7 @@
 /**
- * Keeps the first datagrams of each second that are sent to an address which has not answered yet. A refusal comes only
- * after the kernel has taken them. They are kept for that second, to be sent again to the target's next address.
+ * Copies of the first datagrams of each second that are sent to an address which has not answered yet. The
+ * address may refuse them after the kernel has accepted them. They are then sent again to the target's next
+ * address.
  */
 
 import type { Clock } from "../../net/clock.ts";
@@ -8,10 +9,10 @@ import type { DatagramSender, SendDropReason, SendObserver } from "../../net/dat
 
 const KEPT_DATAGRAMS_MAX = 4;
 const KEPT_BYTES_MAX = 4096;
-/** Datagrams older than this are not sent again: their sender no longer waits for an answer. */
+/** Older datagrams are not sent again, because their sender no longer waits for an answer. */
 const KEPT_MS = 1000;
 
-/** They were counted when they were sent for the first time. */
+/** Counts nothing: the datagrams were counted when they were sent for the first time. */
 const UNCOUNTED: SendObserver = { onSent() {}, onSendDropped() {}, onWritable() {} };
 
 export class FirstDatagrams {
@@ -19,20 +20,20 @@ export class FirstDatagrams {
   #kept: { payload: Uint8Array; at: number }[] = [];
   #bytes = 0;
   #resent = 0;
-  #over = false;
+  #ended = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A sender that passes datagrams on to this one, and keeps the first. */
+  /** A sender that copies the first datagrams and forwards all to `sender`. */
   through(sender: DatagramSender): DatagramSender {
-    return new KeepingSender(sender, this);
+    return new CopyingSender(sender, this);
   }
 
   /** @param bytes copied before return. */
   keep(bytes: Uint8Array, start: number, length: number): void {
-    if (this.#over || length > KEPT_BYTES_MAX) return;
+    if (this.#ended || length > KEPT_BYTES_MAX) return;
     const now = this.#clock.now();
     if (this.#kept.length >= KEPT_DATAGRAMS_MAX || this.#bytes + length > KEPT_BYTES_MAX) {
       const [oldest] = this.#kept;
@@ -43,31 +44,31 @@ export class FirstDatagrams {
     this.#bytes += length;
   }
 
-  /** The address has answered: nothing is kept from now on. */
+  /** Stops copying, because the address has answered. */
   end(): void {
-    if (this.#over) return;
+    if (this.#ended) return;
     this.#clear();
-    this.#over = true;
+    this.#ended = true;
   }
 
   /**
-   * The address has refused them: sends them to the next.
+   * Sends the copies to the next address, because the last one has refused.
    *
-   * @param sender makes a sender to the next address.
+   * @param openSender makes a sender to the next address.
    * @param timesMax how often one datagram is sent again: once for each other address.
    */
-  sendAgain(sender: (report: SendObserver) => DatagramSender, timesMax: number): void {
+  sendAgain(openSender: (observer: SendObserver) => DatagramSender, timesMax: number): void {
     const after = this.#clock.now() - KEPT_MS;
     const kept = this.#kept.filter(({ at }) => at >= after);
     this.#resent++;
     if (kept.length > 0) {
-      const again = sender(UNCOUNTED);
-      for (const { payload } of kept) if (!again.blocked) again.add(payload, 0, payload.length);
-      again.flush();
-      again.drop("unreachable");
+      const sender = openSender(UNCOUNTED);
+      for (const { payload } of kept) if (!sender.blocked) sender.add(payload, 0, payload.length);
+      sender.flush();
+      sender.drop("unreachable");
     }
     if (this.#resent >= timesMax) this.#clear();
-    this.#over = false;
+    this.#ended = false;
   }
 
   #clear(): void {
@@ -77,13 +78,13 @@ export class FirstDatagrams {
   }
 }
 
-class KeepingSender implements DatagramSender {
+class CopyingSender implements DatagramSender {
   readonly #sender: DatagramSender;
-  readonly #first: FirstDatagrams;
+  readonly #firstDatagrams: FirstDatagrams;
 
-  constructor(sender: DatagramSender, first: FirstDatagrams) {
+  constructor(sender: DatagramSender, firstDatagrams: FirstDatagrams) {
     this.#sender = sender;
-    this.#first = first;
+    this.#firstDatagrams = firstDatagrams;
   }
 
   get blocked(): boolean {
@@ -95,7 +96,7 @@ class KeepingSender implements DatagramSender {
   }
 
   add(bytes: Uint8Array, start: number, length: number): void {
-    this.#first.keep(bytes, start, length);
+    this.#firstDatagrams.keep(bytes, start, length);
     this.#sender.add(bytes, start, length);
   }
 

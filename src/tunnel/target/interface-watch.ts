@@ -1,7 +1,7 @@
 /**
- * Notices when a network interface is removed and made again (a virtual one, a VLAN, Wi-Fi), and when the system
- * chooses another. The kernel's settings for the old one are then void: joined groups, the interface for sending to
- * groups, the zones of link-local addresses.
+ * Detects that a network interface was removed and created again (a virtual one, a VLAN, Wi-Fi), or that the
+ * system chooses another one. The kernel's settings for the old interface are then no longer valid: joined
+ * groups, the interface for multicast, the zones of link-local addresses.
  */
 
 import type { Clock, Timer } from "../../net/clock.ts";
@@ -9,15 +9,15 @@ import type { NetworkInterface } from "../../net/datagram-port.ts";
 import { networkFailure } from "../../net/network.ts";
 import type { EventReporter } from "../../observe/event-reporter.ts";
 
-/** The interval of the checks. A check costs some 0.1 ms. */
-export const LOOK_MS = 2000;
+/** A check takes about 0.1 ms. */
+export const CHECK_INTERVAL_MS = 2000;
 
 export interface InterfaceWatchOptions {
   readonly clock: Clock;
   readonly events: EventReporter;
-  /** The interface now; undefined while it cannot be used. */
+  /** Finds the interface; undefined while it cannot be used. */
   readonly find: () => NetworkInterface | undefined;
-  /** Makes the kernel's settings anew. When it throws, the new interface cannot be used yet, and it is called again. */
+  /** Applies the kernel's settings again. It throws if the interface is not ready; the next check retries. */
   readonly renew: () => void;
 }
 
@@ -29,7 +29,7 @@ export class InterfaceWatch {
 
   constructor(options: InterfaceWatchOptions) {
     this.#options = options;
-    this.#orLater(() => {
+    this.#tolerating(() => {
       this.#current = options.find();
     });
     this.#schedule();
@@ -40,14 +40,14 @@ export class InterfaceWatch {
   }
 
   #schedule(): void {
-    this.#timer = this.#options.clock.after(LOOK_MS, () => {
-      this.#schedule(); // first: an event of the check may end the tunnel
-      this.#orLater(() => this.#look());
+    this.#timer = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
+      this.#schedule(); // first: an event of the check may close the tunnel
+      this.#tolerating(() => this.#check());
     });
   }
 
-  /** The next check tries again what the system refuses at present. */
-  #orLater(act: () => void): void {
+  /** Ignores a failure of the network: the next check retries. */
+  #tolerating(act: () => void): void {
     try {
       act();
     } catch (error) {
@@ -55,7 +55,7 @@ export class InterfaceWatch {
     }
   }
 
-  #look(): void {
+  #check(): void {
     const { events, find, renew } = this.#options;
     const found = find();
     if (found === undefined) {

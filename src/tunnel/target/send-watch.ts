@@ -1,20 +1,22 @@
-/** Notices when the kernel refuses datagrams to a target, and when it takes them again. */
+/** Detects that the kernel refuses datagrams to a target, and that it accepts them again. */
 
 import type { Clock } from "../../net/clock.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
 import type { EventReporter } from "../../observe/event-reporter.ts";
 
-/** Sending works again when the kernel has taken datagrams and refused none for this long. */
+/** Sending has recovered when the kernel accepts datagrams and has refused none for this long. */
 const RECOVERY_MS = 10_000;
-/** An older refusal does not count any more. */
+/** An older refusal no longer counts. */
 const REFUSAL_VALID_MS = 60_000;
-/** An interface with a full queue refuses single datagrams. It is a failure when it takes none for this long. */
+/**
+ * An interface with a full queue refuses single datagrams. Only if all fail for this long, it is a failure.
+ */
 const OVERLOAD_MS = 1000;
 const OVERLOAD_CODES = new Set(["ENOBUFS", "ENOMEM"]);
-/** Errors of one datagram, or of the program at the target: they do not count. */
+/** Errors that do not count: they concern one datagram, or the program at the target. */
 const OTHER_CODES = new Set(["EMSGSIZE", "ECONNREFUSED"]);
 
-/** For one target. Links that send to the same target share it. */
+/** Watches one target. Links that send to the same target share it. */
 export class SendWatch {
   /** Whether {@link onSent} must be called. */
   failing = false;
@@ -35,13 +37,18 @@ export class SendWatch {
     this.#target = target;
   }
 
-  /** The errno name while nothing can be sent, to our knowledge; else undefined. */
+  /** The errno name while sending fails; else undefined. */
   get failure(): string | undefined {
     const recent = this.#clock.now() - this.#refusedAt < REFUSAL_VALID_MS;
     return this.#refusing && recent && this.#lasting ? this.#code : undefined;
   }
 
-  /** The kernel refused datagrams. @param code the errno name. @param datagrams how many were lost, 0 or more. */
+  /**
+   * The kernel refused datagrams.
+   *
+   * @param code the errno name.
+   * @param datagrams how many were lost, 0 or more.
+   */
   onRefused(code: string, datagrams: number): void {
     if (OTHER_CODES.has(code)) return;
     const now = this.#clock.now();
@@ -60,7 +67,7 @@ export class SendWatch {
     this.#events.report({ type: "sending failed", target: this.#target(), code, lost: this.#lost });
   }
 
-  /** The kernel took datagrams. Call it while {@link failing}. */
+  /** The kernel accepted datagrams. Call it while {@link failing}. */
   onSent(): void {
     this.#refusing = false;
     if (this.#clock.now() - this.#refusedAt < RECOVERY_MS) return;

@@ -17,8 +17,8 @@ export function existingInterface(
 }
 
 /**
- * Adds the zone to a link-local IPv6 address: of the given interface, or of the only one with link-local addresses. If
- * there are several, and for any other address, returns the address unchanged.
+ * Adds the zone to a link-local IPv6 address: of the given interface, or of the only one with link-local
+ * addresses. If there are several, and for any other address, returns the address unchanged.
  *
  * @param wanted the name or an address of the interface, if given.
  * @throws NetError ENODEV when there is no such interface.
@@ -35,8 +35,9 @@ export function withZone(
 }
 
 /**
- * Refuses a target that is link-local and has no zone, when several interfaces have link-local addresses. The kernel
- * would choose one of them by its routes, and datagrams that leave on the wrong one are lost without an error.
+ * Refuses a target that is link-local and has no zone, when several interfaces have link-local addresses. The
+ * kernel would choose one of them by its routes, and datagrams that leave on the wrong one are lost without
+ * an error.
  *
  * @param addresses the target's addresses, after {@link withZone}.
  * @throws OptionsError.
@@ -59,7 +60,9 @@ export function interfaceOf(settings: Pick<Settings, "interface">, target: Endpo
   return settings.interface ?? /%(.+)$/.exec(target.address)?.[1];
 }
 
-/** A function that finds the interface to the target; undefined when the kernel chooses it for each datagram. */
+/**
+ * A function that finds the interface to the target; undefined if the kernel chooses it for each datagram.
+ */
 export function interfaceFinder(
   network: Network,
   settings: Pick<Settings, "interface">,

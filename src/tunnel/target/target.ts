@@ -1,12 +1,13 @@
 /**
- * The addresses of the target, and which of them is in use: the tunnel sends to that one.
+ * The addresses of the target, and the choice of the one that the tunnel sends to. It changes at
  *
- *   refusal     by ICMP, or because there is no route: the next address is used at once; when every address has
- *               refused, the next round begins after ROUND_PAUSE_MS
- *   no answer   (answer-watch.ts) the address has never answered: the next one that has not refused is used; when no
- *               address answers, the first is used again and kept, because traffic may be one-way
- *   look-up     (name-lookup.ts) at reconnect, at a refusal or missing answer, and periodically: an address is left
- *               when the name no longer has it
+ *   a refusal   by ICMP, or without a route: the next address is used at once. When every address has
+ *               refused, the next round begins after ROUND_PAUSE_MS.
+ *   no answer   (answer-watch.ts) from an address that has never answered: the next one that has not
+ *               refused is used. When no address answers, the first is used again and kept, because
+ *               traffic may be one-way.
+ *   a look-up   (name-lookup.ts), periodically and at a reconnect, a refusal or a missing answer: an
+ *               address that the name no longer has is not used any more.
  */
 
 import type { SendObserver } from "../../net/datagram-port.ts";

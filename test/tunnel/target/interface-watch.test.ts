@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { NetError } from "../../../src/net/network.ts";
-import { LOOK_MS } from "../../../src/tunnel/target/interface-watch.ts";
+import { CHECK_INTERVAL_MS } from "../../../src/tunnel/target/interface-watch.ts";
 import type { MemoryNetwork } from "../../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, UDP_PORT, type Watched } from "../../support/memory-tunnels.ts";
 
@@ -32,11 +32,11 @@ describe("the interface of a group", () => {
   test("is joined on again, and sent from, when it was removed and made again", async () => {
     const { scene, server, opened } = await group();
     scene.wire.interface = undefined;
-    await scene.clock.advance(3 * LOOK_MS);
+    await scene.clock.advance(3 * CHECK_INTERVAL_MS);
     expect(about(server)).toEqual(["interface lost: mem0"]);
     expect(opened).toEqual([]);
     scene.wire.interface = { name: "mem0", id: "2" };
-    await scene.clock.advance(3 * LOOK_MS);
+    await scene.clock.advance(3 * CHECK_INTERVAL_MS);
     expect(about(server)).toEqual(["interface lost: mem0", "interface restored: mem0"]);
     expect(opened).toEqual(["join 239.1.2.3 on mem0", "send on mem0"]);
     expect(server.warnings.map(({ type }) => String(type)).slice(-2)).toEqual([
@@ -49,7 +49,7 @@ describe("the interface of a group", () => {
   test("is noticed when it was made again between two looks", async () => {
     const { scene, server, opened } = await group();
     scene.wire.interface = { name: "mem0", id: "2" };
-    await scene.clock.advance(LOOK_MS);
+    await scene.clock.advance(CHECK_INTERVAL_MS);
     expect(about(server)).toEqual(["interface restored: mem0"]);
     expect(opened).toHaveLength(2);
     await scene.end();
@@ -62,10 +62,10 @@ describe("the interface of a group", () => {
       throw new NetError("EADDRNOTAVAIL", "no address yet");
     };
     scene.wire.interface = { name: "mem0", id: "2" };
-    await scene.clock.advance(2 * LOOK_MS);
+    await scene.clock.advance(2 * CHECK_INTERVAL_MS);
     expect(about(server)).toEqual([]);
     network.openDatagramPort = open;
-    await scene.clock.advance(LOOK_MS);
+    await scene.clock.advance(CHECK_INTERVAL_MS);
     expect(about(server)).toEqual(["interface restored: mem0"]);
     await scene.end();
   });
@@ -76,9 +76,9 @@ describe("the interface of a group", () => {
     network.sourceAddressTo = () => {
       throw new NetError("EMFILE", "too few descriptors");
     };
-    await scene.clock.advance(2 * LOOK_MS);
+    await scene.clock.advance(2 * CHECK_INTERVAL_MS);
     network.sourceAddressTo = ask;
-    await scene.clock.advance(LOOK_MS);
+    await scene.clock.advance(CHECK_INTERVAL_MS);
     expect(about(server)).toEqual([]);
     expect(opened).toEqual([]);
     await scene.end();
@@ -87,7 +87,7 @@ describe("the interface of a group", () => {
   test("is the system's choice when none is given", async () => {
     const { scene, server, opened } = await group(GROUP, {});
     scene.wire.interface = { name: "mem1", id: "7" };
-    await scene.clock.advance(LOOK_MS);
+    await scene.clock.advance(CHECK_INTERVAL_MS);
     expect(about(server)).toEqual(["interface restored: mem1"]);
     expect(opened).toEqual(["join 239.1.2.3 on undefined", "send on undefined"]);
     await scene.end();
@@ -103,7 +103,7 @@ describe("the interface of a group", () => {
     await scene.clock.settle();
     expect(server.tunnel.stats().inbound.held).toBe(1);
     scene.wire.interface = { name: "mem0", id: "2" };
-    await scene.clock.advance(LOOK_MS);
+    await scene.clock.advance(CHECK_INTERVAL_MS);
     clientApp.send(CLIENT, "goes");
     await scene.clock.settle();
     expect(server.tunnel.stats().inbound).toMatchObject({ held: 0, sent: 1, dropped: { unreachable: 1 } });
@@ -115,9 +115,9 @@ test("a tunnel that is closed in answer to the event looks no more", async () =>
   const { scene, server, opened } = await group();
   server.tunnel.once("interface restored", () => void server.tunnel.close());
   scene.wire.interface = { name: "mem0", id: "2" };
-  await scene.clock.advance(LOOK_MS);
+  await scene.clock.advance(CHECK_INTERVAL_MS);
   scene.wire.interface = { name: "mem0", id: "3" };
-  await scene.clock.advance(LOOK_MS);
+  await scene.clock.advance(CHECK_INTERVAL_MS);
   expect(opened).toHaveLength(2);
   await scene.end();
 });
@@ -126,7 +126,7 @@ test("the interface of a unicast target without a zone is not looked at", async 
   const scene = new Scene();
   const { server } = await scene.pair();
   scene.wire.interface = undefined;
-  await scene.clock.advance(3 * LOOK_MS);
+  await scene.clock.advance(3 * CHECK_INTERVAL_MS);
   expect(about(server)).toEqual([]);
   await scene.end();
 });
