@@ -28,7 +28,7 @@ export function linkPair(): LinkPair {
   };
   const link = () =>
     new Link({
-      kind: "peer",
+      use: "peer",
       clock,
       counters,
       settings: { queueBytesMax: 4 * 1024 * 1024, maxDelayMs: 200, deadAfterMs: 15_000, inFlight: "auto" },

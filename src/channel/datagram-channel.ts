@@ -73,7 +73,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     this.#context = context;
     this.#stream = stream;
     this.counters.connects = 1;
-    this.#link = new Link({ kind: "channel", clock, counters: this.counters, settings, budget });
+    this.#link = new Link({ use: "channel", clock, counters: this.counters, settings, budget });
     const onConsumed = () => void this.end("closed by peer");
     this.#inbox = this.#link.sendTo((observer) => new Inbox(observer, onConsumed), undefined);
     this.#link.attach(stream, (end) => this.#onStreamEnd(end));

@@ -1,31 +1,34 @@
 /**
- * Tells a queue that stands from a burst that passes, after the idea of CoDel (RFC 8289): a burst leaves within an
- * interval, so that some frame finds the queue short; in a queue that stands, every frame waits. Pure.
+ * Detects a standing queue, after CoDel (RFC 8289): for a whole INTERVAL, every frame that left the queue had
+ * exceeded the TARGET sojourn time, the time that a frame spends in the queue. A burst empties within an
+ * INTERVAL, so some frame of it stays below TARGET. Pure: `now` is an argument.
  */
 
-/** A wait that is nothing to mind. */
+/** The acceptable sojourn time. */
 export const TARGET_MS = 5;
-/** Every frame waited longer than the target for this long: the queue stands. */
 const INTERVAL_MS = 100;
 
 export class CoDel {
-  #standsSince: number | undefined;
+  /** When the sojourn time first exceeded TARGET; undefined when the last frame was below it. */
+  #firstAboveAt: number | undefined;
 
-  /** A frame has left the queue. @param waitedMs how long it had been there. */
-  onFrame(waitedMs: number, now: number): void {
-    if (waitedMs <= TARGET_MS) this.#standsSince = undefined;
-    else this.#standsSince ??= now;
+  /** A frame leaves the queue. */
+  onFrame(sojournMs: number, now: number): void {
+    if (sojournMs <= TARGET_MS) this.#firstAboveAt = undefined;
+    else this.#firstAboveAt ??= now;
   }
 
   /** The queue is empty. */
   onEmpty(): void {
-    this.#standsSince = undefined;
+    this.#firstAboveAt = undefined;
   }
 
-  /** Whether the queue stands, so that whatever has waited longer than {@link TARGET_MS} is to be dropped now. */
-  stands(now: number): boolean {
-    if (this.#standsSince === undefined || now - this.#standsSince < INTERVAL_MS) return false;
-    this.#standsSince = undefined;
+  /**
+   * Whether the caller must drop every frame older than {@link TARGET_MS} now. If so, a new INTERVAL begins.
+   */
+  okToDrop(now: number): boolean {
+    if (this.#firstAboveAt === undefined || now - this.#firstAboveAt < INTERVAL_MS) return false;
+    this.#firstAboveAt = undefined;
     return true;
   }
 }

@@ -1,10 +1,13 @@
 /**
- * A link joins one UDP socket and one TCP stream. This is the way of every datagram:
+ * A link joins one UDP socket and one TCP stream. The path of a datagram:
  *
- *   outbound-path.ts   onDatagram -> FrameQueue -> stream.write       one copy, one write per turn of the event loop
- *   inbound-path.ts    onChunk -> FrameDecoder -> DatagramSender      no copy, one system call for many datagrams
+ *   UDP to TCP   onDatagram   outbound-path.ts   FrameQueue: one copy, one write in a tick of the loop
+ *   TCP to UDP   onChunk      inbound-path.ts    FrameDecoder: no copy, one system call for many datagrams
  *
- * The link outlives its streams: it is given one by `attach` and holds what it cannot send until the next.
+ * The header of each file explains what happens when its socket is full.
+ *
+ * Streams come and go, and the link stays. `attach` gives it a stream, `detach` takes the stream away. What
+ * the link cannot send stays queued for the next stream.
  */
 
 import { FrameQueue } from "../framing/frame-queue.ts";
@@ -12,21 +15,21 @@ import type { Clock } from "../net/clock.ts";
 import type { DatagramSender, SendObserver } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
-import type { DropReason } from "../observe/counters.ts";
+import type { Counters, DropReason } from "../observe/counters.ts";
 import type { DisconnectReason } from "../observe/events.ts";
 import type { StreamStats } from "../observe/stats.ts";
-import { type InboundOptions, InboundPath } from "./inbound-path.ts";
-import { type OutboundOptions, OutboundPath } from "./outbound-path.ts";
+import { InboundPath } from "./inbound-path.ts";
+import { LINK_USES, type LinkOptions, type LinkUse } from "./link-options.ts";
+import { OutboundPath } from "./outbound-path.ts";
 import { SendWindow } from "./send-window.ts";
-import { StreamWatch } from "./stream-watch.ts";
 
-/** Why a stream is no longer of use. */
+/** Why a stream can no longer be used. */
 export type StreamEnd =
-  /** The peer sent FIN: it may still read. */
+  /** The peer sent FIN. It may still read. */
   | { by: "peer" }
-  /** The peer is there, and has taken nothing for too long. */
+  /** The peer is connected and has taken nothing for `deadAfterMs`. */
   | { by: "stall" }
-  /** The stream is gone, with the operating system's word for it if there is one. */
+  /** The connection is closed, with the error code if there is one. */
   | { by: "error"; code: string | undefined };
 
 /** The reason that events and logs give for the end of a connection. */
@@ -35,97 +38,35 @@ export function reasonOf(end: StreamEnd): DisconnectReason {
   return end.by === "stall" ? "stalled" : "connection lost";
 }
 
-/** What the user sets about a link. */
-interface LinkSettings {
-  /** Bytes of frames that the queue to TCP may hold. */
-  readonly queueBytesMax: number;
-  /** How long a datagram may be held, in milliseconds; 0 for no limit. */
-  readonly maxDelayMs: number;
-  /** How long a stream may take nothing before its peer counts as stalled, in milliseconds. */
-  readonly deadAfterMs: number;
-  /** Bytes the kernel may hold unsent; undefined leaves it to the path's rate. */
-  readonly unsentBytesMax?: number | undefined;
-  /** Whether the link bounds what is in flight, or the kernel alone. */
-  readonly inFlight: "auto" | "kernel";
-}
-
-/** Where the uses of a link differ. */
-interface LinkKind {
-  /** Frames that the queue to TCP may hold. */
-  readonly framesMax: number;
-  /** Bytes of the queue's ring at the start; it doubles when needed, up to `queueBytesMax`. */
-  readonly ringBytesInitial: number;
-  /** Whether time in the queue counts while there is no stream. */
-  readonly agesWithoutStream: boolean;
-  /** Whether `maxDelayMs` also limits inbound datagrams. */
-  readonly limitsInboundDelay: boolean;
-  /** Whether undelivered chunks count in the memory budget. */
-  readonly budgetsChunks: boolean;
-}
-
-const KINDS = {
-  /** Peer mode has one link or two, so the ring is allocated whole. */
-  peer: {
-    framesMax: 65_536,
-    ringBytesInitial: Infinity,
-    agesWithoutStream: true,
-    limitsInboundDelay: true,
-    budgetsChunks: false,
-  },
-  /** Per-source mode has many links, most of which queue little. Datagrams do not age while a client dials. */
-  session: {
-    framesMax: 16_384,
-    ringBytesInitial: 2048,
-    agesWithoutStream: false,
-    limitsInboundDelay: true,
-    budgetsChunks: true,
-  },
-  /** A channel has no UDP socket: a reader that is slow holds the peer back and loses nothing. */
-  channel: {
-    framesMax: 65_536,
-    ringBytesInitial: 2048,
-    agesWithoutStream: false,
-    limitsInboundDelay: false,
-    budgetsChunks: false,
-  },
-} satisfies Record<string, LinkKind>;
-
-export interface LinkOptions
-  extends Pick<OutboundOptions, "clock" | "counters" | "budget" | "onDemand">,
-    Pick<InboundOptions, "openSender" | "trace" | "onFirstFrame" | "sendWatch"> {
-  readonly kind: keyof typeof KINDS;
-  readonly settings: LinkSettings;
-}
-
 export class Link implements StreamReceiver {
   readonly #clock: Clock;
+  readonly #counters: Counters;
   readonly #outbound: OutboundPath;
   readonly #inbound: InboundPath;
-  readonly #watch: StreamWatch;
   #stream: StreamPort | undefined;
   #onStreamEnd: (end: StreamEnd) => void = () => {};
+  /** Retransmits of the stream when its state was last read: the kernel reports nothing after a reset. */
+  #retransmits = 0;
 
-  /** When a datagram or a chunk last came, on the clock given. */
+  /** When the last datagram or chunk arrived, on the clock of the options. */
   activeAt: number;
 
   constructor(options: LinkOptions) {
     const { clock, counters, settings, budget } = options;
     const { queueBytesMax, deadAfterMs, unsentBytesMax, inFlight } = settings;
-    const kind: LinkKind = KINDS[options.kind];
+    const use: LinkUse = LINK_USES[options.use];
+    const { framesMax, ringBytesInitial, agesWithoutStream } = use;
     const maxDelayMs = settings.maxDelayMs || Infinity;
     this.#clock = clock;
+    this.#counters = counters;
     this.#outbound = new OutboundPath({
       clock,
       counters,
-      queue: new FrameQueue({
-        bytesMax: queueBytesMax,
-        framesMax: kind.framesMax,
-        bytesInitial: kind.ringBytesInitial,
-      }),
+      queue: new FrameQueue({ bytesMax: queueBytesMax, framesMax, bytesInitial: ringBytesInitial }),
       window: new SendWindow(unsentBytesMax, inFlight === "auto"),
       maxDelayMs,
-      agesWithoutStream: kind.agesWithoutStream,
       deadAfterMs,
+      agesWithoutStream,
       budget,
       onDemand: options.onDemand,
       onStall: () => this.#onStreamEnd({ by: "stall" }),
@@ -133,14 +74,13 @@ export class Link implements StreamReceiver {
     this.#inbound = new InboundPath({
       clock,
       counters,
-      maxDelayMs: kind.limitsInboundDelay ? maxDelayMs : Infinity,
-      chunkBudget: kind.budgetsChunks ? budget : undefined,
+      maxDelayMs: use.limitsInboundDelay ? maxDelayMs : Infinity,
+      chunkBudget: use.budgetsChunks ? budget : undefined,
       openSender: options.openSender,
       trace: options.trace,
       onFirstFrame: options.onFirstFrame,
       sendWatch: options.sendWatch,
     });
-    this.#watch = new StreamWatch(counters);
     this.activeAt = clock.now();
   }
 
@@ -148,7 +88,7 @@ export class Link implements StreamReceiver {
    * Sets where inbound datagrams go. The former sender drops what it holds as `unreachable`.
    *
    * @param open makes the sender. It must report to this observer, which counts what is sent and dropped.
-   * @param family the UDP that carries them, which bounds their length; undefined when UDP does not.
+   * @param family the family of the UDP socket, which limits the length of datagrams; undefined for no limit.
    * @returns the sender.
    */
   sendTo<Sender extends DatagramSender>(
@@ -160,41 +100,70 @@ export class Link implements StreamReceiver {
     return sender;
   }
 
-  /** Takes the sender away: inbound datagrams are dropped as `receive only`, unless `openSender` sets another. */
+  /**
+   * Removes the sender. Inbound datagrams are then dropped as `receive only`, unless `openSender` sets
+   * another.
+   */
   removeSender(): void {
     this.#inbound.sendTo(undefined, undefined);
   }
 
-  get stream(): StreamPort | undefined {
-    return this.#stream;
+  /**
+   * Gives the link a stream. @param onEnd called when the stream can no longer be used; `detach` must follow.
+   */
+  attach(stream: StreamPort, onEnd: (end: StreamEnd) => void): void {
+    this.#stream = stream;
+    this.#onStreamEnd = onEnd;
+    this.#inbound.open(stream);
+    this.#outbound.open(stream);
+    stream.receive(this); // delivers early events now, and can end in `detach`
+    this.#inbound.admit();
+    this.#outbound.flush();
   }
 
-  /** Whether a whole frame has come from the current stream; kept after it ended, until the next. */
-  get receivedFrame(): boolean {
-    return this.#inbound.receivedFrame;
+  /** A datagram from UDP that may be relayed. @param payload copied before return. */
+  onDatagram(payload: Uint8Array): void {
+    this.activeAt = this.#clock.now();
+    this.#outbound.push(payload, this.activeAt);
   }
 
-  /** Datagrams received and neither sent nor dropped yet. */
-  get held(): { outbound: number; inbound: number } {
-    return { outbound: this.#outbound.held, inbound: this.#inbound.held };
+  /** TCP has room again. */
+  onDrain(): void {
+    this.#outbound.flush();
   }
 
-  /** What waits for TCP, headers included. */
-  get queueBytes(): number {
-    return this.#outbound.queueBytes;
+  /** A chunk from TCP. */
+  onChunk(chunk: Uint8Array): void {
+    this.activeAt = this.#clock.now();
+    this.#inbound.onChunk(chunk, this.activeAt);
   }
 
-  /** Bytes of TCP chunks that are not delivered completely. */
-  get undeliveredBytes(): number {
-    return this.#inbound.undeliveredBytes;
+  onEnd(): void {
+    // With TLS, the last data can arrive together with the FIN although the stream is paused.
+    this.#inbound.afterDelivery(() => this.#onStreamEnd({ by: "peer" }));
   }
 
-  /** The present stream as the kernel sees it. */
-  streamStats(): StreamStats | undefined {
-    return this.#stream && this.#watch.look(this.#stream);
+  onClose(code: string | undefined): void {
+    // If write() hit ETIMEDOUT it consumed the socket error, so no code is left.
+    const timedOut = code === "ETIMEDOUT" || code === undefined;
+    const end: StreamEnd = timedOut && this.#outbound.stalled ? { by: "stall" } : { by: "error", code };
+    this.#inbound.afterDelivery(() => this.#onStreamEnd(end), true);
   }
 
-  /** Drops what comes from now on, in both directions, for this reason. The stream is still read. */
+  /**
+   * Takes the stream away. What is lost with it is counted. Whole frames stay queued for the next stream.
+   *
+   * @returns counts, and does not relay, the chunks that still arrive while the stream is being closed.
+   */
+  detach(): (chunk: Uint8Array) => void {
+    this.#counters.retransmits += this.#stream?.gauge()?.retransmits ?? this.#retransmits;
+    this.#retransmits = 0;
+    this.#stream = undefined;
+    this.#outbound.close();
+    return this.#inbound.close();
+  }
+
+  /** Drops new data in both directions, for this reason, until `unblock`. The stream is still read. */
   block(reason: DropReason): void {
     this.#outbound.blockedBy = reason;
     this.#inbound.blockedBy = reason;
@@ -207,75 +176,60 @@ export class Link implements StreamReceiver {
     this.#outbound.flush();
   }
 
-  /** Drops new data as `closing`, in both directions. Queued data is still written. */
+  /** Drops new data in both directions as `closing`. Queued data is still written. */
   stop(): void {
     this.#outbound.stopped = true;
     this.#inbound.stopped = true;
   }
 
-  /** Takes a datagram that may be relayed. @param payload copied before return. */
-  onDatagram(payload: Uint8Array): void {
-    this.activeAt = this.#clock.now();
-    this.#outbound.push(payload, this.activeAt);
-  }
-
-  onChunk(chunk: Uint8Array): void {
-    this.activeAt = this.#clock.now();
-    this.#inbound.onChunk(chunk, this.activeAt);
-  }
-
-  onDrain(): void {
-    this.#outbound.flush();
-  }
-
-  onEnd(): void {
-    // Where TLS is, what the peer said last may come with its farewell, though the stream is paused.
-    this.#inbound.afterDelivery(() => this.#onStreamEnd({ by: "peer" }));
-  }
-
-  onClose(code: string | undefined): void {
-    // A write that met the timeout has taken its code with it.
-    const timedOut = code === "ETIMEDOUT" || code === undefined;
-    const end: StreamEnd = timedOut && this.#outbound.stalled ? { by: "stall" } : { by: "error", code };
-    this.#inbound.afterDelivery(() => this.#onStreamEnd(end), true);
-  }
-
-  /** Gives the link a stream. @param onEnd called when the stream is of no more use; `detach` is then due. */
-  attach(stream: StreamPort, onEnd: (end: StreamEnd) => void): void {
-    this.#stream = stream;
-    this.#onStreamEnd = onEnd;
-    this.#inbound.open(stream);
-    this.#outbound.open(stream);
-    stream.receive(this); // what came early comes now: the link may already be without the stream after this
-    this.#inbound.admit();
-    this.#outbound.flush();
-  }
-
-  /**
-   * Takes the stream away. What is lost with it is counted; whole frames stay queued for the next stream.
-   *
-   * @returns counts what the stream still brings while it is being left: nobody relays it.
-   */
-  detach(): (chunk: Uint8Array) => void {
-    if (this.#stream !== undefined) this.#watch.onGone(this.#stream);
-    this.#stream = undefined;
-    this.#outbound.close();
-    return this.#inbound.close();
-  }
-
-  /** Drops everything that waits, in both directions. */
+  /** Drops all data that waits, in both directions. */
   dropHeld(reason: "closing" | "stream lost"): void {
     this.#outbound.drop(reason);
     this.#inbound.drop(reason);
   }
 
-  /** Drops what waits for a stream. */
+  /** Drops the data that waits for a stream. */
   dropQueued(reason: "closing" | "stream lost"): void {
     this.#outbound.drop(reason);
   }
 
-  /** Gives back memory that is not needed while nothing happens. */
+  /** Releases memory that an idle link does not need. */
   shrink(): void {
     this.#outbound.shrink();
+  }
+
+  get stream(): StreamPort | undefined {
+    return this.#stream;
+  }
+
+  /** Whether a whole frame has arrived from the current stream, or from the last one if there is none. */
+  get receivedFrame(): boolean {
+    return this.#inbound.receivedFrame;
+  }
+
+  /** Datagrams received and neither sent nor dropped yet. */
+  get held(): { outbound: number; inbound: number } {
+    return { outbound: this.#outbound.held, inbound: this.#inbound.held };
+  }
+
+  /** Bytes queued for TCP, headers included. */
+  get queueBytes(): number {
+    return this.#outbound.queueBytes;
+  }
+
+  /** Bytes of the chunks from TCP that are not completely delivered. */
+  get undeliveredBytes(): number {
+    return this.#inbound.undeliveredBytes;
+  }
+
+  /** The current stream, with its state in the kernel if the system reports it. */
+  streamStats(): StreamStats | undefined {
+    if (this.#stream === undefined) return undefined;
+    const { local, remote } = this.#stream;
+    const gauge = this.#stream.gauge();
+    if (gauge === undefined) return { local, remote };
+    const { rttMs, minRttMs, retransmits, inFlightBytes, unsentBytes } = gauge;
+    this.#retransmits = retransmits;
+    return { local, remote, rttMs, minRttMs, retransmits, inFlightBytes, unsentBytes };
   }
 }

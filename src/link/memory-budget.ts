@@ -1,14 +1,17 @@
 /**
- * Memory that all sessions of a tunnel share, so that many together stay within bounds: their queues, and the chunks of
- * TCP that are not delivered yet.
+ * Limits the memory of all sessions of a tunnel together: their queues to TCP, and the chunks from TCP that
+ * are not delivered yet.
  */
 
-/** The most bytes that Bun 1.4.5 hands over at once. */
+/** The most bytes that Bun 1.4.5 delivers in one chunk. */
 const CHUNK_BYTES_MAX = 512 * 1024;
-/** About the most that a stream brings after a smaller chunk: the kernel's receive buffer starts at 128 KiB, tcp(7). */
+/**
+ * About the most that a stream brings after a smaller chunk: the kernel's receive buffer starts at 128 KiB,
+ * tcp(7).
+ */
 const SMALL_CHUNK_BYTES = 128 * 1024;
 
-/** All queues together may hold this many times what one queue may hold. */
+/** The budget, as a multiple of what one queue may hold. */
 const BUDGET_QUEUES = 16;
 
 export class MemoryBudget {
@@ -16,12 +19,14 @@ export class MemoryBudget {
   #queuedBytes = 0;
   #chunkBytes = 0;
 
-  /** @param queueBytesMax the limit of one queue. Chunks that arrive at the same moment may exceed the budget. */
+  /**
+   * @param queueBytesMax the limit of one queue. Chunks that arrive in the same tick may exceed the budget.
+   */
   constructor(queueBytesMax: number) {
     this.#bytesMax = BUDGET_QUEUES * queueBytesMax;
   }
 
-  /** Bytes waiting now. */
+  /** Bytes in use now. */
   get bytes(): number {
     return this.#queuedBytes + this.#chunkBytes;
   }
@@ -32,9 +37,9 @@ export class MemoryBudget {
   }
 
   /**
-   * Whether there is room for another chunk of a stream. Chunks may take a quarter of the budget, so that they leave
-   * room for the queues. Small chunks may take a quarter more, so that streams that are new or bring little do not wait
-   * for those that flood. One chunk is always allowed, so that full queues cannot keep every stream from being read.
+   * Whether a stream may bring another chunk. All chunks together may take a quarter of the budget, which
+   * leaves room for the queues. Small chunks may take a quarter more, so that new and slow streams do not
+   * wait for fast ones. One chunk is always allowed, or full queues would keep every stream from being read.
    *
    * @param lastBytes length of the stream's last chunk; 0 for a new stream.
    */
@@ -46,12 +51,12 @@ export class MemoryBudget {
     return chunkBytes <= this.#bytesMax * share && this.#queuedBytes + chunkBytes <= this.#bytesMax;
   }
 
-  /** A queue has grown by this many bytes, or shrunk by them. */
-  change(bytes: number): void {
+  /** A queue grew by this many bytes; negative when it shrank. */
+  changeQueued(bytes: number): void {
     this.#queuedBytes += bytes;
   }
 
-  /** Undelivered chunks have grown by this many bytes, or shrunk by them. */
+  /** The undelivered chunks of a stream grew by this many bytes; negative when they shrank. */
   changeChunks(bytes: number): void {
     this.#chunkBytes += bytes;
   }

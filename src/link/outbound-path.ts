@@ -1,9 +1,15 @@
 /**
- * From UDP into TCP. A datagram's steps:
+ * From UDP to TCP. The steps of a datagram, in the order of this file:
  *
- *   push    framed into the queue: its one copy. The oldest are dropped where limits ask for it.
- *   flush   at the end of the turn, or sooner when much is queued: drop what waited too long, ask the window how much
- *           the kernel may be given, write, until the queue is empty or the stream full
+ *   push    frames it into the queue, its only copy. At a limit, the queue drops the oldest frames.
+ *   flush   at the end of the tick, or when FLUSH_BYTES are queued:
+ *           1. drops frames that are too old;
+ *           2. asks the send window how much the kernel may be given;
+ *           3. writes, until the queue is empty or the stream is full.
+ *
+ * When TCP is full, or the window is, frames stay in the queue, where they can still be dropped. The next
+ * `push`, `onDrain` of the stream or the timer of #flushLater flushes again. If the stream takes nothing for
+ * `deadAfterMs`, the stall detector calls `onStall`.
  */
 
 import type { FrameQueue } from "../framing/frame-queue.ts";
@@ -13,39 +19,41 @@ import type { StreamPort } from "../net/stream-port.ts";
 import { TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
 import { CoDel, TARGET_MS } from "./codel.ts";
+import type { LinkHooks } from "./link-options.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWindow } from "./send-window.ts";
 import { StallDetector } from "./stall-detector.ts";
 
-/** Queued bytes that are written at once, without waiting for the end of the turn: Bun hands out datagrams without end. */
+/**
+ * `push` flushes when this much is queued: Bun empties a UDP socket before the tick can end, however long
+ * that takes.
+ */
 const FLUSH_BYTES = 64 * 1024;
-/** When the window is full, it is asked again after this. */
+/** When the window is full, it is asked again after this time. */
 const WINDOW_RETRY_MS = 2;
 
-export interface OutboundOptions {
+export interface OutboundOptions extends Pick<LinkHooks, "onDemand"> {
   clock: Clock;
   counters: Counters;
   queue: FrameQueue;
-  /** How much the kernel may be given. */
+  /** Limits what the kernel is given. */
   window: SendWindow;
   /** Frames older than this are dropped, in milliseconds; Infinity for never. */
   maxDelayMs: number;
   /** How long a stream may take nothing before its peer counts as stalled, in milliseconds. */
   deadAfterMs: number;
-  /** Whether time in the queue counts while there is no stream. */
+  /** Whether frames age while there is no stream. */
   agesWithoutStream: boolean;
-  /** Memory the queue shares with others. */
-  budget?: MemoryBudget | undefined;
-  /** Called when a datagram arrives while there is no stream, or may not be relayed yet. */
-  onDemand?: (() => void) | undefined;
+  /** Memory that the queue shares with other links. */
+  budget: MemoryBudget | undefined;
   /** Called when the stream has taken nothing for `deadAfterMs`. */
   onStall: () => void;
 }
 
 export class OutboundPath {
-  /** While set, nothing is written, and datagrams are dropped for this reason. */
+  /** While set, datagrams are dropped for this reason, and nothing is written. */
   blockedBy: DropReason | undefined;
-  /** The tunnel is closing: datagrams are dropped as `closing`. Queued data is still written. */
+  /** While set, datagrams that arrive are dropped as `closing`. Queued frames are still written. */
   stopped = false;
   readonly #options: OutboundOptions;
   readonly #clock: Clock;
@@ -56,7 +64,9 @@ export class OutboundPath {
   readonly #slice: TimeSlice;
   #stream: StreamPort | undefined;
   #retry: Timer | undefined;
+  /** When the current flush began. */
   #now = 0;
+  /** Bytes of the queue that are counted in the budget. */
   #budgetedBytes = 0;
 
   constructor(options: OutboundOptions) {
@@ -68,22 +78,14 @@ export class OutboundPath {
     this.#stall = new StallDetector(options.clock, options.deadAfterMs, options.onStall);
   }
 
-  /** Datagrams that wait. */
-  get held(): number {
-    return this.#queue.frames;
+  /** A new stream. It begins on a frame boundary. */
+  open(stream: StreamPort): void {
+    this.#stream = stream;
+    this.#options.window.reset();
+    if (!this.#options.agesWithoutStream) this.#queue.restartAges(this.#clock.now());
   }
 
-  /** Bytes that wait, headers included. */
-  get queueBytes(): number {
-    return this.#queue.bytes;
-  }
-
-  /** Whether the peer has been there for long and taken nothing. */
-  get stalled(): boolean {
-    return this.#stall.stalled;
-  }
-
-  /** Takes a datagram that may be relayed. @param payload copied before return. */
+  /** Queues a datagram. @param payload copied before return. */
   push(payload: Uint8Array, now: number): void {
     const { budget, agesWithoutStream, onDemand } = this.#options;
     const { outbound } = this.#counters;
@@ -99,58 +101,39 @@ export class OutboundPath {
     if (this.#stream === undefined && agesWithoutStream) this.#expire(now);
     const dropped = this.#queue.push(payload, now);
     if (dropped > 0) outbound.drop("queue full", dropped);
-    this.#accountForQueue();
+    this.#updateBudget();
     if (this.#stream === undefined) return onDemand?.();
     if (this.#queue.bytes >= FLUSH_BYTES) this.flush();
-    else this.#slice.atEndOfTick(this.#flushAtEnd);
+    else this.#slice.atEndOfTick(this.#onEndOfTick);
   }
 
-  readonly #flushAtEnd = (): void => this.flush();
+  readonly #onEndOfTick = (): void => this.flush();
 
-  /** Writes what is queued, as far as the stream takes it and the window allows. */
+  /** Writes queued frames, as far as the window allows and the stream takes them. */
   flush(): void {
     const stream = this.#stream;
     if (stream === undefined || this.blockedBy !== undefined) return;
     this.#now = this.#clock.now();
     this.#expire(this.#now);
     while (this.#writeSome(stream)) {
-      // until the queue is empty or the stream is full
+      // until the queue is empty, or the window or the stream is full
     }
-    this.#accountForQueue();
+    this.#updateBudget();
   }
 
-  /** Goes on with a new stream, which begins on a frame boundary. */
-  open(stream: StreamPort): void {
-    this.#stream = stream;
-    this.#options.window.reset();
-    if (!this.#options.agesWithoutStream) this.#queue.restartAges(this.#clock.now());
+  /**
+   * Drops frames older than `maxDelayMs`. In a standing queue, drops all that are older than CoDel's target.
+   */
+  #expire(now: number): void {
+    const { maxDelayMs } = this.#options;
+    const { outbound } = this.#counters;
+    const expired = this.#queue.dropPushedBefore(now - maxDelayMs);
+    if (expired > 0) outbound.drop("expired", expired);
+    if (maxDelayMs === Infinity || !this.#codel.okToDrop(now)) return;
+    outbound.drop("standing queue", this.#queue.dropPushedBefore(now - TARGET_MS));
   }
 
-  /** Goes on without a stream. What was lost with it is counted; whole frames stay for the next. */
-  close(): void {
-    this.#stream = undefined;
-    this.#stall.onIdle();
-    this.#codel.onEmpty();
-    this.#retry?.cancel();
-    this.#retry = undefined;
-    this.#counters.outbound.drop("stream lost", this.#queue.startStream());
-    this.#accountForQueue();
-  }
-
-  /** Drops everything that waits. */
-  drop(reason: DropReason): void {
-    let frames = this.#queue.startStream();
-    while (this.#queue.dropOldest()) frames++;
-    this.#counters.outbound.drop(reason, frames);
-    this.#accountForQueue();
-  }
-
-  /** Gives back memory that is not needed while nothing happens. */
-  shrink(): void {
-    this.#queue.shrink();
-  }
-
-  /** One write. Says whether another may follow. */
+  /** Makes one write. @returns whether another may follow. */
   #writeSome(stream: StreamPort): boolean {
     if (this.#queue.bytes === 0) {
       this.#options.window.onIdle();
@@ -176,19 +159,19 @@ export class OutboundPath {
     }
     if (taken === bytes.length) return true;
     if (taken >= 0)
-      this.#stall.onFull(stream); // onDrain will come
-    else stream.terminate(); // gone, and `write` has taken the error: Bun would tell of it as of a FIN
+      this.#stall.onFull(stream); // `onDrain` follows
+    else stream.terminate(); // closed, and `write` consumed the socket error: Bun would report a FIN
     return false;
   }
 
-  /** The stream begins to take a frame. */
+  /** The stream has taken the first byte of a frame. */
   readonly #onFrame = (pushedAt: number): void => {
     const waitedMs = this.#now - pushedAt;
     this.#counters.delay.record(waitedMs);
     this.#codel.onFrame(waitedMs, this.#now);
   };
 
-  /** The window is full, and nobody tells when it no longer is. */
+  /** The window is full. No event reports when it has room again. */
   #flushLater(): void {
     this.#retry ??= this.#clock.after(WINDOW_RETRY_MS, () => {
       this.#retry = undefined;
@@ -196,21 +179,53 @@ export class OutboundPath {
     });
   }
 
-  /** Drops from the head what has waited too long, or shorter when all have waited: then the queue stands. */
-  #expire(now: number): void {
-    const { maxDelayMs } = this.#options;
-    const { outbound } = this.#counters;
-    const expired = this.#queue.dropPushedBefore(now - maxDelayMs);
-    if (expired > 0) outbound.drop("expired", expired);
-    if (maxDelayMs === Infinity || !this.#codel.stands(now)) return;
-    outbound.drop("standing queue", this.#queue.dropPushedBefore(now - TARGET_MS));
-  }
-
-  #accountForQueue(): void {
+  #updateBudget(): void {
     const { budget } = this.#options;
     if (budget === undefined) return;
     const { bytes } = this.#queue;
-    budget.change(bytes - this.#budgetedBytes);
+    budget.changeQueued(bytes - this.#budgetedBytes);
     this.#budgetedBytes = bytes;
+  }
+
+  /**
+   * The stream ended. A frame of which a part was written is lost with it; whole frames stay for the next
+   * stream.
+   */
+  close(): void {
+    this.#stream = undefined;
+    this.#stall.onIdle();
+    this.#codel.onEmpty();
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    this.#counters.outbound.drop("stream lost", this.#queue.startStream());
+    this.#updateBudget();
+  }
+
+  /** Drops all queued frames. */
+  drop(reason: DropReason): void {
+    let frames = this.#queue.startStream();
+    while (this.#queue.dropOldest()) frames++;
+    this.#counters.outbound.drop(reason, frames);
+    this.#updateBudget();
+  }
+
+  /** Releases memory that an empty queue does not need. */
+  shrink(): void {
+    this.#queue.shrink();
+  }
+
+  /** Queued datagrams. */
+  get held(): number {
+    return this.#queue.frames;
+  }
+
+  /** Queued bytes, headers included. */
+  get queueBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** See `StallDetector.stalled`. */
+  get stalled(): boolean {
+    return this.#stall.stalled;
   }
 }

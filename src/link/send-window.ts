@@ -1,69 +1,83 @@
 /**
- * How much may be handed to the kernel now, so that queues beyond our own stay short. Pure: `now` is an argument.
+ * Limits what the kernel is given, so that the queues beyond ours stay short. Pure: `now` is an argument.
  *
- * There are two such queues. What the kernel has taken and not sent is bounded always. What is in flight fills the
- * buffers of the network once there is more of it than the path holds. The round trip time shows when that first
- * happens; until then the kernel's own congestion control is left alone, as it must find out what the path can carry.
- * From then on, in flight is what the path has lately carried in its least round trip time and a little more. The
- * little more keeps the path full, and finds out when it carries more than before: each measurement may then be higher
- * than the last by that share.
+ * There are two such queues:
+ *
+ * - Unsent data in the kernel. It is always limited.
+ * - Data in flight. When there is more of it than the path holds, it fills the buffers of the network. The
+ *   round trip time shows when that first happens. Until then the kernel's congestion control alone decides,
+ *   because it must find out what the path can carry. From then on, the limit is what the path lately carried
+ *   in its least round trip time, plus a margin. The margin keeps the path full. It also lets the limit
+ *   follow a path that becomes faster: each measurement can exceed the last one by that share.
  */
 
 import type { StreamGauge } from "../net/stream-port.ts";
-import { PathRate } from "./path-rate.ts";
 
-/** The queue in the network that is meant to be: this long, or a share of the least round trip time. */
+/**
+ * The margin, as the queue that it causes in the network: this long, or a share of the least round trip time.
+ */
 const QUEUE_MS = 20;
 const QUEUE_SHARE = 1 / 4;
 /**
- * That queue holds at least this many segments. With fewer, the peer's delayed acknowledgements would stop everything,
- * and a rate that was once measured as very low could never grow, because less than a segment is not written (seen: 2 %
- * of a path of 20 Mbit/s, for good).
+ * The margin is at least this many segments. With fewer, the peer's delayed acknowledgements would stop all
+ * sending. A rate once measured as very low could then never grow, because less than a segment is not written
+ * (seen: 2 % of a path of 20 Mbit/s, permanently).
  */
 const SEGMENTS_MIN = 2;
-/** Where segments are huge (65,483 bytes on loopback), this much is worth a write all the same. */
-const WORTHWHILE_BYTES = 1448;
-/** Unsent bytes for which there is always room, and for how long the rest may last at the rate the path carries. */
+/** Room for this much is worth a write where segments are larger (65,483 bytes on loopback). */
+const WRITE_BYTES_MIN = 1448;
+/**
+ * There is always room for this many unsent bytes. More are allowed if the path carries them within this
+ * time.
+ */
 const UNSENT_BYTES_MIN = 16 * 1024;
 const UNSENT_MS = 10;
 
+/** One measurement of the path's rate takes this long, or one round trip if that is longer. */
+const MEASURE_MS = 40;
+/**
+ * The highest of the last N measurements counts: acknowledgements arrive in lumps, and processes are held up.
+ */
+const MEASUREMENTS = 5;
+
 export class SendWindow {
   readonly #unsentBytesMax: number | undefined;
-  readonly #boundInFlight: boolean;
+  readonly #limitsInFlight: boolean;
   #rate = new PathRate();
   #pathWasFull = false;
 
   /**
-   * @param unsentBytesMax what the kernel may hold unsent; undefined leaves it to the path's rate.
-   * @param boundInFlight whether what is in flight is bounded too.
+   * @param unsentBytesMax limit of unsent data in the kernel; undefined derives it from the path's rate.
+   * @param limitsInFlight whether data in flight is limited too.
    */
-  constructor(unsentBytesMax: number | undefined, boundInFlight: boolean) {
+  constructor(unsentBytesMax: number | undefined, limitsInFlight: boolean) {
     this.#unsentBytesMax = unsentBytesMax;
-    this.#boundInFlight = boundInFlight;
+    this.#limitsInFlight = limitsInFlight;
   }
 
-  /** A new stream: nothing is known of its path. */
+  /** A new stream begins: its path is unknown. */
   reset(): void {
     this.#rate = new PathRate();
     this.#pathWasFull = false;
   }
 
-  /** Nothing waits to be written. */
+  /** The queue is empty. */
   onIdle(): void {
     this.#rate.onIdle();
   }
 
-  /** Bytes that may be written now, 0 or less when nothing may; Infinity when the kernel tells nothing of the stream. */
+  /** How many bytes may be written now; 0 or less for none; Infinity when the kernel reports no figures. */
   room(gauge: StreamGauge | undefined, now: number): number {
     if (gauge === undefined) return Infinity;
     this.#rate.observe(gauge.deliveredBytes, gauge.rttMs, now);
     const { bytesPerMs } = this.#rate;
     const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);
     const room = Math.min(unsentMax - gauge.unsentBytes, this.#inFlightRoom(gauge, bytesPerMs));
-    if (room >= Math.min(gauge.mssBytes, WORTHWHILE_BYTES)) return room;
-    // All data is acknowledged, so no acknowledgement would ever make room: figures that show less room are wrong.
-    if (gauge.unackedBytes === 0) return room > 0 ? room : WORTHWHILE_BYTES;
-    // Less than a segment's worth at a time would fill the path with headers (RFC 1122, 4.2.3.4).
+    if (room >= Math.min(gauge.mssBytes, WRITE_BYTES_MIN)) return room;
+    // All data is acknowledged, so no acknowledgement would ever make room: figures that show less room are
+    // wrong.
+    if (gauge.unackedBytes === 0) return room > 0 ? room : WRITE_BYTES_MIN;
+    // Writes of less than a segment would fill the path with headers (RFC 1122, 4.2.3.4).
     return gauge.inFlightBytes > 0 ? 0 : room;
   }
 
@@ -71,8 +85,64 @@ export class SendWindow {
     const { minRttMs, rttMs, mssBytes, unsentBytes } = gauge;
     const queueMs = Math.max(QUEUE_MS, minRttMs * QUEUE_SHARE);
     if (rttMs > minRttMs + queueMs && bytesPerMs > 0) this.#pathWasFull = true;
-    if (!this.#pathWasFull || !this.#boundInFlight) return Infinity;
+    if (!this.#pathWasFull || !this.#limitsInFlight) return Infinity;
     const queueBytes = Math.max(SEGMENTS_MIN * mssBytes, bytesPerMs * queueMs);
     return bytesPerMs * minRttMs + queueBytes - gauge.inFlightBytes - unsentBytes;
+  }
+}
+
+/**
+ * Measures what a path carries, by the bytes that reach the peer.
+ *
+ * The kernel's own estimate (tcpi_delivery_rate) cannot be used. While the application limits itself, as the
+ * window makes it do, the kernel replaces a rate only by a higher one. Seen: 8.7 Mbit/s on a path of 2
+ * Mbit/s, permanently.
+ */
+export class PathRate {
+  readonly #measurements = new Float64Array(MEASUREMENTS);
+  #index = 0;
+  #observedAt = -Infinity;
+  /** Where the current measurement began: the time, and the bytes delivered by then. */
+  #beganAt = 0;
+  #deliveredBytes = 0;
+  /** Whether the queue had data during the whole measurement. */
+  #busy = false;
+
+  /** The rate; 0 before the first measurement. */
+  get bytesPerMs(): number {
+    let highest = 0;
+    for (let index = 0; index < MEASUREMENTS; index++) {
+      highest = Math.max(highest, this.#measurements[index] as number);
+    }
+    return highest;
+  }
+
+  /** @param deliveredBytes all bytes that have reached the peer up to now. */
+  observe(deliveredBytes: number, rttMs: number, now: number): void {
+    const measureMs = Math.max(MEASURE_MS, rttMs);
+    const unobservedMs = now - this.#observedAt;
+    this.#observedAt = now;
+    // After a long gap between observations, the bytes delivered meanwhile do not show what the path could
+    // carry.
+    if (unobservedMs < measureMs * 2) {
+      const elapsedMs = now - this.#beganAt;
+      // While nothing arrives the path is interrupted, and a measurement would not show its rate either.
+      if (elapsedMs < measureMs || deliveredBytes === this.#deliveredBytes) return;
+      this.#record((deliveredBytes - this.#deliveredBytes) / elapsedMs);
+    }
+    this.#beganAt = now;
+    this.#deliveredBytes = deliveredBytes;
+    this.#busy = true;
+  }
+
+  /** The queue is empty: the current measurement can then raise the rate, but not lower it. */
+  onIdle(): void {
+    this.#busy = false;
+  }
+
+  #record(bytesPerMs: number): void {
+    if (!this.#busy && bytesPerMs <= this.bytesPerMs) return;
+    this.#measurements[this.#index] = bytesPerMs;
+    this.#index = (this.#index + 1) % MEASUREMENTS;
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Notices a peer that is there and reads nothing: its window stays closed, so that TCP itself has no reason to end the
- * connection. Costs nothing while the stream takes what it is given.
+ * Detects a peer that is connected and reads nothing. Its receive window stays closed and its kernel answers
+ * the probes, so TCP alone never ends the connection. While the stream takes data, the detector needs no
+ * timer.
  */
 
 import type { Clock, Timer } from "../net/clock.ts";
 import type { StreamGauge, StreamPort } from "../net/stream-port.ts";
 
-/** How often a full stream is looked at. */
-const LOOK_MS = 1000;
+/** How often a full stream is polled. */
+const POLL_MS = 1000;
 
-/** The kernel gives up after 0.8 of the limit, counted from a moment before ours. */
+/** The kernel's own timeout is 0.8 of the limit, and starts a moment before ours. */
 const KERNEL_SHARE = 0.7;
 
 export class StallDetector {
@@ -17,57 +18,58 @@ export class StallDetector {
   readonly #limitMs: number;
   readonly #onStall: () => void;
   #timer: Timer | undefined;
-  #since = 0;
-  #windowWasClosed = false;
+  /** When the stream last took data, or became full. */
+  #stuckSince = 0;
+  #windowClosed = false;
 
-  /** @param limitMs how long a stream may take nothing. */
+  /** @param limitMs the peer is stalled when the stream has taken nothing for this long. */
   constructor(clock: Clock, limitMs: number, onStall: () => void) {
     this.#clock = clock;
     this.#limitMs = limitMs;
     this.#onStall = onStall;
   }
 
-  /**
-   * Whether the peer's window was closed when last looked at, and nothing has been taken for nearly as long as a stall
-   * lasts: the kernel's own timeout ends such a stream a little sooner than this watch does.
-   */
-  get stalled(): boolean {
-    const lastedMs = this.#clock.now() - this.#since;
-    return this.#timer !== undefined && this.#windowWasClosed && lastedMs >= this.#limitMs * KERNEL_SHARE;
-  }
-
-  /** The stream has been looked at. */
-  onGauge(gauge: StreamGauge | undefined): void {
-    // All that was sent has arrived, though something is there to be sent: the peer is there and has no room.
-    this.#windowWasClosed = gauge !== undefined && gauge.unsentBytes > 0 && gauge.outstandingBytes <= 0;
-  }
-
-  /** The stream is full. */
+  /** The stream takes no more data. */
   onFull(stream: StreamPort): void {
     if (this.#timer !== undefined) return;
-    this.#since = this.#clock.now();
-    this.#look(stream);
+    this.#stuckSince = this.#clock.now();
+    this.#poll(stream);
   }
 
-  /** The stream has taken something. */
+  /** The state of the stream has been read. */
+  onGauge(gauge: StreamGauge | undefined): void {
+    // The peer has everything that was sent, and data is left to send: its window is closed.
+    this.#windowClosed = gauge !== undefined && gauge.unsentBytes > 0 && gauge.outstandingBytes <= 0;
+  }
+
+  /** The stream has taken data. */
   onProgress(): void {
-    this.#since = this.#clock.now();
+    this.#stuckSince = this.#clock.now();
   }
 
-  /** Nothing waits to be written. */
+  /** The queue is empty, or the stream ended. */
   onIdle(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  #look(stream: StreamPort): void {
-    this.#timer = this.#clock.after(LOOK_MS, () => {
+  /**
+   * Whether a stream that the kernel has just timed out was stalled: the peer's window was closed at the last
+   * poll, and the stream has taken nothing for nearly the limit.
+   */
+  get stalled(): boolean {
+    const stuckMs = this.#clock.now() - this.#stuckSince;
+    return this.#timer !== undefined && this.#windowClosed && stuckMs >= this.#limitMs * KERNEL_SHARE;
+  }
+
+  #poll(stream: StreamPort): void {
+    this.#timer = this.#clock.after(POLL_MS, () => {
       this.onGauge(stream.gauge());
-      if (this.#clock.now() - this.#since >= this.#limitMs) {
+      if (this.#clock.now() - this.#stuckSince >= this.#limitMs) {
         this.#timer = undefined;
         this.#onStall();
       } else {
-        this.#look(stream);
+        this.#poll(stream);
       }
     });
   }

@@ -6,32 +6,32 @@ test("a queue stands when every frame of 100 ms had waited longer than the targe
   const queue = new CoDel();
   for (let now = 0; now < 100; now += 10) {
     queue.onFrame(TARGET_MS + 1, now);
-    expect(queue.stands(now)).toBe(false);
+    expect(queue.okToDrop(now)).toBe(false);
   }
-  expect(queue.stands(100)).toBe(true);
+  expect(queue.okToDrop(100)).toBe(true);
 });
 
 test("one frame that did not wait makes it a burst", () => {
   const queue = new CoDel();
   for (let now = 0; now <= 200; now += 10) queue.onFrame(now === 50 ? TARGET_MS : TARGET_MS + 1, now);
-  expect(queue.stands(149)).toBe(false);
-  expect(queue.stands(160)).toBe(true);
+  expect(queue.okToDrop(149)).toBe(false);
+  expect(queue.okToDrop(160)).toBe(true);
 });
 
 test("an empty queue does not stand", () => {
   const queue = new CoDel();
   queue.onFrame(50, 0);
   queue.onEmpty();
-  expect(queue.stands(200)).toBe(false);
+  expect(queue.okToDrop(200)).toBe(false);
 });
 
 test("after it was drained it stands again only after another 100 ms", () => {
   const queue = new CoDel();
   queue.onFrame(50, 0);
-  expect(queue.stands(100)).toBe(true);
+  expect(queue.okToDrop(100)).toBe(true);
   queue.onFrame(50, 101);
-  expect(queue.stands(150)).toBe(false);
-  expect(queue.stands(201)).toBe(true);
+  expect(queue.okToDrop(150)).toBe(false);
+  expect(queue.okToDrop(201)).toBe(true);
 });
 
 test("the histogram puts a wait into the first bucket whose bound it does not exceed", () => {

@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { InboundPath } from "../../src/link/inbound-path.ts";
+import type { LinkHooks } from "../../src/link/link-options.ts";
 import type { DatagramSender } from "../../src/net/datagram-port.ts";
 import type { StreamPort } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
@@ -10,8 +11,8 @@ const FRAMES = 1000;
 /** One-byte frames, numbered modulo 256. */
 const CHUNK = Uint8Array.from({ length: 3 * FRAMES }, (_, at) => [0, 1, (at / 3) & 255][at % 3] as number);
 
-/** An inbound path where every look at the clock takes a millisecond. */
-function slowPath() {
+/** An inbound path on a clock that advances by a millisecond each time it is read. */
+function slowPath(hooks: LinkHooks = {}) {
   let nowMs = 0;
   const ends: (() => void)[] = [];
   const sent: number[] = [];
@@ -29,7 +30,7 @@ function slowPath() {
   };
   const stream = { pause: () => void done.push("pause"), resume: () => void done.push("resume") };
   const counters = new Counters();
-  const path = new InboundPath({ clock, counters, maxDelayMs: Infinity });
+  const path = new InboundPath({ clock, counters, maxDelayMs: Infinity, chunkBudget: undefined, ...hooks });
   path.sendTo(sender as unknown as DatagramSender, 4);
   path.open(stream as unknown as StreamPort);
   return { path, clock, sent, done, counters, endTurn: () => ends.splice(0).forEach((end) => void end()) };
@@ -102,4 +103,20 @@ test("a chunk that comes though the stream is paused is delivered too", () => {
   for (let turn = 0; turn < 40; turn++) endTurn();
   expect(sent.length).toBe(2 * FRAMES);
   expect(done).toEqual(["pause", "resume"]);
+});
+
+test("the send watch gets each refusal with its errno, and sent datagrams only while it is failing", () => {
+  const calls: unknown[] = [];
+  const sendWatch = {
+    failing: false,
+    onSent: () => void calls.push("sent"),
+    onRefused: (code: string, datagrams: number) => void calls.push([code, datagrams]),
+  };
+  const { path } = slowPath({ sendWatch });
+  path.onSent(1, 1, 1);
+  path.onSendDropped("expired", 3);
+  path.onSendDropped("send error", 2, "EPERM");
+  sendWatch.failing = true;
+  path.onSent(1, 1, 1);
+  expect(calls).toEqual([["EPERM", 2], "sent"]);
 });

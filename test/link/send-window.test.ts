@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { PathRate } from "../../src/link/path-rate.ts";
-import { SendWindow } from "../../src/link/send-window.ts";
+import { PathRate, SendWindow } from "../../src/link/send-window.ts";
 import type { StreamGauge } from "../../src/net/stream-port.ts";
 
 const MSS = 1448;

@@ -132,7 +132,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
 
   #openLink(target: Target, portOffset: number, bindAddresses: readonly string[] | undefined): void {
     const link = new Link({
-      kind: "peer",
+      use: "peer",
       clock: this.network.clock,
       counters: this.counters,
       settings: this.settings,

@@ -1,6 +1,7 @@
 /** A session of per-source mode: one link, for one UDP source at the client and one TCP connection at the server. */
 
-import { Link, type LinkOptions } from "../../link/link.ts";
+import { Link } from "../../link/link.ts";
+import type { LinkHooks } from "../../link/link-options.ts";
 import type { MemoryBudget } from "../../link/memory-budget.ts";
 import type { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
@@ -25,12 +26,9 @@ export interface SessionContext {
   readonly draining: DrainingStreams;
 }
 
-export function sessionLink(
-  context: SessionContext,
-  hooks: Pick<LinkOptions, "onDemand" | "onFirstFrame" | "openSender" | "trace" | "sendWatch">,
-): Link {
+export function sessionLink(context: SessionContext, hooks: LinkHooks): Link {
   const { settings, network, counters, budget } = context;
-  return new Link({ kind: "session", clock: network.clock, counters, settings, budget, ...hooks });
+  return new Link({ use: "session", clock: network.clock, counters, settings, budget, ...hooks });
 }
 
 /** A session, as the tunnel that holds it sees it. */
