@@ -51,7 +51,7 @@ function connect(): Promise<Bun.Socket | undefined> {
       handshake: (socket: Bun.Socket) => send(socket),
       data: (socket: Bun.Socket, chunk: Uint8Array) => {
         const step = handshake?.take(new Uint8Array(chunk));
-        if (step?.state === "going on" && step.send !== undefined) socket.write(step.send);
+        if (step?.state === "incomplete" && step.send !== undefined) socket.write(step.send);
         else send(socket);
       },
       close: () => resolve(undefined),

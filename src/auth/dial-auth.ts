@@ -1,4 +1,7 @@
-/** Dialling a server that must prove that it knows the secret, as we do: nothing else is sent to it before. */
+/**
+ * Authentication of a dialled connection: both ends prove that they know the shared secret. The client sends nothing else
+ * before the server has proved it.
+ */
 
 import type { Clock } from "../net/clock.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
@@ -8,15 +11,15 @@ import type { Dial } from "../net/stream-transport.ts";
 import { isTlsCode, tlsFailure } from "../net/tls/tls-failure.ts";
 import type { ClientHandshake, HandshakeFailure } from "./handshake.ts";
 
-/** How long a server may take once the connection is up. */
+/** How long the handshake may take after the connection is up. */
 const SERVER_PROOF_TIMEOUT_MS = 4000;
 
 /**
- * The dial, which succeeds when both ends have proved that they know the secret. It rejects with a `NetError` EAUTH when
- * the server has not.
+ * Returns a dial that succeeds when both ends are authenticated. It rejects with a `NetError` EAUTH when authentication
+ * fails.
  *
- * @param dial the dial underneath.
- * @param newHandshake a fresh handshake for this connection.
+ * @param dial the dial of the connection.
+ * @param newHandshake makes the handshake for the connection.
  */
 export function authenticateDial(
   dial: Dial,
@@ -25,83 +28,88 @@ export function authenticateDial(
   newHandshake: (stream: StreamPort) => ClientHandshake,
 ): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
-  let answered = false;
-  let cancelled = false;
-  let giveUp = () => {};
+  let isConnected = false;
+  let isCancelled = false;
+  let abort = () => {};
   const fail = (error: unknown) => {
-    if (!cancelled) reject(error);
+    if (!isCancelled) reject(error);
   };
   dial.stream
     .then((stream) => {
-      answered = true;
-      giveUp = prove(stream, clock, newHandshake(stream), {
+      isConnected = true;
+      abort = authenticate(stream, clock, newHandshake(stream), {
         onAuthenticated: () => resolve(stream),
-        onFailed: (why, code) => fail(new NetError(code, `${formatEndpoint(to)} ${why}`)),
+        onFailed: (problem, code) => fail(new NetError(code, `${formatEndpoint(to)} ${problem}`)),
       });
-      if (cancelled) giveUp();
+      if (isCancelled) abort();
     })
     .catch(fail);
   return {
     stream: promise,
     get answered() {
-      return answered || dial.answered === true;
+      return isConnected || dial.answered === true;
     },
     cancel: () => {
-      cancelled = true;
+      isCancelled = true;
       dial.cancel();
-      giveUp();
+      abort();
     },
   };
 }
 
 interface Outcome {
   onAuthenticated(): void;
-  /** @param why continues a sentence that begins with the server. */
-  onFailed(why: string, code: string): void;
+  /** @param problem the rest of a sentence whose subject is the server. */
+  onFailed(problem: string, code: string): void;
 }
 
-/** @returns gives up: the connection ends, unless the proof is through. */
-function prove(stream: StreamPort, clock: Clock, handshake: ClientHandshake, outcome: Outcome): () => void {
-  let over = false;
-  const finish = (why: string | undefined, code = "EAUTH") => {
-    if (over) return;
-    over = true;
+/** Runs the handshake. Returns a function that ends the connection if the handshake is not finished. */
+function authenticate(
+  stream: StreamPort,
+  clock: Clock,
+  handshake: ClientHandshake,
+  outcome: Outcome,
+): () => void {
+  let isFinished = false;
+  const finish = (problem: string | undefined, code = "EAUTH") => {
+    if (isFinished) return;
+    isFinished = true;
     timer.cancel();
-    if (why === undefined) return outcome.onAuthenticated();
+    if (problem === undefined) return outcome.onAuthenticated();
     stream.terminate();
-    outcome.onFailed(why, code);
+    outcome.onFailed(problem, code);
   };
-  const timer = clock.after(SERVER_PROOF_TIMEOUT_MS, () => finish(silence(handshake)));
+  const timer = clock.after(SERVER_PROOF_TIMEOUT_MS, () => finish(unfinished(handshake)));
   stream.receive({
     onChunk(chunk) {
-      if (over) return;
+      if (isFinished) return;
       const step = handshake.take(chunk);
       if (step.state === "failed") return finish(FAILURES[step.failure]);
-      if (step.send && stream.write(step.send) < step.send.length) return finish(silence(handshake));
+      if (step.send && stream.write(step.send) < step.send.length) return finish(unfinished(handshake));
       if (step.state !== "authenticated") return;
       stream.pushBack(step.rest);
       finish(undefined);
     },
     onDrain() {},
-    onEnd: () => finish(silence(handshake)),
-    // With TLS 1.3 a server that does not like our certificate says so after the handshake, in place of the challenge.
+    onEnd: () => finish(unfinished(handshake)),
+    // With TLS 1.3 a server rejects the client's certificate after the handshake, here in place of the challenge.
     onClose: (code) =>
       isTlsCode(code)
-        ? finish(`hung up: ${tlsFailure(code, "client").message}`, code)
-        : finish(silence(handshake)),
+        ? finish(`closed the connection: ${tlsFailure(code, "client").message}`, code)
+        : finish(unfinished(handshake)),
   });
-  return () => finish("was given up");
+  return () => finish("was cancelled");
 }
 
 const FAILURES: Readonly<Record<HandshakeFailure, string>> = {
-  "no handshake": "does not ask for the secret: does its end lack --secret-file?",
-  "unsupported version": "asks for the secret in a version unknown here",
+  "no handshake": "does not ask for the secret: it seems to be configured without one",
+  "unsupported version": "asks for the secret in an unknown version of the handshake",
   "invalid proof": "did not prove that it knows the secret",
 };
 
-/** What it means that the server says no more. */
-function silence({ responded }: ClientHandshake): string {
+/** The likely cause when the server sends no more or closes the connection. */
+function unfinished({ responded }: ClientHandshake): string {
   return responded
-    ? "did not accept the secret: it must be the same at both ends, and with TLS nothing may stand between them"
-    : "has not asked for the secret: does its end lack --secret-file?";
+    ? "did not accept the secret: it must be the same at both ends, and no proxy may end TLS between them"
+    : "has not asked for the secret: it seems to be configured without one";
 }

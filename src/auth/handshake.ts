@@ -1,64 +1,65 @@
 /**
- * The proof that both ends know one secret, before the first frame (docs/protocol.md gives every byte):
+ * The handshake by which both ends prove that they know one secret, before the first frame (every byte is in
+ * docs/protocol.md):
  *
- *   server -> client   challenge      header, server's nonce                    40 bytes, as soon as a client is there
+ *   server -> client   challenge      header, server's nonce                    40 bytes, when the connection is accepted
  *   client -> server   response       header, client's nonce, client's proof    72 bytes
  *   server -> client   confirmation   server's proof                            32 bytes
  *
- * A proof is an HMAC under the secret of everything said before it, of who says it, and of the TLS connection if there
- * is one. So a proof is good for one connection, one end and one moment: it cannot be replayed, nor sent back to whom it
- * came from.
+ * A proof is an HMAC, with the secret as its key, of all earlier bytes of the handshake, of the sender's role, and of the
+ * TLS connection if there is one. So a proof is valid for one connection, one role and one time. It can be neither
+ * replayed nor reflected.
  *
- * The client proves itself first: whoever can reach the server gets nothing out of it that was made with the secret,
- * while a client chooses whom it dials.
+ * The client sends its proof first. Otherwise anyone who can reach the server would get bytes that depend on the secret.
+ * The client takes less risk: it chooses the server that it dials.
  *
- * Pure: no sockets, no clock, and nonces are arguments.
+ * This file has no sockets and no clock, and nonces are arguments.
  */
 
 import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../options/secret.ts";
 
-/** Random bytes of each end, never used twice. */
+/** The length of each end's nonce: random bytes that are never used twice. */
 export const NONCE_BYTES = 32;
 const PROOF_BYTES = 32;
 /**
- * 0xFFFF, `udpt`, version 1. As a frame's header the first two bytes announce more than UDP can carry (RFC 768), so an
- * end that expects no handshake waits for the rest of a datagram that never comes, and relays nothing of this.
+ * 0xFFFF, `udpt`, version 1. Read as the header of a frame, the first two bytes give a length beyond the limit of UDP
+ * (RFC 768). So an end that expects no handshake waits for the rest of that frame, and relays nothing of the handshake.
  */
 const HEADER = Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0x00, 0x01);
 const VERSION_AT = 6;
 const CHALLENGE_BYTES = HEADER.length + NONCE_BYTES;
 const RESPONSE_BYTES = HEADER.length + NONCE_BYTES + PROOF_BYTES;
 
-/** What the keying material of a TLS connection is exported as (RFC 5705), without a context value, and how much. */
+/** Label and length of the keying material exported from a TLS connection (RFC 5705), without a context value. */
 export const CHANNEL_LABEL = "EXPERIMENTAL udptunnel secret 1";
 export const CHANNEL_BYTES = 32;
 
 const CLIENT_ROLE = new TextEncoder().encode("udptunnel secret 1 client\0");
 const SERVER_ROLE = new TextEncoder().encode("udptunnel secret 1 server\0");
 
-/** Why the other end has not proved that it knows the secret. */
+/** Why the peer is not authenticated. */
 export type HandshakeFailure =
-  | "no handshake" // what it sent is something else
-  | "unsupported version" // a handshake of a version not known here
-  | "invalid proof"; // it does not know the secret, or sends what was said in another connection
+  | "no handshake" // the bytes are not a handshake
+  | "unsupported version" // the version of the handshake is unknown
+  | "invalid proof"; // the peer does not know the secret, or it replays another connection
 
-/** Where a handshake is after a chunk. */
+/** The state of a handshake after a chunk. `send` must be sent now. */
 export type Step =
-  /** More bytes are needed. `send`: to be sent now. */
-  | { state: "going on"; send?: Uint8Array }
-  /** The other end knows the secret. `rest`: what came after the handshake, part of the chunk given. */
+  /** More bytes are needed. */
+  | { state: "incomplete"; send?: Uint8Array }
+  /** The peer knows the secret. `rest` is the part of the chunk that follows the handshake. */
   | { state: "authenticated"; send?: Uint8Array; rest: Uint8Array }
-  /** The connection is of no use; nothing may be sent on it. */
+  /** Nothing may be sent on this connection. */
   | { state: "failed"; failure: HandshakeFailure };
 
-/** One end's side. After a step that is not `going on`, `take` must not be called again. */
+/** One end of a handshake. `take` must not be called again after a step that is not `incomplete`. */
 export interface Handshake {
-  /** Takes what came, cut anywhere. @param chunk borrowed until return, but for the `rest` that is part of it. */
+  /** Takes received bytes, cut anywhere. @param chunk borrowed until return, except for the `rest`, a view of it. */
   take(chunk: Uint8Array): Step;
 }
 
-/** The server's side: `challenge` is to be sent first. */
+/** The server's end. It sends `challenge` first. */
 export class ServerHandshake implements Handshake {
   readonly challenge: Uint8Array;
   readonly #secret: Secret;
@@ -67,7 +68,7 @@ export class ServerHandshake implements Handshake {
 
   /**
    * @param nonce {@link NONCE_BYTES} random bytes, never used before.
-   * @param keyingMaterial {@link CHANNEL_BYTES} bytes of the TLS connection; undefined when there is none.
+   * @param keyingMaterial {@link CHANNEL_BYTES} bytes of the TLS connection; undefined without TLS.
    */
   constructor(secret: Secret, nonce: Uint8Array, keyingMaterial: Uint8Array | undefined) {
     this.#secret = secret;
@@ -78,17 +79,18 @@ export class ServerHandshake implements Handshake {
   take(chunk: Uint8Array): Step {
     const { failure, rest } = this.#response.take(chunk);
     if (failure !== undefined) return { state: "failed", failure };
-    if (rest === undefined) return { state: "going on" };
-    const said = concat(this.challenge, this.#response.bytes.subarray(0, CHALLENGE_BYTES), this.#channel);
+    if (rest === undefined) return { state: "incomplete" };
+    const opening = this.#response.bytes.subarray(0, CHALLENGE_BYTES);
+    const transcript = concat(this.challenge, opening, this.#channel);
     const proof = this.#response.bytes.subarray(CHALLENGE_BYTES);
-    if (!timingSafeEqual(proof, this.#secret.sign(CLIENT_ROLE, said))) {
+    if (!timingSafeEqual(proof, this.#secret.sign(CLIENT_ROLE, transcript))) {
       return { state: "failed", failure: "invalid proof" };
     }
-    return { state: "authenticated", send: this.#secret.sign(SERVER_ROLE, said, proof), rest };
+    return { state: "authenticated", send: this.#secret.sign(SERVER_ROLE, transcript, proof), rest };
   }
 }
 
-/** The client's side: it speaks when it has been asked. */
+/** The client's end. It answers the challenge. */
 export class ClientHandshake implements Handshake {
   readonly #secret: Secret;
   readonly #nonce: Uint8Array;
@@ -104,7 +106,7 @@ export class ClientHandshake implements Handshake {
     this.#channel = channelOf(keyingMaterial);
   }
 
-  /** Whether the server has asked for the proof, and has got it. */
+  /** Whether the client has sent its response. */
   get responded(): boolean {
     return this.#expected !== undefined;
   }
@@ -113,19 +115,19 @@ export class ClientHandshake implements Handshake {
     if (this.#expected !== undefined) return this.#confirm(chunk, this.#expected);
     const { failure, rest } = this.#challenge.take(chunk);
     if (failure !== undefined) return { state: "failed", failure };
-    if (rest === undefined) return { state: "going on" };
-    // A server that goes on before it has the response cannot know what to say.
+    if (rest === undefined) return { state: "incomplete" };
+    // A correct server sends nothing more before it has the response.
     if (rest.length > 0) return { state: "failed", failure: "no handshake" };
     const opening = concat(HEADER, this.#nonce);
-    const said = concat(this.#challenge.bytes, opening, this.#channel);
-    const proof = this.#secret.sign(CLIENT_ROLE, said);
-    this.#expected = this.#secret.sign(SERVER_ROLE, said, proof);
-    return { state: "going on", send: concat(opening, proof) };
+    const transcript = concat(this.#challenge.bytes, opening, this.#channel);
+    const proof = this.#secret.sign(CLIENT_ROLE, transcript);
+    this.#expected = this.#secret.sign(SERVER_ROLE, transcript, proof);
+    return { state: "incomplete", send: concat(opening, proof) };
   }
 
   #confirm(chunk: Uint8Array, expected: Uint8Array): Step {
     const { rest } = this.#confirmation.take(chunk);
-    if (rest === undefined) return { state: "going on" };
+    if (rest === undefined) return { state: "incomplete" };
     if (!timingSafeEqual(this.#confirmation.bytes, expected)) {
       return { state: "failed", failure: "invalid proof" };
     }
@@ -133,7 +135,7 @@ export class ClientHandshake implements Handshake {
   }
 }
 
-/** Collects a message of a known size; one that cannot begin like this is noticed at its first wrong byte. */
+/** Collects a message of a fixed size. It fails at the first byte that differs from the prefix. */
 class FixedMessage {
   readonly bytes: Uint8Array;
   readonly #prefix: Uint8Array;
@@ -144,7 +146,7 @@ class FixedMessage {
     this.#prefix = prefix;
   }
 
-  /** @returns `rest` once the message is whole: what of the chunk came after it. */
+  /** @returns `rest` once the message is complete: the part of the chunk that follows it. */
   take(chunk: Uint8Array): { rest?: Uint8Array; failure?: HandshakeFailure } {
     const part = chunk.subarray(0, this.bytes.length - this.#length);
     this.bytes.set(part, this.#length);
@@ -155,7 +157,7 @@ class FixedMessage {
   }
 }
 
-/** What is signed of the connection underneath: the length of the keying material in one byte, and the material. */
+/** The signed bytes that stand for the TLS connection: one byte with the length of the keying material, then it. */
 function channelOf(keyingMaterial: Uint8Array | undefined): Uint8Array {
   const material = keyingMaterial ?? new Uint8Array();
   return concat(Uint8Array.of(material.length), material);

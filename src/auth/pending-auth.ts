@@ -1,9 +1,12 @@
 /**
- * Where connections wait until they have proved that they know the secret. Nobody has been authenticated here, so
- * everything is bounded: how many wait, how many of one origin, how long, and how much of each is kept (a response).
+ * Accepted connections whose clients are not authenticated yet. Anyone can open such a connection, so everything is
+ * limited: how many are pending in total and per address prefix, for how long, and how many bytes of each are kept (one
+ * response).
  *
- * What fails is told nothing and is closed at the same moment as if it had been silent, so that neither an answer nor
- * its delay says what was wrong.
+ *   1. `add` sends the challenge.
+ *   2. A correct response is answered with the confirmation, and the stream is passed on.
+ *   3. Anything else is a failure. The client receives no answer, and the connection is closed at the deadline, as if the
+ *      client had sent nothing. So neither an answer nor its delay shows what was wrong.
  */
 
 import type { Clock, Timer } from "../net/clock.ts";
@@ -13,64 +16,64 @@ import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 import type { AuthFailureReason } from "../observe/counters.ts";
 import type { ServerHandshake } from "./handshake.ts";
 
-/** How long a connection may wait, and how long one that has failed is held. */
-const PROOF_TIMEOUT_MS = 10_000;
-/** As many as one per-source client dials at once. */
+/** When a pending connection is closed, whether its handshake has failed or is not finished. */
+const AUTH_TIMEOUT_MS = 10_000;
+/** A client in per-source mode dials this many at once. */
 const PER_PREFIX_MAX = 64;
 
-export interface WaitingRoomOptions {
+export interface PendingAuthOptions {
   readonly clock: Clock;
-  /** How many may wait at once. */
+  /** How many connections may be pending at once. */
   readonly max: number;
-  /** A fresh handshake for this connection. */
+  /** Makes the handshake for a connection. */
   readonly newHandshake: (stream: StreamPort) => ServerHandshake;
-  /** Told once of each connection that has not proved itself. */
+  /** Called once for each connection whose client is not authenticated. */
   readonly onAuthFailed: (remote: Endpoint, reason: AuthFailureReason) => void;
 }
 
-/** The connections of one listener. All listeners share the limits; each closes its own connections. */
-export interface ListenersConnections {
-  /** Asks a new connection for its proof. */
-  enter(stream: StreamPort): void;
+/** The pending connections of one listener. All listeners share the limits. */
+export interface PendingOfListener {
+  /** Starts the handshake on a new connection. */
+  add(stream: StreamPort): void;
   /** Closes every pending connection of this listener. */
   close(): void;
 }
 
 export class PendingAuth {
-  readonly #options: WaitingRoomOptions;
-  readonly #waiting: PendingLimiter<PendingConnection>;
+  readonly #options: PendingAuthOptions;
+  readonly #limiter: PendingLimiter<PendingConnection>;
 
-  constructor(options: WaitingRoomOptions) {
+  constructor(options: PendingAuthOptions) {
     this.#options = options;
     const limits = { max: options.max, perPrefix: PER_PREFIX_MAX };
-    this.#waiting = new PendingLimiter(limits, (pending) => pending.abort("evicted"));
+    this.#limiter = new PendingLimiter(limits, (pending) => pending.abort("evicted"));
   }
 
-  /** How many connections wait now, those that have failed included. */
+  /** How many connections are pending, including failed ones that are not closed yet. */
   get size(): number {
-    return this.#waiting.size;
+    return this.#limiter.size;
   }
 
-  /** For the connections of one listener. @param onAuthenticated called with each stream that has given its proof. */
-  forListener(onAuthenticated: (stream: StreamPort) => void): ListenersConnections {
-    const own = new Set<PendingConnection>();
-    let closed = false;
+  /** @param onAuthenticated receives each stream whose client is authenticated. */
+  forListener(onAuthenticated: (stream: StreamPort) => void): PendingOfListener {
+    const ofListener = new Set<PendingConnection>();
+    let isClosed = false;
     return {
-      enter: (stream) => {
-        const pending = this.#enter(stream, onAuthenticated, own);
-        if (closed)
-          pending.abort(); // an observer closed the listener when an older connection was evicted
+      add: (stream) => {
+        const pending = this.#add(stream, onAuthenticated, ofListener);
+        // An observer may have closed the listener when an older connection was evicted.
+        if (isClosed) pending.abort();
         else pending.start();
       },
       close: () => {
-        closed = true;
-        for (const pending of [...own]) pending.abort();
+        isClosed = true;
+        for (const pending of [...ofListener]) pending.abort();
       },
     };
   }
 
-  /** @param siblings the pending connections of the same listener; the new one is added and removes itself. */
-  #enter(
+  /** @param siblings the pending connections of the same listener. The new one is added, and removes itself. */
+  #add(
     stream: StreamPort,
     onAuthenticated: (stream: StreamPort) => void,
     siblings: Set<PendingConnection>,
@@ -80,38 +83,38 @@ export class PendingAuth {
     const pending: PendingConnection = new PendingConnection(stream, newHandshake(stream), clock, {
       onAuthenticated,
       onAuthFailed: (reason) => onAuthFailed(remote, reason),
-      onGone: () => {
+      onSettled: () => {
         siblings.delete(pending);
-        this.#waiting.remove(pending);
+        this.#limiter.remove(pending);
       },
     });
     siblings.add(pending);
-    this.#waiting.add(pending, remote.address);
+    this.#limiter.add(pending, remote.address);
     return pending;
   }
 }
 
-interface NewcomerEvents {
+interface PendingConnectionEvents {
   onAuthenticated(stream: StreamPort): void;
   onAuthFailed(reason: AuthFailureReason): void;
-  /** It waits no longer, one way or the other. */
-  onGone(): void;
+  /** The connection is authenticated or closed. */
+  onSettled(): void;
 }
 
-/** One connection that has not proved itself yet. */
+/** One connection whose client is not authenticated yet. */
 class PendingConnection implements StreamReceiver {
   readonly #stream: StreamPort;
   readonly #handshake: ServerHandshake;
-  readonly #events: NewcomerEvents;
+  readonly #events: PendingConnectionEvents;
   readonly #deadline: Timer;
-  #failed = false;
-  #gone = false;
+  #isFailed = false;
+  #isSettled = false;
 
-  constructor(stream: StreamPort, handshake: ServerHandshake, clock: Clock, events: NewcomerEvents) {
+  constructor(stream: StreamPort, handshake: ServerHandshake, clock: Clock, events: PendingConnectionEvents) {
     this.#stream = stream;
     this.#handshake = handshake;
     this.#events = events;
-    this.#deadline = clock.after(PROOF_TIMEOUT_MS, () => this.abort("timeout"));
+    this.#deadline = clock.after(AUTH_TIMEOUT_MS, () => this.abort("timeout"));
   }
 
   start(): void {
@@ -120,13 +123,13 @@ class PendingConnection implements StreamReceiver {
   }
 
   onChunk(chunk: Uint8Array): void {
-    if (this.#failed || this.#gone) return;
+    if (this.#isFailed || this.#isSettled) return;
     const step = this.#handshake.take(chunk);
     if (step.state === "failed") {
       this.#fail(step.failure);
-      this.#stream.pause(); // what else it sends stays in its own kernel
+      this.#stream.pause(); // further data fills the peer's kernel, not this process
     } else if (step.state === "authenticated" && this.#send(step.send as Uint8Array)) {
-      this.#leave();
+      this.#settle();
       this.#stream.pushBack(step.rest);
       this.#events.onAuthenticated(this.#stream);
     }
@@ -142,29 +145,29 @@ class PendingConnection implements StreamReceiver {
     this.abort("closed by peer");
   }
 
-  /** Ends the connection. @param reason counted, unless it had failed before. */
+  /** Closes the connection. @param reason is reported, unless a failure was reported before. */
   abort(reason?: AuthFailureReason): void {
-    if (this.#gone) return;
-    this.#leave();
+    if (this.#isSettled) return;
+    this.#settle();
     if (reason !== undefined) this.#fail(reason);
     this.#stream.terminate();
   }
 
   #fail(reason: AuthFailureReason): void {
-    if (!this.#failed) this.#events.onAuthFailed(reason);
-    this.#failed = true;
+    if (!this.#isFailed) this.#events.onAuthFailed(reason);
+    this.#isFailed = true;
   }
 
-  #leave(): void {
-    this.#gone = true;
+  #settle(): void {
+    this.#isSettled = true;
     this.#deadline.cancel();
-    this.#events.onGone();
+    this.#events.onSettled();
   }
 
-  /** A new connection has room for these few bytes; one that has not is of no use. */
+  /** Returns whether the kernel took all bytes. A new connection has room for these few; otherwise it is aborted. */
   #send(bytes: Uint8Array): boolean {
-    const sent = this.#stream.write(bytes) === bytes.length;
-    if (!sent) this.abort("closed by peer");
-    return sent;
+    const isSent = this.#stream.write(bytes) === bytes.length;
+    if (!isSent) this.abort("closed by peer");
+    return isSent;
   }
 }

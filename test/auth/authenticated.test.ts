@@ -24,7 +24,7 @@ const OTHER = "10.0.0.3";
 /** A client's proof for the challenge it has read. */
 function responseTo(challenge: Uint8Array, knows = secret): Uint8Array {
   const step = new ClientHandshake(secretOf(knows), new Uint8Array(32).fill(7), undefined).take(challenge);
-  return (step.state === "going on" && step.send) || new Uint8Array();
+  return (step.state === "incomplete" && step.send) || new Uint8Array();
 }
 
 /** Connects by hand, with the challenge read. */
@@ -238,7 +238,7 @@ describe("a server with a secret", () => {
 describe("a client with a secret", () => {
   test.each([
     ["another secret", { secret: other }, /did not accept the secret/],
-    ["none", {}, /has not asked for the secret: does its end lack --secret-file\?/],
+    ["none", {}, /has not asked for the secret: it seems to be configured without one/],
   ])(
     "sends nothing to a server with %s, says why, and dials ever more seldom",
     async (_what, server, why) => {

@@ -118,7 +118,7 @@ describe("who knows the secret", () => {
     fc.assert(
       fc.property(whole, fc.integer({ min: 1, max: 80 }), (rest, size) => {
         const { server, client } = ends();
-        expect(last(client, server.challenge, 1)).toMatchObject({ state: "going on" });
+        expect(last(client, server.challenge, 1)).toMatchObject({ state: "incomplete" });
         const { response, confirmation } = converse();
         for (const [end, message] of [
           [server, response],
@@ -146,7 +146,7 @@ describe("who knows the secret", () => {
     for (let at = 0; ; at += size) {
       const step = end.take(bytes.subarray(at, at + size));
       unread = bytes.slice(at + size);
-      if (step.state !== "going on" || unread.length === 0) return step;
+      if (step.state !== "incomplete" || unread.length === 0) return step;
     }
   }
 });

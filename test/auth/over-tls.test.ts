@@ -56,7 +56,9 @@ testTls("who holds the server's key and stands between them is found out", async
     await until("the proof to be judged", () => there.tunnel.counters.authFailures["invalid proof"] > 0);
     expect(passed).toEqual({ up: 72, down: 40 });
     here.app.send("private");
-    expect((await failureOf(here, "dial failed", 6000)).message).toContain("nothing may stand between them");
+    expect((await failureOf(here, "dial failed", 6000)).message).toContain(
+      "no proxy may end TLS between them",
+    );
     expect(there.app.received).toEqual([]);
     expect(passed.down).toBe(40);
   } finally {

@@ -17,7 +17,7 @@ async function respond(stranger: Stranger, knows: string, nonce = 7): Promise<Ui
   await until("the challenge", () => stranger.read().length >= CHALLENGE_BYTES);
   const handshake = new ClientHandshake(secretOf(knows), new Uint8Array(32).fill(nonce), undefined);
   const step = handshake.take(new Uint8Array(stranger.read()));
-  if (step.state !== "going on" || step.send === undefined) throw new Error(step.state);
+  if (step.state !== "incomplete" || step.send === undefined) throw new Error(step.state);
   stranger.socket.write(step.send);
   return step.send;
 }
@@ -88,7 +88,7 @@ describe.each([
     const recorded = new ClientHandshake(secretOf(secret), new Uint8Array(32).fill(9), undefined);
     await until("the challenge", () => first.read().length >= CHALLENGE_BYTES);
     const step = recorded.take(new Uint8Array(first.read()));
-    second.socket.write((step.state === "going on" && step.send) || noise(1));
+    second.socket.write((step.state === "incomplete" && step.send) || noise(1));
     await until("the replay to be judged", () => authFailures["invalid proof"] === 1);
     await until("the challenge", () => third.read().length >= CHALLENGE_BYTES);
     third.socket.write(new Uint8Array([...third.read(), ...third.read().subarray(8)]));

@@ -85,10 +85,15 @@ async function openSystemSockets(options: SocketOptions): Promise<SystemSockets 
   return LinuxSockets.open(options);
 }
 
-/** To leave them out without a word would send packets where, or from where, they must not go. */
+/** Ignoring these silently would send packets to where, or from where, they must not go. */
 function refuseLinuxOptions({ mark, tos, tcpBind }: SocketOptions): void {
-  for (const [name, value] of Object.entries({ mark, tos, "tcp-bind": tcpBind })) {
-    if (value !== undefined) throw new NetError("ENOTSUP", `--${name} needs Linux: leave it out`);
+  const needed = {
+    "a mark on packets": mark,
+    "a type of service": tos,
+    "a local address for outgoing TCP connections": tcpBind,
+  };
+  for (const [what, value] of Object.entries(needed)) {
+    if (value !== undefined) throw new NetError("ENOTSUP", `${what} needs Linux: leave that option out`);
   }
 }
 

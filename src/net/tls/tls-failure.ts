@@ -80,15 +80,13 @@ const REASONS: Readonly<Record<TlsCode, (side: TlsSide) => string>> = {
   TLS_BAD_CERTIFICATE: (side) => `the ${other(side)}'s certificate is not acceptable`,
   TLS_WRONG_KEY: () => "the server's public key is not the pinned one",
   TLS_NO_CLIENT_CERTIFICATE: (side) =>
-    side === "server"
-      ? "the client has no certificate"
-      : "the server asks for a client certificate (--cert, --key)",
+    side === "server" ? "the client has no certificate" : "the server requires a client certificate",
   TLS_VERSION: () => "the ends have no version of TLS in common; 1.2 is the oldest that is spoken",
   TLS_ALPN: () => "the ends have no application protocol in common; ours is udptunnel",
   TLS_NOT_TLS: (side) => `the ${other(side)} does not speak TLS`,
   TLS_REJECTED: (side) =>
     side === "client"
-      ? "the server refuses us: does it trust our certificate, or want one (--cert, --key)?"
+      ? "the server rejects this client: it requires a client certificate, or does not trust the one it got"
       : "the client does not accept our certificate",
   TLS_CLOSED: (side) => `the ${other(side)} hung up during the TLS handshake`,
   TLS_TIMEOUT: (side) =>
