@@ -1,7 +1,7 @@
 /**
- * Writes between their markers the table of options, in the README and as the manual page's OPTIONS, and the README's figures
- * from bench/results. With `--check` nothing is written, and the exit code is 1 when one of them is stale. Other files may be
- * named, `.1` for a manual page.
+ * Writes between their markers the table of options, in the README and as the manual page's OPTIONS, and the
+ * README's figures from bench/results. With `--check` nothing is written, and the exit code is 1 when one of
+ * them is stale. Other files may be named, `.1` for a manual page.
  */
 
 import { parseArgs } from "node:util";

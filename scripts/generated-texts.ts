@@ -68,7 +68,10 @@ function paragraph(definition: OptionDefinition): string[] {
   ];
 }
 
-/** Text as roff shows it unchanged: a bare hyphen would become a typographic one, a dot or a quote that begins a line a request. */
+/**
+ * Text as roff shows it unchanged: a bare hyphen would become a typographic one, a dot or a quote that begins
+ * a line a request.
+ */
 function roff(text: string): string {
   return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^[.']/, "\\&$&");
 }

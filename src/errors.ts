@@ -1,13 +1,13 @@
 /**
- * What can be wrong with a tunnel as a whole. The code is the API; messages may change.
+ * Why a tunnel cannot start or run. Programs rely on the code; messages may change.
  *
- * - `ERR_OPTIONS`: the options are wrong; thrown before any socket is opened.
- * - `ERR_RESOLVE`: a name given for a UDP address, or for an address to listen on, has no address.
- * - `ERR_LISTEN`: the TCP port to listen on cannot be had, because it is in use, say.
- * - `ERR_UDP_BIND`: the UDP port cannot be had, or the multicast group cannot be joined.
- * - `ERR_DIAL`: the server cannot be reached or not be trusted, and the tunnel may not try again.
- * - `ERR_TLS`: a file with certificates or a key cannot be read, or holds something else.
- * - `ERR_PERMISSION`: the system refuses something that was asked for and needs a privilege.
+ * - `ERR_OPTIONS`: the options have problems; thrown before any socket is opened.
+ * - `ERR_RESOLVE`: the host name of a UDP address, or of an address to listen on, has no address.
+ * - `ERR_LISTEN`: listening on the TCP port failed, for example because the port is in use.
+ * - `ERR_UDP_BIND`: binding the UDP port or joining the multicast group failed.
+ * - `ERR_DIAL`: the server cannot be reached or is not trusted, and the tunnel does not retry.
+ * - `ERR_TLS`: a file with certificates or a key cannot be read or used.
+ * - `ERR_PERMISSION`: an option needs a privilege that the process lacks.
  */
 export type ErrorCode =
   | "ERR_OPTIONS"
@@ -18,7 +18,7 @@ export type ErrorCode =
   | "ERR_TLS"
   | "ERR_PERMISSION";
 
-/** Every error this library throws on purpose. An error of the system that led to it is its `cause`. */
+/** Every error that this library throws on purpose. `cause` is the system's error, if there is one. */
 export class TunnelError extends Error {
   override readonly name: string = "TunnelError";
   readonly code: ErrorCode;
@@ -29,15 +29,19 @@ export class TunnelError extends Error {
   }
 }
 
-/** One thing that is wrong with the options. */
+/** One problem of the options. */
 export interface OptionProblem {
-  /** The option as its giver writes it: a library key such as `deadAfterMs`, or a flag such as `--dead-after`. */
+  /**
+   * The option as the user spells it: a library key such as `deadAfterMs`, or a flag such as `--dead-after`.
+   */
   readonly option: string;
-  /** What is wrong, with the offending text quoted, and what to give instead. */
+  /** What is wrong, with the value quoted, and what is allowed. */
   readonly problem: string;
 }
 
-/** All that is wrong with the options, found before anything was opened. The message has one line for each problem. */
+/**
+ * All problems of the options, found before any socket is opened. The message has one line for each problem.
+ */
 export class OptionsError extends TunnelError {
   override readonly name = "OptionsError";
   readonly problems: readonly OptionProblem[];

@@ -33,7 +33,7 @@ const staying: Bun.Socket[] = [];
 /** Connects a client. Settles when it has sent its bytes; with undefined when the connection failed. */
 function connect(): Promise<Bun.Socket | undefined> {
   const { promise, resolve } = Promise.withResolvers<Bun.Socket | undefined>();
-  const read = secret === undefined ? undefined : Secret.read(secret);
+  const read = secret === undefined ? undefined : Secret.parse(secret);
   const handshake = read && "value" in read ? new ClientHandshake(read.value, nonce(), undefined) : undefined;
   const send = (socket: Bun.Socket) => {
     if (!drip) socket.write(bytes);

@@ -1,3 +1,5 @@
+/** Parses the command line. Environment variables give the options that the arguments do not. */
+
 import { parseArgs } from "node:util";
 import { type Environment, readEnvironment } from "../config/environment.ts";
 import type { NamedOption } from "../config/named-options.ts";
@@ -9,28 +11,27 @@ import { readProgramOptions } from "../options/read-options.ts";
 import { readSettings, type Settings } from "../options/settings.ts";
 import { OPTIONS, type ProgramOptions } from "../options/table.ts";
 
-/** What the arguments ask for. */
+/** What the command line asks for. */
 export type Arguments =
   | { readonly kind: "run"; readonly settings: Settings; readonly program: ProgramOptions }
-  /** Run what this file describes; what only the environment can give is for all of its tunnels. */
+  /** Run the tunnels of this file. `shared` options come from the environment and apply to all of them. */
   | {
       readonly kind: "config";
       readonly file: string;
       readonly shared: readonly NamedOption[];
       readonly program: ProgramOptions;
     }
-  /** Whatever else was given, right or wrong. */
+  /** Takes precedence over everything else, valid or not. */
   | { readonly kind: "help"; readonly long: boolean }
   | { readonly kind: "version" }
-  /** Each is one line that names the option as it was typed. */
+  /** Each problem is one line that names the option as the user typed it. */
   | { readonly kind: "wrong"; readonly problems: readonly string[] };
 
 /**
- * Reads the command line's arguments, those after the program's name, and finds every problem at once.
+ * Parses the arguments after the name of the program, and finds every problem at once. The operand may be
+ * given in parts (`host 5000 16`), because the original accepts spaces between them.
  *
- * The operand may be given in parts (`host 5000 16`), since the original separates them by a space, too.
- *
- * @param env The environment's variables: those named `UDPTUNNEL_...` stand for options that the arguments do not give.
+ * @param env the environment: variables named `UDPTUNNEL_...` give options that the arguments do not give.
  */
 export function parseArguments(argv: readonly string[], env: Environment = {}): Arguments {
   const given = collect(tokensOf(argv));
@@ -41,7 +42,7 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
   const program = readProgramOptions(given.program, style);
   const tunnel =
     "config" in given.program
-      ? { problems: optionsBesideFile(given, style) }
+      ? { problems: optionsNextToFile(given, style) }
       : readSettings(given.values, roleOf(given), style);
   const problems = [...tunnel.problems, ...program.problems];
   const lines = [...given.problems, ...problems.map(({ option, problem }) => `${option}: ${problem}`)];
@@ -53,26 +54,26 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
   return { kind: "wrong", problems: lines };
 }
 
-/** With a configuration file nobody could tell for which of its tunnels an option is meant. */
-function optionsBesideFile({ values, shared }: Given, { nameOf }: InputStyle): OptionProblem[] {
+/** With a configuration file, an option on the command line would not say which tunnel it is for. */
+function optionsNextToFile({ values, shared }: Given, { nameOf }: InputStyle): OptionProblem[] {
   const problem = `does not go with ${nameOf("config")}; give it in the file`;
-  const fitting = new Set(shared.map(({ definition }) => definition.key));
-  const others = Object.keys(values).filter((key) => !fitting.has(key));
+  const allowed = new Set(shared.map(({ definition }) => definition.key));
+  const others = Object.keys(values).filter((key) => !allowed.has(key));
   return others.map((key) => ({ option: nameOf(key), problem }));
 }
 
-const FLAGGED = OPTIONS.filter((definition) => !definition.operand && !definition.environmentOnly);
-const FLAGLESS = OPTIONS.filter((definition) => definition.environmentOnly);
-const NAMES_MEANT = [...FLAGLESS, ...FLAGGED].map(({ name }) => name);
+const WITH_FLAG = OPTIONS.filter((definition) => !definition.operand && !definition.environmentOnly);
+const WITHOUT_FLAG = OPTIONS.filter((definition) => definition.environmentOnly);
+const KNOWN_NAMES = [...WITHOUT_FLAG, ...WITH_FLAG].map(({ name }) => name);
 const BY_NAME: ReadonlyMap<string, OptionDefinition> = new Map(
-  FLAGGED.map((definition) => [definition.name, definition]),
+  WITH_FLAG.map((definition) => [definition.name, definition]),
 );
 
 const takesValue = (definition: OptionDefinition) =>
   definition.kind !== "flag" && definition.kind !== "count";
 
 const PARSED = Object.fromEntries(
-  FLAGGED.map((definition) => {
+  WITH_FLAG.map((definition) => {
     const short = definition.short === undefined ? {} : { short: definition.short };
     return [
       definition.name,
@@ -94,33 +95,37 @@ function parse(args: readonly string[]) {
 
 type Token = ReturnType<typeof parse>[number];
 
-/** The arguments' tokens. `parseArgs` takes whatever follows for an option's value; what is an option itself is given back. */
+/**
+ * Splits the arguments into tokens. `parseArgs` takes the next argument as an option's value even if it is an
+ * option itself; such a value is parsed again as an option.
+ */
 function tokensOf(args: readonly string[]): Token[] {
   const tokens = parse(args);
   const at = tokens.findIndex(
     (token) => token.kind === "option" && !token.inlineValue && isOption(token.value),
   );
-  const hungry = tokens[at];
-  if (hungry?.kind !== "option") return tokens;
-  const { kind, name, rawName, index } = hungry;
-  const starved: Token = { kind, name, rawName, index, value: undefined, inlineValue: undefined };
-  return [...tokens.slice(0, at), starved, ...tokensOf(args.slice(index + 1))];
+  const option = tokens[at];
+  if (option?.kind !== "option") return tokens;
+  const { kind, name, rawName, index } = option;
+  const withoutValue: Token = { kind, name, rawName, index, value: undefined, inlineValue: undefined };
+  return [...tokens.slice(0, at), withoutValue, ...tokensOf(args.slice(index + 1))];
 }
 
-/** A hyphen before anything but a number: `-5` can only be meant as a value. */
+/** Whether a text is an option: it begins with a hyphen and is not a number such as `-5`. */
 function isOption(value: string | undefined): boolean {
   return value !== undefined && /^-[^\d.]/.test(value);
 }
 
+/** What the arguments and the environment give. */
 interface Given {
-  /** By key: the text of an option with a value, `true` or the meaning of a flag; an array where one may be repeated. */
+  /** By key: the text of the value; `true` or the meaning of a flag; an array if the option is repeatable. */
   readonly values: { target?: string; [key: string]: unknown };
-  /** By key: the option as it was typed. */
+  /** By key: the option as the user typed it. */
   readonly typed: Map<string, string>;
   readonly problems: string[];
-  /** What concerns the process, by key; a count as often as it was given. */
+  /** By key: options that concern the process. */
   readonly program: Record<string, unknown>;
-  /** What only the environment can give of a tunnel's options. */
+  /** Options of a tunnel that only the environment can give. */
   readonly shared: NamedOption[];
   help?: string;
   version: boolean;
@@ -136,13 +141,13 @@ function collect(tokens: readonly Token[]): Given {
     version: false,
   };
   const operands: string[] = [];
-  let strayValueOf: Token | undefined;
+  let unknownOption: Token | undefined;
   for (const token of tokens) {
     if (token.kind === "option") {
-      strayValueOf = addOption(given, token) ? undefined : token;
+      unknownOption = addOption(given, token) ? undefined : token;
     } else if (token.kind === "positional") {
-      if (strayValueOf === undefined) operands.push(token.value);
-      strayValueOf = undefined;
+      if (unknownOption === undefined) operands.push(token.value);
+      unknownOption = undefined;
     }
   }
   addOperands(given, operands);
@@ -151,7 +156,10 @@ function collect(tokens: readonly Token[]): Given {
 
 type OptionToken = Extract<Token, { kind: "option" }>;
 
-/** Notes one option. False when the operand after it, if any, must be its value: it is unknown, and the one meant takes a value. */
+/**
+ * Adds one option. Returns false if the next operand is probably its value: the option is unknown, and the
+ * nearest known option takes a value.
+ */
 function addOption(given: Given, { name, rawName, value }: OptionToken): boolean {
   const definition = BY_NAME.get(name);
   if (definition === undefined) return addUnknown(given, name, rawName, value !== undefined);
@@ -165,16 +173,16 @@ function addOption(given: Given, { name, rawName, value }: OptionToken): boolean
 }
 
 function addUnknown({ problems }: Given, name: string, rawName: string, hasValue: boolean): boolean {
-  const meant = rawName.startsWith("--") ? nearest(name, NAMES_MEANT) : undefined;
-  const flagless = FLAGLESS.find((definition) => definition.name === meant);
-  if (flagless !== undefined) {
+  const meant = rawName.startsWith("--") ? nearest(name, KNOWN_NAMES) : undefined;
+  const withoutFlag = WITHOUT_FLAG.find((definition) => definition.name === meant);
+  if (withoutFlag !== undefined) {
     problems.push(
-      `${rawName}: is no option; set ${typedName(flagless)}, since arguments can be read by others`,
+      `${rawName}: is not an option; set ${typedName(withoutFlag)}, because other users can read arguments`,
     );
     return hasValue;
   }
-  const advice = meant === undefined ? "--help shows all there are" : `did you mean --${meant}?`;
-  problems.push(`${rawName}: is no option; ${advice}`);
+  const advice = meant === undefined ? "--help lists all options" : `did you mean --${meant}?`;
+  problems.push(`${rawName}: is not an option; ${advice}`);
   const definition = BY_NAME.get(meant ?? "");
   return hasValue || definition === undefined || !takesValue(definition);
 }
@@ -188,7 +196,7 @@ function addValue(
   const { typed, problems } = given;
   const { key } = definition;
   const values = definition.cliOnly ? given.program : given.values;
-  // Nothing in place of a value reads as a missing one wherever values are read.
+  // An empty text is reported as a missing value when the value is read.
   const read = definition.kind === "flag" ? (definition.means ?? true) : (value ?? "");
   const before = values[key];
   if (definition.kind === "count") {
@@ -205,16 +213,19 @@ function addValue(
   typed.set(key, typed.get(key) ?? rawName);
 }
 
-/** The operand's parts may stand alone: the address, the port, the time to live. */
+/** The parts of the operand may be separate arguments: the address, the port, the time to live. */
 function addOperands({ values, problems }: Given, operands: readonly string[]): void {
   const extra = operands.slice(3).map(quoted).join(" ");
-  if (extra !== "") problems.push(`${extra}: is too much; give one UDP-addr/UDP-port[/ttl]`);
+  if (extra !== "") problems.push(`${extra}: is one argument too many; give one UDP-addr/UDP-port[/ttl]`);
   if (operands.length > 0) values.target = operands.slice(0, 3).join("/");
 }
 
-/** Adds what the environment says where the arguments say nothing; an end of the tunnel given here rules out both there. */
+/**
+ * Adds options from the environment that the arguments do not give. If the arguments give an end of the
+ * tunnel, the ends are ignored.
+ */
 function addEnvironment({ values, program, shared, typed, problems }: Given, env: Environment): void {
-  const { options, problems: wrong } = readEnvironment(env);
+  const { options, problems: variableProblems } = readEnvironment(env);
   const hasEnd = ENDS.some((key) => key in values);
   for (const option of options) {
     const { definition, value, name } = option;
@@ -225,7 +236,7 @@ function addEnvironment({ values, program, shared, typed, problems }: Given, env
     place[key] = value;
     typed.set(key, name);
   }
-  problems.push(...wrong.map(({ option, problem }) => `${option}: ${problem}`));
+  problems.push(...variableProblems.map(({ option, problem }) => `${option}: ${problem}`));
 }
 
 const ENDS: readonly string[] = ["listen", "connect"];

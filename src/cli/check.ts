@@ -1,10 +1,10 @@
-/** What `--check` says of tunnels that could run. */
+/** The output of `--check` for valid tunnels. */
 
 import { isIPv6 } from "node:net";
 import type { TunnelPlan } from "../config/plan.ts";
 import type { Settings } from "../options/settings.ts";
 
-/** A tunnel in one line, without a line feed: what it would wait on or connect to, and for whom. */
+/** Describes a tunnel in one line: where it listens or connects, and its UDP address. */
 export function summary({ name, settings }: TunnelPlan): string {
   const { target, perSource, rtp } = settings;
   const kind = perSource ? ", a connection for each source" : rtp ? ", RTP and RTCP" : "";

@@ -1,4 +1,4 @@
-/** What `-h` and `--help` show, made from the options table. Nothing is wider than 80 columns. */
+/** The text of `-h` and `--help`, from the table of options. No line is wider than 80 columns. */
 
 import type { OptionDefinition } from "../options/definition.ts";
 import { typedName } from "../options/input-style.ts";
@@ -18,14 +18,15 @@ const EXAMPLES = [
   "  udptunnel -c server.example/5000 localhost/4000",
 ];
 
-/** The usual options and two examples; fits a screen of 24 lines. Ends with a line feed. */
+/** The usual options and two examples. Fits a screen of 24 lines; ends with a line feed. */
 export function shortHelp(): string {
   const rows = OPTIONS.flatMap((definition) =>
     definition.usual === undefined ? [] : [[synopsis(definition), definition.usual] as const],
   );
   const width = Math.max(...rows.map(([left]) => left.length));
   const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
-  return `${[...USAGE, "Carries UDP datagrams over one TCP connection.", "", ...lines, "", ...EXAMPLES].join("\n")}\n`;
+  const head = [...USAGE, "Carries UDP datagrams over one TCP connection."];
+  return `${[...head, "", ...lines, "", ...EXAMPLES].join("\n")}\n`;
 }
 
 /** Every option under its group's heading, and two examples. Ends with a line feed. */
@@ -64,7 +65,7 @@ function defaultOf(definition: OptionDefinition): string {
   return text === undefined ? "" : `default ${text}`;
 }
 
-/** An option as it is typed: `-s, --server [TCP-addr/]TCP-port`. */
+/** An option as a user types it: `-s, --server [TCP-addr/]TCP-port`. */
 export function synopsis(definition: OptionDefinition): string {
   const argument = "argument" in definition && definition.argument !== undefined ? definition.argument : "";
   if (definition.operand) return argument;
@@ -72,7 +73,7 @@ export function synopsis(definition: OptionDefinition): string {
   return `${short}${typedName(definition)}${definition.environmentOnly ? "=" : " "}${argument}`.trimEnd();
 }
 
-/** The text in lines of at most `columns`, broken at spaces. */
+/** Breaks text at spaces into lines of at most `columns`. */
 function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

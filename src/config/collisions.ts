@@ -1,21 +1,22 @@
-/** Tunnels of one file that want the same port. */
+/** Finds tunnels of one file that would use the same port. */
 
 import { isIPv6 } from "node:net";
 import { isMulticast } from "../net/endpoint.ts";
 import type { Settings } from "../options/settings.ts";
 import type { TunnelPlan } from "./plan.ts";
 
-/** Two tunnels that cannot both have what they want. */
+/** Two tunnels that need the same port. */
 export interface Collision {
-  /** The later one's name, and its option. */
+  /** The name of the later tunnel, and its option. */
   readonly name: string;
   readonly option: "server" | "target";
   readonly problem: string;
 }
 
 /**
- * Finds tunnels that would listen on the same port of the same address, as far as that shows without looking names up. Two that
- * share a UDP port must not go unnoticed: both can bind it (SO_REUSEADDR, socket(7)), and one gets the other's datagrams.
+ * Finds tunnels that would listen on the same port of the same address. Host names are not looked up. Two
+ * tunnels on one UDP port must be reported: both could bind it (SO_REUSEADDR, socket(7)), and one would
+ * receive the other's datagrams.
  */
 export function collisions(plans: readonly TunnelPlan[]): Collision[] {
   const owners = new Map<string, string>();
@@ -25,11 +26,11 @@ export function collisions(plans: readonly TunnelPlan[]): Collision[] {
       const owner = owners.get(place);
       if (owner === undefined) owners.set(place, name);
       else if (owner !== name) {
-        const advice = option === "server" ? "another port" : "another port, or a bind of its own";
+        const advice = option === "server" ? "another port" : "another port, or its own bind";
         found.push({
           name,
           option,
-          problem: `would use ${place}, as tunnel ${owner} does; give it ${advice}`,
+          problem: `would use ${place}, like tunnel ${owner}; give it ${advice}`,
         });
       }
     }
@@ -39,7 +40,7 @@ export function collisions(plans: readonly TunnelPlan[]): Collision[] {
 
 interface Place {
   readonly option: Collision["option"];
-  /** Protocol, address and port as people read them. */
+  /** Protocol, address and port, for messages. */
   readonly place: string;
 }
 

@@ -1,18 +1,21 @@
+/** Reads a configuration file from disk. */
+
 import { readRegularFile } from "../net/regular-file.ts";
 import type { NamedOption } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
 
-/** So many problems are reported: more than anybody mends before the next attempt. */
+/** At most this many problems are reported. */
 const PROBLEMS_MAX = 500;
-/** A tunnel takes about 100 bytes. */
+/** A tunnel needs about 100 bytes. */
 const FILE_BYTES_MAX = 4 << 20;
 
 /**
- * Reads a configuration file, and finds every problem at once: each of the first 500 is one line with the file's name, the line and the
- * key. There are plans only when there is no problem. Never rejects: a file that cannot be read is a problem, too.
- * Other work of the process goes on between the tunnels of a long file.
+ * Reads a configuration file and finds every problem at once. Each of the first 500 is one line with the name
+ * of the file, the line number and the key. There are plans only when there is no problem. Never rejects: a
+ * file that cannot be read is a problem, too. Between the tunnels of a long file, the process does other
+ * work.
  *
- * @param shared options that every tunnel has which its table does not give.
+ * @param shared options for every tunnel whose table does not give them.
  */
 export async function readConfigFile(
   file: string,

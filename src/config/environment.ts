@@ -4,15 +4,15 @@ import type { OptionProblem } from "../errors.ts";
 import type { OptionDefinition } from "../options/definition.ts";
 import { VARIABLE_PREFIX, variableOf } from "../options/input-style.ts";
 import { OPTIONS } from "../options/table.ts";
-import { meanings, type NamedOption, nearestName } from "./named-options.ts";
+import { type NamedOption, nearestName, resolveFlags } from "./named-options.ts";
 
 /** The process's environment. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Kubernetes gives every container of a namespace such variables for a service that is called `udptunnel`. */
-const OF_A_SERVICE = /^UDPTUNNEL_(SERVICE|PORT)(_|$)/;
+/** Kubernetes sets such variables in every container of a namespace that has a service named `udptunnel`. */
+const KUBERNETES_SERVICE = /^UDPTUNNEL_(SERVICE|PORT)(_|$)/;
 
-/** Asked of somebody at a terminal only. An image's `UDPTUNNEL_VERSION` says something else. */
+/** Flags without a variable. `UDPTUNNEL_VERSION` in a container image often holds the image's version. */
 const TERMINAL_ONLY: readonly string[] = ["help", "version"];
 
 const BY_VARIABLE: ReadonlyMap<string, OptionDefinition> = new Map(
@@ -23,24 +23,25 @@ const BY_VARIABLE: ReadonlyMap<string, OptionDefinition> = new Map(
 );
 
 /**
- * The options that variables give, and what is wrong with the variables themselves; the options' values are not checked, unless
- * they are flags. An empty variable counts as missing, but for a secret: a tunnel must not become an open
- * one because a secret was not filled in. Variables that resemble no option belong to somebody else.
+ * Reads the options that variables give, and the problems of the variables themselves. Only the values of
+ * flags are checked here. An empty variable counts as not given. Exception: an empty secret is a problem,
+ * because a tunnel must not become open when a template left the secret empty. Variables whose names resemble
+ * no option are ignored.
  */
 export function readEnvironment(env: Environment): {
   readonly options: readonly NamedOption[];
   readonly problems: readonly OptionProblem[];
 } {
-  const given: NamedOption[] = [];
+  const found: NamedOption[] = [];
   const unknown: OptionProblem[] = [];
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(VARIABLE_PREFIX) || text === undefined) continue;
     const definition = BY_VARIABLE.get(name);
     if (text === "" && !isSecret(definition)) continue;
-    if (definition !== undefined) given.push({ definition, name, value: readText(definition, text) });
+    if (definition !== undefined) found.push({ definition, name, value: readText(definition, text) });
     else unknown.push(...misspelt(name));
   }
-  const { options, problems } = meanings(given);
+  const { options, problems } = resolveFlags(found);
   return { options, problems: [...unknown, ...problems] };
 }
 
@@ -63,6 +64,6 @@ const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([
 
 function misspelt(name: string): OptionProblem[] {
   const meant = nearestName(name.slice(VARIABLE_PREFIX.length).toLowerCase().replaceAll("_", "-"));
-  if (meant === undefined || OF_A_SERVICE.test(name) || TERMINAL_ONLY.includes(meant)) return [];
-  return [{ option: name, problem: `is no option; did you mean ${variableOf(meant)}?` }];
+  if (meant === undefined || KUBERNETES_SERVICE.test(name) || TERMINAL_ONLY.includes(meant)) return [];
+  return [{ option: name, problem: `is not an option; did you mean ${variableOf(meant)}?` }];
 }

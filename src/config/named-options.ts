@@ -1,16 +1,16 @@
-/** Options given by their long names, as a configuration file and the environment give them. */
+/** Options given by their long names, in a configuration file or the environment. */
 
 import type { OptionProblem } from "../errors.ts";
 import type { OptionDefinition } from "../options/definition.ts";
 import { nearest, quoted } from "../options/message-text.ts";
 import { OPTIONS } from "../options/table.ts";
 
-/** One option as it was given. */
+/** One given option. */
 export interface NamedOption {
   readonly definition: OptionDefinition;
-  /** What the library's key has for it; not yet checked, unless it is a flag. */
+  /** The value for the library's key. Only the value of a flag is checked. */
   readonly value: unknown;
-  /** What its giver calls it. */
+  /** The name as the user wrote it. */
   readonly name: string;
 }
 
@@ -18,21 +18,21 @@ const BY_NAME: ReadonlyMap<string, OptionDefinition> = new Map(
   OPTIONS.map((definition) => [definition.name, definition]),
 );
 
-/** The row of this long name. */
+/** The definition of the option with this long name. */
 export function definitionOf(name: string): OptionDefinition | undefined {
   return BY_NAME.get(name);
 }
 
-/** The long name that was most likely meant, if any is near. */
+/** The long name that the user most likely meant; undefined when none is near. */
 export function nearestName(name: string): string | undefined {
   return nearest(name, BY_NAME.keys());
 }
 
 /**
- * Turns flags into what they mean (`ipv6 = true` is the family 6), and finds those that contradict each other. A flag that is
- * false is left out, so that it is as if nobody had given it.
+ * Turns flags into the values of their keys (`ipv6 = true` becomes `family: 6`) and finds flags that
+ * contradict each other. A flag that is false counts as not given.
  */
-export function meanings(given: Iterable<NamedOption>): {
+export function resolveFlags(given: Iterable<NamedOption>): {
   readonly options: readonly NamedOption[];
   readonly problems: readonly OptionProblem[];
 } {

@@ -1,41 +1,44 @@
+/** The tunnels to run, and what changes when a new plan replaces the running tunnels. */
+
 import { isDeepStrictEqual } from "node:util";
 import type { Settings } from "../options/settings.ts";
 
-/** A tunnel to be run. */
+/** A tunnel to run. */
 export interface TunnelPlan {
-  /** What logs and metrics call it; letters, digits and `_`, `-` or `.`, no two alike. */
+  /** The unique name in logs and metrics: letters, digits, `_`, `-` and `.`. */
   readonly name: string;
   readonly settings: Settings;
 }
 
-/** What must happen to the tunnels that run so that those of the new plans do. */
+/** How the running tunnels must change to match new plans. */
 export interface Changes {
-  /** Names of tunnels that go on undisturbed. */
+  /** Names of tunnels that continue unchanged. */
   readonly kept: readonly string[];
-  /** Names of tunnels that are no longer wanted. */
+  /** Names of tunnels to close. */
   readonly removed: readonly string[];
-  /** Tunnels that run with other settings. */
+  /** Tunnels to restart with new settings. */
   readonly changed: readonly TunnelPlan[];
-  /** Tunnels that do not run. */
+  /** Tunnels to start. */
   readonly added: readonly TunnelPlan[];
 }
 
 /**
- * Compares what runs, settings by name, with what is to run. Settings are compared by value; one that hides its value, as a
- * secret does, is asked by its method `equals`, and differs when it has none.
+ * Compares the running tunnels (settings by name) with the plans. Settings are compared by value. An object
+ * that hides its value, such as a secret, is compared by its method `equals`; without that method it counts
+ * as different.
  */
 export function changesBetween(
   running: ReadonlyMap<string, Settings>,
   plans: readonly TunnelPlan[],
 ): Changes {
-  const fateOf = ({ name, settings }: TunnelPlan) => {
+  const changeOf = ({ name, settings }: TunnelPlan) => {
     const before = running.get(name);
     if (before === undefined) return "added";
     return isSame(before, settings) ? "kept" : "changed";
   };
-  const { kept = [], changed = [], added = [] } = Object.groupBy(plans, fateOf);
-  const wanted = new Set(plans.map(({ name }) => name));
-  const removed = [...running.keys()].filter((name) => !wanted.has(name));
+  const { kept = [], changed = [], added = [] } = Object.groupBy(plans, changeOf);
+  const planned = new Set(plans.map(({ name }) => name));
+  const removed = [...running.keys()].filter((name) => !planned.has(name));
   return { kept: kept.map(({ name }) => name), removed, changed, added };
 }
 
@@ -49,7 +52,7 @@ function isSameValue(a: unknown, b: unknown): boolean {
   return "equals" in a && typeof a.equals === "function" && a.equals(b) === true;
 }
 
-/** An object of a class may hide what a comparison must see. */
+/** An instance of a class may hide its value from a deep comparison. */
 function isOpaque(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.getPrototypeOf(value) !== Object.prototype;

@@ -1,5 +1,5 @@
 /**
- * The configuration file: a TOML table for each tunnel, with the command line's long names.
+ * Parses the configuration file: one TOML table for each tunnel, with the command line's long names as keys.
  *
  *     [tunnel.media]
  *     server = 5000
@@ -11,46 +11,46 @@ import { asGiven, CONFIG_FILE, variableOf } from "../options/input-style.ts";
 import { quoted, shortened } from "../options/message-text.ts";
 import { readSettings } from "../options/settings.ts";
 import { collisions } from "./collisions.ts";
-import { definitionOf, meanings, type NamedOption, nearestName } from "./named-options.ts";
+import { definitionOf, type NamedOption, nearestName, resolveFlags } from "./named-options.ts";
 import type { TunnelPlan } from "./plan.ts";
-import { isTable, readToml } from "./toml-lines.ts";
+import { isTable, readToml } from "./read-toml.ts";
 
-/** One thing that is wrong with a file. */
+/** One problem of a file. */
 export interface ConfigProblem {
-  /** Counts from 1. */
+  /** Counted from 1. */
   readonly line?: number | undefined;
-  /** The key as the file has it, from the outermost table on; empty when the whole file is meant. */
+  /** The key with the names of its tables, outermost first. Empty for a problem of the whole file. */
   readonly path: readonly string[];
-  /** What is wrong, and what to give instead. */
+  /** What is wrong and what is allowed. */
   readonly problem: string;
 }
 
-/** The result of reading a file. */
-export interface ConfigReading {
+/** The tunnels of a file, or its problems. */
+export interface ConfigResult {
   /** Empty when there is a problem. */
   readonly plans: readonly TunnelPlan[];
   readonly problems: readonly ConfigProblem[];
 }
 
-/** Tunnels read in one step: 1 ms of work, when each has an unknown key. */
+/** The tunnels of one step. A step takes 1 ms if each tunnel has an unknown key. */
 export const TUNNELS_PER_STEP = 4;
 
 /**
- * Reads a file's text in steps, so that the caller can do other work between them. It finds every problem at once; there
- * are plans only when there is none.
+ * Reads the text of a file in steps, so that the caller can do other work between them. Finds every problem
+ * at once. There are plans only when there is no problem.
  *
- * @param shared options that every tunnel has which its table does not give.
+ * @param shared options for every tunnel whose table does not give them.
  */
 export function* readConfigInSteps(
   text: string,
   shared: readonly NamedOption[],
-): Generator<void, ConfigReading> {
+): Generator<void, ConfigResult> {
   const toml = readToml(text);
   if (!("document" in toml)) return { plans: [], problems: [{ ...toml, path: [] }] };
   const plans: TunnelPlan[] = [];
   const problems: ConfigProblem[] = [];
-  const { tunnel, ...strangers } = toml.document;
-  for (const key of Object.keys(strangers)) problems.push({ path: [key], problem: misplaced(key) });
+  const { tunnel, ...others } = toml.document;
+  for (const key of Object.keys(others)) problems.push({ path: [key], problem: misplaced(key) });
   const tables = isTable(tunnel) ? Object.entries(tunnel) : [];
   if (tables.length === 0)
     problems.push({ path: tunnel === undefined ? [] : ["tunnel"], problem: NO_TUNNEL });
@@ -66,63 +66,68 @@ export function* readConfigInSteps(
   return { plans: [], problems: problems.map((each) => ({ line: toml.lineOf(each.path), ...each })) };
 }
 
-/** A problem in one line: `udptunnel.toml:7: tunnel.media.max-delay: ...`. */
+/** Formats a problem as one line: `udptunnel.toml:7: tunnel.media.max-delay: ...`. */
 export function formatProblem(file: string, { line, path, problem }: ConfigProblem): string {
   const place = line === undefined ? file : `${file}:${line}`;
   return [place, ...(path.length === 0 ? [] : [path.map(shortened).join(".")]), problem].join(": ");
 }
 
-const NO_TUNNEL = "describes no tunnel; give a table for each, such as [tunnel.media]";
+const NO_TUNNEL = "has no tunnel; give a table for each tunnel, such as [tunnel.media]";
 
 function misplaced(key: string): string {
   const definition = definitionOf(key);
-  if (definition?.cliOnly) return FOR_PROGRAM;
+  if (definition?.cliOnly) return NOT_FOR_TUNNELS;
   return definition === undefined
-    ? "is unknown; only tables such as [tunnel.media] may stand here"
+    ? "is unknown; only tables such as [tunnel.media] are allowed here"
     : "belongs in the table of a tunnel, such as [tunnel.media]";
 }
 
-const FOR_PROGRAM = "is not a tunnel's; give it on the command line or in the environment";
+const NOT_FOR_TUNNELS = "is not an option of a tunnel; give it on the command line or in the environment";
 
-/** A name must be safe in a line of a log and in a metric's label. */
+/** A name must be safe in a log line and in a label of a metric. */
 const TUNNEL_NAME = /^[a-z0-9][\w.-]{0,62}$/i;
 
-/** So many unknown keys of a tunnel are reported one by one: to guess what each was meant to be takes time. */
-const STRANGERS_MAX = 20;
+/**
+ * At most this many unknown keys of a tunnel are reported one by one: to find the nearest option takes time.
+ */
+const UNKNOWN_KEYS_MAX = 20;
 
-type TunnelReading = { readonly plan: TunnelPlan } | { readonly problems: readonly ConfigProblem[] };
+type TunnelResult = { readonly plan: TunnelPlan } | { readonly problems: readonly ConfigProblem[] };
 
-function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]): TunnelReading {
+function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]): TunnelResult {
   const path = ["tunnel", name];
   const problems: ConfigProblem[] = [];
   if (!TUNNEL_NAME.test(name)) {
-    const problem = `${quoted(name)} cannot be a name; give letters, digits, - and _, beginning with a letter or a digit`;
+    const allowed = "give letters, digits, ., - and _, beginning with a letter or a digit";
+    const problem = `${quoted(name)} cannot be a name; ${allowed}`;
     problems.push({ path, problem });
   }
   if (!isTable(table)) {
-    return { problems: [...problems, { path, problem: `is no table; begin one with [${path.join(".")}]` }] };
+    return {
+      problems: [...problems, { path, problem: `is not a table; begin one with [${path.join(".")}]` }],
+    };
   }
-  const given: NamedOption[] = [];
-  let strangers = 0;
+  const named: NamedOption[] = [];
+  let unknownKeys = 0;
   for (const [option, value] of Object.entries(table)) {
     const definition = definitionOf(option);
     if (definition !== undefined && !definition.cliOnly && !definition.environmentOnly)
-      given.push({ definition, value, name: option });
-    else if (++strangers <= STRANGERS_MAX)
+      named.push({ definition, value, name: option });
+    else if (++unknownKeys <= UNKNOWN_KEYS_MAX)
       problems.push({ path: [...path, option], problem: unknown(option) });
   }
-  if (strangers > STRANGERS_MAX)
-    problems.push({ path, problem: `has ${strangers - STRANGERS_MAX} more keys that are no options` });
-  const keys = new Set(given.map(({ definition }) => definition.key));
-  given.push(...shared.filter(({ definition }) => !keys.has(definition.key)));
-  const { options, problems: contradictions } = meanings(given);
+  if (unknownKeys > UNKNOWN_KEYS_MAX)
+    problems.push({ path, problem: `has ${unknownKeys - UNKNOWN_KEYS_MAX} more unknown keys` });
+  const keys = new Set(named.map(({ definition }) => definition.key));
+  named.push(...shared.filter(({ definition }) => !keys.has(definition.key)));
+  const { options, problems: contradictions } = resolveFlags(named);
   const role = roleOf(options);
   if (role === undefined) problems.push({ path, problem: oneEnd(options) });
   const values = Object.fromEntries(options.map(({ definition, value }) => [definition.key, value]));
-  // A shared option is named as it was given, in the environment.
+  // Problems name a shared option as the environment spells it.
   const names = new Map(options.map(({ definition, name }) => [definition.key, name]));
-  const { settings, problems: wrong } = readSettings(values, role, asGiven(CONFIG_FILE, names));
-  for (const { option, problem } of [...contradictions, ...wrong]) {
+  const { settings, problems: optionProblems } = readSettings(values, role, asGiven(CONFIG_FILE, names));
+  for (const { option, problem } of [...contradictions, ...optionProblems]) {
     problems.push({ path: [...path, option], problem });
   }
   return settings === undefined || problems.length > 0 ? { problems } : { plan: { name, settings } };
@@ -130,10 +135,11 @@ function readTunnel(name: string, table: unknown, shared: readonly NamedOption[]
 
 function unknown(option: string): string {
   const definition = definitionOf(option);
-  if (definition?.environmentOnly) return `is not for files; set ${variableOf(option)} for all tunnels`;
-  if (definition !== undefined) return FOR_PROGRAM;
+  if (definition?.environmentOnly)
+    return `is not allowed in a file; set ${variableOf(option)} for all tunnels`;
+  if (definition !== undefined) return NOT_FOR_TUNNELS;
   const meant = nearestName(option);
-  return meant === undefined ? "is no option; leave it out" : `is no option; did you mean ${meant}?`;
+  return meant === undefined ? "is not an option; leave it out" : `is not an option; did you mean ${meant}?`;
 }
 
 function roleOf(options: readonly NamedOption[]): Role | undefined {

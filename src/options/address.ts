@@ -1,26 +1,34 @@
 /**
- * How addresses are written. In this order: text that is an IPv6 literal is an address alone; `[v6]:port` or `[v6]/port`;
- * `v6/port`; else the parts are split at `/`, `:` or a space, as the original UDPTunnel 1.1 does. An IPv6 literal may carry a
- * zone (`fe80::1%eth0`, RFC 4007) everywhere but in a network.
+ * Parses addresses. The parser tries these forms in order:
+ *
+ * 1. an IPv6 literal alone;
+ * 2. `[v6]:port` or `[v6]/port`;
+ * 3. `v6/port`;
+ * 4. parts separated by `/`, `:` or a space, as in the original UDPTunnel 1.1.
+ *
+ * An IPv6 literal may carry a zone (`fe80::1%eth0`, RFC 4007), except in a network.
  */
 
 import { isIPv4, isIPv6 } from "node:net";
 import { quoted } from "./message-text.ts";
 import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 
-/** Which parts a place for an address has beside host and port. */
+/** Which parts of an address an option accepts or requires. */
 export interface HostPortForm {
   /** The port may be missing. */
   readonly portOptional?: boolean;
-  /** A port alone is enough; what stands alone is then read as the port. */
+  /** The host may be missing. A number alone is then the port. */
   readonly hostOptional?: boolean;
   /** A time to live may follow the port. */
   readonly ttl?: boolean;
-  /** Port 0 lets the system choose; nobody could be told of such a port on a command line, so the library alone allows it. */
+  /**
+   * Port 0 is allowed: the system chooses a port. Only the library allows it, because a user of the command
+   * line would not learn the port.
+   */
   readonly portZero?: boolean;
 }
 
-/** An address as it was written: a name or a literal, not yet resolved. */
+/** An address that is not resolved yet. */
 export interface HostPort {
   /** A host name, an IPv4 literal, or an IPv6 literal without brackets. */
   readonly host?: string;
@@ -31,26 +39,32 @@ export interface HostPort {
 
 const SEPARATOR = /[/: ]/;
 
-/** True of every IPv6 literal, and of a mistyped one: `host:port:ttl`, the original's, has fewer colons. */
-const IPV6_MEANT = /::|\[|(:.*){3}/s;
+/**
+ * Matches every IPv6 literal, and text that is probably a mistyped one. The original's `host:port:ttl` has
+ * fewer colons.
+ */
+const LOOKS_LIKE_IPV6 = /::|\[|(:.*){3}/s;
 
-/** Reads host, port and time to live from one text; the parts that `form` calls for are there when no problem is. */
+/**
+ * Parses host, port and time to live from one text. A result without a problem has the parts that `form`
+ * requires.
+ */
 export function parseHostPort(text: string, form: HostPortForm): ParseResult<HostPort> {
   const [host, ...rest] = splitHostPort(text);
-  const lone = form.hostOptional === true && rest.length === 0 && /^\d+$/.test(host);
-  return readHostPort(
-    lone ? { port: host } : { host, port: rest[0], ttl: rest[1], extra: rest[2] },
+  const isPortAlone = form.hostOptional === true && rest.length === 0 && /^\d+$/.test(host);
+  return parseParts(
+    isPortAlone ? { port: host } : { host, port: rest[0], ttl: rest[1], extra: rest[2] },
     text,
     form,
   );
 }
 
-/** Host, port, time to live and what follows, as far as they are there, none of them checked. */
+/** Splits text into host, port, time to live and surplus parts. The parts are not checked. */
 function splitHostPort(text: string): [host: string, ...rest: string[]] {
   const bracketed = /^(\[[^\]]*\])(?:[/: ](.*))?$/s.exec(text);
   const plain = /^([^/ ]+)(?:[/ ](.*))?$/s.exec(text);
-  const meant6 = bracketed ?? (plain !== null && IPV6_MEANT.test(plain[1] ?? "") ? plain : null);
-  if (meant6 !== null) return [meant6[1] ?? "", ...(meant6[2]?.split(SEPARATOR) ?? [])];
+  const ipv6 = bracketed ?? (plain !== null && LOOKS_LIKE_IPV6.test(plain[1] ?? "") ? plain : null);
+  if (ipv6 !== null) return [ipv6[1] ?? "", ...(ipv6[2]?.split(SEPARATOR) ?? [])];
   const [host = "", ...rest] = text.split(SEPARATOR);
   return [host, ...rest];
 }
@@ -62,23 +76,23 @@ interface Parts {
   readonly extra?: string | undefined;
 }
 
-function readHostPort(parts: Parts, text: string, form: HostPortForm): ParseResult<HostPort> {
-  const inside = (problem: string) => parseError(`${quoted(text)}: ${problem}`);
+function parseParts(parts: Parts, text: string, form: HostPortForm): ParseResult<HostPort> {
+  const partError = (problem: string) => parseError(`${quoted(text)}: ${problem}`);
   const surplus = form.ttl === true ? parts.extra : (parts.ttl ?? parts.extra);
   if (surplus !== undefined) {
-    return inside(
+    return partError(
       `${quoted(surplus)} is one part too many; give address/port${form.ttl ? " or address/port/ttl" : ""}`,
     );
   }
   const result: { host?: string; port?: number; ttl?: number } = {};
   if (parts.host !== undefined && !(parts.host === "" && form.hostOptional === true)) {
-    const host = readHost(parts.host);
-    if ("problem" in host) return parts.host === text ? host : inside(host.problem);
+    const host = parseHost(parts.host);
+    if ("problem" in host) return parts.host === text ? host : partError(host.problem);
     result.host = host.value;
   }
   if (parts.port !== undefined) {
-    const port = readPart(parts.port, "port", form.portZero === true ? 0 : 1, 65_535);
-    if ("problem" in port) return parts.port === text ? port : inside(port.problem);
+    const port = parseWhole(parts.port, "port", form.portZero === true ? 0 : 1, 65_535);
+    if ("problem" in port) return parts.port === text ? port : partError(port.problem);
     result.port = port.value;
   } else if (form.portOptional !== true) {
     return parseError(
@@ -86,14 +100,14 @@ function readHostPort(parts: Parts, text: string, form: HostPortForm): ParseResu
     );
   }
   if (parts.ttl !== undefined) {
-    const ttl = readPart(parts.ttl, "time to live", 0, 255);
-    if ("problem" in ttl) return inside(ttl.problem);
+    const ttl = parseWhole(parts.ttl, "time to live", 0, 255);
+    if ("problem" in ttl) return partError(ttl.problem);
     result.ttl = ttl.value;
   }
   return parsed(result);
 }
 
-function readPart(text: string, what: string, min: number, max: number): ParseResult<number> {
+function parseWhole(text: string, what: string, min: number, max: number): ParseResult<number> {
   const value = Number(text);
   const valid = /^\d{1,6}$/.test(text) && value >= min && value <= max;
   return valid
@@ -101,8 +115,8 @@ function readPart(text: string, what: string, min: number, max: number): ParseRe
     : parseError(`${quoted(text)} is not a ${what}; give a number from ${min} to ${max}`);
 }
 
-/** A host name, an IPv4 literal, or an IPv6 literal; of `[v6]` the brackets are taken off. */
-export function readHost(text: string): ParseResult<string> {
+/** Parses a host name, an IPv4 literal or an IPv6 literal. `[v6]` loses its brackets. */
+export function parseHost(text: string): ParseResult<string> {
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : undefined;
   if (bare !== undefined && isIPv6Literal(bare)) return parsed(bare);
   if (isLiteral(text) || isHostName(text)) return parsed(text);
@@ -111,18 +125,21 @@ export function readHost(text: string): ParseResult<string> {
   );
 }
 
-/** An address literal of either family. */
-export function readAddress(text: string): ParseResult<string> {
+/** Parses an address literal of either family. */
+export function parseLiteral(text: string): ParseResult<string> {
   if (isLiteral(text)) return parsed(text);
   return parseError(`${quoted(text)} is not an address; give an IPv4 or IPv6 address, not a name`);
 }
 
-/** `ADDR[/PREFIX]`: an address literal without a zone, and how many of its leading bits count (all, when missing). */
-export function readNetwork(text: string): ParseResult<string> {
+/**
+ * Parses `ADDR[/PREFIX]`: an address literal without a zone, and the number of leading bits that count
+ * (default: all).
+ */
+export function parseNetwork(text: string): ParseResult<string> {
   const [address = "", prefix, ...rest] = text.split("/");
   if (address.includes("%"))
     return parseError(
-      `${quoted(text)} names a zone; give the address without ${quoted(address.slice(address.indexOf("%")))}`,
+      `${quoted(text)} has a zone; give the address without ${quoted(address.slice(address.indexOf("%")))}`,
     );
   if (!isLiteral(address) || rest.length > 0) {
     return parseError(
@@ -130,11 +147,11 @@ export function readNetwork(text: string): ParseResult<string> {
     );
   }
   if (prefix === undefined) return parsed(text);
-  const bits = readPart(prefix, "prefix", 0, isIPv4(address) ? 32 : 128);
+  const bits = parseWhole(prefix, "prefix", 0, isIPv4(address) ? 32 : 128);
   return "problem" in bits ? parseError(`${quoted(text)}: ${bits.problem}`) : parsed(text);
 }
 
-/** Whether the text is an address and needs no look-up. */
+/** Whether the text is an address literal, which needs no look-up. */
 export function isLiteral(text: string): boolean {
   return isIPv4(text) || isIPv6Literal(text);
 }
@@ -144,7 +161,10 @@ function isIPv6Literal(text: string): boolean {
   return isIPv6(address) && (zone === undefined || zone.length > 1);
 }
 
-/** Letters, digits, hyphens and underscores in labels of at most 63, the last not a number: that would be a mistyped IPv4 address. */
+/**
+ * A host name has letters, digits, hyphens and underscores, in labels of at most 63 characters. The last
+ * label is not a number: such a text is a mistyped IPv4 address.
+ */
 function isHostName(text: string): boolean {
   const name = text.endsWith(".") ? text.slice(0, -1) : text;
   const labels = name.split(".");

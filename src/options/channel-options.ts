@@ -1,4 +1,4 @@
-/** The options of datagram channels: those of a tunnel that have to do with its TCP connections. */
+/** The options of datagram channels: the subset of a tunnel's options that concern TCP connections. */
 
 import { OptionsError } from "../errors.ts";
 import type { Role } from "./definition.ts";
@@ -8,23 +8,26 @@ import type { Settings } from "./settings.ts";
 import type { OptionKey } from "./table.ts";
 import type { ClientOptions, ConnectAddress, ServerOptions, TunnelOptions } from "./tunnel-options.ts";
 
-/** What channels take at either end, with the bounds and defaults of a tunnel's options of these names. */
+/** Options of both ends, with the bounds and defaults that a tunnel has. */
 type ChannelOptions = Pick<TunnelOptions, CommonKey>;
 
-/** A channel that dials. */
+/** Options of a channel that dials. */
 export interface DialChannelOptions
   extends ChannelOptions,
     Pick<ClientOptions, Exclude<DiallingKey, "connect">> {
-  /** The server, with its port; of several the first that answers. */
+  /** The server with its port. Of several, the first that answers is used. */
   readonly connect: ConnectAddress | readonly ConnectAddress[];
 }
 
-/** Channels that are accepted: `maxSessions`, `maxSessionsPerAddress` and `idleTimeoutMs` are about them. */
+/**
+ * Options of a listener. `maxSessions`, `maxSessionsPerAddress` and `idleTimeoutMs` apply to the accepted
+ * channels.
+ */
 export type ListenChannelsOptions = ChannelOptions & Pick<ServerOptions, ListeningKey>;
 
 const LIMITS = ["deadAfterMs", "maxDelayMs", "queueBytesMax", "unsentBytesMax", "inFlight"] as const;
-const PROOFS = ["tls", "cert", "key", "secret", "secretFile"] as const;
-const COMMON = ["family", "tos", "mark", ...LIMITS, ...PROOFS] as const;
+const SECURITY = ["tls", "cert", "key", "secret", "secretFile"] as const;
+const COMMON = ["family", "tos", "mark", ...LIMITS, ...SECURITY] as const;
 const DIALLING = ["connect", "tcpBind", "ca", "pin", "sni"] as const;
 const SESSIONS = ["maxSessions", "maxSessionsPerAddress", "idleTimeoutMs"] as const;
 const LISTENING = ["listen", "allow", "clientCa", "requireAuth", ...SESSIONS] as const;
@@ -33,10 +36,10 @@ type CommonKey = (typeof COMMON)[number];
 type DiallingKey = (typeof DIALLING)[number];
 type ListeningKey = (typeof LISTENING)[number];
 
-const OF_ROLE: Readonly<Record<Role, readonly OptionKey[]>> = { client: DIALLING, server: LISTENING };
+const KEYS_OF_ROLE: Readonly<Record<Role, readonly OptionKey[]>> = { client: DIALLING, server: LISTENING };
 const REQUIRED = { server: ["listen"], client: ["connect"] } as const;
 
-/** What a channel needs to know, checked and with defaults filled in. */
+/** The settings of channels, checked and with defaults filled in. */
 export type ChannelSettings = Pick<
   Settings,
   Exclude<CommonKey | DiallingKey | ListeningKey, "secretFile"> | "role" | "offload" | "socketBufferBytes"
@@ -47,7 +50,7 @@ export function readChannelOptions(
   options: DialChannelOptions | ListenChannelsOptions,
   role: Role,
 ): ChannelSettings {
-  const set = { keys: new Set([...COMMON, ...OF_ROLE[role]]), required: REQUIRED };
+  const set = { keys: new Set([...COMMON, ...KEYS_OF_ROLE[role]]), required: REQUIRED };
   const { values, problems } = readOptions({ ...options }, role, LIBRARY, set);
   if (values === undefined) throw new OptionsError(problems);
   const { listen, connect = [], secretFile, ...rest } = values;
@@ -67,7 +70,7 @@ export function readChannelOptions(
   };
 }
 
-/** For what the one role or both do not take; a channel has no UDP socket. */
+/** For options that one role or both lack. A channel has no UDP socket. */
 const DEFAULTS = {
   allow: [],
   requireAuth: false,

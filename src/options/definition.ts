@@ -1,4 +1,7 @@
-/** What a definition in the table says about an option. The command line, the library and the documents follow it. */
+/**
+ * What a definition in the table says about an option. The command line, the library and the documents follow
+ * it.
+ */
 
 import type { HostPortForm } from "./address.ts";
 
@@ -6,8 +9,8 @@ import type { HostPortForm } from "./address.ts";
 export type Role = "server" | "client";
 
 /**
- * The kind of a tunnel, as far as options depend on it. In peer mode the UDP address decides (`link-local`: an IPv6 address);
- * in per-source mode the end decides.
+ * The kind of a tunnel, as far as options depend on it. In peer mode the UDP address decides (`link-local`:
+ * an IPv6 address); in per-source mode the end decides.
  */
 export type TunnelKind = "unicast" | "link-local" | "multicast" | "session client" | "session server";
 
@@ -47,7 +50,9 @@ interface CommonDefinition {
   readonly repeatable?: true;
   /** The option concerns the process, not a tunnel. Only the command line and the environment accept it. */
   readonly cliOnly?: true;
-  /** The option has no flag. The environment variable `UDPTUNNEL_<NAME>` gives it; the library accepts it too. */
+  /**
+   * The option has no flag. The environment variable `UDPTUNNEL_<NAME>` gives it; the library accepts it too.
+   */
   readonly environmentOnly?: true;
   /** The option is the operand of the command line and has no flag. */
   readonly operand?: true;
@@ -66,7 +71,10 @@ interface CountDefinition extends CommonDefinition {
   readonly kind: "count";
 }
 
-/** A whole number in the library's unit. Outside the library, `duration` and `bytes` accept a fraction or a suffix. */
+/**
+ * A whole number in the library's unit. Outside the library, `duration` and `bytes` accept a fraction or a
+ * suffix.
+ */
 export interface NumberDefinition extends CommonDefinition {
   readonly kind: "integer" | "duration" | "bytes" | "tos";
   readonly argument: string;
@@ -91,8 +99,8 @@ interface ChoiceDefinition extends CommonDefinition {
 }
 
 /**
- * Text that is not empty. `host`: a name or an address literal; `address`: a literal; `network`: `ADDR[/PREFIX]`; `pin`: see
- * `readPin`.
+ * Text that is not empty. `host`: a name or an address literal; `address`: a literal; `network`:
+ * `ADDR[/PREFIX]`; `pin`: see `readPin`.
  */
 interface TextDefinition extends CommonDefinition {
   readonly kind: "text" | "host" | "address" | "network" | "pin";

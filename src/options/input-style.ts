@@ -1,6 +1,7 @@
 /**
- * How an option is spelt for each reader: library, command line, configuration file, environment. This is the one place that
- * knows. Code that writes a message takes a `nameOf` from its caller and never spells an option itself.
+ * How an option is spelt for each reader: library, command line, configuration file, environment. This is the
+ * one place that knows. Code that writes a message takes a `nameOf` from its caller and never spells an
+ * option itself.
  */
 
 import type { OptionDefinition } from "./definition.ts";
@@ -11,8 +12,8 @@ export interface InputStyle {
   /** Spells the option that has this key in the library. */
   readonly nameOf: (key: string) => string;
   /**
-   * `library`: typed values in the unit that the key ends in. `written`: the units of the command line (seconds, for
-   * example), and a number may be text with a suffix.
+   * `library`: typed values in the unit that the key ends in. `written`: the units of the command line
+   * (seconds, for example), and a number may be text with a suffix.
    */
   readonly values: "library" | "written";
 }

@@ -1,4 +1,6 @@
-/** Parts of messages: user input, quoted so that a terminal can show it, and the nearest of the known names. */
+/**
+ * Parts of messages: user input, quoted so that a terminal can show it, and the nearest of the known names.
+ */
 
 /** A message shows at most this much of one value. */
 const SHOWN_CHARS_MAX = 200;
@@ -21,8 +23,8 @@ export function shortened(key: string): string {
 }
 
 /**
- * Escapes control characters, invisible characters and those that change the writing direction, so that a terminal shows the
- * text as it is, on one line. The escapes are JSON's: a line of JSON keeps its meaning.
+ * Escapes control characters, invisible characters and those that change the writing direction, so that a
+ * terminal shows the text as it is, on one line. The escapes are JSON's: a line of JSON keeps its meaning.
  */
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, (character) =>
@@ -36,7 +38,10 @@ export function printable(text: string): string {
 /** Control characters, formats (direction, width), lone surrogates, line and paragraph separators. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ. Undefined when none is near. */
+/**
+ * Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ. Undefined
+ * when none is near.
+ */
 export function nearest(text: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(text.length / 3)) + 1;

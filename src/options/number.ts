@@ -1,9 +1,11 @@
+/** Parses and formats the numbers of options: durations, bytes, traffic classes, whole numbers. */
+
 import type { NumberDefinition } from "./definition.ts";
 import type { InputStyle } from "./input-style.ts";
 import { quoted } from "./message-text.ts";
 import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 
-/** The units a number of bytes may have: SI (1000) or IEC (1024), by their first letter and whether an `i` follows. */
+/** A number of bytes with an optional suffix: SI (`k`, 1000) or IEC (`Ki`, 1024). */
 const BYTES_TEXT = /^(-?\d+(?:\.\d+)?)\s*(?:([kmg])(i?)b?|b)?$/i;
 const POWERS: Readonly<Record<string, number>> = { k: 1, m: 2, g: 3 };
 
@@ -17,8 +19,8 @@ const DSCP: ReadonlyMap<string, number> = new Map([
   ...[1, 2, 3, 4].flatMap((n) => [1, 2, 3].map((drop) => [`AF${n}${drop}`, n * 8 + drop * 2] as const)),
 ]);
 
-/** Reads a number in the library's unit and within the row's bounds. */
-export function readNumber(
+/** Parses a number within the bounds of the definition. The result is in the library's unit. */
+export function parseNumber(
   input: unknown,
   definition: NumberDefinition,
   values: InputStyle["values"],
@@ -44,13 +46,13 @@ function toLibraryUnit(
 ): number | undefined {
   if (definition.kind === "tos" && typeof input === "string") {
     const codePoint = DSCP.get(input.toUpperCase());
-    // The lower two bits of the byte are ECN's (RFC 3168).
+    // The lower two bits of the byte belong to ECN (RFC 3168).
     if (codePoint !== undefined) return codePoint * 4;
   }
   if (values === "library") return typeof input === "number" ? input : undefined;
   const number = typeof input === "string" ? numberOf(input, definition.kind) : input;
   if (typeof number !== "number") return undefined;
-  // Fractions of a second come from decimal text: 1.001 times 1000 is a little less than 1001.
+  // Rounding is needed: 1.001 times 1000 is a little less than 1001.
   return definition.kind === "duration"
     ? Math.round(number * (definition.scale ?? 1))
     : number * (definition.scale ?? 1);
@@ -73,12 +75,12 @@ function allowed(definition: NumberDefinition, values: InputStyle["values"]): st
   return `give ${bounds}${unit === undefined || suffixed ? "" : ` ${unit}`}${named}`;
 }
 
-/** The row's bounds in the command line's unit. */
+/** The bounds in the command line's unit. */
 export function formatBounds(definition: NumberDefinition): string {
   return `${formatNumber(definition.min, definition)} to ${formatNumber(definition.max, definition)}`;
 }
 
-/** A number of the row's, as the command line takes it: a time in the row's unit, bytes with the longest exact suffix. */
+/** A number as the command line accepts it: in the option's unit, bytes with the largest exact suffix. */
 export function formatNumber(value: number, definition: NumberDefinition): string {
   if (definition.kind !== "bytes") return String(value / (definition.scale ?? 1));
   const units = [

@@ -27,7 +27,8 @@ const TUNNEL: OptionSet = { required: { server: ["listen", "target"], client: ["
 /**
  * Reads options given under the library's keys, in any style. There are values only when there is no problem.
  *
- * @param role the end of the tunnel; undefined when the input does not name exactly one. Rules about roles are then skipped.
+ * @param role the end of the tunnel; undefined when the input does not name exactly one. Rules about roles
+ * are then skipped.
  */
 export function readOptions(
   input: Readonly<Record<string, unknown>>,
@@ -109,7 +110,7 @@ function unknownKeys(input: Readonly<Record<string, unknown>>, set: OptionSet): 
     const meant = nearest(key, known);
     return {
       option: key,
-      problem: `is no option${meant === undefined ? "; leave it out" : `; did you mean ${quoted(meant)}?`}`,
+      problem: `is not an option${meant === undefined ? "; leave it out" : `; did you mean ${quoted(meant)}?`}`,
     };
   });
 }

@@ -1,11 +1,14 @@
-/** Reads the value of one option, by its definition. A problem names the value and what is allowed, not the option. */
+/**
+ * Reads the value of one option, by its definition. A problem names the value and what is allowed, not the
+ * option.
+ */
 
 import { readPin } from "../net/tls/pin.ts";
-import { parseHostPort, readAddress, readHost, readNetwork } from "./address.ts";
+import { parseHost, parseHostPort, parseLiteral, parseNetwork } from "./address.ts";
 import type { EndpointDefinition, OptionDefinition } from "./definition.ts";
 import type { InputStyle } from "./input-style.ts";
 import { quoted } from "./message-text.ts";
-import { readNumber } from "./number.ts";
+import { parseNumber } from "./number.ts";
 import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 import { readSecretFile, Secret } from "./secret.ts";
 
@@ -15,7 +18,10 @@ export interface ValueResult {
   readonly problems: readonly string[];
 }
 
-/** Reads a value with all its problems. Undefined gives the default; a repeatable option always gives an array. */
+/**
+ * Reads a value with all its problems. Undefined gives the default; a repeatable option always gives an
+ * array.
+ */
 export function readValue(
   definition: OptionDefinition,
   input: unknown,
@@ -55,10 +61,10 @@ function parseOne(
         ? readWord(input, [true, false], "is not true or false; give one of these")
         : readWord(input, [4, 6], "is not a family of addresses; give 4 or 6");
     case "count":
-      return readWhole(input, "a number of times", 0, 9);
+      return readWhole(input, "a count", 0, 9);
     case "choice": {
       const { choices } = definition;
-      return readWord(input, choices, `is not one of its words; give ${choices.join(" or ")}`);
+      return readWord(input, choices, `is not allowed; give ${choices.join(" or ")}`);
     }
     case "secret":
       return readSecret(input);
@@ -67,17 +73,17 @@ function parseOne(
     case "text":
       return readText(input, definition.argument, parsed);
     case "host":
-      return readText(input, definition.argument, readHost);
+      return readText(input, definition.argument, parseHost);
     case "address":
-      return readText(input, definition.argument, readAddress);
+      return readText(input, definition.argument, parseLiteral);
     case "network":
-      return readText(input, definition.argument, readNetwork);
+      return readText(input, definition.argument, parseNetwork);
     case "pin":
       return readText(input, definition.argument, checkPin);
     case "secret file":
       return readText(input, definition.argument, readSecretFile);
     default:
-      return input === "" ? missingValue(definition.argument) : readNumber(input, definition, values);
+      return input === "" ? missingValue(definition.argument) : parseNumber(input, definition, values);
   }
 }
 
@@ -99,13 +105,13 @@ function readText(
 /** No message may quote the secret. */
 function readSecret(input: unknown): ParseResult<Secret> {
   return typeof input === "string" || input instanceof Uint8Array
-    ? Secret.read(input)
+    ? Secret.parse(input)
     : parseError("is neither text nor a Uint8Array; give one of these");
 }
 
 function checkPin(text: string): ParseResult<string> {
   return readPin(text) === undefined
-    ? parseError(`${quoted(text)} is no pin; give sha256: and 64 hexadecimal digits or 44 of base64`)
+    ? parseError(`${quoted(text)} is not a pin; give sha256: and 64 hexadecimal digits or 44 of base64`)
     : parsed(text);
 }
 
@@ -131,11 +137,13 @@ function readEndpointText(
 
 type Member = readonly [name: string, required: boolean, read: (input: unknown) => ParseResult<unknown>];
 
-/** In an address to listen on, the host is the member `address`; in one to connect or send to, it is `host`. */
+/**
+ * In an address to listen on, the host is the member `address`; in one to connect or send to, it is `host`.
+ */
 function readEndpointObject(input: object, { form, argument }: EndpointDefinition): ValueResult {
   const hostName = form.hostOptional === true ? "address" : "host";
   const members: readonly Member[] = [
-    [hostName, form.hostOptional !== true, (host) => readText(host, "a host", readHost)],
+    [hostName, form.hostOptional !== true, (host) => readText(host, "a host", parseHost)],
     [
       "port",
       form.portOptional !== true,

@@ -1,4 +1,7 @@
-/** What the options must be together. Each rule looks at the values that are right in themselves, so that all problems show at once. */
+/**
+ * Rules about options in combination. Each rule sees only values that are valid on their own, so all problems
+ * show at once.
+ */
 
 import type { OptionProblem } from "../errors.ts";
 import { familyOf, isMulticast, unmapped } from "../net/endpoint.ts";
@@ -10,7 +13,7 @@ type Values = Partial<OptionValues>;
 type NameOf = (key: OptionKey) => string;
 type Rule = (values: Values, nameOf: NameOf, role: Role | undefined) => Iterable<OptionProblem>;
 
-/** Every problem that the values have with each other. */
+/** All problems of the values in combination. */
 export function ruleProblems(values: Values, nameOf: NameOf, role: Role | undefined): OptionProblem[] {
   return RULES.flatMap((rule) => [...rule(values, nameOf, role)]);
 }
@@ -29,12 +32,15 @@ const RULES: readonly Rule[] = [
   tlsProblems,
 ];
 
-/** Whether whoever connects must prove to be one of us. An address is no proof: it can be shared, taken over or forged. */
-export function authenticates({ secret, secretFile, clientCa }: Proofs): boolean {
-  return [secret, secretFile, clientCa].some((proof) => proof !== undefined);
+/**
+ * Whether clients must authenticate. An allowed address does not authenticate: it can be shared, taken over
+ * or forged.
+ */
+export function authenticates({ secret, secretFile, clientCa }: Credentials): boolean {
+  return [secret, secretFile, clientCa].some((credential) => credential !== undefined);
 }
 
-interface Proofs {
+interface Credentials {
   readonly secret?: unknown;
   readonly secretFile?: unknown;
   readonly clientCa?: unknown;
@@ -44,17 +50,18 @@ function* secretProblems({ secret, secretFile }: Values, nameOf: NameOf): Genera
   if (secret === undefined || secretFile === undefined) return;
   yield {
     option: nameOf("secretFile"),
-    problem: `is a second secret beside ${nameOf("secret")}; give one of them`,
+    problem: `does not go with ${nameOf("secret")}; give one of them`,
   };
 }
 
 function* requireAuthProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
   if (!values.requireAuth || authenticates(values)) return;
-  const problem = `needs clients to prove themselves; give ${nameOf("clientCa")} or ${nameOf("secretFile")} (addresses prove nothing)`;
+  const either = `${nameOf("clientCa")} or ${nameOf("secretFile")}`;
+  const problem = `requires clients to authenticate; give ${either} (${nameOf("allow")} does not count)`;
   yield { option: nameOf("requireAuth"), problem };
 }
 
-/** Port 0 lets the system choose, which works only where nobody but the caller must know the port. */
+/** Port 0 lets the system choose a port. That works only for a port that the caller alone must know. */
 function* portProblems(
   { target, connect, perSource }: Values,
   nameOf: NameOf,
@@ -62,19 +69,20 @@ function* portProblems(
 ): Generator<OptionProblem> {
   if (target?.port !== 0) return;
   if (perSource !== true || role !== "client") {
-    const problem = `port 0 cannot be sent to; give 1 to 65535 (0 only where a client with ${nameOf("perSource")} listens)`;
+    const exception = `0 is allowed only where a client with ${nameOf("perSource")} listens`;
+    const problem = `port 0 cannot be sent to; give 1 to 65535 (${exception})`;
     yield { option: nameOf("target"), problem };
   } else if (connect?.some(({ port }) => port === undefined)) {
     yield {
       option: nameOf("connect"),
-      problem: `has no port, and that of ${nameOf("target")} is 0; give the server's port`,
+      problem: `has no port, and the port of ${nameOf("target")} is 0; give the server's port`,
     };
   }
 }
 
 function* oneWayProblems({ udpSendOnly, udpReceiveOnly }: Values, nameOf: NameOf): Generator<OptionProblem> {
   if (!udpSendOnly || !udpReceiveOnly) return;
-  const problem = `with ${nameOf("udpReceiveOnly")} nothing would be relayed; give one of them`;
+  const problem = `with ${nameOf("udpReceiveOnly")}, nothing would be relayed; give one of them`;
   yield { option: nameOf("udpSendOnly"), problem };
 }
 
@@ -94,30 +102,32 @@ function* rtpProblems({ rtp, listen, connect, target }: Values, nameOf: NameOf):
   }
 }
 
-/** Names pass here: only a look-up can tell whether a name stands for a group. */
+/** A host name passes: only its look-up shows whether it is a multicast group. */
 function* groupProblems({ perSource, target }: Values, nameOf: NameOf): Generator<OptionProblem> {
   const { host = "" } = target ?? {};
   if (!perSource || !isMulticast(host)) return;
-  const problem = `"${host}" is a multicast group, which does not go with ${nameOf("perSource")}; give a unicast address`;
+  const why = `is a multicast group, which does not go with ${nameOf("perSource")}`;
+  const problem = `"${host}" ${why}; give a unicast address`;
   yield { option: nameOf("target"), problem };
 }
 
-/** A client with `perSource` listens on this port. In every other tunnel the target gives the port. */
+/** Only a client with `perSource` has a port here. In every other tunnel, the target gives the port. */
 function* bindProblems(
   { bind, perSource }: Values,
   nameOf: NameOf,
   role: Role | undefined,
 ): Generator<OptionProblem> {
   if (bind?.port === undefined || (perSource && role !== "server")) return;
-  const problem = `port ${bind.port} has an effect only at a client with ${nameOf("perSource")}; give the address alone`;
+  const why = `has an effect only at a client with ${nameOf("perSource")}`;
+  const problem = `port ${bind.port} ${why}; give the address alone`;
   yield { option: nameOf("bind"), problem };
 }
 
-/** A zone names the interface, too. */
+/** The zone of a link-local target also names an interface. */
 function* interfaceProblems({ interface: wanted, target }: Values, nameOf: NameOf): Generator<OptionProblem> {
   const zone = /%(.*)$/.exec(target?.host ?? "")?.[1];
   if (wanted === undefined || zone === undefined) return;
-  const problem = `is a second interface beside "%${zone}" in ${nameOf("target")}; give one of them`;
+  const problem = `does not go with the zone "%${zone}" of ${nameOf("target")}; give one of them`;
   yield { option: nameOf("interface"), problem };
 }
 
@@ -128,34 +138,35 @@ function* sourceProblems({ anySource, from }: Values, nameOf: NameOf): Generator
 
 function* familyProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
   const { family, bind, tcpBind } = values;
-  const udp = hostsOf("target", [values.target]);
-  const tcp = hostsOf("connect", values.connect ?? []);
+  const udp = literals("target", [values.target]);
+  const tcp = literals("connect", values.connect ?? []);
   const named = [
-    ...hostsOf("listen", [values.listen]),
+    ...literals("listen", [values.listen]),
     ...tcp,
     ...udp,
-    ...hostsOf("bind", [bind]),
-    ...texts("tcpBind", tcpBind),
+    ...literals("bind", [bind]),
+    ...literal("tcpBind", tcpBind),
   ];
   for (const [key, host] of family === undefined ? [] : named) {
     if (literalFamily(host) === family) continue;
-    const problem = `"${host}" is not an IPv${family} address, and ${nameOf("family")} allows no other; change one of them`;
+    const why = `is not an IPv${family} address, and ${nameOf("family")} allows no other`;
+    const problem = `"${host}" ${why}; change one of them`;
     yield { option: nameOf(key), problem };
   }
   if (family !== undefined) return;
   yield* mismatches(
-    [...hostsOf("bind", [bind]), ...(values.source ?? []).flatMap((source) => texts("source", source))],
+    [...literals("bind", [bind]), ...(values.source ?? []).flatMap((source) => literal("source", source))],
     udp,
     nameOf,
   );
-  yield* mismatches(texts("tcpBind", tcpBind), tcp, nameOf);
+  yield* mismatches(literal("tcpBind", tcpBind), tcp, nameOf);
 }
 
-const OF_TLS = ["cert", "key", "ca", "pin", "sni", "clientCa"] as const;
+const NEED_TLS = ["cert", "key", "ca", "pin", "sni", "clientCa"] as const;
 
 function* tlsProblems(values: Values, nameOf: NameOf, role: Role | undefined): Generator<OptionProblem> {
   if (!values.tls) {
-    for (const key of OF_TLS) {
+    for (const key of NEED_TLS) {
       if (values[key] === undefined) continue;
       yield { option: nameOf(key), problem: `needs ${nameOf("tls")}; give both, or neither` };
     }
@@ -172,27 +183,29 @@ function* tlsProblems(values: Values, nameOf: NameOf, role: Role | undefined): G
 
 type Named = readonly [key: OptionKey, host: string];
 
-/** A local address, or a sender's, of the one family and a remote address of the other never meet. */
+/** A local address or a multicast sender must be of the same family as the remote addresses. */
 function* mismatches(
-  near: readonly Named[],
-  far: readonly Named[],
+  local: readonly Named[],
+  remote: readonly Named[],
   nameOf: NameOf,
 ): Generator<OptionProblem> {
-  for (const [key, host] of near) {
-    const other = far.find(([, remote]) => literalFamily(remote) !== literalFamily(host));
+  for (const [key, host] of local) {
+    const other = remote.find(([, address]) => literalFamily(address) !== literalFamily(host));
     if (other === undefined) continue;
-    const problem = `"${host}" and ${nameOf(other[0])} "${other[1]}" are of different families; give both as IPv4 or both as IPv6`;
+    const problem =
+      `"${host}" and ${nameOf(other[0])} "${other[1]}" are of different families; ` +
+      "give both as IPv4 or both as IPv6";
     yield { option: nameOf(key), problem };
   }
 }
 
-/** The host under its option's key, if it is a literal: a name may have addresses of both families. */
-function texts(key: OptionKey, host: string | undefined): Named[] {
+/** The host with its option's key if it is a literal, because a name may have addresses of both families. */
+function literal(key: OptionKey, host: string | undefined): Named[] {
   return host !== undefined && isLiteral(host) ? [[key, host]] : [];
 }
 
-function hostsOf(key: OptionKey, places: readonly (HostPort | undefined)[]): Named[] {
-  return places.flatMap((place) => texts(key, place?.host));
+function literals(key: OptionKey, places: readonly (HostPort | undefined)[]): Named[] {
+  return places.flatMap((place) => literal(key, place?.host));
 }
 
 function literalFamily(host: string): 4 | 6 {

@@ -1,4 +1,7 @@
-/** Where an option has an effect. Each row of the table declares it. Elsewhere the option is refused, not ignored. */
+/**
+ * Rejects options that have no effect in the tunnel at hand. The definition of an option declares where it
+ * has one.
+ */
 
 import type { OptionProblem } from "../errors.ts";
 import { isLinkLocal6, isMulticast } from "../net/endpoint.ts";
@@ -9,7 +12,10 @@ import type { OptionKey, OptionValues } from "./table.ts";
 type Values = Partial<OptionValues>;
 type NameOf = (key: OptionKey) => string;
 
-/** The kinds that a tunnel with these values can be: only a look-up tells whether a name is a group. */
+/**
+ * The possible kinds of a tunnel with these values. Only a look-up shows whether a host name is a multicast
+ * group.
+ */
 function kindsOf({ perSource, target }: Values, role: Role | undefined): readonly TunnelKind[] {
   if (perSource) return role === undefined ? SESSIONS : [`session ${role}`];
   const host = target?.host;
@@ -18,7 +24,7 @@ function kindsOf({ perSource, target }: Values, role: Role | undefined): readonl
   return [isLinkLocal6(host) ? "link-local" : "unicast"];
 }
 
-/** Every option that was given and has no effect. */
+/** A problem for each given option that has no effect. */
 export function* scopeProblems(
   given: readonly OptionDefinition[],
   values: Values,
@@ -46,15 +52,15 @@ function whyNot(
   nameOf: NameOf,
 ): string {
   const perSource = nameOf("perSource");
-  const isOfSessions = (kind: TunnelKind) => SESSIONS.some((other) => other === kind);
-  if (kinds.every(isOfSessions)) {
-    return effective.some(isOfSessions)
+  const isSession = (kind: TunnelKind) => SESSIONS.some((other) => other === kind);
+  if (kinds.every(isSession)) {
+    return effective.some(isSession)
       ? `has no effect at this end with ${perSource}; leave it out`
       : `does not go with ${perSource}; leave one of them out`;
   }
-  if (effective.every(isOfSessions)) return `needs ${perSource}; give both, or neither`;
+  if (effective.every(isSession)) return `needs ${perSource}; give both, or neither`;
   const where = `${nameOf("target")} "${target?.host}"`;
   return effective.includes("multicast")
-    ? `is for multicast, and ${where} is no group; leave it out, or give a multicast address`
-    : `has no effect on multicast, and ${where} is a group; leave it out`;
+    ? `is for multicast, and ${where} is not a multicast group; leave it out, or give a multicast address`
+    : `has no effect on multicast, and ${where} is a multicast group; leave it out`;
 }

@@ -8,11 +8,13 @@ import { quoted } from "./message-text.ts";
 import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 
 /**
- * The shortest accepted secret. The secret is not stretched (no slow key derivation), and an attacker who has recorded a
- * handshake can test guesses offline. 16 random bytes cannot be guessed.
+ * The shortest accepted secret. The secret is not stretched (no slow key derivation), and an attacker who has
+ * recorded a handshake can test guesses offline. 16 random bytes cannot be guessed.
  */
 const SECRET_BYTES_MIN = 16;
-/** The longest accepted secret. A wrong file, such as a disk or a log, is rejected before it is read whole. */
+/**
+ * The longest accepted secret. A wrong file, such as a disk or a log, is rejected before it is read whole.
+ */
 export const SECRET_BYTES_MAX = 4096;
 /** The longest secret with a line break after it. */
 const FILE_BYTES_MAX = SECRET_BYTES_MAX + 2;
@@ -45,11 +47,11 @@ export class Secret {
   }
 
   /**
-   * Copies the bytes; text is UTF-8. One line break (LF or CR LF) at the end is removed, because editors and `echo` add it. A
-   * problem when the secret, without white space at the ends of text, is shorter than {@link SECRET_BYTES_MIN}, or when it is
-   * longer than {@link SECRET_BYTES_MAX}.
+   * Copies the bytes; text is UTF-8. One line break (LF or CR LF) at the end is removed, because editors and
+   * `echo` add it. A problem when the secret, without white space at the ends of text, is shorter than {@link
+   * SECRET_BYTES_MIN}, or when it is longer than {@link SECRET_BYTES_MAX}.
    */
-  static read(given: Uint8Array | string, exposed?: ExposedFile): ParseResult<Secret> {
+  static parse(given: Uint8Array | string, exposed?: ExposedFile): ParseResult<Secret> {
     const bytes = withoutLineBreak(typeof given === "string" ? new TextEncoder().encode(given) : given);
     const length = effectiveLength(bytes);
     if (length < SECRET_BYTES_MIN) {
@@ -92,7 +94,7 @@ export function readSecretFile(file: string): ParseResult<Secret> {
   try {
     const { bytes, mode } = readRegularFile(file, FILE_BYTES_MAX);
     const exposed = (mode & NOT_OWNER) !== 0 ? { file, mode } : undefined;
-    const result = Secret.read(bytes, exposed);
+    const result = Secret.parse(bytes, exposed);
     bytes.fill(0);
     return "problem" in result ? parseError(`the secret in ${quoted(file)} ${result.problem}`) : result;
   } catch (error) {
@@ -106,8 +108,9 @@ function withoutLineBreak(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * The number of bytes that make the secret hard to guess. In text, white space and control characters at the ends do not
- * count. In other bytes all count, because one in ten random keys of 16 bytes begins or ends with such a byte.
+ * The number of bytes that make the secret hard to guess. In text, white space and control characters at the
+ * ends do not count. In other bytes all count, because one in ten random keys of 16 bytes begins or ends with
+ * such a byte.
  */
 function effectiveLength(bytes: Uint8Array): number {
   if (!isUtf8(bytes)) return bytes.length;

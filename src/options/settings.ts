@@ -1,3 +1,5 @@
+/** The settings of a tunnel: its options, checked, in the library's units, with defaults filled in. */
+
 import { type OptionProblem, OptionsError } from "../errors.ts";
 import type { Role } from "./definition.ts";
 import { type InputStyle, LIBRARY } from "./input-style.ts";
@@ -8,14 +10,13 @@ import type { Secret } from "./secret.ts";
 import { OPTIONS, type OptionValues } from "./table.ts";
 import type { ClientOptions, ServerOptions } from "./tunnel-options.ts";
 
-/** Everything a tunnel needs to know, checked, in the library's units and with defaults filled in. */
 export interface Settings {
   readonly role: Role;
-  /** Where the server waits; there for a server only. Without an address it waits on all. */
+  /** Where a server listens; undefined for a client. Without an address, it listens on all. */
   readonly listen?: { readonly address?: string; readonly port: number };
-  /** The servers to try, in order; empty for a server, at least one for a client. */
+  /** The servers that a client tries, in this order: at least one. Empty for a server. */
   readonly connect: readonly { readonly host: string; readonly port: number }[];
-  /** The port is 0 only for a client with `perSource`, where it lets the system choose. */
+  /** Only for a client with `perSource` can the port be 0: the system chooses one. */
   readonly target: { readonly host: string; readonly port: number; readonly ttl?: number };
   readonly rtp: boolean;
   readonly once: boolean;
@@ -27,7 +28,9 @@ export interface Settings {
   readonly anyPort: boolean;
   /** A name or a literal. */
   readonly bind?: string;
-  /** For a client with `perSource`: the port to listen on in place of the target's; 0 lets the system choose. */
+  /**
+   * The port on which a client with `perSource` listens in place of the target's. With 0, the system chooses.
+   */
   readonly bindPort?: number;
   /** The name of an interface, or one of its addresses. */
   readonly interface?: string;
@@ -35,21 +38,21 @@ export interface Settings {
   readonly tcpBind?: string;
   /** Literals. */
   readonly source: readonly string[];
-  /** Literals without a zone, each perhaps with `/PREFIX`. */
+  /** Literals without a zone; `/PREFIX` is optional. */
   readonly from: readonly string[];
-  /** Literals without a zone, each perhaps with `/PREFIX`; empty allows all. */
+  /** As `from`. Empty allows all addresses. */
   readonly allow: readonly string[];
-  /** What both ends must prove to know before anything is relayed. */
+  /** Both ends must prove that they know it before datagrams are relayed. */
   readonly secret?: Secret;
   readonly requireAuth: boolean;
   readonly family?: 4 | 6;
   readonly tls: boolean;
-  /** Files. A server with `tls` has the first two; a client both or none. */
+  /** The certificate files. A server with `tls` has `cert` and `key`; a client has both or neither. */
   readonly cert?: string;
   readonly key?: string;
   readonly ca?: string;
   readonly clientCa?: string;
-  /** As `readPin` reads it. */
+  /** In a form that `readPin` accepts. */
   readonly pin?: string;
   /** A name or a literal. */
   readonly sni?: string;
@@ -57,27 +60,27 @@ export interface Settings {
   /** The whole byte, 0 to 255. */
   readonly tos?: number;
   readonly mark?: number;
-  /** 0 is never. */
+  /** 0 means never. */
   readonly idleTimeoutMs: number;
   readonly maxSessions: number;
   readonly maxSessionsPerAddress: number;
-  /** 0 is no limit. */
+  /** 0 means no limit. */
   readonly maxDelayMs: number;
   readonly queueBytesMax: number;
-  /** The tunnel chooses, when missing. */
+  /** Undefined: the tunnel chooses. */
   readonly unsentBytesMax?: number;
   readonly inFlight: "auto" | "kernel";
   readonly offload: "auto" | "off";
   readonly socketBufferBytes: number;
 }
 
-/** Whether anything says who may connect: a proof, or at least an address. */
+/** Whether not every client may connect: clients must authenticate, or their addresses are limited. */
 export function isGuarded(settings: Pick<Settings, "allow" | "secret" | "clientCa">): boolean {
   return settings.allow.length > 0 || authenticates(settings);
 }
 
 /**
- * Settings of a server.
+ * Reads the options of a server.
  *
  * @throws OptionsError with every problem at once.
  */
@@ -86,7 +89,7 @@ export function readServerOptions(options: ServerOptions): Settings {
 }
 
 /**
- * Settings of a client.
+ * Reads the options of a client.
  *
  * @throws OptionsError with every problem at once.
  */
@@ -100,7 +103,10 @@ function settingsOrThrow(options: Readonly<Record<string, unknown>>, role: Role)
   return settings;
 }
 
-/** Settings from options in any style, given under the library's keys; they are there only when there is no problem. */
+/**
+ * Reads options given under the library's keys, in any style. There are settings only when there is no
+ * problem.
+ */
 export function readSettings(
   options: Readonly<Record<string, unknown>>,
   role: Role | undefined,
@@ -112,7 +118,7 @@ export function readSettings(
     : { problems, settings: settingsOf(values, role) };
 }
 
-/** What was checked already is not checked again: the forms of the three addresses make sure of hosts and ports. */
+/** The forms of the addresses guarantee hosts and ports, so the fallbacks below only satisfy the types. */
 function settingsOf(
   { listen, connect, target, bind, secretFile, ...rest }: OptionValues,
   role: Role,
@@ -127,17 +133,17 @@ function settingsOf(
     ...(bind?.port !== undefined && { bindPort: bind.port }),
     target: { host, port, ...(ttl === undefined ? {} : { ttl }) },
     connect: connect.map((server) => ({ host: server.host ?? "", port: server.port ?? port })),
-    ...(listen === undefined ? {} : { listen: listeningPlace(listen.host, listen.port ?? 0) }),
+    ...(listen === undefined ? {} : { listen: listenAddress(listen.host, listen.port ?? 0) }),
   };
 }
 
-function listeningPlace(address: string | undefined, port: number): { address?: string; port: number } {
+function listenAddress(address: string | undefined, port: number): { address?: string; port: number } {
   return address === undefined ? { port } : { address, port };
 }
 
 /**
- * Problems that only a look-up of the target's name can show: options that have an effect on multicast only, or on other
- * addresses only. The problems name options by their library keys.
+ * Problems that only a look-up of the target's name can show: options that have an effect on multicast only,
+ * or on other addresses only. The problems name options by their library keys.
  *
  * @param address the address of the target.
  */

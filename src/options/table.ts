@@ -1,6 +1,6 @@
 /**
- * The table of all options. A new option needs a definition here and a member in `TunnelOptions` and `Settings`. The command
- * line, validation, help, the README and the manual page follow.
+ * The table of all options. A new option needs a definition here and a member in `TunnelOptions` and
+ * `Settings`. The command line, validation, help, the README and the manual page follow.
  */
 
 import type { HostPort } from "./address.ts";

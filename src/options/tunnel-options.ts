@@ -1,133 +1,191 @@
-/** Where to listen: text as `[TCP-addr/]TCP-port`, a port, or its parts. Without an address, all are listened on. */
+/** The options of a tunnel, as the library accepts them. */
+
+/**
+ * Where to listen: text as `[TCP-addr/]TCP-port`, a port, or an object. Without an address: on all addresses.
+ */
 export type ListenAddress =
   | string
   | number
   | { readonly address?: string | undefined; readonly port: number };
 
-/** A server to connect to: text as `TCP-addr[/TCP-port]`, or its parts. The port defaults to the UDP port. */
+/** A server to connect to: text as `TCP-addr[/TCP-port]`, or an object. The port defaults to the UDP port. */
 export type ConnectAddress = string | { readonly host: string; readonly port?: number | undefined };
 
-/** A UDP address: text as `UDP-addr/UDP-port[/ttl]`, or its parts. The time to live, 0 to 255, is for multicast groups. */
+/**
+ * A UDP address: text as `UDP-addr/UDP-port[/ttl]`, or an object. The time to live, 0 to 255, is for
+ * multicast groups.
+ */
 export type TargetAddress =
   | string
   | { readonly host: string; readonly port: number; readonly ttl?: number | undefined };
 
-/** A local UDP address: text as `ADDR[/PORT]`, or its parts. */
+/** A local UDP address: text as `ADDR[/PORT]`, or an object. */
 export type BindAddress = string | { readonly host: string; readonly port?: number | undefined };
 
-/** What both ends of a tunnel take. Addresses are names or literals, IPv6 without brackets and perhaps with a zone. */
+/**
+ * Options of both ends. Addresses are host names or literals; an IPv6 literal has no brackets and may have a
+ * zone.
+ */
 export interface TunnelOptions {
   /**
-   * Where datagrams from the tunnel are sent; what comes to the same port is carried. With `perSource` a client listens here
-   * instead, and port 0 lets the system choose.
+   * Datagrams from the tunnel are sent here, and datagrams received on the same port number enter the tunnel.
+   * With `perSource` a client listens here instead; port 0 then lets the system choose.
    */
   readonly target: TargetAddress;
   /**
-   * The local UDP address: text as `ADDR[/PORT]`, or its parts. Default: any of the target's family; for a client with
-   * `perSource`, `target`. Only such a client takes a port here: it listens on that in place of the target's.
+   * The local UDP address. Only a client with `perSource` accepts a port: it listens there in place of the
+   * target's. Default: any address of the target's family; for a client with `perSource`, `target`.
    */
   readonly bind?: BindAddress | undefined;
   /** Use addresses of this family only. Default: both. */
   readonly family?: 4 | 6 | undefined;
   /**
-   * A TCP connection for every UDP source, so that answers find their way back; to be given on both ends. Does not go with `rtp`,
-   * `udpSendOnly`, `udpReceiveOnly`, `once` or a multicast target. Default: false.
+   * Use one TCP connection for each UDP source, so that answers reach the right source. Both ends need it.
+   * Not allowed with `rtp`, `udpSendOnly`, `udpReceiveOnly`, `once` or a multicast target. Default: false.
    */
   readonly perSource?: boolean | undefined;
-  /** RTP and RTCP on ports N and N+1, where every port given is even; to be given on both ends. Default: false. */
+  /**
+   * Relay RTP and RTCP on ports N and N+1. Every port given must be even. Both ends need it. Default: false.
+   */
   readonly rtp?: boolean | undefined;
   /** End when the TCP connection ends or cannot be made. Default: false. */
   readonly once?: boolean | undefined;
-  /** Never listen on UDP. Default: false. */
+  /** Only send UDP; receive none. Default: false. */
   readonly udpSendOnly?: boolean | undefined;
-  /** Never send on UDP; what comes over TCP is counted and discarded. Default: false. */
+  /** Only receive UDP; datagrams from the tunnel are counted and discarded. Default: false. */
   readonly udpReceiveOnly?: boolean | undefined;
-  /** The interface for multicast, by name or by one of its addresses. Default: the system's choice. */
+  /**
+   * The interface for multicast or a link-local target, by name or by one of its addresses. Default: chosen
+   * by the system.
+   */
   readonly interface?: string | undefined;
   /** Join the multicast group for datagrams from these literal addresses only. Default: from all. */
   readonly source?: string | readonly string[] | undefined;
-  /** Let members of the multicast group on this host take part. Default: false. */
+  /** Deliver datagrams to members of the multicast group on this host, too. Default: false. */
   readonly loop?: boolean | undefined;
-  /** Relay datagrams from any UDP source, not from the target's address alone. Does not go with `from`. Default: false. */
+  /**
+   * Relay datagrams from any UDP source, not only from the target's address. Not allowed with `from`.
+   * Default: false.
+   */
   readonly anySource?: boolean | undefined;
-  /** Who may send beside the target: literals, each perhaps with `/PREFIX`. This is no authentication. Default: nobody. */
+  /**
+   * Relay datagrams from these addresses, too: literals, `/PREFIX` is optional. UDP sources can be forged, so
+   * this does not authenticate. Default: the target's address only.
+   */
   readonly from?: string | readonly string[] | undefined;
   /**
-   * What both ends must prove to know before anything is relayed: 16 to 4096 bytes, text as UTF-8, of which a line break at the
-   * end is no part. To be given on both ends; it encrypts nothing. Does not go with `secretFile`. Default: none.
+   * Both ends must prove that they know this secret before datagrams are relayed. It has 16 to 4096 bytes,
+   * text as UTF-8, not counting a line break at the end. It does not encrypt. Both ends need it. Not allowed
+   * with `secretFile`. Default: none.
    */
   readonly secret?: Uint8Array | string | undefined;
-  /** The file with that secret, which nobody but its owner should be able to read. Default: none. */
+  /** The file that holds the secret. Only its owner should be able to read it. Default: none. */
   readonly secretFile?: string | undefined;
   /**
-   * Encrypt the TCP connection with TLS, 1.2 or newer; to be given on both ends. The client always verifies the server. Default:
-   * false.
+   * Encrypt the TCP connection with TLS 1.2 or newer. Both ends need it. The client always verifies the
+   * server. Default: false.
    */
   readonly tls?: boolean | undefined;
   /**
-   * The file with this end's certificate in PEM, followed by those between it and its authority; a server with `tls` needs one.
-   * This and the others are paths, since they are read again by `reloadCertificates`: whoever has PEM text writes it to a file,
-   * a key to one of mode 0600.
+   * The file with this end's certificate in PEM, followed by the intermediate certificates. A server with
+   * `tls` needs one. Like the other certificate options, this is a path, because `reloadCertificates` reads
+   * the files again. Write PEM text to a file first; a key to one of mode 0600.
    */
   readonly cert?: string | undefined;
   /** The file with the certificate's private key, in PEM and not encrypted. */
   readonly key?: string | undefined;
-  /** How long a peer may be silent, or read nothing, before it is given up: 1000 to 3,600,000 ms. Default: 15,000. */
+  /**
+   * Close a connection whose peer was silent, or read nothing, for this long: 2000 to 3,600,000 ms. Default:
+   * 15,000.
+   */
   readonly deadAfterMs?: number | undefined;
-  /** With `perSource`, how long a session may be without traffic: up to 604,800,000 ms; 0 is for ever. Default: 180,000. */
+  /**
+   * With `perSource`, close a session without traffic for this long: up to 604,800,000 ms; 0 means never.
+   * Default: 180,000.
+   */
   readonly idleTimeoutMs?: number | undefined;
-  /** With `perSource`, how many sessions there may be at once: 1 to 1,000,000. Default: 8192. */
+  /** With `perSource`, the maximum number of sessions at once: 1 to 1,000,000. Default: 8192. */
   readonly maxSessions?: number | undefined;
-  /** How long a datagram may wait for the TCP connection: up to 600,000 ms; 0 is without limit. Default: 200. */
+  /**
+   * Drop a datagram that waited this long for the TCP connection: up to 600,000 ms; 0 means no limit.
+   * Default: 200.
+   */
   readonly maxDelayMs?: number | undefined;
-  /** How much may wait for one TCP connection: 128 KiB to 1 GiB. Default: 4 MiB. */
+  /** The maximum of queued bytes for one TCP connection: 128 KiB to 1 GiB. Default: 4 MiB. */
   readonly queueBytesMax?: number | undefined;
-  /** How much of one TCP connection the kernel may hold and not have sent: 4 KiB to 1 GiB. Default: the tunnel chooses. */
+  /**
+   * The maximum of unsent bytes of one TCP connection in the kernel: 4 KiB to 1 GiB. Default: chosen by the
+   * tunnel.
+   */
   readonly unsentBytesMax?: number | undefined;
-  /** `auto`: bound what is under way by what the path carries (Linux); `kernel`: do not. Default: `auto`. */
+  /**
+   * `auto` limits the data in flight to what the path carries (Linux only); `kernel` does not. Default:
+   * `auto`.
+   */
   readonly inFlight?: "auto" | "kernel" | undefined;
-  /** The UDP socket's buffers in the kernel, which may grant less: 4 KiB to 1 GiB. Default: 4 MiB. */
+  /**
+   * The size of the UDP socket's buffers in the kernel: 4 KiB to 1 GiB. The kernel may grant less. Default: 4
+   * MiB.
+   */
   readonly socketBufferBytes?: number | undefined;
-  /** `auto`: hand the kernel many datagrams at once where it can take them (Linux); `off`: one by one. Default: `auto`. */
+  /**
+   * `auto` passes many datagrams to the kernel in one call (Linux only); `off` passes them one by one.
+   * Default: `auto`.
+   */
   readonly offload?: "auto" | "off" | undefined;
-  /** The traffic class of UDP and TCP packets: the whole byte, 0 to 255, or a DSCP name such as `EF`. Default: the system's. */
+  /**
+   * The traffic class of UDP and TCP packets: the whole byte, 0 to 255, or a DSCP name such as `EF`. Default:
+   * the system's.
+   */
   readonly tos?: number | string | undefined;
-  /** Linux SO_MARK of every socket, 1 to 4,294,967,295; needs CAP_NET_ADMIN (socket(7)). Default: none. */
+  /** Linux SO_MARK of every socket, 1 to 4,294,967,295. It needs CAP_NET_ADMIN (socket(7)). Default: none. */
   readonly mark?: number | undefined;
 }
 
-/** What the server takes: the end that waits for the TCP connection. */
+/** Options of a server, the end that listens for the TCP connection. */
 export interface ServerOptions extends TunnelOptions {
-  /** Where to wait; port 0 lets the system choose. */
+  /** Where to listen. With port 0, the system chooses a port. */
   readonly listen: ListenAddress;
-  /** Who may connect: literals, each perhaps with `/PREFIX`. This is no authentication. Default: everybody. */
+  /**
+   * Accept clients from these addresses only: literals, `/PREFIX` is optional. This does not authenticate.
+   * Default: all.
+   */
   readonly allow?: string | readonly string[] | undefined;
-  /** Refuse to start unless clients must prove themselves; `allow` does not count. Default: false. */
+  /** Refuse to start unless clients must authenticate; `allow` does not count. Default: false. */
   readonly requireAuth?: boolean | undefined;
-  /** The file with the authorities of clients, in PEM: only clients with a certificate of theirs are served. Default: none asked for. */
+  /**
+   * The file with authorities, in PEM: only clients with a certificate from one of them are accepted.
+   * Default: none.
+   */
   readonly clientCa?: string | undefined;
-  /** With `perSource`, how many sessions one TCP address may have: 1 to 1,000,000. Default: as `maxSessions`. */
+  /**
+   * With `perSource`, the maximum number of sessions of one TCP address: 1 to 1,000,000. Default:
+   * `maxSessions`.
+   */
   readonly maxSessionsPerAddress?: number | undefined;
   /**
-   * With `perSource`, take answers from every port of the target's host. The session then sends to the port that
-   * answered last. Default: false.
+   * With `perSource`, accept answers from every port of the target's host. The session then sends to the port
+   * that answered last. Default: false.
    */
   readonly anyPort?: boolean | undefined;
 }
 
-/** What the client takes: the end that makes the TCP connection. */
+/** Options of a client, the end that dials the TCP connection. */
 export interface ClientOptions extends TunnelOptions {
-  /** The server; several are tried in order, the next when one fails. */
+  /** The server. Several are tried in order: when one fails, the next. */
   readonly connect: ConnectAddress | readonly ConnectAddress[];
-  /** The file with the authorities that servers are trusted by, in PEM. Default: the system's. */
+  /**
+   * The file with the authorities, in PEM, whose certificates servers must have. Default: the system's
+   * authorities.
+   */
   readonly ca?: string | undefined;
   /**
-   * The only public key a server may have, whatever its name and whoever vouches for it: `sha256:` and the hash of its
-   * SubjectPublicKeyInfo in hexadecimal or base64. Does not go with `ca`. Default: none.
+   * The only accepted public key of a server, whatever its name and its authority: `sha256:` and the hash of
+   * its SubjectPublicKeyInfo in hexadecimal or base64. Not allowed with `ca`. Default: none.
    */
   readonly pin?: string | undefined;
-  /** The name to ask the server for, and to find in its certificate. Default: the host in `connect`. */
+  /** The name to ask the server for, which its certificate must have. Default: the host in `connect`. */
   readonly sni?: string | undefined;
-  /** The local address to connect from. Default: the system's choice. */
+  /** The local address to connect from. Default: chosen by the system. */
   readonly tcpBind?: string | undefined;
 }

@@ -123,7 +123,7 @@ describe("options", () => {
 
   test("two secrets are one too many", () => {
     expect(problemsOf(() => client({ secret: TEXT, secretFile: fileWith(TEXT) }))).toEqual([
-      "secretFile: is a second secret beside secret; give one of them",
+      "secretFile: does not go with secret; give one of them",
     ]);
   });
 
@@ -131,7 +131,7 @@ describe("options", () => {
     server({ requireAuth: true, secret: TEXT });
     for (const options of [{}, { allow: "192.0.2.1" }, { listen: "127.0.0.1/5000" }]) {
       expect(problemsOf(() => server({ requireAuth: true, ...options }))).toEqual([
-        expect.stringMatching(/^requireAuth: needs clients to prove themselves/),
+        expect.stringMatching(/^requireAuth: requires clients to authenticate/),
       ]);
     }
     expect(problemsOf(() => client({ requireAuth: true }))).toContain(

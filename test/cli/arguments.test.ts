@@ -105,11 +105,11 @@ describe("what is wrong is said in one line", () => {
       "-s 1 h/5000/256",
       'UDP address: "h/5000/256": "256" is not a time to live; give a number from 0 to 255',
     ],
-    ["-s 1 h 5000 16 more", '"more": is too much; give one UDP-addr/UDP-port[/ttl]'],
-    ["-s 1 h/5000 --quue 5MiB", "--quue: is no option; did you mean --queue?"],
-    ["-s 1 h/5000 --xyzzy", "--xyzzy: is no option; --help shows all there are"],
-    ["-s 1 h/5000 -z", "-z: is no option; --help shows all there are"],
-    ["-s 1 h/5000 --__proto__", "--__proto__: is no option; --help shows all there are"],
+    ["-s 1 h 5000 16 more", '"more": is one argument too many; give one UDP-addr/UDP-port[/ttl]'],
+    ["-s 1 h/5000 --quue 5MiB", "--quue: is not an option; did you mean --queue?"],
+    ["-s 1 h/5000 --xyzzy", "--xyzzy: is not an option; --help lists all options"],
+    ["-s 1 h/5000 -z", "-z: is not an option; --help lists all options"],
+    ["-s 1 h/5000 --__proto__", "--__proto__: is not an option; --help lists all options"],
     ["-s 1 h/5000 --once=yes", '--once: takes no value, but "yes" was given; leave it out'],
     ["-s 1 h/5000 --verbose=2", '--verbose: takes no value, but "2" was given; leave it out'],
     ["h/5000 -s", "-s: its value is missing; give [TCP-addr/]TCP-port"],
@@ -126,7 +126,7 @@ describe("what is wrong is said in one line", () => {
     ],
     [
       "-s 1 h/5000 -S --udp-receive-only",
-      "-S: with --udp-receive-only nothing would be relayed; give one of them",
+      "-S: with --udp-receive-only, nothing would be relayed; give one of them",
     ],
     [
       "-s 2 h/5001 -r",
@@ -145,7 +145,7 @@ describe("what is wrong is said in one line", () => {
       "-s 1 h/5000 --tos 256",
       '--tos: "256" is too large; give 0 to 255 or a DSCP name such as EF, AF41, CS5 or LE',
     ],
-    ["-s 1 h/5000 --in-flight off", '--in-flight: "off" is not one of its words; give auto or kernel'],
+    ["-s 1 h/5000 --in-flight off", '--in-flight: "off" is not allowed; give auto or kernel'],
   ])("%s", (line, problem) => expect(problemsOf(line)).toEqual([problem]));
 });
 

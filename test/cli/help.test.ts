@@ -15,7 +15,7 @@ test("the long help has every option with its default and bounds, within 80 colu
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
   for (const definition of OPTIONS) expect(lines).toContain(`  ${synopsis(definition)}`);
   expect(longHelp().replaceAll(/\s+/g, " ")).toContain(
-    "--dead-after SECONDS Give a peer up that has been silent",
+    "--dead-after SECONDS Close a connection whose peer has been silent",
   );
   expect(longHelp().replaceAll(/\s+/g, " ")).toContain("Default 15, from 2 to 3600.");
 });

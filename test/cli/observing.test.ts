@@ -96,7 +96,7 @@ describe("--metrics", () => {
     const program = new Program(["--metrics", "x/y", "--log", "xml", "-s", "5000", "localhost/5000"]);
     expect(await program.exited()).toBe(2);
     expect(program.errors).toContain("--metrics: ");
-    expect(program.errors).toContain('--log: "xml" is not one of its words; give text or json');
+    expect(program.errors).toContain('--log: "xml" is not allowed; give text or json');
   });
 
   test("metrics, health and stats; nothing else is answered", async () => {

@@ -39,7 +39,7 @@ describe("a program that cannot run says why in one line", () => {
     const { lines } = await run("-s", "5000", "--\u001b[2J\u009b31m\n", "host/5000");
     expect(lines).toHaveLength(2);
     expect(lines[0]).toBe(
-      "udptunnel: --\\u001b[2J\\u009b31m\\u000a: is no option; --help shows all there are",
+      "udptunnel: --\\u001b[2J\\u009b31m\\u000a: is not an option; --help lists all options",
     );
   });
 

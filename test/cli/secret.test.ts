@@ -38,7 +38,7 @@ describe("arguments", () => {
       expect(read.kind === "run" && read.settings.secret).toBeTruthy();
     }
     expect(problems(`-s 5000 h/4000 --secret-file ${file}`, { UDPTUNNEL_SECRET: TEXT })).toEqual([
-      "--secret-file: is a second secret beside UDPTUNNEL_SECRET; give one of them",
+      "--secret-file: does not go with UDPTUNNEL_SECRET; give one of them",
     ]);
     expect(problems("-s 5000 h/4000", { UDPTUNNEL_SECRET: "short" })).toEqual([
       expect.stringMatching(/^UDPTUNNEL_SECRET: has 5 bytes; give at least 16/),
@@ -55,10 +55,12 @@ describe("arguments", () => {
     const table = (line: string) => `[tunnel.a]\nserver = 5000\ntarget = "h/4000"\n${line}\n`;
     expect(readConfig(table(`secret-file = ${JSON.stringify(file)}`)).plans[0]?.settings.secret).toBeTruthy();
     const { problems } = readConfig(table(`secret = "${TEXT}"`));
-    expect(problems).toMatchObject([{ problem: "is not for files; set UDPTUNNEL_SECRET for all tunnels" }]);
+    expect(problems).toMatchObject([
+      { problem: "is not allowed in a file; set UDPTUNNEL_SECRET for all tunnels" },
+    ]);
     expect(JSON.stringify(problems)).not.toContain(TEXT);
     expect(problemsOfEnvironment({ UDPTUNNEL_SECERT: TEXT })).toEqual([
-      "UDPTUNNEL_SECERT: is no option; did you mean UDPTUNNEL_SECRET?",
+      "UDPTUNNEL_SECERT: is not an option; did you mean UDPTUNNEL_SECRET?",
     ]);
   });
 
@@ -66,7 +68,7 @@ describe("arguments", () => {
     "one given as an argument by mistake is refused and not repeated: %s",
     (given) => {
       for (const line of [`-s 5000 h/4000 ${given}`, `${given} -s 5000 h/4000`]) {
-        expect(problems(line).join("\n")).toMatch(/^--secr\w+: is no option/);
+        expect(problems(line).join("\n")).toMatch(/^--secr\w+: is not an option/);
         expect(problems(line).join("\n")).not.toContain(TEXT);
       }
     },
@@ -74,7 +76,7 @@ describe("arguments", () => {
 
   test("--require-auth wants certificates or a secret; --allow will not do", () => {
     expect(problems("-s 5000 h/4000 --require-auth --allow 192.0.2.1")).toEqual([
-      "--require-auth: needs clients to prove themselves; give --client-ca or --secret-file (addresses prove nothing)",
+      "--require-auth: requires clients to authenticate; give --client-ca or --secret-file (--allow does not count)",
     ]);
     expect(problems(`-s 5000 h/4000 --require-auth --secret-file ${file}`)).toEqual([]);
   });
@@ -88,7 +90,7 @@ describe("the program", () => {
   test("--require-auth without proof does not start, even on loopback: 2", async () => {
     const program = new Program(["-s", `${TUNNEL_HOST}/5000`, "--require-auth", "h/4000"]);
     expect(await program.exited()).toBe(2);
-    expect(program.lines[0]).toContain("--require-auth: needs clients to prove themselves");
+    expect(program.lines[0]).toContain("--require-auth: requires clients to authenticate");
   });
 
   test("warns of a file that others may read", async () => {

@@ -64,12 +64,12 @@ test("problems name the variable", () => {
     UDPTUNNEL_MAX_DEALY: "5",
   };
   expect(problemsOf(parse({ ...env, UDPTUNNEL_VERBOSE: "very" }))).toEqual([
-    "UDPTUNNEL_MAX_DEALY: is no option; did you mean UDPTUNNEL_MAX_DELAY?",
+    "UDPTUNNEL_MAX_DEALY: is not an option; did you mean UDPTUNNEL_MAX_DELAY?",
     'UDPTUNNEL_RTP: "maybe" is not true or false; give one of these',
     'UDPTUNNEL_SERVER: "99999" is not a port; give a number from 1 to 65535',
     "UDP address: is missing; give UDP-addr/UDP-port[/ttl]",
     'UDPTUNNEL_MAX_DELAY: "x" is not a number; give 0 to 600000 milliseconds',
-    'UDPTUNNEL_VERBOSE: "very" is not a number of times; give a number from 0 to 9',
+    'UDPTUNNEL_VERBOSE: "very" is not a count; give a number from 0 to 9',
   ]);
   expect(problemsOf(parse({ ...SERVER, UDPTUNNEL_CLIENT: "peer" }))).toEqual([
     "UDPTUNNEL_SERVER and UDPTUNNEL_CLIENT: are the two ends of a tunnel; give exactly one of them",

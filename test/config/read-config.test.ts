@@ -73,21 +73,21 @@ describe("every problem has its line, its key and what is allowed", () => {
       table(...good, "", "max-delay = 999999"),
       "f.toml:5: tunnel.a.max-delay: 999999 is too large; give 0 to 600000 milliseconds",
     ],
-    [table(...good, "max-dealy = 5"), "f.toml:4: tunnel.a.max-dealy: is no option; did you mean max-delay?"],
-    [table(...good, "zzz = 5"), "f.toml:4: tunnel.a.zzz: is no option; leave it out"],
+    [
+      table(...good, "max-dealy = 5"),
+      "f.toml:4: tunnel.a.max-dealy: is not an option; did you mean max-delay?",
+    ],
+    [table(...good, "zzz = 5"), "f.toml:4: tunnel.a.zzz: is not an option; leave it out"],
     [table(...good, "rtp = 1"), "f.toml:4: tunnel.a.rtp: 1 is not true or false; give one of these"],
     [
       table(...good, "ipv4 = true", "ipv6 = true"),
       "f.toml:5: tunnel.a.ipv6: contradicts ipv4; give one of them",
     ],
-    [
-      table(...good, 'offload = "on"'),
-      'f.toml:4: tunnel.a.offload: "on" is not one of its words; give auto or off',
-    ],
+    [table(...good, 'offload = "on"'), 'f.toml:4: tunnel.a.offload: "on" is not allowed; give auto or off'],
     [table(...good, 'tcp-bind = "::1"'), "f.toml:4: tunnel.a.tcp-bind: is for the client only; leave it out"],
     [
       table(...good, "verbose = 1"),
-      "f.toml:4: tunnel.a.verbose: is not a tunnel's; give it on the command line or in the environment",
+      "f.toml:4: tunnel.a.verbose: is not an option of a tunnel; give it on the command line or in the environment",
     ],
     [table("server = 5000"), "f.toml:1: tunnel.a.target: is missing; give UDP-addr/UDP-port[/ttl]"],
     [
@@ -108,18 +108,18 @@ describe("every problem has its line, its key and what is allowed", () => {
     ],
     [
       `\nfoo = true\n${table(...good)}`,
-      "f.toml:2: foo: is unknown; only tables such as [tunnel.media] may stand here",
+      "f.toml:2: foo: is unknown; only tables such as [tunnel.media] are allowed here",
     ],
-    ["", "f.toml: describes no tunnel; give a table for each, such as [tunnel.media]"],
-    ["tunnel = 5", "f.toml:1: tunnel: describes no tunnel; give a table for each, such as [tunnel.media]"],
+    ["", "f.toml: has no tunnel; give a table for each tunnel, such as [tunnel.media]"],
+    ["tunnel = 5", "f.toml:1: tunnel: has no tunnel; give a table for each tunnel, such as [tunnel.media]"],
     [
       "\n[[tunnel]]\nserver = 1",
-      "f.toml:2: tunnel: describes no tunnel; give a table for each, such as [tunnel.media]",
+      "f.toml:2: tunnel: has no tunnel; give a table for each tunnel, such as [tunnel.media]",
     ],
-    ["[tunnel]\na = 5", "f.toml:2: tunnel.a: is no table; begin one with [tunnel.a]"],
+    ["[tunnel]\na = 5", "f.toml:2: tunnel.a: is not a table; begin one with [tunnel.a]"],
     [
       '[tunnel."a b"]\nserver = 1\ntarget = "h/2"',
-      'f.toml:1: tunnel.a b: "a b" cannot be a name; give letters, digits, - and _, beginning with a letter or a digit',
+      'f.toml:1: tunnel.a b: "a b" cannot be a name; give letters, digits, ., - and _, beginning with a letter or a digit',
     ],
   ])("%#", (text, problem) => expect(problemsOf(text)).toEqual([problem]));
 
@@ -142,8 +142,8 @@ describe("two tunnels that want one port", () => {
 
   test("of TCP or UDP are told of", () => {
     expect(two(good, good)).toEqual([
-      "f.toml:5: tunnel.b.server: would use TCP 5000, as tunnel a does; give it another port",
-      "f.toml:6: tunnel.b.target: would use UDP 4000, as tunnel a does; give it another port, or a bind of its own",
+      "f.toml:5: tunnel.b.server: would use TCP 5000, like tunnel a; give it another port",
+      "f.toml:6: tunnel.b.target: would use UDP 4000, like tunnel a; give it another port, or its own bind",
     ]);
     const rtp = ['client = "c"', 'target = "h/4000"', 'bind = "10.0.0.1"', "rtp = true"];
     const odd = ['client = "c"', 'target = "g/4001"', 'bind = "10.0.0.1"'];
@@ -233,9 +233,9 @@ test("unknown keys are reported one by one up to 20, and long ones are cut", () 
   const keys = Array.from({ length: 50 }, (_, number) => `zz${number} = 1`);
   const lines = problemsOf(table(...good, ...keys));
   expect(lines.length).toBe(21);
-  expect(lines.at(-1)).toBe("f.toml:1: tunnel.a: has 30 more keys that are no options");
+  expect(lines.at(-1)).toBe("f.toml:1: tunnel.a: has 30 more unknown keys");
   const [long = ""] = problemsOf(table(...good, `${"k".repeat(10_000)} = 1`));
-  expect(long).toEndWith("kk... (10000 characters): is no option; leave it out");
+  expect(long).toEndWith("kk... (10000 characters): is not an option; leave it out");
   expect(long.length).toBeLessThan(300);
 });
 
@@ -258,10 +258,10 @@ function manyTunnels(count: number): string {
 
 test("__proto__ is a key like any other", () => {
   expect(problemsOf(`${table(...good)}__proto__ = 1\n`)).toEqual([
-    "f.toml:4: tunnel.a.__proto__: is no option; leave it out",
+    "f.toml:4: tunnel.a.__proto__: is not an option; leave it out",
   ]);
   expect(problemsOf(`[__proto__]\nx = 1\n${table(...good)}`)).toEqual([
-    "f.toml:1: __proto__: is unknown; only tables such as [tunnel.media] may stand here",
+    "f.toml:1: __proto__: is unknown; only tables such as [tunnel.media] are allowed here",
   ]);
 });
 

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import {
   type HostPort,
   type HostPortForm,
+  parseHost,
   parseHostPort,
-  readHost,
-  readNetwork,
+  parseNetwork,
 } from "../../src/options/address.ts";
 
 const TARGET: HostPortForm = { ttl: true };
@@ -163,7 +163,7 @@ test("any text is read or refused, never thrown at", () => {
 describe("a network", () => {
   test.each(["192.0.2.1", "192.0.2.0/24", "0.0.0.0/0", "192.0.2.1/32", "::/0", "2001:db8::/32", "::1/128"])(
     "%p is read",
-    (text) => expect(readNetwork(text)).toEqual({ value: text }),
+    (text) => expect(parseNetwork(text)).toEqual({ value: text }),
   );
 
   test.each([
@@ -176,11 +176,11 @@ describe("a network", () => {
     ["192.0.2/24", "is not a network"],
     ["fe80::1%eth0", 'give the address without "%eth0"'],
   ])("%p is refused", (text, fragment) => {
-    expect((readNetwork(text) as { problem: string }).problem).toContain(fragment);
+    expect((parseNetwork(text) as { problem: string }).problem).toContain(fragment);
   });
 });
 
 test("a host alone may stand in brackets when it is IPv6", () => {
-  expect(readHost("[::1%lo]")).toEqual({ value: "::1%lo" });
-  expect(readHost("[localhost]")).toHaveProperty("problem");
+  expect(parseHost("[::1%lo]")).toEqual({ value: "::1%lo" });
+  expect(parseHost("[localhost]")).toHaveProperty("problem");
 });

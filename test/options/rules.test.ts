@@ -53,7 +53,7 @@ describe("options that do not go together", () => {
     [{ tls: true, clientCa: "a" }, [/^clientCa: is for the server only/], client],
     [{ tls: true, cert: "a", key: "b", ca: "c" }, [/^ca: is for the client only/]],
     [{ tls: true, cert: "a", key: "b", pin: PIN }, [/^pin: is for the client only/]],
-    [{ tls: true, pin: "sha256:abc" }, [/^pin: "sha256:abc" is no pin; give sha256: and/], client],
+    [{ tls: true, pin: "sha256:abc" }, [/^pin: "sha256:abc" is not a pin; give sha256: and/], client],
     [{ tls: true, pin: PIN.replace("sha256", "sha1") }, [/^pin: /], client],
     [{ maxSessionsPerAddress: 1 }, [/^maxSessionsPerAddress: is for the server only/], client],
   ];

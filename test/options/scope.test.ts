@@ -140,6 +140,6 @@ test("of a name only the look-up tells whether it is a group", () => {
 
 test("one interface is enough", () => {
   expect(problemsOf(() => server({ target: "fe80::1%eth0/5000", interface: "eth1" }))).toEqual([
-    'interface: is a second interface beside "%eth0" in target; give one of them',
+    'interface: does not go with the zone "%eth0" of target; give one of them',
   ]);
 });

@@ -103,7 +103,7 @@ test("port 0 is the system's choice where nobody else must know it", () => {
   expect(server({ listen: { address: "::1", port: 0 } }).listen).toEqual({ address: "::1", port: 0 });
   expect(client({ connect: "a/1", target: "::1/0", perSource: true }).target.port).toBe(0);
   expect(problemsOf(() => client({ connect: "a", target: "::1/0", perSource: true }))).toEqual([
-    "connect: has no port, and that of target is 0; give the server's port",
+    "connect: has no port, and the port of target is 0; give the server's port",
   ]);
   expect(problemsOf(() => client({ connect: "a/1", target: "h/0" }))[0]).toStartWith(
     "target: port 0 cannot be sent to",
@@ -184,8 +184,8 @@ describe("values of the wrong type", () => {
   const CASES: [what: Loose, problem: string][] = [
     [{ rtp: "yes" }, 'rtp: "yes" is not true or false; give one of these'],
     [{ family: 5 }, "family: 5 is not a family of addresses; give 4 or 6"],
-    [{ offload: "on" }, 'offload: "on" is not one of its words; give auto or off'],
-    [{ inFlight: 1 }, "inFlight: 1 is not one of its words; give auto or kernel"],
+    [{ offload: "on" }, 'offload: "on" is not allowed; give auto or off'],
+    [{ inFlight: 1 }, "inFlight: 1 is not allowed; give auto or kernel"],
     [{ bind: 5 }, "bind: 5 is not text; give ADDR[/PORT]"],
     [{ bind: "" }, "bind: its value is missing; give ADDR[/PORT]"],
     [{ bind: "a!b" }, 'bind: "a!b" is not an address; give a host name, an IPv4 address or an IPv6 address'],
@@ -214,8 +214,8 @@ describe("values of the wrong type", () => {
     [{ target: 5000 }, "target: 5000 is not text; give UDP-addr/UDP-port[/ttl]"],
     [{ target: undefined }, "target: is missing; give UDP-addr/UDP-port[/ttl]"],
     [{ listen: undefined }, "listen: is missing; give [TCP-addr/]TCP-port"],
-    [{ deadAfter: 5 }, 'deadAfter: is no option; did you mean "deadAfterMs"?'],
-    [{ verbose: 1 }, "verbose: is no option; leave it out"],
+    [{ deadAfter: 5 }, 'deadAfter: is not an option; did you mean "deadAfterMs"?'],
+    [{ verbose: 1 }, "verbose: is not an option; leave it out"],
   ];
   test.each(CASES)("%j", (options, problem) => {
     expect(problemsOf(() => server(options))).toEqual([problem]);

@@ -84,6 +84,6 @@ test("an option that the look-up finds out of place is named as it was given", a
   const options = { listen: "127.0.0.1/0", target: "localhost/9", loop: true };
   await expect(startServer(options)).rejects.toMatchObject({
     code: "ERR_OPTIONS",
-    problems: [{ option: "loop", problem: expect.stringContaining("is no group") }],
+    problems: [{ option: "loop", problem: expect.stringContaining("is not a multicast group") }],
   });
 });

@@ -18,10 +18,10 @@ export const LIMIT_OPTIONS = [
     unit: SECONDS,
     scale: 1000,
     default: 15_000,
-    min: 2000, // TCP probes an idle peer once a second at most, and can tell nothing after one
+    min: 2000, // TCP probes an idle peer at most once a second, and one lost probe proves nothing
     max: 3_600_000,
     group: "Connections and sessions",
-    help: "Give a peer up that has been silent, or has read nothing, for this long.",
+    help: "Close a connection whose peer has been silent, or has read nothing, for this long.",
     usual: "notice a dead peer within this time (15)",
   },
   {
@@ -36,7 +36,7 @@ export const LIMIT_OPTIONS = [
     min: 0,
     max: 604_800_000,
     group: "Connections and sessions",
-    help: "With -p, end a session without traffic either way for this long; 0 is never.",
+    help: "With -p, close a session without traffic in either direction for this long; 0 means never.",
   },
   {
     name: "max-sessions",
@@ -48,7 +48,7 @@ export const LIMIT_OPTIONS = [
     min: 1,
     max: 1_000_000,
     group: "Connections and sessions",
-    help: "With -p, how many sessions there may be at once.",
+    help: "With -p, allow at most this many sessions at once.",
   },
   {
     name: "max-sessions-per-address",
@@ -61,7 +61,7 @@ export const LIMIT_OPTIONS = [
     max: 1_000_000,
     group: "Connections and sessions",
     role: "server",
-    help: "With -p, how many sessions the server gives one TCP address at once.",
+    help: "With -p, allow one TCP address at most this many sessions at once.",
   },
   {
     name: "max-delay",
@@ -73,8 +73,8 @@ export const LIMIT_OPTIONS = [
     min: 0,
     max: 600_000,
     group: "Delay and memory",
-    help: "Drop a datagram that has waited this long for the TCP connection; 0 is no limit.",
-    usual: "drop what has waited this long (200)",
+    help: "Drop a datagram that has waited this long for the TCP connection; 0 means no limit.",
+    usual: "drop datagrams that waited this long (200)",
   },
   {
     name: "queue",
@@ -86,7 +86,9 @@ export const LIMIT_OPTIONS = [
     min: 128 * KIB,
     max: GIB,
     group: "Delay and memory",
-    help: "How much may wait for one TCP connection; the oldest makes room. Suffixes: k, M (1000), KiB, MiB (1024).",
+    help:
+      "Queue at most this much for one TCP connection; when it is full, drop the oldest datagrams. " +
+      "Suffixes: k, M (1000), KiB, MiB (1024).",
   },
   {
     name: "unsent",
@@ -98,7 +100,7 @@ export const LIMIT_OPTIONS = [
     min: 4 * KIB,
     max: GIB,
     group: "Delay and memory",
-    help: "How much the kernel may hold of a TCP connection and not have sent.",
+    help: "Let the kernel hold at most this much unsent data of a TCP connection.",
   },
   {
     name: "in-flight",
@@ -108,7 +110,7 @@ export const LIMIT_OPTIONS = [
     choices: ["auto", "kernel"],
     default: "auto",
     group: "Delay and memory",
-    help: "Bound what is under way on the network by what the path carries (Linux), or leave it to the kernel.",
+    help: "Limit the data in flight to what the path carries (auto, Linux only), or leave it to the kernel.",
   },
   {
     name: "socket-buffer",
@@ -120,6 +122,6 @@ export const LIMIT_OPTIONS = [
     min: 4 * KIB,
     max: GIB,
     group: "Delay and memory",
-    help: "The UDP socket's buffers in the kernel, for bursts; the kernel may grant less.",
+    help: "Size of the UDP socket's buffers in the kernel, which absorb bursts. The kernel may grant less.",
   },
 ] as const satisfies readonly OptionDefinition[];

@@ -11,7 +11,9 @@ export const NETWORK_OPTIONS = [
     choices: ["auto", "off"],
     default: "auto",
     group: "Network and system",
-    help: "Hand the kernel many datagrams at once where it can take them (Linux).",
+    help:
+      "Pass many datagrams to the kernel in one call where it accepts them (auto, Linux only), or one by " +
+      "one.",
   },
   {
     name: "tos",
@@ -21,7 +23,9 @@ export const NETWORK_OPTIONS = [
     min: 0,
     max: 255,
     group: "Network and system",
-    help: "The traffic class of UDP and TCP packets: the whole byte, or a DSCP name such as EF, AF41, CS5 or LE.",
+    help:
+      "The traffic class of UDP and TCP packets: the whole byte, or a DSCP name such as EF, AF41, CS5 or " +
+      "LE.",
   },
   {
     name: "mark",
@@ -31,7 +35,9 @@ export const NETWORK_OPTIONS = [
     min: 1,
     max: 0xffff_ffff,
     group: "Network and system",
-    help: "The mark of every socket's packets (Linux SO_MARK), so that routing can tell them from those of a VPN inside the tunnel. Look-ups of names are not marked.",
+    help:
+      "Mark the packets of every socket (Linux SO_MARK), so that routing can separate them from the " +
+      "packets of a VPN inside the tunnel. Name look-ups are not marked.",
   },
 ] as const satisfies readonly OptionDefinition[];
 
@@ -43,7 +49,9 @@ export const PROGRAM_OPTIONS = [
     argument: "FILE",
     group: "Program",
     cliOnly: true,
-    help: "Run the tunnels that this TOML file describes, and read it again at SIGHUP. Options of tunnels belong in the file then.",
+    help:
+      "Run the tunnels of this TOML file, and read it again at SIGHUP. Options of tunnels then belong in " +
+      "the file.",
   },
   {
     name: "check",
@@ -51,7 +59,7 @@ export const PROGRAM_OPTIONS = [
     kind: "flag",
     group: "Program",
     cliOnly: true,
-    help: "Start nothing: say what is wrong with the options or the file, or which tunnels they describe.",
+    help: "Start nothing. Report every problem of the options or the file, or list their tunnels.",
   },
   {
     name: "log",
@@ -62,7 +70,7 @@ export const PROGRAM_OPTIONS = [
     default: "text",
     group: "Program",
     cliOnly: true,
-    help: "Write what is reported as lines for people, or as one JSON object a line.",
+    help: "Write logs as text, or as one JSON object a line.",
   },
   {
     name: "redact",
@@ -70,7 +78,7 @@ export const PROGRAM_OPTIONS = [
     kind: "flag",
     group: "Program",
     cliOnly: true,
-    help: "Hide addresses and names of hosts in everything that is reported.",
+    help: "Hide addresses and host names in all output.",
   },
   {
     name: "metrics",
@@ -80,7 +88,9 @@ export const PROGRAM_OPTIONS = [
     argument: "[ADDR/]PORT",
     group: "Program",
     cliOnly: true,
-    help: "Serve Prometheus metrics at /metrics, health at /healthz and JSON at /stats, by HTTP, on loopback (127.0.0.1 and ::1) unless an address is given.",
+    help:
+      "Serve Prometheus metrics at /metrics, health at /healthz and JSON at /stats, over HTTP. Without an " +
+      "address, on loopback (127.0.0.1 and ::1).",
   },
   {
     name: "status",
@@ -88,7 +98,7 @@ export const PROGRAM_OPTIONS = [
     kind: "flag",
     group: "Program",
     cliOnly: true,
-    help: "Show state, rates, drops and delay on stderr: live at a terminal, else a line every 5 s.",
+    help: "Show state, rates, drops and delay on stderr: live on a terminal, otherwise one line every 5 s.",
   },
   {
     name: "verbose",
@@ -97,8 +107,8 @@ export const PROGRAM_OPTIONS = [
     kind: "count",
     group: "Program",
     cliOnly: true,
-    help: "Report connections on stderr; -vv reports each datagram too.",
-    usual: "report connections; -vv: each datagram too",
+    help: "Log connections on stderr; -vv logs each datagram, too.",
+    usual: "log connections; -vv: each datagram, too",
   },
   {
     name: "help",

@@ -10,10 +10,12 @@ export const RELAY_OPTIONS = [
     kind: "endpoint",
     form: { hostOptional: true, portZero: true },
     argument: "[TCP-addr/]TCP-port",
-    group: "Ends of the tunnel",
+    group: "Addresses",
     role: "server",
-    help: "Be the server: wait for the TCP connection on this port, on all addresses unless one is given. A name stands for all its addresses.",
-    usual: "be the server: wait for the TCP connection",
+    help:
+      "Be the server: listen for the TCP connection on this port, on all addresses unless one is given. A " +
+      "host name stands for all its addresses.",
+    usual: "be the server: listen for the TCP connection",
   },
   {
     name: "client",
@@ -22,10 +24,12 @@ export const RELAY_OPTIONS = [
     kind: "endpoint",
     form: { portOptional: true },
     argument: "TCP-addr[/TCP-port]",
-    group: "Ends of the tunnel",
+    group: "Addresses",
     role: "client",
     repeatable: true,
-    help: "Be the client: connect to this server. Without a port, the UDP port's number is used. Given again, it names the server to try when this one fails.",
+    help:
+      "Be the client: connect to this server. Without a port, the number of the UDP port is used. May be " +
+      "given again: when one server fails, the next is tried.",
     usual: "be the client: connect to the server",
   },
   {
@@ -34,9 +38,11 @@ export const RELAY_OPTIONS = [
     kind: "endpoint",
     form: { ttl: true, portZero: true },
     argument: "UDP-addr/UDP-port[/ttl]",
-    group: "Ends of the tunnel",
+    group: "Addresses",
     operand: true,
-    help: "Where datagrams from the tunnel are sent; those that come to the same port are what the tunnel carries. The time to live, 0 to 255 and 1 by default, is for multicast groups.",
+    help:
+      "Send datagrams from the tunnel to this address, and receive datagrams for the tunnel on the same " +
+      "port number. The time to live, 0 to 255 (default 1), is for multicast groups.",
   },
   {
     name: "bind",
@@ -44,8 +50,10 @@ export const RELAY_OPTIONS = [
     kind: "endpoint",
     form: { portOptional: true, portZero: true },
     argument: "ADDR[/PORT]",
-    group: "Ends of the tunnel",
-    help: "The local UDP address. Default: any address of the target's family; for a client with -p, the UDP address. Only a client with -p takes a port here: it listens on that in place of UDP-port.",
+    group: "Addresses",
+    help:
+      "The local UDP address. Default: any address of the target's family; for a client with -p, the UDP " +
+      "address. Only a client with -p accepts a port: it listens there in place of UDP-port.",
     usual: "receive UDP on this local address only",
   },
   {
@@ -53,9 +61,9 @@ export const RELAY_OPTIONS = [
     key: "tcpBind",
     kind: "host",
     argument: "ADDR",
-    group: "Ends of the tunnel",
+    group: "Addresses",
     role: "client",
-    help: "The local address the client connects from. Default: the system's choice.",
+    help: "Connect from this local address. Default: chosen by the system.",
   },
   {
     name: "ipv4",
@@ -63,7 +71,7 @@ export const RELAY_OPTIONS = [
     short: "4",
     kind: "flag",
     means: 4,
-    group: "Ends of the tunnel",
+    group: "Addresses",
     help: "Use IPv4 addresses only.",
   },
   {
@@ -72,7 +80,7 @@ export const RELAY_OPTIONS = [
     short: "6",
     kind: "flag",
     means: 6,
-    group: "Ends of the tunnel",
+    group: "Addresses",
     help: "Use IPv6 addresses only.",
   },
   {
@@ -80,8 +88,11 @@ export const RELAY_OPTIONS = [
     key: "perSource",
     short: "p",
     kind: "flag",
-    group: "Kinds of traffic",
-    help: "Give every UDP source a TCP connection of its own, so that answers find their way back (DNS, WireGuard, games). The client then listens on the UDP address; the server sends to it. Give it on both ends.",
+    group: "Traffic",
+    help:
+      "Use one TCP connection for each UDP source, so that answers reach the right source (DNS, " +
+      "WireGuard, games). The client listens on the UDP address; the server sends to it. Give it on both " +
+      "ends.",
     usual: "one TCP connection for each UDP source",
   },
   {
@@ -89,9 +100,11 @@ export const RELAY_OPTIONS = [
     key: "anyPort",
     scope: { kinds: ["session server"] },
     kind: "flag",
-    group: "Kinds of traffic",
+    group: "Traffic",
     role: "server",
-    help: "With -p, take answers from every port of the target's host. The session then sends to the port that answered last (TFTP).",
+    help:
+      "With -p, accept answers from every port of the target's host. The session then sends to the port " +
+      "that answered last (TFTP).",
   },
   {
     name: "rtp",
@@ -99,8 +112,10 @@ export const RELAY_OPTIONS = [
     scope: { kinds: PEER },
     short: "r",
     kind: "flag",
-    group: "Kinds of traffic",
-    help: "Relay RTP and RTCP: ports N and N+1, both TCP and UDP. Every port given must be even. Give it on both ends.",
+    group: "Traffic",
+    help:
+      "Relay RTP and RTCP: ports N and N+1, both TCP and UDP. Every port given must be even. Give it on " +
+      "both ends.",
     usual: "RTP and RTCP: ports N and N+1, N even",
   },
   {
@@ -108,8 +123,8 @@ export const RELAY_OPTIONS = [
     key: "once",
     scope: { kinds: PEER },
     kind: "flag",
-    group: "Kinds of traffic",
-    help: "End when the TCP connection ends, and when it cannot be made, as the original program does.",
+    group: "Traffic",
+    help: "End when the TCP connection ends or cannot be made, as the original program does.",
     usual: "end when the TCP connection ends",
   },
   {
@@ -118,8 +133,8 @@ export const RELAY_OPTIONS = [
     scope: { kinds: PEER },
     short: "S",
     kind: "flag",
-    group: "Kinds of traffic",
-    help: "Never listen on UDP.",
+    group: "Traffic",
+    help: "Only send UDP; receive none.",
   },
   {
     name: "udp-receive-only",
@@ -127,8 +142,8 @@ export const RELAY_OPTIONS = [
     scope: { kinds: PEER },
     short: "R",
     kind: "flag",
-    group: "Kinds of traffic",
-    help: "Never send on UDP; what comes over TCP is counted and discarded.",
+    group: "Traffic",
+    help: "Only receive UDP; count and discard datagrams from the tunnel.",
   },
   {
     name: "interface",
@@ -137,7 +152,9 @@ export const RELAY_OPTIONS = [
     kind: "text",
     argument: "NAME|ADDR",
     group: "Multicast",
-    help: "The interface, by name or by one of its addresses, on which to join the group and send, or to reach a link-local target. Default: the system's choice.",
+    help:
+      "The interface, by name or by one of its addresses, on which to join the group and send, or through " +
+      "which to reach a link-local target. Default: chosen by the system.",
   },
   {
     name: "source",
@@ -147,7 +164,9 @@ export const RELAY_OPTIONS = [
     argument: "ADDR",
     group: "Multicast",
     repeatable: true,
-    help: "Join the group for datagrams from this sender only (source-specific multicast). May be given again.",
+    help:
+      "Join the group for datagrams from this sender only (source-specific multicast). May be given " +
+      "again.",
   },
   {
     name: "loop",
@@ -155,16 +174,16 @@ export const RELAY_OPTIONS = [
     scope: { kinds: ["multicast"], notWith: "udpReceiveOnly" },
     kind: "flag",
     group: "Multicast",
-    help: "Let members of the group on this host take part.",
+    help: "Deliver datagrams to members of the group on this host, too.",
   },
   {
     name: "any-source",
     key: "anySource",
     scope: { kinds: UNICAST, notWith: "udpSendOnly" },
     kind: "flag",
-    group: "Who may take part",
-    help: "Relay datagrams from any UDP source, not from the target's address alone.",
-    usual: "relay from others than UDP-addr, too",
+    group: "Access",
+    help: "Relay datagrams from any UDP source, not only from the target's address.",
+    usual: "relay from any UDP source",
   },
   {
     name: "from",
@@ -172,28 +191,32 @@ export const RELAY_OPTIONS = [
     scope: { kinds: [...UNICAST, "session client"], notWith: "udpSendOnly" },
     kind: "network",
     argument: "ADDR[/PREFIX]",
-    group: "Who may take part",
+    group: "Access",
     repeatable: true,
-    help: "Relay datagrams from these addresses as well as the target's. May be given again.",
+    help: "Relay datagrams from these addresses, too, not only from the target's. May be given again.",
   },
   {
     name: "allow",
     key: "allow",
     kind: "network",
     argument: "ADDR[/PREFIX]",
-    group: "Who may take part",
+    group: "Access",
     role: "server",
     repeatable: true,
-    help: "Take TCP connections from these addresses only. May be given again. This is no authentication.",
-    usual: "take TCP connections from here only",
+    help:
+      "Accept TCP connections from these addresses only. May be given again. This does not authenticate " +
+      "clients.",
+    usual: "accept TCP connections from here only",
   },
   {
     name: "secret-file",
     key: "secretFile",
     kind: "secret file",
     argument: "FILE",
-    group: "Who may take part",
-    help: "Relay only after both ends have proved that they know the secret in this file: 16 bytes at least, of which a line break at the end is no part. Give it on both ends. This encrypts nothing.",
+    group: "Access",
+    help:
+      "Relay only after both ends have proved that they know the secret in this file: at least 16 bytes, " +
+      "not counting a line break at the end. Give it on both ends. This does not encrypt.",
     usual: "both ends must know the secret in this file",
   },
   {
@@ -201,16 +224,20 @@ export const RELAY_OPTIONS = [
     key: "secret",
     kind: "secret",
     argument: "SECRET",
-    group: "Who may take part",
+    group: "Access",
     environmentOnly: true,
-    help: "The secret itself, in place of --secret-file. It is no argument, because everybody on the host can read those.",
+    help:
+      "The secret itself, in place of --secret-file. It has no flag, because other users of the host can " +
+      "read arguments.",
   },
   {
     name: "require-auth",
     key: "requireAuth",
     kind: "flag",
-    group: "Who may take part",
+    group: "Access",
     role: "server",
-    help: "Refuse to start unless clients must prove themselves, by --client-ca or --secret-file. --allow does not count.",
+    help:
+      "Refuse to start unless clients must authenticate, by --client-ca or --secret-file. --allow does " +
+      "not count.",
   },
 ] as const satisfies readonly OptionDefinition[];

@@ -8,7 +8,9 @@ export const TLS_OPTIONS = [
     key: "tls",
     kind: "flag",
     group: "Encryption",
-    help: "Encrypt the TCP connection with TLS, 1.2 or newer. The client always verifies the server. Give it on both ends.",
+    help:
+      "Encrypt the TCP connection with TLS 1.2 or newer. The client always verifies the server. Give it " +
+      "on both ends.",
     usual: "encrypt the TCP connection",
   },
   {
@@ -17,7 +19,9 @@ export const TLS_OPTIONS = [
     kind: "text",
     argument: "FILE",
     group: "Encryption",
-    help: "This end's certificate, in PEM, followed by those between it and its authority. A server needs one.",
+    help:
+      "The certificate of this end, in PEM, followed by the intermediate certificates. A server needs " +
+      "one.",
   },
   {
     name: "key",
@@ -34,7 +38,9 @@ export const TLS_OPTIONS = [
     argument: "FILE",
     group: "Encryption",
     role: "client",
-    help: "Trust servers vouched for by these authorities, in PEM. Default: the system's authorities.",
+    help:
+      "Trust servers with a certificate from one of these authorities, in PEM. Default: the system's " +
+      "authorities.",
   },
   {
     name: "pin",
@@ -43,7 +49,9 @@ export const TLS_OPTIONS = [
     argument: "sha256:HASH",
     group: "Encryption",
     role: "client",
-    help: "Trust the server with this public key only, whatever its name and whoever vouches for it. The SHA-256 hash is in hexadecimal or base64.",
+    help:
+      "Trust only a server with this public key, whatever its name and its authority. The SHA-256 hash is " +
+      "in hexadecimal or base64.",
   },
   {
     name: "sni",
@@ -52,7 +60,9 @@ export const TLS_OPTIONS = [
     argument: "NAME",
     group: "Encryption",
     role: "client",
-    help: "Ask the server for the certificate of this name, and verify that. Default: the name or address in -c.",
+    help:
+      "Ask the server for the certificate of this name, and verify that name. Default: the name or " +
+      "address in -c.",
   },
   {
     name: "client-ca",
@@ -61,6 +71,6 @@ export const TLS_OPTIONS = [
     argument: "FILE",
     group: "Encryption",
     role: "server",
-    help: "Serve only clients with a certificate that one of these authorities, in PEM, vouches for.",
+    help: "Accept only clients with a certificate from one of these authorities, in PEM.",
   },
 ] as const satisfies readonly OptionDefinition[];

@@ -1,28 +1,29 @@
-/** A TOML text as tables, with the line on which each key stands. The work grows in proportion to the text. */
+/**
+ * Parses TOML into tables and keeps the line of each key. The work is proportional to the length of the text.
+ */
 
 import { type AST, getStaticTOMLValue, ParseError, parseTOML } from "toml-eslint-parser";
 
-/** A parsed document, or why the text is none. */
-export type TomlReading =
+/** A parsed document, or the problem of the text. */
+export type TomlResult =
   | {
       readonly document: Readonly<Record<string, unknown>>;
       /**
-       * The line, counted from 1, of the key at a path; failing that, of the innermost table around it. Undefined when
-       * the text lacks even the first part of the path.
+       * * The line, counted from 1, of the key at a path. If the key is missing, the line of the innermost
+       * table around it. Undefined when the first part of the path is missing.
        */
       readonly lineOf: (path: readonly string[]) => number | undefined;
     }
-  /** `line` counts from 1. The problem does not quote the text, which can be a secret. */
+  /** `line` is counted from 1. The problem does not quote the text, because it can be a secret. */
   | { readonly line?: number; readonly problem: string };
 
-/** Parses a text. */
-export function readToml(text: string): TomlReading {
+export function readToml(text: string): TomlResult {
   try {
     const document = new Table(Object.create(null));
     for (const node of parseTOML(text).body[0].body) addNode(document, node);
     return { document: document.values, lineOf: (path) => lineOf(document, path) };
   } catch (error) {
-    // The parser calls itself for every array or table within another, and spreads the characters of a value.
+    // The parser recurses into nested arrays and tables, and passes the characters of a value as arguments.
     if (error instanceof RangeError)
       return { problem: "is nested too deeply, or has a value of more than 500,000 characters" };
     if (error instanceof ParseError) return problemOf(error, text);
@@ -34,7 +35,7 @@ type Key = string | number;
 
 /** A table, or an array of tables, whose keys are numbers. */
 class Table {
-  /** Without a prototype: `__proto__` is a key like any other. */
+  /** An object without a prototype, so that `__proto__` is an ordinary key. */
   readonly values: Record<Key, unknown>;
   readonly #lines = new Map<Key, number>();
   readonly #tables = new Map<Key, Table>();
@@ -48,11 +49,11 @@ class Table {
     this.#lines.set(key, line);
   }
 
-  /** The table at a key, made when there is none. */
-  enter(key: Key, line: number, ofTables: boolean): Table {
+  /** The table at a key; creates it if it is missing. */
+  enter(key: Key, line: number, isArray: boolean): Table {
     const known = this.#tables.get(key);
     if (known !== undefined) return known;
-    const table = new Table(ofTables ? ([] as unknown as Record<Key, unknown>) : Object.create(null));
+    const table = new Table(isArray ? ([] as unknown as Record<Key, unknown>) : Object.create(null));
     this.#tables.set(key, table);
     this.set(key, table.values, line);
     return table;
@@ -112,7 +113,7 @@ function lineOf(document: Table, path: readonly string[]): number | undefined {
   return line;
 }
 
-function problemOf({ index, message }: ParseError, text: string): TomlReading {
+function problemOf({ index, message }: ParseError, text: string): TomlResult {
   const before = text.slice(0, index).trimEnd();
   if (before.endsWith("=")) {
     const missing = index >= text.length || text.slice(before.length, index).includes("\n");
@@ -120,13 +121,13 @@ function problemOf({ index, message }: ParseError, text: string): TomlReading {
     return { line: lineAt(before), problem };
   }
   const problem = `cannot be read as TOML: ${message}`;
-  // The parser points at what follows, perhaps on a later line, when something is missing.
+  // When something is missing, the parser reports the position of the next token, perhaps on a later line.
   if (/^Expected|on the same line/.test(message)) return { line: lineAt(before), problem };
   const at = /unterminated string/i.test(message) ? (openingOf(text, index) ?? index) : index;
   return { line: lineAt(text.slice(0, at)), problem };
 }
 
-/** Where a multi-line string without an end begins: the parser reports the end of the text. */
+/** Where an unterminated multi-line string begins. The parser reports the end of the text. */
 function openingOf(text: string, index: number): number | undefined {
   if (index < text.length) return undefined;
   const quotes = Math.max(text.lastIndexOf('"""'), text.lastIndexOf("'''"));
