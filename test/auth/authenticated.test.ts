@@ -29,17 +29,17 @@ function responseTo(challenge: Uint8Array, knows = secret): Uint8Array {
 
 /** Connects by hand, with the challenge read. */
 async function connect(scene: Scene, from: string) {
-  const { stream, told } = await scene.connect(from);
-  const [challenge = new Uint8Array()] = told.chunks.splice(0);
-  return { stream, told, challenge };
+  const { stream, observed } = await scene.connect(from);
+  const [challenge = new Uint8Array()] = observed.chunks.splice(0);
+  return { stream, observed, challenge };
 }
 
 /** Connects by hand and proves. */
 async function enter(scene: Scene, from: string, after = new Uint8Array()) {
-  const { stream, told, challenge } = await connect(scene, from);
+  const { stream, observed, challenge } = await connect(scene, from);
   stream.write(new Uint8Array([...responseTo(challenge), ...after]));
   await scene.clock.settle();
-  return { stream, told };
+  return { stream, observed };
 }
 
 describe("two ends that know the secret", () => {
@@ -99,9 +99,9 @@ describe("two ends that know the secret", () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const app = new App(scene.wire, SERVER_APP);
-    const { told } = await enter(scene, CLIENT, encodeFrame(utf8("at once")));
+    const { observed } = await enter(scene, CLIENT, encodeFrame(utf8("at once")));
     expect(app.texts).toEqual(["at once"]);
-    expect(told.chunks.map(({ length }) => length)).toEqual([32]);
+    expect(observed.chunks.map(({ length }) => length)).toEqual([32]);
     expect(tunnel.counters.connects).toBe(1);
     await scene.end();
   });
@@ -122,11 +122,11 @@ describe("a server with a secret", () => {
     };
     const all = [];
     for (const say of Object.values(cases)) {
-      const { stream, told, challenge } = await connect(scene, CLIENT);
+      const { stream, observed, challenge } = await connect(scene, CLIENT);
       const said = say(challenge) as Uint8Array;
       stream.write(said);
       if (said.length > 0) stream.write(encodeFrame(utf8("and this")));
-      all.push(told);
+      all.push(observed);
     }
     app.send(SERVER, "for the peer");
     await scene.clock.advance(9999);
@@ -167,11 +167,11 @@ describe("a server with a secret", () => {
     const slow = await connect(scene, CLIENT);
     const response = responseTo(slow.challenge);
     for (let at = 0; at < 10; at++) {
-      expect(slow.told.closed).toBe(false);
+      expect(slow.observed.closed).toBe(false);
       slow.stream.write(response.subarray(at, at + 1));
       await scene.clock.advance(1000);
     }
-    expect(slow.told.closed).toBe(true);
+    expect(slow.observed.closed).toBe(true);
     expect(tunnel.counters.authFailures.timeout).toBe(1);
     await scene.end();
   });
@@ -184,11 +184,11 @@ describe("a server with a secret", () => {
     const hanging = await connect(scene, CLIENT);
     app.send(SERVER, "still here");
     await scene.clock.advance(10_000);
-    expect(served.told).toMatchObject({ ended: false, closed: false });
-    expect(hanging.told.closed).toBe(true);
-    expect(served.told.chunks.at(-1)).toEqual(encodeFrame(utf8("still here")));
+    expect(served.observed).toMatchObject({ ended: false, closed: false });
+    expect(hanging.observed.closed).toBe(true);
+    expect(served.observed.chunks.at(-1)).toEqual(encodeFrame(utf8("still here")));
     await enter(scene, CLIENT);
-    expect(served.told.ended).toBe(true);
+    expect(served.observed.ended).toBe(true);
     expect(tunnel.counters.connects).toBe(2);
     await scene.end();
   });
@@ -200,8 +200,8 @@ describe("a server with a secret", () => {
     const stranger = await of(OTHER);
     const many = [];
     for (let count = 0; count < 70; count++) many.push(await of(CLIENT));
-    expect(many.map(({ told }) => told.closed)).toEqual(many.map((_, index) => index < 6));
-    expect(stranger.told.closed).toBe(false);
+    expect(many.map(({ observed }) => observed.closed)).toEqual(many.map((_, index) => index < 6));
+    expect(stranger.observed.closed).toBe(false);
     expect(tunnel.counters.authFailures.evicted).toBe(6);
     await scene.end();
   });
@@ -212,11 +212,13 @@ describe("a server with a secret", () => {
     const of = async (from: string) => await connect(scene, from);
     const neighbours = [];
     for (let host = 1; host <= 65; host++) neighbours.push(await of(`2001:db8::${host}`));
-    expect(neighbours.map(({ told }) => told.closed)).toEqual(neighbours.map((_, index) => index === 0));
+    expect(neighbours.map(({ observed }) => observed.closed)).toEqual(
+      neighbours.map((_, index) => index === 0),
+    );
     for (let net = 0; net < 192; net++) await of(`2001:db8:1:${net}::1`);
-    expect(neighbours[1]?.told.closed).toBe(false);
+    expect(neighbours[1]?.observed.closed).toBe(false);
     await of("2001:db8:2::1");
-    expect(neighbours[1]?.told.closed).toBe(true);
+    expect(neighbours[1]?.observed.closed).toBe(true);
     expect(tunnel.counters.authFailures.evicted).toBe(2);
     const late = await of("2001:db8:3::1");
     late.stream.write(responseTo(late.challenge));
@@ -228,8 +230,8 @@ describe("a server with a secret", () => {
   test("asks addresses that are not allowed for nothing", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret, allow: CLIENT });
-    const { told, challenge } = await connect(scene, OTHER);
-    expect([told.closed, challenge.length, tunnel.counters.rejectedConnections]).toEqual([true, 0, 1]);
+    const { observed, challenge } = await connect(scene, OTHER);
+    expect([observed.closed, challenge.length, tunnel.counters.rejectedConnections]).toEqual([true, 0, 1]);
     expect((await connect(scene, CLIENT)).challenge.length).toBe(40);
     await scene.end();
   });
@@ -401,22 +403,22 @@ test("closing one listener leaves the connections that wait at another alone", a
   const proved: number[] = [];
   const listeners = [4000, 4001].map((port) => server.listen({ port }, () => void proved.push(port)));
   const connections = [4000, 4001].map((port) => {
-    const told = { chunks: [] as Uint8Array[], closed: false };
+    const observed = { chunks: [] as Uint8Array[], closed: false };
     const receiver = {
-      onChunk: (chunk: Uint8Array) => void told.chunks.push(chunk),
+      onChunk: (chunk: Uint8Array) => void observed.chunks.push(chunk),
       onDrain() {},
       onEnd() {},
-      onClose: () => void Object.assign(told, { closed: true }),
+      onClose: () => void Object.assign(observed, { closed: true }),
     };
     const { stream } = new MemoryNetwork(wire, CLIENT).dial({ address: SERVER, port });
     void stream.then((connected) => connected.receive(receiver));
-    return { told, stream };
+    return { observed, stream };
   });
   await clock.settle();
   listeners[0]?.close();
   await clock.settle();
-  expect(connections.map(({ told }) => told.closed)).toEqual([true, false]);
-  const [challenge = new Uint8Array()] = connections[1]?.told.chunks ?? [];
+  expect(connections.map(({ observed }) => observed.closed)).toEqual([true, false]);
+  const [challenge = new Uint8Array()] = connections[1]?.observed.chunks ?? [];
   (await connections[1]?.stream)?.write(responseTo(challenge));
   await clock.settle();
   expect(proved).toEqual([4001]);

@@ -172,15 +172,15 @@ test("when the peer is done sending, answers to all it sent still reach it", asy
     return await channel.closed;
   })();
   const server = await listenChannels({ listen: connect }, accepted.resolve, { network: scene.farNetwork });
-  const { stream, told } = await scene.connect(CLIENT);
+  const { stream, observed } = await scene.connect(CLIENT);
   stream.write(Buffer.concat(["one", "two"].map((question) => encodeFrame(utf8(question)))));
   stream.shutdown();
   await scene.clock.advance(100);
   expect(await answered).toEqual({ reason: "closed by peer" });
-  expect(Buffer.concat(told.chunks)).toEqual(
+  expect(Buffer.concat(observed.chunks)).toEqual(
     Buffer.concat(["one!", "two!"].map((answer) => encodeFrame(utf8(answer)))),
   );
-  expect(told).toMatchObject({ ended: true, closed: true });
+  expect(observed).toMatchObject({ ended: true, closed: true });
   await scene.closeAll(server);
 });
 
@@ -281,7 +281,7 @@ test("a listener turns away whom it has no room for, ends who is idle, and is fr
   const first = await scene.connect("10.0.0.5");
   const second = await scene.connect("10.0.0.5");
   const stranger = await scene.connect("192.0.2.1");
-  expect([first, second, stranger].map(({ told }) => told.closed)).toEqual([false, true, true]);
+  expect([first, second, stranger].map(({ observed }) => observed.closed)).toEqual([false, true, true]);
   expect([server.channels.size, server.rejectedConnections]).toEqual([1, 2]);
   expect(told).toEqual(["address limit"]);
   await scene.clock.advance(5500);

@@ -66,13 +66,13 @@ test("a stream that comes up while the UDP socket is full is not read before the
 
 test("a peer that sends FIN gets what was written before, and our FIN", async () => {
   const { scene, tunnel, app } = await serverWithApp();
-  const { stream, told } = await scene.connect(CLIENT);
+  const { stream, observed } = await scene.connect(CLIENT);
   app.send(SERVER, "answer");
   stream.write(frames("question"));
   stream.shutdown();
   await scene.clock.settle();
   expect(app.texts).toEqual(["question"]);
-  expect(told).toMatchObject({
+  expect(observed).toMatchObject({
     chunks: [encodeFrame(utf8("answer"))],
     ended: true,
     closed: true,

@@ -107,22 +107,22 @@ export class Scene {
 
   /** Opens a TCP connection to the server from any address, with nothing behind it. */
   async connect(from: string, port = TCP_PORT) {
-    const told = {
+    const observed = {
       chunks: [] as Uint8Array[],
       ended: false,
       closed: false,
       code: undefined as string | undefined,
     };
     const receiver = {
-      onChunk: (chunk: Uint8Array) => void told.chunks.push(chunk),
+      onChunk: (chunk: Uint8Array) => void observed.chunks.push(chunk),
       onDrain() {},
-      onEnd: () => void Object.assign(told, { ended: true }),
-      onClose: (code: string | undefined) => void Object.assign(told, { closed: true, code }),
+      onEnd: () => void Object.assign(observed, { ended: true }),
+      onClose: (code: string | undefined) => void Object.assign(observed, { closed: true, code }),
     };
     const dial = new MemoryNetwork(this.wire, from).dial({ address: SERVER, port });
     void dial.stream.then((stream) => stream.receive(receiver));
     await this.clock.settle();
-    return { stream: await dial.stream, told };
+    return { stream: await dial.stream, observed };
   }
 
   /** Closes every tunnel, and asserts that nothing was lost uncounted and no timer is left. */

@@ -33,15 +33,15 @@ describe("whom the server serves", () => {
     app.send(SERVER, "to the second");
     await scene.clock.settle();
     expect(app.texts).toEqual(["hello"]);
-    expect(first.told).toMatchObject({
+    expect(first.observed).toMatchObject({
       ended: true,
       closed: false,
       chunks: [encodeFrame(utf8("to the first"))],
     });
-    expect(second.told).toMatchObject({ ended: false, chunks: [encodeFrame(utf8("to the second"))] });
+    expect(second.observed).toMatchObject({ ended: false, chunks: [encodeFrame(utf8("to the second"))] });
     expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([{ reason: "replaced" }]);
     await scene.clock.advance(1000);
-    expect(first.told).toMatchObject({ closed: true, code: "ECONNRESET" });
+    expect(first.observed).toMatchObject({ closed: true, code: "ECONNRESET" });
     expect(tunnel.counters.rejectedConnections).toBe(0);
     await scene.end();
   });
@@ -51,13 +51,20 @@ describe("whom the server serves", () => {
     const { tunnel, warnings } = await scene.server({ allow: CLIENT });
     const connections = [];
     for (let turn = 0; turn < 6; turn++) connections.push(await connectAndSend(scene, CLIENT));
-    expect(connections.map(({ told }) => told.closed)).toEqual([false, false, false, false, true, true]);
+    expect(connections.map(({ observed }) => observed.closed)).toEqual([
+      false,
+      false,
+      false,
+      false,
+      true,
+      true,
+    ]);
     expect(warnings).toEqual([{ type: "peer flapping", address: CLIENT }]);
     expect(tunnel.counters.rejectedConnections).toBe(2);
     await scene.clock.advance(10_000);
     const last = await connectAndSend(scene, CLIENT);
-    expect(last.told.closed).toBe(false);
-    expect(connections[3]?.told.ended).toBe(true);
+    expect(last.observed.closed).toBe(false);
+    expect(connections[3]?.observed.ended).toBe(true);
     await scene.end();
   });
 
@@ -66,7 +73,7 @@ describe("whom the server serves", () => {
     const { tunnel, events, warnings } = await scene.server();
     const first = await scene.connect(CLIENT);
     const second = await scene.connect(OTHER);
-    expect(second.told).toMatchObject({ closed: true, code: "ECONNRESET" });
+    expect(second.observed).toMatchObject({ closed: true, code: "ECONNRESET" });
     expect(events.at(-1)).toMatchObject({
       type: "connection rejected",
       reason: "peer already connected",
@@ -75,20 +82,20 @@ describe("whom the server serves", () => {
     expect(tunnel.counters.rejectedConnections).toBe(1);
     first.stream.terminate();
     await scene.clock.settle();
-    expect((await scene.connect(OTHER)).told.closed).toBe(false);
+    expect((await scene.connect(OTHER)).observed.closed).toBe(false);
     await scene.end();
   });
 
   test("--allow turns other addresses away at once, and counts them", async () => {
     const scene = new Scene();
     const { tunnel, events, warnings } = await scene.server({ allow: ["10.0.0.2", "192.0.2.0/24"] });
-    expect((await scene.connect(OTHER)).told.closed).toBe(true);
+    expect((await scene.connect(OTHER)).observed.closed).toBe(true);
     expect(events.at(-1)).toMatchObject({ type: "connection rejected", reason: "address not allowed" });
     const allowed = await scene.connect("192.0.2.77");
-    expect(allowed.told.closed).toBe(false);
+    expect(allowed.observed.closed).toBe(false);
     allowed.stream.terminate();
     await scene.clock.settle();
-    expect((await scene.connect("::ffff:10.0.0.2")).told.closed).toBe(false);
+    expect((await scene.connect("::ffff:10.0.0.2")).observed.closed).toBe(false);
     expect(tunnel.counters.rejectedConnections).toBe(1);
     expect(warnings).toEqual([]);
     await scene.end();
@@ -155,7 +162,7 @@ describe("--rtp", () => {
     rtp.stream.write(encodeFrame(utf8("now, too")));
     await scene.clock.settle();
     expect(app.texts).toEqual(["now, too"]);
-    expect(rtp.told.chunks).toEqual([encodeFrame(utf8("now"))]);
+    expect(rtp.observed.chunks).toEqual([encodeFrame(utf8("now"))]);
     await scene.end();
   });
 
@@ -195,12 +202,12 @@ describe("--rtp", () => {
     const { events } = await scene.server(both);
     const half = await scene.connect(CLIENT, 4000);
     await scene.clock.advance(9999);
-    expect((await scene.connect(OTHER, 4000)).told.closed).toBe(true);
-    expect(half.told.ended).toBe(false);
+    expect((await scene.connect(OTHER, 4000)).observed.closed).toBe(true);
+    expect(half.observed.ended).toBe(false);
     await scene.clock.advance(1);
     const rtp = await scene.connect(OTHER, 4000);
     const rtcp = await scene.connect(OTHER, 4001);
-    expect([half.told.ended, rtp.told.ended, rtcp.told.ended]).toEqual([true, false, false]);
+    expect([half.observed.ended, rtp.observed.ended, rtcp.observed.ended]).toEqual([true, false, false]);
     expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([
       { reason: "pair incomplete" },
     ]);
@@ -211,8 +218,8 @@ describe("--rtp", () => {
     const scene = new Scene();
     await scene.server(both);
     await scene.connect(CLIENT, 4000);
-    expect((await scene.connect(OTHER, 4001)).told.closed).toBe(true);
-    expect((await scene.connect(CLIENT, 4001)).told.closed).toBe(false);
+    expect((await scene.connect(OTHER, 4001)).observed.closed).toBe(true);
+    expect((await scene.connect(CLIENT, 4001)).observed.closed).toBe(false);
     await scene.end();
   });
 

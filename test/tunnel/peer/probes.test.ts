@@ -20,7 +20,7 @@ async function served(options: { rtp?: boolean } = {}) {
     const text = `datagram ${sent++}`;
     app.send(SERVER, text);
     await scene.clock.settle();
-    expect(connection.told.chunks.at(-1)).toEqual(frame(text));
+    expect(connection.observed.chunks.at(-1)).toEqual(frame(text));
   };
   return { scene, ...server, app, peer, rtcp, ends, expectServed };
 }
@@ -66,9 +66,9 @@ describe("a probe from the served peer's address", () => {
     const probe = await scene.connect(CLIENT);
     expect(ends[0].probedOften).toBe(true);
     await scene.clock.advance(9999);
-    expect(probe.told.closed).toBe(false);
+    expect(probe.observed.closed).toBe(false);
     await scene.clock.advance(1);
-    expect(probe.told).toMatchObject({ closed: true, code: "ECONNRESET" });
+    expect(probe.observed).toMatchObject({ closed: true, code: "ECONNRESET" });
     expect(ends[0].probedOften).toBe(false);
     await expectServed(peer);
     await scene.end();
@@ -78,7 +78,7 @@ describe("a probe from the served peer's address", () => {
     const { scene, peer, expectServed } = await served();
     const probes = [];
     for (let count = 0; count < 6; count++) probes.push(await scene.connect(CLIENT));
-    expect(probes.map(({ told }) => told.closed)).toEqual([true, true, false, false, false, false]);
+    expect(probes.map(({ observed }) => observed.closed)).toEqual([true, true, false, false, false, false]);
     await expectServed(peer);
     await scene.end();
   });
@@ -88,7 +88,7 @@ describe("a probe from the served peer's address", () => {
     const probe = await scene.connect(CLIENT, TCP_PORT + index);
     await expectServed(peer);
     await scene.clock.advance(10_000);
-    expect([probe, peer, rtcp].map((each) => each?.told.closed)).toEqual([true, false, false]);
+    expect([probe, peer, rtcp].map((each) => each?.observed.closed)).toEqual([true, false, false]);
     expect(tunnel.counters.connects).toBe(1);
     await scene.end();
   });
@@ -105,7 +105,7 @@ describe("a peer that has started again", () => {
     again.stream.write(frame("second"));
     await expectServed(again);
     expect(app.texts).toEqual(["first", "second"]);
-    expect(peer.told.ended).toBe(true);
+    expect(peer.observed.ended).toBe(true);
     await scene.end();
   });
 
@@ -125,7 +125,7 @@ describe("a peer that has started again", () => {
     await scene.clock.advance(60_000); // an idle connection says nothing, which means nothing
     const again = await scene.connect(CLIENT);
     await scene.clock.advance(3999);
-    expect(peer.told.ended).toBe(false);
+    expect(peer.observed.ended).toBe(false);
     await scene.clock.advance(1);
     await expectServed(again);
     await scene.end();
@@ -138,9 +138,9 @@ describe("a peer that has started again", () => {
     peer.stream.terminate();
     await scene.clock.settle();
     await expectServed(again);
-    expect(probe.told.closed).toBe(false);
+    expect(probe.observed.closed).toBe(false);
     await scene.clock.advance(10_000);
-    expect(probe.told.closed).toBe(true);
+    expect(probe.observed.closed).toBe(true);
     await scene.end();
   });
 
@@ -152,7 +152,7 @@ describe("a peer that has started again", () => {
     rtp.stream.write(frame("rtp"));
     await scene.clock.settle();
     await expectServed(rtp);
-    expect([app.texts, tunnel.counters.connects, rtcp.told.ended]).toEqual([["rtp"], 2, false]);
+    expect([app.texts, tunnel.counters.connects, rtcp.observed.ended]).toEqual([["rtp"], 2, false]);
     await scene.end();
   });
 
@@ -178,5 +178,5 @@ test("closing refuses what waits, and leaves no timer", async () => {
   const { scene, tunnel } = await served();
   const probe = await scene.connect(CLIENT);
   await scene.end();
-  expect([probe.told.closed, tunnel.counters.rejectedConnections]).toEqual([true, 1]);
+  expect([probe.observed.closed, tunnel.counters.rejectedConnections]).toEqual([true, 1]);
 });

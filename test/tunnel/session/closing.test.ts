@@ -10,18 +10,18 @@ async function besideSlowReader() {
   const scene = new SessionScene();
   const { tunnel } = await scene.server();
   scene.target.answers = false;
-  const { stream, told } = await scene.connect(CLIENT);
+  const { stream, observed } = await scene.connect(CLIENT);
   stream.write(frames("opens the session"));
   await scene.clock.settle();
   const port = scene.target.received[0]?.from as number;
   for (const end of scene.stream) end.faults.bufferBytes = 0;
   for (const answer of ["first", "second"]) scene.target.send(port, answer);
   await scene.clock.settle();
-  return { scene, tunnel, stream, told, port };
+  return { scene, tunnel, stream, observed, port };
 }
 
 test("a server that closes takes nothing more from its sessions' sockets, and writes what is queued", async () => {
-  const { scene, tunnel, told, port } = await besideSlowReader();
+  const { scene, tunnel, observed, port } = await besideSlowReader();
   const closing = tunnel.close();
   for (const late of ["late", "later"]) scene.target.send(port, late);
   expect(tunnel.counters.outbound).toMatchObject({ received: 4, dropped: { closing: 2 } });
@@ -30,7 +30,7 @@ test("a server that closes takes nothing more from its sessions' sockets, and wr
   scene.stream[0].resume();
   await scene.clock.advance(2000);
   await closing;
-  expect(Buffer.concat(told.chunks)).toEqual(frames("first", "second"));
+  expect(Buffer.concat(observed.chunks)).toEqual(frames("first", "second"));
   expect(tunnel.counters.outbound.dropped.closing).toBe(2);
   await scene.end();
 });

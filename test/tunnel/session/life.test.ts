@@ -144,11 +144,11 @@ describe("an idle session", () => {
   test("is one that never sent a frame, too: the server closes its connection", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ idleTimeoutMs: 10_000 });
-    const { told } = await scene.connect("10.0.0.9");
+    const { observed } = await scene.connect("10.0.0.9");
     expect(server.tunnel.sessions).toBe(1);
     await scene.clock.advance(12_000);
     expect(server.tunnel.sessions).toBe(0);
-    expect(told.ended).toBe(true);
+    expect(observed.ended).toBe(true);
     await scene.end();
   });
 
@@ -258,15 +258,15 @@ test("a client that has sent FIN still gets its answer", async () => {
   const scene = new SessionScene();
   await scene.server();
   scene.target.answers = false;
-  const { stream, told } = await scene.connect("10.0.0.9");
+  const { stream, observed } = await scene.connect("10.0.0.9");
   stream.write(new Uint8Array([0, 1, 0x41]));
   stream.shutdown();
   await scene.clock.advance(2000);
   scene.target.send(scene.target.received[0]?.from ?? 0, "late");
   await scene.clock.settle();
-  expect(Buffer.concat(told.chunks).toString("latin1")).toBe("\0\x04late");
+  expect(Buffer.concat(observed.chunks).toString("latin1")).toBe("\0\x04late");
   await scene.clock.advance(13_000);
-  expect(told.ended).toBe(true);
+  expect(observed.ended).toBe(true);
   await scene.end();
 });
 

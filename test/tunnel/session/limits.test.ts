@@ -48,7 +48,7 @@ describe("with --max-sessions", () => {
     const first = await scene.connect("10.0.3.1");
     await scene.clock.advance(60_001);
     const second = await scene.connect("10.0.3.2");
-    expect([first.told.ended, second.told.closed]).toEqual([true, false]);
+    expect([first.observed.ended, second.observed.closed]).toEqual([true, false]);
     expect(server.tunnel.sessions).toBe(1);
     expect(server.tunnel.counters.rejectedConnections).toBe(0);
     await scene.end();
@@ -70,16 +70,16 @@ describe("with --max-sessions", () => {
     const first = await scene.connect("10.0.3.1");
     await scene.connect("10.0.3.1");
     const third = await scene.connect("10.0.3.1");
-    expect(third.told.closed).toBe(true);
+    expect(third.observed.closed).toBe(true);
     await scene.connect("10.0.3.1");
     expect(server.warnings).toEqual([{ type: "address limit", address: "10.0.3.1", sessions: 2 }]);
     const other = await scene.connect("10.0.3.2");
-    expect(other.told.closed).toBe(false);
+    expect(other.observed.closed).toBe(false);
     expect(server.tunnel.sessions).toBe(3);
     first.stream.terminate();
     await scene.clock.settle();
     const again = await scene.connect("10.0.3.1");
-    expect(again.told.closed).toBe(false);
+    expect(again.observed.closed).toBe(false);
     expect(server.tunnel.counters.rejectedConnections).toBe(2);
     await scene.end();
   });
