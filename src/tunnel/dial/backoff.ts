@@ -1,4 +1,4 @@
-/** How long to wait between two attempts: a delay that doubles with each failure, and the timer for a dial. */
+/** The delay between two attempts. `Backoff` computes it; for a dial, `RedialTimer` waits for it. */
 
 import type { Clock, Timer } from "../../net/clock.ts";
 
@@ -7,26 +7,26 @@ const LONGEST_MS = 5000;
 /** While datagrams wait for a connection, the delay between two dials is at most this. */
 const DEMAND_MS = 800;
 /**
- * A connection that received no frame counts as useful if it lived this long, because its traffic may go one way. A
+ * A connection that received no frame counts as useful if it lived this long: its traffic may go one way. A
  * server may take 10 s to reject a client, while it waits for the proof of the secret or for the first frame.
  */
 export const USEFUL_MS = 15_000;
 
-/** The delay after a failure: `firstMs` at first, then twice the last one, at most 5 s. Pure: `now` is an argument. */
+/** The delay after a failure starts at `firstMs` and doubles, up to 5 s. Pure: `now` is an argument. */
 export class Backoff {
   readonly #firstMs: number;
   readonly #random: (() => number) | undefined;
   #nextMs: number;
   #dueAt = -Infinity;
 
-  /** @param random returns numbers from 0 up to 1. With it, each delay varies by up to a quarter; the maximum holds. */
+  /** @param random gives numbers from 0 up to 1, to vary each delay by up to a quarter, within 5 s. */
   constructor(random?: () => number, firstMs = FIRST_MS) {
     this.#random = random;
     this.#firstMs = firstMs;
     this.#nextMs = firstMs;
   }
 
-  /** The delay after the next failure, without the variation. */
+  /** The delay after the next failure, before it is varied. */
   get nextMs(): number {
     return this.#nextMs;
   }
@@ -52,7 +52,7 @@ export class Backoff {
   }
 }
 
-/** Runs a redial after a delay, which demand shortens. */
+/** Calls `redial` after a delay. Demand shortens the delay. */
 export class RedialTimer {
   readonly #clock: Clock;
   readonly #startedAt: number;

@@ -1,4 +1,7 @@
-/** One attempt to connect to one address of a server, with a timeout: one connection, or the pair of RTP mode at once. */
+/**
+ * One attempt to connect to one address of a server, with a timeout. In RTP mode an attempt makes both
+ * connections of the pair.
+ */
 
 import type { Clock } from "../../net/clock.ts";
 import { reset } from "../../net/close-stream.ts";
@@ -7,13 +10,13 @@ import { NetError } from "../../net/network.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { DialTarget, StreamTransport } from "../../net/stream-transport.ts";
 
-/** How long an address may take to answer. The handshakes after that have timeouts of their own. */
+/** How long an address may take to answer. The handshakes after that have their own timeouts. */
 const CONNECT_TIMEOUT_MS = 5000;
 
 export interface DialAttempt {
   /**
-   * Settles with undefined when every connection is up, else with the first failure. Rejects only with a defect of this
-   * program; `onStream` may be its origin.
+   * Settles with undefined when every connection is up, else with the first failure. Rejects only with a
+   * defect of this program, for example in `onStream`.
    */
   readonly done: Promise<NetError | undefined>;
   /** Fails the attempt and ends its connections. Has no effect once `done` is settled. */
@@ -24,7 +27,7 @@ export interface DialAttempt {
  * Dials `count` consecutive ports at once. When one dial fails, the attempt fails.
  *
  * @param first the address and the first port.
- * @param onStream called for each connection, in the tick in which it came up. `index` counts from the first port.
+ * @param onStream called for each connection, in the tick in which it came up; `index` 0 is the first port.
  */
 export function dialOnce(
   transport: StreamTransport,

@@ -1,13 +1,15 @@
-/** The servers a client was given, and the addresses their names have. */
+/** The servers that a client may dial, one of which is current, and the addresses of their names. */
 
 import type { Family } from "../../net/endpoint.ts";
 import { type Network, networkFailure } from "../../net/network.ts";
 import type { DialTarget } from "../../net/stream-transport.ts";
 import type { EventReporter } from "../../observe/event-reporter.ts";
 
-/** A server as it was given: a name or an address literal, and its (first) port. */
+/** A server as the user gave it. */
 export interface ServerName {
+  /** A name or an address literal. */
   readonly host: string;
+  /** In RTP mode the first of two ports. */
   readonly port: number;
 }
 
@@ -16,7 +18,7 @@ export class ServerList {
   readonly #events: EventReporter;
   readonly #servers: readonly ServerName[];
   readonly #family: Family | undefined;
-  /** The addresses a name had when it could last be resolved. */
+  /** The addresses of each name at its last successful look-up. */
   readonly #lastGood = new Map<string, string[]>();
   #index = 0;
 
@@ -33,24 +35,24 @@ export class ServerList {
     this.#family = family;
   }
 
-  /** The server whose turn it is, as people read it. */
+  /** The current server, for events. */
   get name(): string {
     const { host, port } = this.#current;
     return `${host}/${port}`;
   }
 
   /**
-   * Where the server whose turn it is can be reached, best first. The name is resolved anew; if that fails, the last
-   * good addresses serve.
+   * The addresses of the current server, best first. Looks its name up; if that fails, returns the last good
+   * addresses.
    *
-   * @throws NetError when there never were any.
+   * @throws NetError when no look-up of the name has succeeded yet.
    */
   async addresses(): Promise<DialTarget[]> {
     const { host, port } = this.#current;
     return (await this.#resolve(host)).map((address) => ({ address, port, host }));
   }
 
-  /** It is the next server's turn. */
+  /** Makes the next server the current one. */
   next(): void {
     this.#index++;
   }

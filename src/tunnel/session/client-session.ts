@@ -18,9 +18,9 @@ export class ClientSession implements DialRequest, Session {
   readonly #dialQueue: DialQueue;
   readonly #sender: DatagramSender;
   readonly #backoff = new Backoff();
-  /** The stream has been requested. */
+  /** A stream has been requested and has not come up yet. */
   #requested = false;
-  /** Runs until the next stream may be requested. */
+  /** Delays the next request, after a connection that was not useful. */
   #delay: Timer | undefined;
   #attachedAt = 0;
   #ended = false;
@@ -74,7 +74,6 @@ export class ClientSession implements DialRequest, Session {
     this.link.attach(stream, (end) => this.#onStreamEnd(stream, end));
   }
 
-  /** Whether datagrams are being written. */
   get writing(): boolean {
     return this.link.stream !== undefined && this.link.held.outbound > 0;
   }
@@ -83,7 +82,7 @@ export class ClientSession implements DialRequest, Session {
     this.link.shrink();
   }
 
-  /** Ends the session and drops its queued datagrams. */
+  /** Ends the session. Queued datagrams are dropped. */
   end(reason: DisconnectReason): void {
     this.#ended = true;
     this.#delay?.cancel();
@@ -111,7 +110,7 @@ export class ClientSession implements DialRequest, Session {
     if (this.link.held.outbound > 0) this.#onDemand();
   }
 
-  /** A datagram waits and there is no stream. */
+  /** A datagram waits for a stream. */
   #onDemand(): void {
     if (this.#ended || this.#delay !== undefined) return;
     if (this.#requested) return this.#dialQueue.expedite();

@@ -1,12 +1,14 @@
 /**
- * Dials for the sessions of a per-source client. While the server answers, each session has a dial of its own, at most
- * DIALS_MAX at a time. While it does not answer, one dial at a time probes it, so that thousands of sessions do not all
- * dial.
+ * Dials for the sessions of a per-source client. While the server answers, each session has its own dial, at
+ * most DIALS_MAX at a time. While it does not answer, one dial at a time probes it, so that thousands of
+ * sessions do not all dial.
  *
- * A server can also accept connections and close them: a load balancer without a backend, a limit, a server without
- * `-p`. So the first connection after a probe is on trial. The other sessions wait until the peer's first frame
- * arrives, or until the trial times out, because traffic may go one way. Only a frame or a long life makes a connection
- * useful, which resets the delays and the log.
+ * A server can also accept connections and close them: a load balancer without a backend, a limit, a server
+ * without `-p`. So the first connection after a probe is on trial. The other sessions wait until the peer's
+ * first frame arrives, or until the trial times out, because traffic may go one way.
+ *
+ * A connection is useful once it has received a frame, or when it has lived for USEFUL_MS. It resets the
+ * delays, and makes the next failure a warning again.
  */
 
 import type { Timer } from "../../net/clock.ts";
@@ -24,8 +26,8 @@ const DIALS_MAX = 64;
 /** How long the first connection is on trial. The time doubles with each early close, like a delay. */
 const TRIAL_MS = 300;
 /**
- * After this many early closes in a row the cause is the server, and not one of many sessions that was idle: the queue
- * probes the server again, and reports it.
+ * After this many early closes in a row the cause is the server, not one session of many that was idle. The
+ * queue reports that, and probes the server again.
  */
 const EARLY_CLOSES_MAX = 3;
 
@@ -108,7 +110,7 @@ export class DialQueue {
     this.#scheduleRedial();
   }
 
-  /** Whether early closes have been reported since a connection was useful. */
+  /** Whether the early closes since the last useful connection have been reported. */
   get closesEarly(): boolean {
     return this.#earlyCloses >= EARLY_CLOSES_MAX;
   }
@@ -178,7 +180,7 @@ export class DialQueue {
     this.#dial();
   }
 
-  /** @param request uses the connection. Without a pending request there is no trial, as nothing could end it. */
+  /** Starts no trial without a pending request: the connection is not used, so that no frame can end it. */
   #beginTrial(request: DialRequest | undefined): void {
     if (request?.pending)
       this.#trial = this.#network.clock.after(this.#trialBackoff.nextMs, () => this.#endTrial());

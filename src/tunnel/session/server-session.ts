@@ -1,12 +1,12 @@
 /**
- * A session at the server: one TCP connection, and a UDP socket to the target.
+ * A session at the server: one TCP connection and one UDP socket to the target.
  *
  *   1. `start` attaches the link to the connection.
- *   2. The first frame opens the UDP socket, to the target's address in use. If no socket can be opened, the link drops
- *      the datagram, and the next attempt is delayed.
- *   3. When the target's address changes, the next datagram opens another socket. Each address has a socket of its own,
- *      so that a late refusal is not attributed to the wrong address.
- *   4. After the client's FIN the answers still go back, until the session is idle.
+ *   2. The first frame opens the UDP socket, to the current address of the target. If no socket can be
+ *      opened, the link drops the datagram, and the next attempt is delayed.
+ *   3. When the target's address changes, the next datagram opens a new socket, so that a late refusal is not
+ *      attributed to the wrong address.
+ *   4. After the client's FIN, answers are still sent to the client until the session is idle.
  */
 
 import { type Link, reasonOf, type StreamEnd } from "../../link/link.ts";
@@ -22,15 +22,15 @@ import { isRefusal, type Target } from "../target/target.ts";
 import { type Session, type SessionContext, sessionLink } from "./session.ts";
 import { SessionSocket } from "./session-socket.ts";
 
-/** A client that has sent FIN may still read: its session lives on until it has been idle for this long. */
+/** A client that has sent FIN may still read. Its session ends when it has been idle for this long. */
 const HALF_CLOSED_IDLE_MS = 10_000;
 
-/** What the sessions of one server share. */
+/** Shared by all sessions of a server. */
 export interface ServerSessionContext extends SessionContext {
   readonly target: Target;
   /** Whether the target is a broadcast address. */
   readonly broadcast: boolean;
-  /** The addresses answers may come from. */
+  /** The addresses that answers may come from. */
   readonly answering: AddressFilter;
   readonly sendWatch: SendWatch;
 }
@@ -40,7 +40,6 @@ export class ServerSession implements Session {
   readonly link: Link;
   readonly #context: ServerSessionContext;
   readonly #stream: StreamPort;
-  /** The stream is closed. */
   #streamClosed = false;
   /** The client has sent FIN. */
   #halfClosed = false;
@@ -49,13 +48,13 @@ export class ServerSession implements Session {
   #socket: SessionSocket | undefined;
   /** The target's address that the socket sends to. */
   #targetAddress = "";
-  /** Whether an answer has come from there. */
+  /** Whether this address has answered. */
   #answered = false;
-  /** The address has refused, and is left at the end of the tick. */
+  /** The address has refused. The session leaves it at the end of the tick. */
   #leaving = false;
-  readonly #first: FirstDatagrams;
+  readonly #firstDatagrams: FirstDatagrams;
   readonly #backoff = new Backoff();
-  /** The errno name of the last attempt to open a socket. */
+  /** The error code of the last attempt to open a socket. */
   #failure = "";
 
   constructor(context: ServerSessionContext, stream: StreamPort) {
@@ -63,7 +62,7 @@ export class ServerSession implements Session {
     this.#context = context;
     this.#stream = stream;
     this.remote = stream.remote;
-    this.#first = new FirstDatagrams(network.clock);
+    this.#firstDatagrams = new FirstDatagrams(network.clock);
     this.link = sessionLink(context, {
       openSender: () => this.#openSender(),
       trace: trace && ((from, bytes) => trace("inbound", from.remote, bytes)),
@@ -93,7 +92,6 @@ export class ServerSession implements Session {
     });
   }
 
-  /** Whether datagrams are being written. */
   get writing(): boolean {
     return this.link.held.outbound > 0;
   }
@@ -107,30 +105,30 @@ export class ServerSession implements Session {
   }
 
   end(reason: DisconnectReason): void {
-    const late = this.link.detach();
+    const onLateChunk = this.link.detach();
     this.link.dropHeld(reason === "closing" ? "closing" : "stream lost");
     this.#ended = true;
     this.#replace(undefined);
-    if (!this.#streamClosed) this.#context.draining.add(this.#stream, late);
+    if (!this.#streamClosed) this.#context.draining.add(this.#stream, onLateChunk);
   }
 
-  /** The target has other addresses, or another one is in use: the next datagram goes there. */
+  /** The target has other addresses, or another current one. The next datagram uses the current one. */
   retarget(): void {
     const { target } = this.#context;
     if (this.#socket === undefined || this.#targetAddress === target.address) return;
-    // An address that answers is kept: the change may concern another session.
+    // An address that has answered is kept, because the change may be due to another session.
     if (this.#answered && target.addresses.includes(this.#targetAddress)) return;
     this.link.removeSender();
   }
 
-  /** The interface to the target has changed: the next datagram opens a new socket. */
+  /** The interface to the target has changed. The next datagram opens a new socket. */
   renew(): void {
     if (this.#socket === undefined) return;
     this.link.removeSender();
     this.#replace(undefined);
   }
 
-  /** Gives the link a sender to the target, or none while no socket can be opened. */
+  /** Gives the link a sender to the current address, or reports why no socket can be opened. */
   #openSender(): void {
     const { network, target, sendWatch } = this.#context;
     const now = network.clock.now();
@@ -143,7 +141,7 @@ export class ServerSession implements Session {
     sendWatch.onRefused(failure, 1);
   }
 
-  /** Tries each address of the target in turn. @returns the errno name when none can be used. */
+  /** Opens a socket to the first address that allows it. @returns the error code when none does. */
   #tryAll(): string | undefined {
     const { target } = this.#context;
     for (let left = target.addresses.length; ; left--) {
@@ -161,20 +159,20 @@ export class ServerSession implements Session {
     }
   }
 
-  /** @throws NetError when no socket can be opened, or there are other addresses and no route to this one. */
+  /** @throws NetError when no socket can be opened, or other addresses exist and this one has no route. */
   #openSocket(address: string): SessionSocket {
     const { network, target, trace } = this.#context;
     const to = { address, port: target.port };
     const hasOthers = target.addresses.length > 1;
     if (hasOthers && network.sourceAddressTo(to) === undefined)
-      throw new NetError("ENETUNREACH", `there is no route to ${address}`);
+      throw new NetError("ENETUNREACH", `no route to ${address}`);
     return new SessionSocket({
       ...this.#context,
       link: this.link,
       target: to,
       bind: target.localAddressFor(address),
       trace: trace && ((source, bytes) => trace("outbound", source, bytes)),
-      first: hasOthers ? this.#first : undefined,
+      firstDatagrams: hasOthers ? this.#firstDatagrams : undefined,
       onAnswer: () => this.#onAnswer(),
       onRefused: target.mayChange ? () => this.#onRefused() : undefined,
     });
@@ -189,17 +187,17 @@ export class ServerSession implements Session {
   #onAnswer(): void {
     if (this.#answered) return;
     this.#answered = true;
-    this.#first.end();
+    this.#firstDatagrams.end();
   }
 
   #onRefused(): void {
     if (this.#leaving) return;
     this.#leaving = true;
-    // At the end of the tick: a batch may be half sent.
+    // At the end of the tick, because a half-sent batch still needs its socket.
     this.#context.network.clock.endOfTick(() => this.#leave());
   }
 
-  /** Leaves the address that has refused, and sends the first datagrams again to the next. */
+  /** Changes to the next address and sends the first datagrams to it again. */
   #leave(): void {
     const { target } = this.#context;
     this.#leaving = false;
@@ -208,6 +206,6 @@ export class ServerSession implements Session {
     if (target.address === this.#targetAddress) return;
     this.#openSender();
     if (target.address === this.#targetAddress)
-      this.#socket?.sendAgain(this.#first, target.addresses.length - 1);
+      this.#socket?.sendAgain(this.#firstDatagrams, target.addresses.length - 1);
   }
 }

@@ -1,6 +1,10 @@
 /**
- * Per-source mode at the client: listens on UDP, and gives every source a link and a TCP connection of its own. What
- * comes back on it goes to that source alone.
+ * Per-source mode at the client: each UDP source has a session, with its own link and its own TCP connection.
+ *
+ *   1. A listening socket receives a datagram. One look-up finds the session of its source; a new source is
+ *      admitted or rejected.
+ *   2. The session queues the datagram. Without a stream it requests one from the dial queue.
+ *   3. Datagrams from that stream are sent to this source only.
  */
 
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
@@ -16,8 +20,8 @@ import { ClientSession } from "./client-session.ts";
 import { DialQueue } from "./dial-queue.ts";
 import type { SessionContext, SessionManager } from "./session.ts";
 
-/** A local address to listen on. Answers leave from it, so each socket has sessions of its own. */
-interface ListeningPort {
+/** A listening socket and its sessions. Answers are sent from the same socket. */
+interface ListeningSocket {
   readonly port: DatagramPort;
   readonly bySource: SourceMap<ClientSession>;
 }
@@ -28,12 +32,12 @@ export class SessionClient implements SessionManager {
   readonly #context: SessionContext;
   readonly #allowed: AddressFilter | undefined;
   readonly #dialQueue: DialQueue;
-  readonly #ports: ListeningPort[] = [];
+  readonly #sockets: ListeningSocket[] = [];
   #stopped = false;
 
   /**
-   * @param addresses the local addresses to listen on, all with this port; at least one.
-   * @throws NetError when they cannot be bound.
+   * @param addresses the local addresses to listen on, all with the same port; at least one.
+   * @throws NetError when an address cannot be bound.
    */
   constructor(
     context: SessionContext,
@@ -50,35 +54,35 @@ export class SessionClient implements SessionManager {
   }
 
   get udp(): readonly Endpoint[] {
-    return this.#ports.map(({ port }) => port.local);
+    return this.#sockets.map(({ port }) => port.local);
   }
 
   get ready(): Promise<unknown> {
-    return Promise.all(this.#ports.map(({ port }) => port.ready));
+    return Promise.all(this.#sockets.map(({ port }) => port.ready));
   }
 
   get serves(): boolean {
     return this.#dialQueue.answered;
   }
 
-  sendFailure(): undefined {} // there are many targets: the failure of one is not the tunnel's
+  sendFailure(): undefined {} // each source is a target: the failure of one does not concern the tunnel
 
   kernelDrops(): number | undefined {
-    return sum(...this.#ports.map(({ port }) => port.kernelDrops()));
+    return sum(...this.#sockets.map(({ port }) => port.kernelDrops()));
   }
 
-  /** Ends a session; its source gets a new one when it sends again. */
+  /** Ends a session. Its source has a new one when it sends again. */
   end(session: ClientSession, reason: DisconnectReason): void {
     const { source } = session;
     if (!this.sessions.delete(session)) return;
-    for (const { bySource } of this.#ports) {
+    for (const { bySource } of this.#sockets) {
       if (bySource.get(source.address, source.port) === session) bySource.delete(source.address, source.port);
     }
     this.#context.events.report({ type: "session closed", source, reason, sessions: this.sessions.size });
     session.end(reason);
   }
 
-  /** Takes no more datagrams in, and dials no more. */
+  /** Drops further datagrams and stops dialling. */
   stop(): void {
     this.#stopped = true;
     this.#dialQueue.stop();
@@ -86,18 +90,17 @@ export class SessionClient implements SessionManager {
 
   close(): void {
     this.#context.counters.kernelDrops += this.kernelDrops() ?? 0;
-    for (const { port } of this.#ports) port.close();
+    for (const { port } of this.#sockets) port.close();
   }
 
   #listen(address: string, port: number): DatagramPort {
     const { network, counters, settings, events, trace } = this.#context;
     const bySource = new SourceMap<ClientSession>();
     const receiver: DatagramReceiver = {
-      // Finds or makes the source's session: the only look-up for a datagram.
       onDatagram: (payload, port, address, local) => {
         trace?.("outbound", { address, port }, payload.length);
         if (this.#stopped) return counters.outbound.refuse(payload, "closing");
-        const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, at);
+        const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, socket);
         session?.onDatagram(payload, local);
       },
       onError: (code) => {
@@ -106,19 +109,20 @@ export class SessionClient implements SessionManager {
       },
     };
     const options = { bind: { address, port }, reportLocal: true };
-    const at = { port: network.openDatagramPort(options, receiver), bySource };
-    this.#ports.push(at);
-    const addresses = at.port.reportsLocal ? [] : addressesBehind(address, network, settings.family);
+    const socket = { port: network.openDatagramPort(options, receiver), bySource };
+    this.#sockets.push(socket);
+    const addresses = socket.port.reportsLocal ? [] : addressesBehind(address, network, settings.family);
     if (addresses.length > 1)
       events.report({
         type: "local address unknown",
-        udp: { address, port: at.port.local.port },
+        udp: { address, port: socket.port.local.port },
         addresses,
       });
-    return at.port;
+    return socket.port;
   }
 
-  #admit(payload: Uint8Array, source: Endpoint, at: ListeningPort): ClientSession | undefined {
+  /** Opens a session for a new source, or counts why the datagram is dropped. */
+  #admit(payload: Uint8Array, source: Endpoint, socket: ListeningSocket): ClientSession | undefined {
     const { counters, network, settings, events } = this.#context;
     const { address, port } = source;
     if (this.#allowed?.allows(address) === false) {
@@ -136,16 +140,15 @@ export class SessionClient implements SessionManager {
     }
     if (evict !== undefined) this.end(evict, "evicted");
     const sendWatch = new SendWatch(network.clock, events, () => source);
-    const session = new ClientSession(this.#context, this.#dialQueue, source, at.port, sendWatch);
+    const session = new ClientSession(this.#context, this.#dialQueue, source, socket.port, sendWatch);
     this.sessions.add(session);
-    at.bySource.set(address, port, session);
+    socket.bySource.set(address, port, session);
     events.report({ type: "session opened", source, sessions: this.sessions.size });
     return session;
   }
 }
 
-/** Finds what belongs to a UDP source without building a key for every datagram. */
-
+/** A map by address and port, which builds no key per datagram. */
 export class SourceMap<Value> {
   readonly #byPort = new Map<number, Map<string, Value>>();
 

@@ -1,6 +1,6 @@
 /**
- * Per-source mode at the server: every TCP connection is a session with a UDP socket of its own, opened at its first
- * frame, so that the target sees each source on a port of its own.
+ * Per-source mode at the server: each TCP connection is a session with its own UDP socket, so that the target
+ * sees a different port for each source of the client.
  */
 
 import { type Endpoint, unmapped } from "../../net/endpoint.ts";
@@ -31,7 +31,7 @@ export class SessionServer implements SessionManager {
   #stopped = false;
 
   /**
-   * @param target stopped when the server is closed.
+   * @param target the server stops it in `close`.
    * @throws NetError when the TCP port cannot be bound.
    */
   constructor(
@@ -51,7 +51,7 @@ export class SessionServer implements SessionManager {
     this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
     this.sessions = new ConnectionTable(sessionsMax, settings.maxSessionsPerAddress);
     const listen = (address: string | undefined, port: number) =>
-      transport.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
+      transport.listen(placeOf(address, port), (stream) => this.#onConnection(stream), this.#acceptPolicy);
     this.#listeners = openAtEach(addresses, port, listen, events);
     target.onChange(() => {
       answering.allowOnly(target.addresses);
@@ -66,7 +66,7 @@ export class SessionServer implements SessionManager {
     return this.#listeners.map(({ local }) => local);
   }
 
-  /** Ends a session: its connection and its UDP socket. */
+  /** Ends a session, its connection and its UDP socket. */
   end(session: ServerSession, reason: DisconnectReason, code?: string): void {
     if (!this.sessions.delete(session)) return;
     const source = session.remote;
@@ -93,7 +93,7 @@ export class SessionServer implements SessionManager {
     this.#interfaceWatch?.stop();
   }
 
-  #offer(stream: StreamPort): void {
+  #onConnection(stream: StreamPort): void {
     if (this.#stopped) return this.#acceptPolicy.reject(stream, "closing");
     const { network, counters, events, target } = this.#context;
     const evict = (idle: ServerSession) => this.end(idle, "evicted");

@@ -1,9 +1,10 @@
 /**
- * The UDP socket of a session at the server: sends to one address of the target, and takes its answers.
+ * The UDP socket of a session at the server. It sends to one address of the target and receives the answers.
  *
- * It is not connected: the kernel would silently drop answers from any other address or port than the target's, and
- * TFTP servers answer from a port of their own for each transfer (RFC 1350, 4). Sending costs some 0.3 us more per
- * system call. ICMP refusals are still reported, because the socket has one target.
+ * The socket is not connected. On a connected one the kernel silently drops answers from any other address or
+ * port, but a TFTP server answers each transfer from another port (RFC 1350, section 4). Without the
+ * connection, sending costs about 0.3 us more per system call. ICMP refusals are still reported, because the
+ * socket has one target.
  */
 
 import type { Link } from "../../link/link.ts";
@@ -30,15 +31,15 @@ export interface SessionSocketOptions {
   readonly broadcast: boolean;
   /** The local address. */
   readonly bind: string;
-  /** The addresses answers may come from. */
+  /** The addresses that answers may come from. */
   readonly answering: AddressFilter;
-  /** Called with each datagram that arrives, for -vv. */
+  /** Called for each received datagram, for debug output. */
   readonly trace: ((source: Endpoint, bytes: number) => void) | undefined;
-  /** Keeps the first datagrams, when they could be sent to another address. */
-  readonly first: FirstDatagrams | undefined;
+  /** Keeps the first datagrams, to send them again to the next address; undefined when there is only one. */
+  readonly firstDatagrams: FirstDatagrams | undefined;
   /** Called with each answer. */
   readonly onAnswer: () => void;
-  /** Called when the target's own port refuses, or cannot be reached; missing when there is no other address anyway. */
+  /** Called when the target's port refuses or is unreachable; undefined if there is no other address. */
   readonly onRefused: (() => void) | undefined;
 }
 
@@ -46,11 +47,11 @@ export class SessionSocket implements DatagramReceiver {
   readonly #options: SessionSocketOptions;
   readonly #port: DatagramPort;
   #sender: DatagramSender;
-  /** The target's port that datagrams are sent to. */
+  /** The current destination port. It differs from the target's after an answer from another port. */
   #toPort: number;
   #closed = false;
 
-  /** @throws NetError when it cannot be bound. */
+  /** @throws NetError when the socket cannot be bound. */
   constructor(options: SessionSocketOptions) {
     const { network, bind, target, broadcast } = options;
     this.#options = options;
@@ -66,7 +67,7 @@ export class SessionSocket implements DatagramReceiver {
     if (!answering.allows(address)) return this.#refuse(payload, "wrong source", port, address);
     if (port !== this.#toPort) {
       if (!settings.anyPort) return this.#refuse(payload, "wrong port", port, address);
-      if (!broadcast) this.#follow(port);
+      if (!broadcast) this.#switchPort(port);
     }
     onAnswer();
     link.onDatagram(payload);
@@ -79,18 +80,18 @@ export class SessionSocket implements DatagramReceiver {
     sendWatch.onRefused(code, 0);
     if (!isRefusal(code)) return;
     if (this.#toPort === target.port) return onRefused?.();
-    // At the end of the turn: a batch may be half sent, and needs its sender.
-    network.clock.endOfTick(() => this.#follow(target.port));
+    // At the end of the tick, because a half-sent batch still needs its sender.
+    network.clock.endOfTick(() => this.#switchPort(target.port));
   }
 
-  /** Gives the link its sender again. */
+  /** Gives the link its sender again, after `Link.removeSender`. */
   resume(): void {
     this.#sender = this.#sendTo(this.#toPort);
   }
 
-  /** Sends the datagrams that another address has refused. See `FirstDatagrams.sendAgain`. */
-  sendAgain(first: FirstDatagrams, timesMax: number): void {
-    first.sendAgain((report) => this.#port.sender(this.#options.target, report), timesMax);
+  /** Sends datagrams that another address has refused. For the parameters see `FirstDatagrams.sendAgain`. */
+  sendAgain(datagrams: FirstDatagrams, timesMax: number): void {
+    datagrams.sendAgain((report) => this.#port.sender(this.#options.target, report), timesMax);
   }
 
   kernelDrops(): number | undefined {
@@ -102,19 +103,20 @@ export class SessionSocket implements DatagramReceiver {
     this.#port.close();
   }
 
-  /** Sends to another port of the target from now on; not yet, while datagrams wait for room in the socket. */
-  #follow(port: number): void {
+  /** Sends to another port of the target. Does nothing while datagrams wait for room in the socket. */
+  #switchPort(port: number): void {
     if (!this.#closed && this.#sender.held === 0) this.#sender = this.#sendTo(port);
   }
 
   #sendTo(port: number): DatagramSender {
-    const { link, target, first, onRefused } = this.#options;
+    const { link, target, firstDatagrams, onRefused } = this.#options;
     this.#toPort = port;
-    const decides = onRefused && port === target.port; // a refusal by a transfer's port does not concern the address
+    // A refusal by another port does not concern the address.
+    const watchRefusals = onRefused && port === target.port;
     return link.sendTo((observer) => {
-      const report = decides ? reportingRefusals(observer, onRefused) : observer;
-      const plain = this.#port.sender({ ...target, port }, report);
-      return first?.through(plain) ?? plain;
+      const sendObserver = watchRefusals ? reportingRefusals(observer, onRefused) : observer;
+      const sender = this.#port.sender({ ...target, port }, sendObserver);
+      return firstDatagrams?.through(sender) ?? sender;
     }, familyOf(target.address));
   }
 

@@ -1,4 +1,4 @@
-/** Per-source mode: many sessions, one link each. The two ends differ in how a session comes to be; the rest is here. */
+/** Per-source mode: a link for each session. The client and the server open sessions in different ways. */
 
 import type { Link } from "../../link/link.ts";
 import { MemoryBudget } from "../../link/memory-budget.ts";
@@ -18,50 +18,51 @@ import { SessionServer } from "./session-server.ts";
 export class SessionTunnel extends RunningTunnel implements SessionContext {
   readonly budget = new MemoryBudget(this.settings.queueBytesMax);
   readonly draining = new DrainingStreams(this.network.clock);
-  #end: SessionManager | undefined;
+  #manager: SessionManager | undefined;
   #stopSweep: (() => void) | undefined;
 
   async open(): Promise<void> {
     const { role } = this.settings;
-    const openEnd = role === "client" ? await this.#client() : await this.#server();
+    const { clock } = this.network;
+    const openManager = role === "client" ? await this.#client() : await this.#server();
     try {
-      this.#end = openEnd(this.#sessionsMax());
+      this.#manager = openManager(this.#sessionsMax());
     } catch (error) {
       wrapNetError(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
-    await this.#end?.ready;
+    await this.#manager?.ready;
     this.events.reportListening(this.tcp, this.udp, isGuarded(this.settings));
-    const end = this.#end;
-    this.#stopSweep = end?.sessions.startSweep(this.network.clock, (session) => end.end(session, "idle"));
+    const manager = this.#manager;
+    this.#stopSweep = manager?.sessions.startSweep(clock, (session) => manager.end(session, "idle"));
   }
 
   get tcp(): readonly Endpoint[] {
-    return this.#end?.listening ?? [];
+    return this.#manager?.listening ?? [];
   }
 
   get udp(): readonly Endpoint[] {
-    return this.#end?.udp ?? [];
+    return this.#manager?.udp ?? [];
   }
 
   get sessions(): number {
-    return this.#end?.sessions.size ?? 0;
+    return this.#manager?.sessions.size ?? 0;
   }
 
   protected get links(): Link[] {
-    return [...(this.#end?.sessions ?? [])].map(({ link }) => link);
+    return [...(this.#manager?.sessions ?? [])].map(({ link }) => link);
   }
 
   protected kernelDrops(): number | undefined {
-    return this.#end?.kernelDrops();
+    return this.#manager?.kernelDrops();
   }
 
   protected sendFailure(): string | undefined {
-    return this.#end?.sendFailure();
+    return this.#manager?.sendFailure();
   }
 
   protected progress(streams: number): "connected" | "listening" | "connecting" {
     if (streams > 0) return "connected";
-    return this.#end?.serves ? "listening" : "connecting";
+    return this.#manager?.serves ? "listening" : "connecting";
   }
 
   async #client(): Promise<(max: number) => SessionManager> {
@@ -75,12 +76,12 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
     const addresses = await listeningAddresses(this.network, listen?.address, family);
     const from = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
     const { network, events, counters } = this;
-    const about = { network, events, counters, ...target, family, from };
-    const found = await Target.find(about).catch(wrapNetError("ERR_RESOLVE"));
-    const places = { addresses, port: listen?.port ?? 0 };
+    const options = { network, events, counters, ...target, family, from };
+    const found = await Target.find(options).catch(wrapNetError("ERR_RESOLVE"));
+    const listenAt = { addresses, port: listen?.port ?? 0 };
     return (max) => {
       try {
-        return new SessionServer(this, found, places, max);
+        return new SessionServer(this, found, listenAt, max);
       } catch (error) {
         found.stop();
         throw error;
@@ -92,7 +93,8 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
   #sessionsMax(): number {
     const { maxSessions: wanted, role } = this.settings;
     const limit = this.transport.descriptorLimit();
-    const sessions = connectionsMax(limit, role === "server" ? 2 : 1);
+    const filesEach = role === "server" ? 2 : 1;
+    const sessions = connectionsMax(limit, filesEach);
     if (sessions >= wanted) return wanted;
     this.events.report({ type: "fd limit", sessions, wanted, limit });
     return sessions;
@@ -100,14 +102,14 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
 
   protected async finish(deadline: number): Promise<void> {
     this.#stopSweep?.();
-    const end = this.#end;
-    if (end === undefined) return;
-    end.stop();
-    for (const { link } of end.sessions) link.stop();
-    const writing = () => [...end.sessions].some((session) => session.writing);
+    const manager = this.#manager;
+    if (manager === undefined) return;
+    manager.stop();
+    for (const { link } of manager.sessions) link.stop();
+    const writing = () => [...manager.sessions].some((session) => session.writing);
     await waitUntilFlushed(this.network.clock, writing, deadline);
-    for (const session of [...end.sessions]) end.end(session, "closing");
-    end.close();
+    for (const session of [...manager.sessions]) manager.end(session, "closing");
+    manager.close();
     await this.draining.settled();
   }
 }

@@ -1,4 +1,7 @@
-/** A session of per-source mode: one link, for one UDP source at the client and one TCP connection at the server. */
+/**
+ * What both ends of per-source mode share. A session has one link: at the client for one UDP source, at the
+ * server for one TCP connection.
+ */
 
 import { Link } from "../../link/link.ts";
 import type { LinkHooks } from "../../link/link-options.ts";
@@ -14,7 +17,7 @@ import type { Settings } from "../../options/settings.ts";
 import type { Connection, ConnectionTable } from "../access/connection-table.ts";
 import type { Trace } from "../tunnel.ts";
 
-/** What the sessions of one tunnel share. */
+/** Shared by all sessions of a tunnel. */
 export interface SessionContext {
   readonly network: Network;
   readonly transport: StreamTransport;
@@ -31,32 +34,31 @@ export function sessionLink(context: SessionContext, hooks: LinkHooks): Link {
   return new Link({ use: "session", clock: network.clock, counters, settings, budget, ...hooks });
 }
 
-/** A session, as the tunnel that holds it sees it. */
 export interface Session extends Connection {
   readonly link: Link;
-  /** Whether datagrams wait that a stream is taking. */
+  /** Whether queued datagrams are being written to a stream. */
   readonly writing: boolean;
 }
 
-/** One end's way of having sessions. */
+/** All sessions of one end, and their listening sockets. */
 export interface SessionManager {
   readonly sessions: ConnectionTable<Session>;
   /** The TCP ports listened on. */
   readonly listening: readonly Endpoint[];
   /** The UDP ports listened on. */
   readonly udp: readonly Endpoint[];
-  /** Settles when its sockets are ready; never rejects. */
+  /** Settles when the UDP sockets are ready. Never rejects. */
   readonly ready: Promise<unknown>;
-  /** Whether whoever comes is served, as far as is known. */
+  /** False at a client whose server did not answer the last dial. */
   readonly serves: boolean;
-  /** Datagrams the kernel dropped at the UDP sockets there are now; undefined when it does not say. */
+  /** Datagrams that the kernel dropped at the current UDP sockets; undefined when unknown. */
   kernelDrops(): number | undefined;
   /** See `TunnelStats`. */
   sendFailure(): string | undefined;
-  /** Ends a session; its stream, if it has one, takes its leave. */
+  /** Ends a session and closes its stream gracefully. */
   end(session: Session, reason: DisconnectReason): void;
-  /** Has no new sessions. */
+  /** Opens no further sessions. */
   stop(): void;
-  /** Lets go of the port. */
+  /** Releases what the sessions shared. */
   close(): void;
 }
