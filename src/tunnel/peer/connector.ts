@@ -13,7 +13,7 @@ export interface Connector {
   readonly listening: readonly Endpoint[];
   /** The streams of the current peer, if there is one. */
   readonly group: StreamGroup | undefined;
-  /** A datagram has arrived while there is no stream. */
+  /** A datagram waits for a stream. */
   onDemand(): void;
   /** Neither dials nor accepts any longer. The current group stays. */
   stop(): void;

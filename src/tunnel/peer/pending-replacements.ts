@@ -25,7 +25,7 @@ export interface PendingOwner {
   /** How long the current peer's kernel has acknowledged nothing; undefined when unknown. */
   peerSilentMs(): number | undefined;
   /**
-   * The connection shall replace the current one.
+   * The connection replaces the current one.
    *
    * @param sentFrame whether it has sent a whole frame. The stream delivers that data to its next receiver.
    */

@@ -206,7 +206,7 @@ export class TargetSockets {
   }
 
   /**
-   * @returns the failure: no socket can be opened; or there is no route, and the target has other addresses.
+   * @returns the failure: no socket can be opened; or no route exists, and the target has other addresses.
    */
   #trySendTo(address: string): NetError | undefined {
     const { network, target } = this.#options;

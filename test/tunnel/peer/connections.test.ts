@@ -13,7 +13,7 @@ import {
 
 const OTHER = "10.0.0.3";
 
-/** Connects as a peer that has something to say. */
+/** Connects and sends a frame, as a peer does. */
 async function connectAndSend(scene: Scene, from: string) {
   const connection = await scene.connect(from);
   connection.stream.write(encodeFrame(utf8("hello")));
@@ -21,8 +21,8 @@ async function connectAndSend(scene: Scene, from: string) {
   return connection;
 }
 
-describe("whom the server serves", () => {
-  test("a connection from the same address that sends a frame replaces the first, which is left in peace", async () => {
+describe("which peer the server serves", () => {
+  test("a frame from the same address replaces the first connection, which is closed gracefully", async () => {
     const scene = new Scene();
     const { tunnel, events } = await scene.server();
     const app = new App(scene.wire, SERVER_APP);
@@ -46,11 +46,11 @@ describe("whom the server serves", () => {
     await scene.end();
   });
 
-  test("after 3 replacements in 10 s the current is kept for 10 s, with one warning", async () => {
+  test("after 3 replacements in 10 s the current connection is kept for 10 s, with one warning", async () => {
     const scene = new Scene();
     const { tunnel, warnings } = await scene.server({ allow: CLIENT });
     const connections = [];
-    for (let turn = 0; turn < 6; turn++) connections.push(await connectAndSend(scene, CLIENT));
+    for (let count = 0; count < 6; count++) connections.push(await connectAndSend(scene, CLIENT));
     expect(connections.map(({ observed }) => observed.closed)).toEqual([
       false,
       false,
@@ -68,7 +68,7 @@ describe("whom the server serves", () => {
     await scene.end();
   });
 
-  test("one from another address is refused while the first lives, and served after it", async () => {
+  test("another address is rejected while the first connection is up, and accepted after it", async () => {
     const scene = new Scene();
     const { tunnel, events, warnings } = await scene.server();
     const first = await scene.connect(CLIENT);
@@ -86,7 +86,7 @@ describe("whom the server serves", () => {
     await scene.end();
   });
 
-  test("--allow turns other addresses away at once, and counts them", async () => {
+  test("--allow rejects other addresses at once, and counts them", async () => {
     const scene = new Scene();
     const { tunnel, events, warnings } = await scene.server({ allow: ["10.0.0.2", "192.0.2.0/24"] });
     expect((await scene.connect(OTHER)).observed.closed).toBe(true);
@@ -108,7 +108,7 @@ describe("whom the server serves", () => {
     await scene.end();
   });
 
-  test("only a server that everybody can reach warns that it is open to all", async () => {
+  test("a server that listens on loopback only does not warn about an unauthenticated listener", async () => {
     const scene = new Scene();
     expect((await scene.server({ listen: `127.0.0.1/${TCP_PORT}` })).warnings).toEqual([]);
     await scene.end();
@@ -137,7 +137,7 @@ describe("--rtp", () => {
     await scene.end();
   });
 
-  test("RTCP does not wait behind RTP", async () => {
+  test("blocked RTP does not delay RTCP", async () => {
     const { scene, serverApp, clientApp, serverRtcp, clientRtcp } = await rtpPair();
     scene.wire.streams[0]?.[1].pause();
     clientApp.send(CLIENT, "rtp");
@@ -147,7 +147,7 @@ describe("--rtp", () => {
     await scene.end();
   });
 
-  test("nothing is relayed either way until both connections are up, and TCP is read all the same", async () => {
+  test("until both connections are up, datagrams are dropped in both directions", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server(both);
     const app = new App(scene.wire, SERVER_APP);
@@ -166,24 +166,27 @@ describe("--rtp", () => {
     await scene.end();
   });
 
-  test.each([0, 1])("losing connection %p closes the other, and both come back", async (lost) => {
-    const { scene, client, server, clientApp, serverApp } = await rtpPair();
-    await scene.clock.advance(5000);
-    for (const end of scene.wire.streams[lost] ?? []) end.fail("ECONNRESET");
-    await scene.clock.settle();
-    clientApp.send(CLIENT, "between");
-    await scene.clock.settle();
-    expect(client.tunnel.counters.outbound.dropped["pair incomplete"]).toBe(1);
-    await scene.clock.advance(100);
-    expect(scene.wire.streams).toHaveLength(4);
-    clientApp.send(CLIENT, "again");
-    await scene.clock.settle();
-    expect(serverApp.texts).toEqual(["again"]);
-    expect(server.tunnel.udp.map(({ port }) => port)).toEqual([5000, 5001]);
-    await scene.end();
-  });
+  test.each([0, 1])(
+    "the loss of connection %p closes the other; the client reconnects both",
+    async (lost) => {
+      const { scene, client, server, clientApp, serverApp } = await rtpPair();
+      await scene.clock.advance(5000);
+      for (const end of scene.wire.streams[lost] ?? []) end.fail("ECONNRESET");
+      await scene.clock.settle();
+      clientApp.send(CLIENT, "between");
+      await scene.clock.settle();
+      expect(client.tunnel.counters.outbound.dropped["pair incomplete"]).toBe(1);
+      await scene.clock.advance(100);
+      expect(scene.wire.streams).toHaveLength(4);
+      clientApp.send(CLIENT, "again");
+      await scene.clock.settle();
+      expect(serverApp.texts).toEqual(["again"]);
+      expect(server.tunnel.udp.map(({ port }) => port)).toEqual([5000, 5001]);
+      await scene.end();
+    },
+  );
 
-  test("the client closes the half it has when the other cannot be had", async () => {
+  test("the client closes the first connection when it cannot make the second", async () => {
     const scene = new Scene();
     scene.wire.dialFault = ({ port }) => (port === 4001 ? "ECONNREFUSED" : undefined);
     const server = await scene.server(both);
@@ -197,7 +200,7 @@ describe("--rtp", () => {
     await scene.end();
   });
 
-  test("half a pair makes room for another address after 10 s", async () => {
+  test("an incomplete pair is replaced from another address after 10 s", async () => {
     const scene = new Scene();
     const { events } = await scene.server(both);
     const half = await scene.connect(CLIENT, 4000);
@@ -214,7 +217,7 @@ describe("--rtp", () => {
     await scene.end();
   });
 
-  test("the two halves must come from one address", async () => {
+  test("both connections of a pair must come from one address", async () => {
     const scene = new Scene();
     await scene.server(both);
     await scene.connect(CLIENT, 4000);
@@ -223,7 +226,7 @@ describe("--rtp", () => {
     await scene.end();
   });
 
-  test("closing while half a pair is being dialled leaves no timer", async () => {
+  test("closing while one dial of a pair hangs leaves no timer", async () => {
     const scene = new Scene();
     scene.wire.dialFault = ({ port }) => (port === 4001 ? "hang" : undefined);
     await scene.server(both);
@@ -233,7 +236,7 @@ describe("--rtp", () => {
   });
 });
 
-test("closing waits for those who are still being taken leave of, and leaves no timer", async () => {
+test("closing waits for connections that are still closing gracefully, and leaves no timer", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server();
   await scene.connect(CLIENT); // never answers the FIN

@@ -1,4 +1,7 @@
-/** What a port scanner, a health check or a balancer's probe does to a served peer: nothing. And who replaces it. */
+/**
+ * Probes (of port scanners, health checks, load balancers) do not disturb the current peer. A restarted peer
+ * replaces it.
+ */
 
 import { describe, expect, test } from "bun:test";
 import { encodeFrame } from "../../../src/framing/index.ts";
@@ -15,7 +18,7 @@ async function served(options: { rtp?: boolean } = {}) {
   const rtcp = options.rtp ? await scene.connect(CLIENT, TCP_PORT + 1) : undefined;
   const ends = scene.wire.streams.map(([, end]) => end) as [MemoryStreamPort, ...MemoryStreamPort[]];
   let sent = 0;
-  /** Asserts that this connection, and no other, is served. */
+  /** Asserts that the server relays to this connection. */
   const expectServed = async (connection: typeof peer) => {
     const text = `datagram ${sent++}`;
     app.send(SERVER, text);
@@ -25,7 +28,7 @@ async function served(options: { rtp?: boolean } = {}) {
   return { scene, ...server, app, peer, rtcp, ends, expectServed };
 }
 
-/** What the kernel would say of a stream whose peer's kernel was heard of last at this time. */
+/** The kernel's state of a stream whose peer last acknowledged something at this time. */
 function lastAckAt(scene: Scene, at: () => number) {
   return () => ({
     unackedBytes: 0,
@@ -41,7 +44,7 @@ function lastAckAt(scene: Scene, at: () => number) {
   });
 }
 
-describe("a probe from the served peer's address", () => {
+describe("the current peer keeps its connection during a probe from its address", () => {
   test.each(["resets at once", "closes at once", "sends half a frame and closes"])(
     "that %s",
     async (what) => {
@@ -60,7 +63,7 @@ describe("a probe from the served peer's address", () => {
     },
   );
 
-  test("that stays and is silent, while the peer is there: is refused after 10 s", async () => {
+  test("that stays silent: it is rejected after 10 s", async () => {
     const { scene, peer, expectServed, ends } = await served();
     ends[0].faults.gauge = lastAckAt(scene, () => Math.floor(scene.clock.now() / 1000) * 1000);
     const probe = await scene.connect(CLIENT);
@@ -74,7 +77,7 @@ describe("a probe from the served peer's address", () => {
     await scene.end();
   });
 
-  test("that comes many times and stays: 4 are held, and the oldest goes", async () => {
+  test("that comes 6 times: 4 stay pending, and the oldest are evicted", async () => {
     const { scene, peer, expectServed } = await served();
     const probes = [];
     for (let count = 0; count < 6; count++) probes.push(await scene.connect(CLIENT));
@@ -94,57 +97,57 @@ describe("a probe from the served peer's address", () => {
   });
 });
 
-describe("a peer that has started again", () => {
-  test("is served at its first whole frame, however it is cut, and nothing of it is lost", async () => {
+describe("a restarted peer", () => {
+  test("is accepted at its first whole frame, however it is cut, and no data is lost", async () => {
     const { scene, app, peer, expectServed } = await served();
-    const again = await scene.connect(CLIENT);
+    const restarted = await scene.connect(CLIENT);
     for (const byte of frame("first")) {
-      again.stream.write(Uint8Array.of(byte));
+      restarted.stream.write(Uint8Array.of(byte));
       await scene.clock.settle();
     }
-    again.stream.write(frame("second"));
-    await expectServed(again);
+    restarted.stream.write(frame("second"));
+    await expectServed(restarted);
     expect(app.texts).toEqual(["first", "second"]);
     expect(peer.observed.ended).toBe(true);
     await scene.end();
   });
 
-  test("and is silent is served as soon as its old host's kernel has answered a probe with a reset", async () => {
+  test("that is silent is accepted as soon as the former host answers a probe with a reset", async () => {
     const { scene, expectServed, events } = await served();
-    scene.stream[0].fail("ECONNRESET"); // at that end alone
-    const again = await scene.connect(CLIENT);
-    await expectServed(again);
+    scene.stream[0].fail("ECONNRESET"); // at that end only
+    const restarted = await scene.connect(CLIENT);
+    await expectServed(restarted);
     expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([{ code: "ECONNRESET" }]);
     expect(scene.clock.now()).toBe(0);
     await scene.end();
   });
 
-  test("and is silent is served when the old one has acknowledged nothing for 3.5 s", async () => {
+  test("that is silent is accepted when the former one has acknowledged nothing for 3.5 s", async () => {
     const { scene, ends, expectServed, peer } = await served();
     ends[0].faults.gauge = lastAckAt(scene, () => 0);
-    await scene.clock.advance(60_000); // an idle connection says nothing, which means nothing
-    const again = await scene.connect(CLIENT);
+    await scene.clock.advance(60_000); // silence on an idle connection has no meaning
+    const restarted = await scene.connect(CLIENT);
     await scene.clock.advance(3999);
     expect(peer.observed.ended).toBe(false);
     await scene.clock.advance(1);
-    await expectServed(again);
+    await expectServed(restarted);
     await scene.end();
   });
 
-  test("is served when the old connection ends, and of several that wait it is the newest", async () => {
+  test("is accepted when the former connection ends: of several pending ones, the newest", async () => {
     const { scene, peer, expectServed } = await served();
     const probe = await scene.connect(CLIENT);
-    const again = await scene.connect(CLIENT);
+    const restarted = await scene.connect(CLIENT);
     peer.stream.terminate();
     await scene.clock.settle();
-    await expectServed(again);
+    await expectServed(restarted);
     expect(probe.observed.closed).toBe(false);
     await scene.clock.advance(10_000);
     expect(probe.observed.closed).toBe(true);
     await scene.end();
   });
 
-  test("in RTP mode takes both its connections along, beside a probe at one port", async () => {
+  test("in RTP mode is accepted with both connections, while a probe is pending at one port", async () => {
     const { scene, app, expectServed, tunnel } = await served({ rtp: true });
     await scene.connect(CLIENT, TCP_PORT);
     const rtcp = await scene.connect(CLIENT, TCP_PORT + 1);
@@ -156,12 +159,12 @@ describe("a peer that has started again", () => {
     await scene.end();
   });
 
-  test("has proved who it is where there is a secret, and need not send", async () => {
+  test("that has proved the secret is accepted without a frame", async () => {
     const scene = new Scene();
     const server = await scene.server({ secret: "known-to-both-ends" });
     const first = await scene.client({ secret: "known-to-both-ends" });
     await scene.clock.settle();
-    await scene.connect(CLIENT); // a probe: it proves nothing
+    await scene.connect(CLIENT); // a probe, without the proof
     scene.wire.datagramPorts.delete(`${CLIENT}:5000`);
     const second = await scene.client({ secret: "known-to-both-ends" });
     await scene.clock.settle();
@@ -174,7 +177,7 @@ describe("a peer that has started again", () => {
   });
 });
 
-test("closing refuses what waits, and leaves no timer", async () => {
+test("closing rejects pending connections, and leaves no timer", async () => {
   const { scene, tunnel } = await served();
   const probe = await scene.connect(CLIENT);
   await scene.end();

@@ -16,7 +16,7 @@ import {
 
 const OTHER = "10.0.0.9";
 
-/** Moves the clock on and returns the times, in milliseconds since the call, at which dials were begun. */
+/** Advances the clock and returns the times of dials, in milliseconds since the call. */
 async function dialTimes(scene: Scene, ms: number, each: (ms: number) => void = () => {}): Promise<number[]> {
   const times: number[] = [];
   for (let now = 0; now <= ms; now++) {
@@ -36,18 +36,18 @@ test("the client dials after 0.1 s, doubling to 5 s", async () => {
   await scene.end();
 });
 
-test.each([false, true])("while datagrams arrive it dials every 0.8 s at least (RTP: %p)", async (rtp) => {
+test.each([false, true])("while datagrams arrive, it dials at least every 0.8 s (RTP: %p)", async (rtp) => {
   const scene = new Scene();
   await scene.client({ rtp });
   const app = new App(scene.wire, CLIENT_APP);
-  await dialTimes(scene, 3200); // the next would be at 6300
+  await dialTimes(scene, 3200); // without datagrams, the next dial would be at 6300
   expect(new Set(await dialTimes(scene, 3100, () => app.send(CLIENT, "x")))).toEqual(
     new Set([700, 1500, 2300, 3100]),
   );
   await scene.end();
 });
 
-test("one datagram in a long wait is enough to dial at once", async () => {
+test("one datagram during a long delay makes the client dial at once", async () => {
   const scene = new Scene();
   await scene.client();
   const app = new App(scene.wire, CLIENT_APP);
@@ -56,14 +56,14 @@ test("one datagram in a long wait is enough to dial at once", async () => {
   await scene.end();
 });
 
-test("after 5 s of life it dials again after 0.1 s, and sooner than that not", async () => {
+test("the delay is 0.1 s again after a connection that lasted 5 s, not after a shorter one", async () => {
   const scene = new Scene();
   await scene.client();
   await dialTimes(scene, 1600);
   await scene.server();
   await dialTimes(scene, 1500); // connected since 3100
   await scene.clock.advance(3999);
-  for (const end of scene.stream) end.fail("ECONNRESET"); // it lived 4999 ms
+  for (const end of scene.stream) end.fail("ECONNRESET"); // it lasted 4999 ms
   expect(await dialTimes(scene, 3200)).toEqual([3200]);
   await scene.clock.advance(5000);
   for (const end of scene.stream) end.fail("ECONNRESET");
@@ -71,7 +71,7 @@ test("after 5 s of life it dials again after 0.1 s, and sooner than that not", a
   await scene.end();
 });
 
-test("a name is looked up for each round, and its addresses are tried one by one", async () => {
+test("a name is looked up in each round, and its addresses are tried one by one", async () => {
   const scene = new Scene();
   scene.wire.names.set("server.example", ["10.9.0.1", "10.9.0.2"]);
   await scene.client({ connect: `server.example/${TCP_PORT}` });
@@ -83,7 +83,7 @@ test("a name is looked up for each round, and its addresses are tried one by one
   await scene.end();
 });
 
-test("an address that does not answer costs 5 s, and then the next is tried", async () => {
+test("the next address is tried when one does not answer for 5 s", async () => {
   const scene = new Scene();
   await scene.server();
   scene.wire.names.set("server.example", ["10.9.0.1", SERVER]);
@@ -98,7 +98,7 @@ test("an address that does not answer costs 5 s, and then the next is tried", as
   await scene.end();
 });
 
-test("when the look-up fails the last good addresses are dialled, with a warning", async () => {
+test("when the look-up fails, the last known addresses are dialled, with a warning", async () => {
   const scene = new Scene();
   await scene.server();
   scene.wire.names.set("server.example", [SERVER]);
@@ -114,7 +114,7 @@ test("when the look-up fails the last good addresses are dialled, with a warning
   await scene.end();
 });
 
-test("an unknown server is looked up for ever", async () => {
+test("the look-up of an unknown server is repeated without limit", async () => {
   const scene = new Scene();
   await scene.server();
   const { events, warnings } = await scene.client({ connect: `server.example/${TCP_PORT}` });
@@ -127,7 +127,7 @@ test("an unknown server is looked up for ever", async () => {
   await scene.end();
 });
 
-test("the next of several servers is tried when a dial fails or a stream dies within 5 s", async () => {
+test("the next of several servers is tried when a dial fails or a connection ends within 5 s", async () => {
   const scene = new Scene();
   await scene.server();
   await scene.server({ listen: `${OTHER}/${TCP_PORT}`, target: `10.0.1.1/${UDP_PORT + 1}` });
@@ -148,7 +148,7 @@ test("the next of several servers is tried when a dial fails or a stream dies wi
   await scene.end();
 });
 
-test("in RTP mode both connections go to the next server together, and stay there", async () => {
+test("in RTP mode both connections move to the next server together, and stay there", async () => {
   const scene = new Scene();
   const rtp = true;
   const first = await scene.server({ rtp });
@@ -166,16 +166,16 @@ test("in RTP mode both connections go to the next server together, and stay ther
   await scene.end();
 });
 
-test("without --once the first failed dial is a warning, later ones are not, until one has worked", async () => {
+test("only the first failed dial is a warning, and the first after a useful connection", async () => {
   const scene = new Scene();
   const { events, warnings } = await scene.client();
   await scene.clock.advance(1000);
-  const failures = (told: TunnelEvent[]) => told.filter(({ type }) => type === "dial failed").length;
+  const failures = (events: TunnelEvent[]) => events.filter(({ type }) => type === "dial failed").length;
   expect([failures(events), failures(warnings)]).toEqual([4, 1]);
   const { tunnel: server } = await scene.server();
   const app = new App(scene.wire, SERVER_APP);
   await scene.clock.advance(1000);
-  app.send(SERVER, "of use");
+  app.send(SERVER, "useful");
   await scene.clock.settle();
   const [closing] = [server.close(), await scene.clock.advance(2000)];
   await closing;
@@ -183,7 +183,7 @@ test("without --once the first failed dial is a warning, later ones are not, unt
   await scene.end();
 });
 
-test("closing while a dial hangs gives the dial up", async () => {
+test("closing cancels a dial that hangs", async () => {
   const scene = new Scene();
   scene.wire.dialFault = () => "hang";
   const { tunnel } = await scene.client();
@@ -194,7 +194,7 @@ test("closing while a dial hangs gives the dial up", async () => {
   expect(scene.clock.pending).toBe(0);
 });
 
-test("--once: a failed dial of every address rejects with ERR_DIAL, told once", async () => {
+test("--once: closed rejects with ERR_DIAL when every address fails, without an event", async () => {
   const scene = new Scene();
   scene.wire.names.set("server.example", ["10.9.0.1", "10.9.0.2"]);
   const { tunnel, events } = await scene.client({ connect: `server.example/${TCP_PORT}`, once: true });
@@ -205,7 +205,7 @@ test("--once: a failed dial of every address rejects with ERR_DIAL, told once", 
   await scene.end();
 });
 
-test.each(["peer closes", "connection resets"])("--once: both ends are over when the %s", async (how) => {
+test.each(["peer closes", "connection resets"])("--once: both tunnels end when the %s", async (how) => {
   const scene = new Scene();
   const { server, client } = await scene.pair({ once: true }, { once: true });
   if (how === "peer closes") void server.tunnel.close();
@@ -216,16 +216,16 @@ test.each(["peer closes", "connection resets"])("--once: both ends are over when
   await scene.end();
 });
 
-test("--once: the server takes one connection and listens no more", async () => {
+test("--once: the server stops listening after one connection", async () => {
   const scene = new Scene();
   await scene.pair({ once: true });
   expect(scene.wire.listeners.size).toBe(0);
   await scene.end();
 });
 
-describe("a server that accepts the connection and hangs up", () => {
-  /** Has every connection end this many milliseconds after it came. @param sending what it sends before. */
-  function hangUpAfter(scene: Scene, ms: number, sending?: Uint8Array): void {
+describe("a server that accepts the connection and closes it", () => {
+  /** Closes every connection after this many milliseconds. @param sent what the server sends first. */
+  function closeAfter(scene: Scene, ms: number, sent?: Uint8Array): void {
     new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => {
       const timer = scene.clock.after(ms, () => stream.shutdown());
       stream.receive({
@@ -234,45 +234,42 @@ describe("a server that accepts the connection and hangs up", () => {
         onEnd: () => timer.cancel(),
         onClose: () => timer.cancel(),
       });
-      if (sending !== undefined) stream.write(sending);
+      if (sent !== undefined) stream.write(sent);
     });
   }
-  const failures = (told: TunnelEvent[]) => told.filter(({ type }) => type === "dial failed");
+  const failures = (events: TunnelEvent[]) => events.filter(({ type }) => type === "dial failed");
 
-  test.each([0, 50, 12_000])(
-    "after %p ms is a warning at once, and then for a minute no more",
-    async (ms) => {
-      const scene = new Scene();
-      hangUpAfter(scene, ms);
-      const { warnings, tunnel } = await scene.client();
-      await scene.clock.advance(ms + 50);
-      expect(warnings).toHaveLength(1);
-      expect(warnings[0]).toMatchObject({
-        type: "dial failed",
-        code: "PEER_CLOSED",
-        message: expect.stringMatching(
-          /^10\.0\.0\.1:4000 accepted the connection and closed it without sending anything/,
-        ),
-      });
-      await scene.clock.advance(59_000);
-      expect(warnings).toHaveLength(1);
-      expect(tunnel.counters.connects).toBeLessThan(20);
-      await scene.end();
-    },
-  );
-
-  test("with something that is no frame fares no better", async () => {
+  test.each([0, 50, 12_000])("after %p ms: one warning at once, and no other for a minute", async (ms) => {
     const scene = new Scene();
-    hangUpAfter(scene, 0, utf8("HTTP/1.1 400 Bad Request"));
+    closeAfter(scene, ms);
+    const { warnings, tunnel } = await scene.client();
+    await scene.clock.advance(ms + 50);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatchObject({
+      type: "dial failed",
+      code: "PEER_CLOSED",
+      message: expect.stringMatching(
+        /^10\.0\.0\.1:4000 accepted the connection and closed it without sending anything/,
+      ),
+    });
+    await scene.clock.advance(59_000);
+    expect(warnings).toHaveLength(1);
+    expect(tunnel.counters.connects).toBeLessThan(20);
+    await scene.end();
+  });
+
+  test("after invalid data: one warning", async () => {
+    const scene = new Scene();
+    closeAfter(scene, 0, utf8("HTTP/1.1 400 Bad Request"));
     const { warnings } = await scene.client();
     await scene.clock.advance(30_000);
     expect(failures(warnings)).toHaveLength(1);
     await scene.end();
   });
 
-  test("after a frame has ended a connection that was of use", async () => {
+  test("after a frame: the connection was useful, so there is no warning", async () => {
     const scene = new Scene();
-    hangUpAfter(scene, 0, encodeFrame(utf8("an answer")));
+    closeAfter(scene, 0, encodeFrame(utf8("an answer")));
     const { warnings, tunnel } = await scene.client();
     await scene.clock.advance(30_000);
     expect(failures(warnings)).toEqual([]);
@@ -280,9 +277,9 @@ describe("a server that accepts the connection and hangs up", () => {
     await scene.end();
   });
 
-  test("is no news before it is of use, though other dials are refused in between", async () => {
+  test("one warning for each cause, while other dials are refused in between", async () => {
     const scene = new Scene();
-    hangUpAfter(scene, 0);
+    closeAfter(scene, 0);
     scene.wire.dialFault = () => (scene.wire.dialled.length % 2 === 0 ? "ECONNRESET" : undefined);
     const { events, warnings } = await scene.client();
     await scene.clock.advance(30_000);
@@ -291,9 +288,9 @@ describe("a server that accepts the connection and hangs up", () => {
     await scene.end();
   });
 
-  test("with --once ends the tunnel without an error, as it always did", async () => {
+  test("--once: the tunnel ends without an error, as in UDPTunnel 1.1", async () => {
     const scene = new Scene();
-    hangUpAfter(scene, 0);
+    closeAfter(scene, 0);
     const { tunnel } = await scene.client({ once: true });
     await scene.clock.advance(1100);
     await tunnel.closed;
@@ -301,9 +298,9 @@ describe("a server that accepts the connection and hangs up", () => {
     await scene.end();
   });
 
-  test("is left for the next address of its name, and the next server", async () => {
+  test("the next address of its name is tried", async () => {
     const scene = new Scene();
-    hangUpAfter(scene, 0);
+    closeAfter(scene, 0);
     const other = await scene.server({ listen: `${OTHER}/${TCP_PORT}`, target: `10.0.1.1/${UDP_PORT + 1}` });
     scene.wire.names.set("server.example", [SERVER, OTHER]);
     await scene.client({ connect: `server.example/${TCP_PORT}` });

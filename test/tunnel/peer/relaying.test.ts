@@ -11,7 +11,7 @@ import {
   UDP_PORT,
 } from "../../support/memory-tunnels.ts";
 
-test("datagrams cross in both directions, the empty one too", async () => {
+test("datagrams cross in both directions, empty ones too", async () => {
   const scene = new Scene();
   const { server, client, serverApp, clientApp } = await scene.pair();
   for (const text of ["a", "", "bc"]) clientApp.send(CLIENT, text);
@@ -34,13 +34,13 @@ test("datagrams cross in both directions, the empty one too", async () => {
   await scene.end();
 });
 
-test("what arrives before the first connection waits for it, up to the age limit", async () => {
+test("datagrams wait for the first connection, up to the age limit", async () => {
   const scene = new Scene();
   const client = await scene.client(); // dials at 0, 100 and 300 ms
   const clientApp = new App(scene.wire, CLIENT_APP);
   const serverApp = new App(scene.wire, SERVER_APP);
   await scene.clock.advance(99);
-  clientApp.send(CLIENT, "too old by then");
+  clientApp.send(CLIENT, "too old");
   await scene.clock.advance(1);
   clientApp.send(CLIENT, "young enough");
   await scene.server();
@@ -52,7 +52,7 @@ test("what arrives before the first connection waits for it, up to the age limit
   await scene.end();
 });
 
-test("a stream that was cut costs the frame it had begun; the next starts on a frame boundary", async () => {
+test("a lost stream costs the frame it had begun; the next stream starts on a frame boundary", async () => {
   const scene = new Scene();
   scene.wire.streamFaults.bufferBytes = 10;
   const { client, serverApp, clientApp } = await scene.pair();
@@ -72,7 +72,7 @@ test("a stream that was cut costs the frame it had begun; the next starts on a f
   await scene.end();
 });
 
-test("over a reconnect nothing older than the age limit is replayed", async () => {
+test("after a reconnect, datagrams older than the age limit are not sent", async () => {
   const scene = new Scene();
   const { client, serverApp, clientApp } = await scene.pair({}, { maxDelayMs: 80 });
   for (const end of scene.stream) end.fail("ECONNRESET");
@@ -85,7 +85,7 @@ test("over a reconnect nothing older than the age limit is replayed", async () =
   await scene.end();
 });
 
-test("without an age limit everything waits", async () => {
+test("without an age limit all datagrams wait", async () => {
   const scene = new Scene();
   const client = await scene.client({ maxDelayMs: 0 });
   const clientApp = new App(scene.wire, CLIENT_APP);
@@ -101,7 +101,7 @@ test("without an age limit everything waits", async () => {
   await scene.end();
 });
 
-test("a reader that stops costs the oldest datagrams, and framing stays whole", async () => {
+test("a peer that stops reading costs the oldest datagrams, and framing stays intact", async () => {
   const scene = new Scene();
   scene.wire.streamFaults.bufferBytes = 3000;
   const { client, serverApp, clientApp } = await scene.pair({}, { queueBytesMax: 128 * 1024, maxDelayMs: 0 });
@@ -124,7 +124,7 @@ test("a reader that stops costs the oldest datagrams, and framing stays whole", 
   await scene.end();
 });
 
-test("what waits too long behind a slow stream expires", async () => {
+test("datagrams that wait too long for a slow stream expire", async () => {
   const scene = new Scene();
   scene.wire.streamFaults.bufferBytes = 6;
   const { client, serverApp, clientApp } = await scene.pair();
@@ -138,7 +138,7 @@ test("what waits too long behind a slow stream expires", async () => {
   await scene.end();
 });
 
-test("a frame longer than UDP can carry is dropped, and the stream goes on", async () => {
+test("a frame too long for UDP is dropped, and the stream continues", async () => {
   const scene = new Scene();
   const server = await scene.server();
   const serverApp = new App(scene.wire, SERVER_APP);
@@ -165,7 +165,7 @@ test("IPv6 carries 65,527 bytes", async () => {
   await scene.end();
 });
 
-test("a full UDP socket holds the stream back and loses nothing", async () => {
+test("a full UDP socket pauses the stream, without loss", async () => {
   const scene = new Scene();
   scene.wire.streamFaults.chunkBytesMax = 7;
   const { server, serverApp, clientApp } = await scene.pair();
@@ -186,7 +186,7 @@ test("a full UDP socket holds the stream back and loses nothing", async () => {
   await scene.end();
 });
 
-test("what a full UDP socket has held too long expires when it has room again", async () => {
+test("datagrams that wait too long for a full UDP socket expire when it has room", async () => {
   const scene = new Scene();
   const { server, serverApp, clientApp } = await scene.pair();
   const socket = scene.udp(SERVER);
@@ -201,7 +201,7 @@ test("what a full UDP socket has held too long expires when it has room again", 
   await scene.end();
 });
 
-test("what the UDP socket cannot send is counted by reason, and the rest goes out", async () => {
+test("datagrams that the UDP socket cannot send are counted by reason, and the others are sent", async () => {
   const scene = new Scene();
   const { server, serverApp, clientApp } = await scene.pair();
   const refusals: Record<string, string> = { long: "EMSGSIZE", away: "ENETUNREACH", odd: "EPERM" };
@@ -217,7 +217,7 @@ test("what the UDP socket cannot send is counted by reason, and the rest goes ou
   await scene.end();
 });
 
-test("closing writes what is queued", async () => {
+test("closing writes the queued datagrams", async () => {
   const scene = new Scene();
   const { client, serverApp, clientApp } = await scene.pair();
   clientApp.send(CLIENT, "last words");
@@ -232,7 +232,7 @@ test("closing writes what is queued", async () => {
   await scene.end();
 });
 
-test("closing takes a second at most, whatever the peer does", async () => {
+test("closing takes at most a second, whatever the peer does", async () => {
   const scene = new Scene();
   scene.wire.streamFaults.bufferBytes = 3;
   const { client, clientApp } = await scene.pair();
@@ -251,7 +251,7 @@ test("closing takes a second at most, whatever the peer does", async () => {
   await scene.end();
 });
 
-test("closing counts what a full UDP socket still holds", async () => {
+test("closing counts the datagrams that a full UDP socket still holds", async () => {
   const scene = new Scene();
   const { server, clientApp } = await scene.pair();
   scene.udp(SERVER).faults.room = 0;

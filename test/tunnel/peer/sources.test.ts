@@ -11,33 +11,33 @@ import {
   utf8,
 } from "../../support/memory-tunnels.ts";
 
-const STRANGER = "10.0.7.7";
+const OTHER_HOST = "10.0.7.7";
 
 /** Sends a datagram to the client's UDP port from any address and port. */
 function sendFrom(scene: Scene, address: string, text: string, port = 777): void {
   scene.wire.inject({ address, port }, { address: CLIENT, port: UDP_PORT }, utf8(text));
 }
 
-describe("who may send", () => {
-  test("the target's address alone, from any port; the first other one is reported, all are counted", async () => {
+describe("datagrams are accepted", () => {
+  test("from the target's address only, at any port; others are counted, and reported once", async () => {
     const scene = new Scene();
     const { client, serverApp } = await scene.pair();
-    for (const text of ["one", "two"]) sendFrom(scene, STRANGER, text);
+    for (const text of ["one", "two"]) sendFrom(scene, OTHER_HOST, text);
     sendFrom(scene, CLIENT_APP, "welcome", 12_345);
     sendFrom(scene, `::ffff:${CLIENT_APP}`, "mapped");
-    sendFrom(scene, `::ffff:${STRANGER}`, "three");
+    sendFrom(scene, `::ffff:${OTHER_HOST}`, "three");
     await scene.clock.settle();
     expect(serverApp.texts).toEqual(["welcome", "mapped"]);
     expect(client.tunnel.counters.outbound.dropped["wrong source"]).toBe(3);
-    const told = client.events.filter(({ type }) => type === "wrong source");
-    expect(told).toEqual([
-      { type: "wrong source", source: { address: STRANGER, port: 777 }, expected: [CLIENT_APP] },
+    const reported = client.events.filter(({ type }) => type === "wrong source");
+    expect(reported).toEqual([
+      { type: "wrong source", source: { address: OTHER_HOST, port: 777 }, expected: [CLIENT_APP] },
     ]);
-    expect(client.warnings).toEqual(told);
+    expect(client.warnings).toEqual(reported);
     await scene.end();
   });
 
-  test("any of the addresses of the target's name", async () => {
+  test("from any address of the target's name", async () => {
     const scene = new Scene();
     scene.wire.names.set("app.example", [CLIENT_APP, "10.0.1.22"]);
     const { serverApp } = await scene.pair({}, { target: `app.example/${UDP_PORT}` });
@@ -47,12 +47,12 @@ describe("who may send", () => {
     await scene.end();
   });
 
-  test("the name is looked up again when a connection comes up; if that fails, its last addresses stand", async () => {
+  test("from the name's addresses at the last connect, or the last known ones if a look-up fails", async () => {
     const scene = new Scene();
     scene.wire.names.set("app.example", [CLIENT_APP]);
     const { client, serverApp } = await scene.pair({}, { target: `app.example/${UDP_PORT}` });
     const reconnect = async () => {
-      serverApp.send(SERVER, "of use");
+      serverApp.send(SERVER, "useful");
       await scene.clock.settle();
       for (const end of scene.stream) end.fail("ECONNRESET");
       await scene.clock.advance(5000);
@@ -70,30 +70,30 @@ describe("who may send", () => {
     await scene.end();
   });
 
-  test("--from lets others in", async () => {
+  test("from the addresses of --from too", async () => {
     const scene = new Scene();
     const { client, serverApp } = await scene.pair({}, { from: ["10.0.7.0/24", "2001:DB8::1"] });
-    sendFrom(scene, STRANGER, "by prefix");
+    sendFrom(scene, OTHER_HOST, "by prefix");
     sendFrom(scene, "2001:db8::1", "by address");
     sendFrom(scene, CLIENT_APP, "the target");
-    sendFrom(scene, "10.0.8.1", "nobody");
+    sendFrom(scene, "10.0.8.1", "not allowed");
     await scene.clock.settle();
     expect(serverApp.texts).toEqual(["by prefix", "by address", "the target"]);
     expect(client.tunnel.counters.outbound.dropped["wrong source"]).toBe(1);
     await scene.end();
   });
 
-  test("--any-source lets everyone in", async () => {
+  test("from every address with --any-source", async () => {
     const scene = new Scene();
     const { serverApp } = await scene.pair({}, { anySource: true });
-    sendFrom(scene, STRANGER, "hello");
+    sendFrom(scene, OTHER_HOST, "hello");
     await scene.clock.settle();
     expect(serverApp.texts).toEqual(["hello"]);
     await scene.end();
   });
 
   test.each([CLIENT, `::ffff:${CLIENT}`])(
-    "never the tunnel itself, seen as %p: one warning, all counted",
+    "not from the tunnel itself, seen as %p: all are counted, with one warning",
     async (own) => {
       const scene = new Scene();
       const { client, serverApp } = await scene.pair({}, { anySource: true });
@@ -109,10 +109,10 @@ describe("who may send", () => {
   );
 
   test.each([{ interface: "mem0" }, { bind: "fe80::1%mem0", interface: "mem0" }])(
-    "nor by way of a link-local target (%p)",
+    "not from the tunnel itself, with a link-local target (%p)",
     async (options) => {
       const scene = new Scene();
-      scene.wire.unroutable.add("fe80::5"); // without its zone
+      scene.wire.unroutable.add("fe80::5"); // without the zone
       const target = `[fe80::5]/${UDP_PORT}`;
       const { client } = await scene.pair({}, { anySource: true, target, ...options });
       sendFrom(scene, "bind" in options ? options.bind : CLIENT, "echo", UDP_PORT);
@@ -123,19 +123,19 @@ describe("who may send", () => {
   );
 });
 
-describe("a target that refuses", () => {
-  async function refused(datagrams: number, hearsFromIt: boolean) {
+describe("a target that refuses datagrams", () => {
+  async function refused(datagrams: number, answers: boolean) {
     const scene = new Scene();
     const { tunnel, events, warnings } = await scene.server({ allow: CLIENT });
     const { stream } = await scene.connect(CLIENT);
-    if (hearsFromIt)
+    if (answers)
       scene.wire.inject({ address: SERVER_APP, port: 1 }, { address: SERVER, port: UDP_PORT }, utf8("x"));
-    for (let count = 0; count < datagrams; count++) stream.write(encodeFrame(utf8("anybody?")));
+    for (let count = 0; count < datagrams; count++) stream.write(encodeFrame(utf8("refused")));
     await scene.clock.settle();
     return { scene, tunnel, events, warnings };
   }
 
-  test("is reported once, when nothing has ever come back", async () => {
+  test("is reported once if it has never answered", async () => {
     const { scene, tunnel, events, warnings } = await refused(50, false);
     expect(tunnel.counters.refusals).toBe(50);
     expect(tunnel.counters.inbound.sent).toBe(50);
@@ -146,7 +146,7 @@ describe("a target that refuses", () => {
     await scene.end();
   });
 
-  test("is judged by its own refusals, where RTP mode has two", async () => {
+  test("is reported by its own refusals: RTP mode has two targets", async () => {
     const scene = new Scene();
     const { tunnel, warnings } = await scene.server({ rtp: true, allow: CLIENT });
     const refuse = (port: number, times: number) => {
@@ -163,14 +163,14 @@ describe("a target that refuses", () => {
     await scene.end();
   });
 
-  test("is no news when it refuses a few, or has been heard of", async () => {
+  test("is not reported when it refuses a few, or has answered", async () => {
     for (const { scene, warnings } of [await refused(9, false), await refused(50, true)]) {
       expect(warnings).toEqual([]);
       await scene.end();
     }
   });
 
-  test("gets the next datagram when it is back", async () => {
+  test("gets the next datagram after it has started", async () => {
     const { scene } = await refused(3, false);
     const app = new App(scene.wire, SERVER_APP);
     scene.stream[0].write(encodeFrame(utf8("welcome back")));
@@ -179,7 +179,7 @@ describe("a target that refuses", () => {
     await scene.end();
   });
 
-  test("costs no datagram when the refusal of an earlier one shows itself in a call that sends", async () => {
+  test("costs no datagram when the kernel returns an earlier refusal from a send call", async () => {
     const scene = new Scene();
     const { server, serverApp, clientApp } = await scene.pair();
     let pending = 2;
@@ -191,7 +191,7 @@ describe("a target that refuses", () => {
     await scene.end();
   });
 
-  test("other errors of the socket are counted and survived", async () => {
+  test("does not stop the tunnel: other errors of the socket are counted", async () => {
     const scene = new Scene();
     const { server, serverApp, clientApp } = await scene.pair();
     scene.udp(SERVER).receiver.onError("EHOSTUNREACH");
@@ -203,8 +203,8 @@ describe("a target that refuses", () => {
   });
 });
 
-describe("one way", () => {
-  test("-R reads what comes over TCP, discards and counts it", async () => {
+describe("one-way tunnels", () => {
+  test("-R reads TCP, drops the datagrams and counts them", async () => {
     const scene = new Scene();
     const { server, serverApp, clientApp } = await scene.pair({ udpReceiveOnly: true });
     for (const text of ["a", "b"]) clientApp.send(CLIENT, text);
@@ -217,7 +217,7 @@ describe("one way", () => {
     await scene.end();
   });
 
-  test("-R notices when the peer closes", async () => {
+  test("-R detects that the peer closes", async () => {
     const scene = new Scene();
     const { server, client } = await scene.pair({ udpReceiveOnly: true }, { once: true });
     void client.tunnel.close();
@@ -226,7 +226,7 @@ describe("one way", () => {
     await scene.end();
   });
 
-  test("-S never listens on the UDP port, and counts what reaches its socket", async () => {
+  test("-S does not bind the UDP port, and counts datagrams that reach its socket", async () => {
     const scene = new Scene();
     const { server, serverApp, clientApp } = await scene.pair({ udpSendOnly: true });
     const port = server.tunnel.udp[0]?.port ?? 0;
