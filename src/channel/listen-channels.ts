@@ -19,9 +19,9 @@ import { isGuarded } from "../options/settings.ts";
 import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
 import { ConnectionTable, connectionsMax } from "../tunnel/access/connection-table.ts";
 import { closeOnAbort } from "../tunnel/closing.ts";
-import { listeningAddresses, openAtEach, placeOf } from "../tunnel/local-bind.ts";
+import { listenAddressesOf, listenAtEach } from "../tunnel/local-bind.ts";
 import { type OpenNetwork, openNetwork, reloadCertificates } from "../tunnel/open-network.ts";
-import { explained, wrapNetError } from "../tunnel/start-errors.ts";
+import { withAdvice, wrapNetError } from "../tunnel/start-errors.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
 
@@ -70,7 +70,7 @@ export async function listenChannels(
   signal?.throwIfAborted();
   const opened = await openNetwork(read, { network: extras.network, listeners: [extras.onEvent] });
   const { listen, family } = opened.settings;
-  const addresses = await listeningAddresses(opened.network, listen?.address, family);
+  const addresses = await listenAddressesOf(opened.network, listen?.address, family);
   signal?.throwIfAborted();
   const server = openServer(opened, addresses, onChannel);
   closeOnAbort(server, signal);
@@ -81,7 +81,7 @@ function openServer(...given: ConstructorParameters<typeof ListeningServer>): Li
   try {
     return new ListeningServer(...given);
   } catch (error) {
-    throw explained(error, given[0].settings, LIBRARY.nameOf);
+    throw withAdvice(error, given[0].settings, LIBRARY.nameOf);
   }
 }
 
@@ -119,9 +119,9 @@ class ListeningServer implements ChannelServer {
     this.channels = new ConnectionTable(max, settings.maxSessionsPerAddress);
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
     try {
-      const listen = (address: string | undefined, port: number) =>
-        transport.listen(placeOf(address, port), (stream) => this.#offer(stream), this.#acceptPolicy);
-      this.#listeners = openAtEach(addresses, settings.listen?.port ?? 0, listen, events);
+      const listening = { transport, events, acceptPolicy: this.#acceptPolicy };
+      const onStream = (stream: StreamPort) => this.#offer(stream);
+      this.#listeners = listenAtEach(addresses, settings.listen?.port ?? 0, onStream, listening);
     } catch (error) {
       throw wrapNetError("ERR_LISTEN")(error);
     }

@@ -1,19 +1,22 @@
-/** This host's own addresses: all addresses of a name, and a socket at each of them. */
+/** Binding to this host's addresses: a name stands for all its addresses, and each of them gets a socket. */
 
 import { type Endpoint, type Family, familyOf, isLinkLocal6, isLoopback } from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
+import type { StreamPort } from "../net/stream-port.ts";
+import type { AcceptPolicy, StreamListener, StreamTransport } from "../net/stream-transport.ts";
 import type { EventReporter } from "../observe/event-reporter.ts";
 import { wrapNetError } from "./start-errors.ts";
 
-/** The kernel's errors when the host lacks an address, or a whole family. */
-const LACKS = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+/** The errors of a bind when the host does not have the address, or does not support its family. */
+const ADDRESS_MISSING = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 /**
- * All addresses of a name, each once, best first. A literal is its own address.
+ * Resolves a name of this host. A literal resolves to itself.
  *
+ * @returns each address once, best first.
  * @throws TunnelError ERR_RESOLVE.
  */
-export async function ownAddresses(
+export async function localAddressesOf(
   network: Pick<Network, "resolve">,
   host: string,
   family: Family | undefined,
@@ -21,26 +24,26 @@ export async function ownAddresses(
   return [...new Set(await network.resolve(host, family).catch(wrapNetError("ERR_RESOLVE")))];
 }
 
-/** Where a server listens: on every address of the given name, or on all addresses of this host (undefined). */
-export async function listeningAddresses(
+/**
+ * Where a server listens.
+ *
+ * @param host without it the server listens on all addresses of this host, which `undefined` stands for in the result.
+ * @throws TunnelError ERR_RESOLVE.
+ */
+export async function listenAddressesOf(
   network: Pick<Network, "resolve">,
-  address: string | undefined,
+  host: string | undefined,
   family: Family | undefined,
 ): Promise<(string | undefined)[]> {
-  if (address === undefined) return [family === 4 ? "0.0.0.0" : undefined];
-  return await ownAddresses(network, address, family);
-}
-
-/** The place for `Network.listen`. */
-export function placeOf(address: string | undefined, port: number): { address?: string; port: number } {
-  return address === undefined ? { port } : { address, port };
+  if (host === undefined) return [family === 4 ? "0.0.0.0" : undefined];
+  return await localAddressesOf(network, host, family);
 }
 
 /**
- * The addresses that a socket bound to all addresses stands for; none when `address` is a single one. Loopback and
- * link-local addresses (RFC 4291, 2.5.6) are left out: the kernel chooses among them correctly.
+ * The addresses of a socket that is bound to a wildcard address; none if `address` is a single address. Loopback and
+ * link-local addresses (RFC 4291, 2.5.6) are left out, because the kernel chooses among them correctly.
  */
-export function addressesBehind(
+export function addressesOfWildcard(
   address: string,
   network: Pick<Network, "localAddresses">,
   family: Family | undefined,
@@ -49,8 +52,8 @@ export function addressesBehind(
   const only = address === "::" ? family : 4;
   return network
     .localAddresses()
-    .filter((own) => only === undefined || familyOf(own) === only)
-    .filter((own) => !isLoopback(own) && !isLinkLocal6(own));
+    .filter((local) => only === undefined || familyOf(local) === only)
+    .filter((local) => !isLoopback(local) && !isLinkLocal6(local));
 }
 
 /** A socket bound to a local address. */
@@ -60,11 +63,11 @@ interface Bound {
 }
 
 /**
- * Opens a socket at each address. When `port` is 0, all use the port that the system chooses for the first. Addresses
- * that this host lacks are left out and reported, as long as it has one of them.
+ * Opens a socket at each address. If `port` is 0, all use the port that the system chooses for the first socket. An
+ * address that this host does not have is skipped and reported, unless the host has none of them.
  *
- * @returns at least one.
- * @throws NetError when one cannot be opened for any other reason, or none at all.
+ * @returns at least one socket.
+ * @throws NetError when a socket cannot be opened for another reason, or when none can be opened.
  */
 export function openAtEach<Socket extends Bound, Address extends string | undefined>(
   addresses: readonly Address[],
@@ -73,30 +76,30 @@ export function openAtEach<Socket extends Bound, Address extends string | undefi
   events: EventReporter,
 ): Socket[] {
   const opened: Socket[] = [];
-  const lacking: { address: Address; error: NetError }[] = [];
+  const missing: { address: Address; error: NetError }[] = [];
   try {
     for (const address of addresses) {
       try {
         opened.push(openAt(address, port, opened[0]?.local.port, open));
       } catch (error) {
-        if (!LACKS.has(errorCode(error))) throw error;
-        lacking.push({ address, error: networkFailure(error) });
+        if (!ADDRESS_MISSING.has(errorCode(error))) throw error;
+        missing.push({ address, error: networkFailure(error) });
       }
     }
-    const [first] = lacking;
+    const [first] = missing;
     if (opened.length === 0 && first !== undefined) throw first.error;
   } catch (error) {
     for (const socket of opened) socket.close();
     throw error;
   }
-  for (const { address, error } of lacking) {
+  for (const { address, error } of missing) {
     const { code, message } = error;
     events.report({ type: "address skipped", address: address ?? "::", code, message });
   }
   return opened;
 }
 
-/** @param chosen the port that the system has chosen for the first address. */
+/** @param chosen the port that the system chose for the first socket. */
 function openAt<Socket, Address>(
   address: Address,
   port: number,
@@ -110,4 +113,23 @@ function openAt<Socket, Address>(
     if (errorCode(error) !== "EADDRINUSE") throw error;
     return open(address, 0); // another program has this port at this address
   }
+}
+
+/** What a server listens with. */
+interface Listening {
+  readonly transport: StreamTransport;
+  readonly events: EventReporter;
+  readonly acceptPolicy: AcceptPolicy;
+}
+
+/** Listens on TCP at each address, as {@link openAtEach} does. `undefined` stands for all addresses of this host. */
+export function listenAtEach(
+  addresses: readonly (string | undefined)[],
+  port: number,
+  onStream: (stream: StreamPort) => void,
+  { transport, events, acceptPolicy }: Listening,
+): StreamListener[] {
+  const listen = (address: string | undefined, port: number) =>
+    transport.listen(address === undefined ? { port } : { address, port }, onStream, acceptPolicy);
+  return openAtEach(addresses, port, listen, events);
 }

@@ -16,7 +16,7 @@ import { EventReporter } from "../observe/event-reporter.ts";
 import type { EventListener } from "../observe/events.ts";
 import type { Settings } from "../options/settings.ts";
 import { Rejections } from "./access/accept-policy.ts";
-import { ownAddresses } from "./local-bind.ts";
+import { localAddressesOf } from "./local-bind.ts";
 import { wrapNetError } from "./start-errors.ts";
 
 /** The settings that concern the network. */
@@ -77,7 +77,7 @@ async function openHostNetwork(
   certificates: Certificates | undefined,
 ): Promise<HostNetwork> {
   const { tcpBind, family } = settings;
-  const from = tcpBind === undefined ? undefined : await ownAddresses({ resolve }, tcpBind, family);
+  const from = tcpBind === undefined ? undefined : await localAddressesOf({ resolve }, tcpBind, family);
   return await openBunNetwork({ ...settings, tcpBind: from }, certificates).catch(
     wrapNetError("ERR_PERMISSION"),
   );

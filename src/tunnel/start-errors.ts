@@ -1,4 +1,7 @@
-/** The errors of a tunnel or channel that cannot start: a library code, and advice where the errno alone is no help. */
+/**
+ * The errors of a tunnel or channel that cannot start. They get a code of this library, and advice where the errno alone
+ * does not help.
+ */
 
 import { type ErrorCode, OptionsError, TunnelError } from "../errors.ts";
 import { isMulticast } from "../net/endpoint.ts";
@@ -23,8 +26,8 @@ export function wrapNetError(code: ErrorCode): (error: unknown) => never {
   };
 }
 
-/** The error of a failed start with advice, if there is any. It names options as the user writes them. */
-export function explained(error: unknown, settings: Given, nameOf: NameOf): unknown {
+/** Adds advice to the error of a failed start, if there is any. Options are spelt as the user writes them. */
+export function withAdvice(error: unknown, settings: Given, nameOf: NameOf): unknown {
   if (error instanceof OptionsError) {
     return new OptionsError(error.problems.map((each) => ({ ...each, option: nameOf(each.option) })));
   }
@@ -35,15 +38,15 @@ export function explained(error: unknown, settings: Given, nameOf: NameOf): unkn
 }
 
 function adviceFor({ code, cause }: TunnelError, settings: Given, nameOf: NameOf): string | undefined {
-  const ofListener = code === "ERR_LISTEN";
-  if (!ofListener && code !== "ERR_UDP_BIND" && code !== "ERR_PERMISSION") return undefined;
+  const isListener = code === "ERR_LISTEN";
+  if (!isListener && code !== "ERR_UDP_BIND" && code !== "ERR_PERMISSION") return undefined;
   switch (errorCode(cause)) {
     case "EADDRINUSE":
-      return ofListener
+      return isListener
         ? `another program has that port: give another one with ${nameOf("listen")}, or end that program`
         : portInUse(settings, nameOf);
     case "EADDRNOTAVAIL":
-      return `this host has no such address: give one of its own with ${nameOf(ofListener ? "listen" : "bind")}`;
+      return `this host does not have that address: give one of its own with ${nameOf(isListener ? "listen" : "bind")}`;
     case "EACCES":
       return isPrivileged(settings)
         ? "ports below 1024 need a privilege: give a higher one, or run with CAP_NET_BIND_SERVICE"
@@ -63,12 +66,12 @@ function portInUse(settings: Given, nameOf: NameOf): string {
     return `another program has that port: give another one, or another local address with ${bind}`;
   if (isMulticast(target?.host ?? ""))
     return "another program has that port, and does not share it: end that program";
-  const apart = `another local address with ${bind} (such as 127.0.0.2) if that program uses one address only`;
-  const who = "another program has that port, perhaps the one whose datagrams the tunnel should carry";
-  const keepsPeerMode = rtp || once || udpReceiveOnly;
-  return keepsPeerMode
-    ? `${who}: give ${apart}`
-    : `${who}: give ${nameOf("perSource")} on both ends, or ${apart}`;
+  const cause = "another program has that port, possibly the one whose datagrams the tunnel should carry";
+  const address = `another local address with ${bind} (such as 127.0.0.2) if that program uses one address only`;
+  const needsPeerMode = rtp || once || udpReceiveOnly;
+  return needsPeerMode
+    ? `${cause}: give ${address}`
+    : `${cause}: give ${nameOf("perSource")} on both ends, or ${address}`;
 }
 
 function isPrivileged({ listen, target, bindPort }: Given): boolean {

@@ -1,4 +1,11 @@
-/** Starting a tunnel. */
+/**
+ * Starting a tunnel:
+ *
+ *   1. The options are read and checked; nothing is open yet.
+ *   2. `openNetwork` opens the network, with TLS and the shared secret.
+ *   3. The mode's tunnel binds its ports: {@link PeerTunnel} or {@link SessionTunnel}.
+ *   4. The caller gets the tunnel, attaches listeners, and the first events are emitted.
+ */
 
 import type { HostNetwork } from "../net/network.ts";
 import { EventLog } from "../observe/event-log.ts";
@@ -10,57 +17,55 @@ import { closeOnAbort } from "./closing.ts";
 import { openNetwork } from "./open-network.ts";
 import { PeerTunnel } from "./peer/peer-tunnel.ts";
 import { SessionTunnel } from "./session/session-tunnel.ts";
-import { explained, type NameOf } from "./start-errors.ts";
+import { type NameOf, withAdvice } from "./start-errors.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 
-/** Who ends the tunnel, who is told of it, and by which network. */
+/** Parameters of a start that are not options of the tunnel. */
 export interface StartExtras {
-  /** Closes the tunnel when it is aborted. Aborted before the tunnel has started, starting rejects with its reason. */
+  /** Closes the tunnel when it is aborted. If it is aborted before the start is complete, the start rejects with its reason. */
   signal?: AbortSignal | undefined;
-  /** What log records call the tunnel: their category is `["udptunnel", name]`. Default: `tunnel`. */
+  /** The tunnel's name in log records, whose category is `["udptunnel", name]`. Default: `tunnel`. */
   name?: string | undefined;
-  /** Told of every change of state and every warning, from the first on. */
+  /** Receives every event from the first on: changes of state and warnings. */
   onEvent?: EventListener | undefined;
-  /** Told of every datagram. What it throws is not caught. */
+  /** Receives every datagram's source and length. An error that it throws is not caught. */
   trace?: Trace | undefined;
-  /** Another network than the real one, for tests. */
+  /** Replaces the real network in tests. */
   network?: HostNetwork | undefined;
 }
 
 interface LoggedExtras extends StartExtras {
   log?: EventLog | undefined;
-  /** How messages name options. Default: by the library's keys. */
+  /** How messages spell options. Default: the library's keys. */
   nameOf?: NameOf | undefined;
 }
 
-/** A library logs whatever happens; the process decides what becomes of it. */
+/** The library logs every event. The process that uses it configures what happens to the records. */
 function logged(extras: StartExtras): LoggedExtras {
   return { ...extras, log: new EventLog({ name: extras.name ?? "tunnel", nameOf: LIBRARY.nameOf }) };
 }
 
 /**
- * Starts the side that waits for TCP connections. Settles when every port is bound.
+ * Starts a server: the end that accepts TCP connections. Settles when every port is bound.
  *
- * @param extras not options of the tunnel itself; all may be left out.
  * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN,
- * ERR_PERMISSION; the signal's reason when that is aborted.
+ * ERR_PERMISSION; the reason of `extras.signal` if it is aborted.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readServerOptions(options), logged(extras));
 }
 
 /**
- * Starts the side that dials. Settles when the UDP port is bound; the server may come later.
+ * Starts a client: the end that dials. Settles when the UDP port is bound. The server need not be reachable yet.
  *
- * @param extras not options of the tunnel itself; all may be left out.
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_PERMISSION;
- * the signal's reason when that is aborted.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND,
+ * ERR_PERMISSION; the reason of `extras.signal` if it is aborted.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readClientOptions(options), logged(extras));
 }
 
-/** Starts either side from settings that have been read. */
+/** Starts either end from settings that have been read. */
 export async function startTunnel(read: Settings, extras: LoggedExtras): Promise<Tunnel> {
   const { signal, onEvent, trace, log } = extras;
   signal?.throwIfAborted();
@@ -69,7 +74,7 @@ export async function startTunnel(read: Settings, extras: LoggedExtras): Promise
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(opened, trace);
   await tunnel.open().catch((error) => {
-    throw explained(error, settings, extras.nameOf ?? LIBRARY.nameOf);
+    throw withAdvice(error, settings, extras.nameOf ?? LIBRARY.nameOf);
   });
   network.watchSystem((report) => events.report({ type: "socket settings", ...report }));
   if (signal?.aborted) await tunnel.close();

@@ -4,7 +4,7 @@ import { encodeFrame } from "../../src/framing/index.ts";
 import { startServer, type TunnelEvent } from "../../src/index.ts";
 import { NetError } from "../../src/net/network.ts";
 import type { Settings } from "../../src/options/settings.ts";
-import { explained } from "../../src/tunnel/start-errors.ts";
+import { withAdvice } from "../../src/tunnel/start-errors.ts";
 import { client, type Loose, server } from "../options/given.ts";
 import { connectRaw, writeAll } from "../support/loopback.ts";
 
@@ -15,7 +15,7 @@ function adviceFor(
   settings: Settings,
 ): string {
   const error = new TunnelError(code, "it failed", { cause: new NetError(errno, "it failed") });
-  const { message, cause } = explained(error, settings, (key) => `--${key}`) as TunnelError;
+  const { message, cause } = withAdvice(error, settings, (key) => `--${key}`) as TunnelError;
   expect(cause).toBe(error.cause);
   return message.replace("it failed", "");
 }
@@ -25,7 +25,7 @@ describe("a UDP port that is taken", () => {
 
   test("in peer mode is perhaps the application's: each source its connection, or another address", () => {
     expect(inUse(server({ target: "localhost/4000" }))).toBe(
-      "; another program has that port, perhaps the one whose datagrams the tunnel should carry: give --perSource on both ends, " +
+      "; another program has that port, possibly the one whose datagrams the tunnel should carry: give --perSource on both ends, " +
         "or another local address with --bind (such as 127.0.0.2) if that program uses one address only",
     );
   });

@@ -4,7 +4,7 @@ import { type Endpoint, unmapped } from "../../net/endpoint.ts";
 import type { StreamPort } from "../../net/stream-port.ts";
 import type { StreamListener } from "../../net/stream-transport.ts";
 import type { ServerAcceptPolicy } from "../access/accept-policy.ts";
-import { openAtEach, placeOf } from "../local-bind.ts";
+import { listenAtEach } from "../local-bind.ts";
 import type { Connector, ConnectorContext } from "./connector.ts";
 import { PendingReplacements } from "./pending-replacements.ts";
 import { type CurrentPeer, ReplacementPolicy } from "./replacement-policy.ts";
@@ -43,10 +43,10 @@ export class PeerServer implements Connector {
     try {
       for (const index of context.links.keys()) {
         const onStream = (stream: StreamPort) => this.#onConnection(index, stream);
-        const listen = (address: string | undefined, port: number) =>
-          context.transport.listen(placeOf(address, port), onStream, acceptPolicy);
         const port = at.port && at.port + index;
-        this.#listeners.push(...openAtEach(at.addresses, port, listen, context.events));
+        const { transport, events } = context;
+        const listening = { transport, events, acceptPolicy };
+        this.#listeners.push(...listenAtEach(at.addresses, port, onStream, listening));
       }
     } catch (error) {
       this.stop();

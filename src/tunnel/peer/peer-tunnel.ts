@@ -15,7 +15,7 @@ import { isGuarded, problemsAfterLookup } from "../../options/settings.ts";
 import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { waitUntilFlushed } from "../closing.ts";
 import { ServerList } from "../dial/server-list.ts";
-import { listeningAddresses, ownAddresses } from "../local-bind.ts";
+import { listenAddressesOf, localAddressesOf } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
 import { wrapNetError } from "../start-errors.ts";
 import { InterfaceWatch } from "../target/interface-watch.ts";
@@ -47,8 +47,8 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
 
   async open(): Promise<void> {
     const { family, listen, connect, allow, bind } = this.settings;
-    const listening = listen && (await listeningAddresses(this.network, listen.address, family));
-    const bindAddresses = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
+    const listening = listen && (await listenAddressesOf(this.network, listen.address, family));
+    const bindAddresses = bind === undefined ? undefined : await localAddressesOf(this.network, bind, family);
     const target = await this.#findTarget(bindAddresses);
     this.#target = target;
     try {

@@ -14,7 +14,7 @@ import { sum } from "../../observe/stats.ts";
 import { AddressFilter } from "../access/address-filter.ts";
 import { ConnectionTable } from "../access/connection-table.ts";
 import { ServerList } from "../dial/server-list.ts";
-import { addressesBehind, openAtEach } from "../local-bind.ts";
+import { addressesOfWildcard, openAtEach } from "../local-bind.ts";
 import { SendWatch } from "../target/send-watch.ts";
 import { ClientSession } from "./client-session.ts";
 import { DialQueue } from "./dial-queue.ts";
@@ -111,7 +111,7 @@ export class SessionClient implements SessionManager {
     const options = { bind: { address, port }, reportLocal: true };
     const socket = { port: network.openDatagramPort(options, receiver), bySource };
     this.#sockets.push(socket);
-    const addresses = socket.port.reportsLocal ? [] : addressesBehind(address, network, settings.family);
+    const addresses = socket.port.reportsLocal ? [] : addressesOfWildcard(address, network, settings.family);
     if (addresses.length > 1)
       events.report({
         type: "local address unknown",

@@ -11,7 +11,7 @@ import { sum } from "../../observe/stats.ts";
 import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { AddressFilter } from "../access/address-filter.ts";
 import { ConnectionTable } from "../access/connection-table.ts";
-import { openAtEach, placeOf } from "../local-bind.ts";
+import { listenAtEach } from "../local-bind.ts";
 import { InterfaceWatch } from "../target/interface-watch.ts";
 import { SendWatch } from "../target/send-watch.ts";
 import type { Target } from "../target/target.ts";
@@ -50,9 +50,8 @@ export class SessionServer implements SessionManager {
     this.#context = { ...shared, target, broadcast, answering, sendWatch };
     this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
     this.sessions = new ConnectionTable(sessionsMax, settings.maxSessionsPerAddress);
-    const listen = (address: string | undefined, port: number) =>
-      transport.listen(placeOf(address, port), (stream) => this.#onConnection(stream), this.#acceptPolicy);
-    this.#listeners = openAtEach(addresses, port, listen, events);
+    const listening = { transport, events, acceptPolicy: this.#acceptPolicy };
+    this.#listeners = listenAtEach(addresses, port, (stream) => this.#onConnection(stream), listening);
     target.onChange(() => {
       answering.allowOnly(target.addresses);
       for (const session of this.sessions) session.retarget();

@@ -7,7 +7,7 @@ import type { Endpoint } from "../../net/endpoint.ts";
 import { isGuarded } from "../../options/settings.ts";
 import { connectionsMax } from "../access/connection-table.ts";
 import { waitUntilFlushed } from "../closing.ts";
-import { listeningAddresses, ownAddresses } from "../local-bind.ts";
+import { listenAddressesOf, localAddressesOf } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
 import { wrapNetError } from "../start-errors.ts";
 import { Target } from "../target/target.ts";
@@ -67,14 +67,14 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
 
   async #client(): Promise<(max: number) => SessionManager> {
     const { target, family, bind = target.host, bindPort: port = target.port } = this.settings;
-    const addresses = await ownAddresses(this.network, bind, family);
+    const addresses = await localAddressesOf(this.network, bind, family);
     return (max) => new SessionClient(this, { addresses, port }, max);
   }
 
   async #server(): Promise<(max: number) => SessionManager> {
     const { target, family, listen, bind } = this.settings;
-    const addresses = await listeningAddresses(this.network, listen?.address, family);
-    const from = bind === undefined ? undefined : await ownAddresses(this.network, bind, family);
+    const addresses = await listenAddressesOf(this.network, listen?.address, family);
+    const from = bind === undefined ? undefined : await localAddressesOf(this.network, bind, family);
     const { network, events, counters } = this;
     const options = { network, events, counters, ...target, family, from };
     const found = await Target.find(options).catch(wrapNetError("ERR_RESOLVE"));
