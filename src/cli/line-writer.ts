@@ -1,11 +1,11 @@
 /**
- * A bounded queue of lines in front of a reader that may be slow or gone. When the queue is full, lines are dropped and
- * counted, and one line in their place says how many.
+ * A bounded queue of lines for a reader that may be slow or may have closed. When the queue is full, lines are dropped
+ * and counted; one line in their place reports how many.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Characters that the queue may hold. The write in progress holds at most as many again. */
+/** Capacity of the queue in characters. The write in progress holds at most the same amount. */
 export const QUEUE_MAX = 1 << 18;
 
 export class LineWriter {
@@ -18,7 +18,7 @@ export class LineWriter {
   #unreported = 0;
 
   /**
-   * @param write settles when the text is written, rejects when it cannot be.
+   * @param write resolves when the text is written, rejects when that fails.
    * @param notice returns the line that reports this many dropped lines.
    */
   constructor(write: (text: string) => Promise<void>, notice: (lines: number) => string) {
@@ -32,16 +32,16 @@ export class LineWriter {
   }
 
   /** Whether a write is in progress. */
-  get busy(): boolean {
+  get writing(): boolean {
     return this.#writing !== undefined;
   }
 
-  /** Whether there is no room for another line. */
+  /** Whether the queue has no room for another line. */
   get full(): boolean {
     return this.#queue.length >= QUEUE_MAX;
   }
 
-  /** Queues text. The caller asks {@link full} first, once for all parts of a text that must stay together. */
+  /** Queues text. The caller checks {@link full} first, once for all parts of a text that must stay together. */
   write(text: string): void {
     this.#queue += text;
     this.#writing ??= this.#writeQueue();
@@ -65,7 +65,7 @@ export class LineWriter {
       this.#queue = "";
       this.#unreported = 0;
       try {
-        // Lines are dropped only while the queue is full: all lines in it are older.
+        // Lines are dropped only while the queue is full, so all lines in it are older.
         await this.#write(unreported > 0 ? lines + this.#notice(unreported) : lines);
       } catch {
         this.#unreported += unreported;

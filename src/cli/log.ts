@@ -4,27 +4,27 @@ import { printable } from "../options/message-text.ts";
 import { LineWriter } from "./line-writer.ts";
 import { writeAll } from "./write-all.ts";
 
-/** How long the program waits for stderr to be read before it ends. */
+/** At its end the program waits at most this long until stderr is read. */
 const FLUSH_MS = 1000;
 
-/** What is kept on the terminal's last lines. */
-export interface Footer {
+/** The status on the last lines of the terminal. */
+export interface StatusLine {
   clear(): void;
   draw(): void;
 }
 
-let footer: Footer | undefined;
+let statusLine: StatusLine | undefined;
 
-/** From now on lines are written above this; undefined for no more. */
-export function setStatusLine(what: Footer | undefined): void {
-  footer = what;
+/** Keeps the status below all lines that are written from now on; undefined removes it. */
+export function setStatusLine(status: StatusLine | undefined): void {
+  statusLine = status;
 }
 
 let format = (line: string): string => `udptunnel: ${line}`;
 
-/** From now on `say` writes lines in this form. */
-export function setFormatter(form: (line: string) => string): void {
-  format = form;
+/** Sets the form of the lines that `log` writes. */
+export function setFormatter(formatter: (line: string) => string): void {
+  format = formatter;
 }
 
 const stderr = new LineWriter(
@@ -32,30 +32,30 @@ const stderr = new LineWriter(
   (lines) => `${format(`${lines} lines are missing here: stderr was not read in time`)}\n`,
 );
 
-/** Writes one line to stderr. */
+/** Writes one formatted line to stderr. */
 export function log(line: string): void {
   writeLine(format(line));
 }
 
-/** Writes one line, in which text from outside cannot control the terminal. */
+/** Writes one line as it is, except that control characters are escaped: no text can control the terminal. */
 export function writeLine(line: string): void {
   if (stderr.full) return stderr.drop();
-  footer?.clear();
+  statusLine?.clear();
   stderr.write(`${printable(line)}\n`);
-  footer?.draw();
+  statusLine?.draw();
 }
 
-/** Writes text, in order with the lines. */
+/** Writes text in order with the lines, and escapes nothing. */
 export function writeText(text: string): void {
   stderr.write(text);
 }
 
-/** Whether text is queued. The status is then not written: it would be out of date when it is read. */
+/** Whether a write is in progress. The status is then not written: it would be out of date when it is read. */
 export function writePending(): boolean {
-  return stderr.busy;
+  return stderr.writing;
 }
 
-/** How many lines were dropped. */
+/** The number of dropped lines. */
 export function droppedLines(): number {
   return stderr.dropped;
 }

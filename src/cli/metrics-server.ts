@@ -1,4 +1,4 @@
-/** `--metrics`: HTTP for monitoring. It reports what the counters hold and changes nothing. */
+/** `--metrics`: HTTP for monitoring. It reads snapshots of the tunnels and changes nothing. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import packageJson from "../../package.json" with { type: "json" };
@@ -12,47 +12,37 @@ import { metricsText, type ProcessFigures } from "../observe/metrics.ts";
 import { CONTENT_TYPE } from "../observe/prometheus-text.ts";
 import { redact } from "../observe/redact.ts";
 import { isHealthy, type TunnelStats, type Tunnels } from "../observe/stats.ts";
-import { isAllowedHost } from "./host-header.ts";
-import { HttpListener } from "./http-listener.ts";
+import { COMMAND_LINE } from "../options/input-style.ts";
+import { type Answer, HttpListener, respond } from "./http-listener.ts";
 import { droppedLines } from "./log.ts";
 
 const LOOPBACK = ["127.0.0.1", "::1"];
-/** The errors when the host lacks an address or a whole family; Bun 1.4.5 has no code for the latter. */
-const LACKS = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "UNKNOWN"]);
+/** The errors of a host that lacks an address or a whole family. Bun 1.4.5 has no code for a missing family. */
+const MISSING_ADDRESS = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "UNKNOWN"]);
 
 export interface MetricsServerOptions {
-  /** The address or the name to listen on; loopback, when missing. */
+  /** The address or the name to listen on. Default: loopback. */
   readonly host?: string | undefined;
   readonly port: number;
   /** Hides addresses in `/stats`. */
   readonly redact: boolean;
 }
 
-interface Answer {
-  readonly status?: number;
-  readonly type?: string;
-  readonly text: string;
-}
-
 /**
- * Serves `/metrics`, `/healthz` and `/stats`. A health check succeeds while every tunnel does its work.
+ * Serves `/metrics`, `/healthz` and `/stats`.
  *
  * @returns a function that stops it.
  * @throws TunnelError ERR_RESOLVE; ERR_LISTEN when the port cannot be bound.
  */
 export async function serveMetrics(tunnels: Tunnels, options: MetricsServerOptions): Promise<() => void> {
   const lag = new EventLoopLag(systemClock);
-  const pages = new Pages(tunnels, options.redact, {
+  const figures = {
     version: packageJson.version,
     eventLoopLag: lag.histogram,
     droppedLogLines: droppedLines,
-  });
-  const listener = new HttpListener((request, response) => {
-    const { headers, socket } = request;
-    if (isAllowedHost(headers.host, socket.localAddress, options.host)) pages.serve(request, response);
-    else
-      send(response, { status: 403, text: "this Host is not allowed: ask for localhost or the address\n" });
-  });
+  };
+  const pages = pagesOf(tunnels, options.redact, figures);
+  const listener = new HttpListener((request, response) => answer(pages, request, response), options.host);
   const stop = () => {
     lag.stop();
     listener.close();
@@ -74,10 +64,11 @@ async function addressesOf(host: string | undefined): Promise<string[]> {
   return [...new Set(found)];
 }
 
+const METRICS = COMMAND_LINE.nameOf("metrics");
 const ADVICE: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another program has that port: give another one with --metrics",
-  EADDRNOTAVAIL: "this host has no such address: give one of its own with --metrics",
-  EACCES: "ports below 1024 need a privilege: give a higher one with --metrics",
+  EADDRINUSE: `another program has that port: give another one with ${METRICS}`,
+  EADDRNOTAVAIL: `this host has no such address: give one of its own with ${METRICS}`,
+  EACCES: `ports below 1024 need a privilege: give a higher one with ${METRICS}`,
 };
 
 /** Listens on each of the addresses that this host has. @throws TunnelError when it has none, or one is in use. */
@@ -86,7 +77,7 @@ async function listenOnEach(
   addresses: readonly string[],
   port: number,
 ): Promise<void> {
-  let lacking: TunnelError | undefined;
+  let missing: TunnelError | undefined;
   let bound = 0;
   for (const address of addresses) {
     try {
@@ -97,67 +88,47 @@ async function listenOnEach(
       const advice = ADVICE[code] === undefined ? "" : `; ${ADVICE[code]}`;
       const message = `cannot serve metrics on ${formatEndpoint({ address, port })}: ${code}${advice}`;
       const failure = new TunnelError("ERR_LISTEN", message, { cause: error });
-      if (!LACKS.has(code)) throw failure;
-      lacking ??= failure;
+      if (!MISSING_ADDRESS.has(code)) throw failure;
+      missing ??= failure;
     }
   }
-  if (bound === 0 && lacking !== undefined) throw lacking;
+  if (bound === 0 && missing !== undefined) throw missing;
 }
 
-/** The answer at each path. */
-class Pages {
-  readonly #tunnels: Tunnels;
-  readonly #redact: boolean;
-  readonly #figures: ProcessFigures;
-  readonly #paths: Readonly<Record<string, () => Answer>> = {
-    "/metrics": () => ({ text: metricsText(this.#tunnels, this.#figures), type: CONTENT_TYPE }),
-    "/healthz": () => this.#health(),
-    "/stats": () => this.#stats(),
+/** What answers each path. */
+type Pages = Readonly<Record<string, () => Answer>>;
+type Snapshots = readonly (readonly [name: string, stats: TunnelStats])[];
+
+function pagesOf(tunnels: Tunnels, redactAddresses: boolean, figures: ProcessFigures): Pages {
+  const snapshots = (): Snapshots => [...tunnels()].map(([name, tunnel]) => [name, tunnel.stats()]);
+  return {
+    "/metrics": () => ({ text: metricsText(tunnels, figures), type: CONTENT_TYPE }),
+    "/healthz": () => health(snapshots()),
+    "/stats": () => {
+      const all = Object.fromEntries(snapshots());
+      const text = JSON.stringify({ tunnels: redactAddresses ? redact(all) : all });
+      return { text, type: "application/json" };
+    },
   };
-
-  constructor(tunnels: Tunnels, redactAddresses: boolean, figures: ProcessFigures) {
-    this.#tunnels = tunnels;
-    this.#redact = redactAddresses;
-    this.#figures = figures;
-  }
-
-  serve({ method, url = "" }: IncomingMessage, response: ServerResponse): void {
-    const reading = method === "GET" || method === "HEAD";
-    const path = url.replace(/\?.*$/, "");
-    const page = reading && Object.hasOwn(this.#paths, path) ? this.#paths[path] : undefined;
-    try {
-      send(response, page?.() ?? { status: 404, text: "not found\n" });
-    } catch {
-      send(response, { status: 500, text: "internal error\n" });
-    }
-  }
-
-  #health(): Answer {
-    const all = this.#all();
-    const healthy = all.length > 0 && all.every(([, stats]) => isHealthy(stats));
-    const text = all.map(([name, stats]) => `${name}: ${healthOf(stats)}\n`).join("");
-    return { text, status: healthy ? 200 : 503 };
-  }
-
-  #stats(): Answer {
-    const all = Object.fromEntries(this.#all());
-    const tunnels = this.#redact ? redact(all) : all;
-    return { text: JSON.stringify({ tunnels }), type: "application/json" };
-  }
-
-  #all(): (readonly [name: string, stats: TunnelStats])[] {
-    return [...this.#tunnels()].map(([name, tunnel]) => [name, tunnel.stats()] as const);
-  }
 }
 
-function send(
-  response: ServerResponse,
-  { status = 200, type = "text/plain; charset=utf-8", text }: Answer,
-): void {
-  response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(text) });
-  response.end(text);
+/** Status 200 while there is a tunnel and all tunnels are healthy. */
+function health(snapshots: Snapshots): Answer {
+  const healthy = snapshots.length > 0 && snapshots.every(([, stats]) => isHealthy(stats));
+  const lines = snapshots.map(([name, { state, sendFailure }]) => {
+    const failure = sendFailure === undefined ? "" : `, cannot send to UDP (${sendFailure})`;
+    return `${name}: ${state}${failure}\n`;
+  });
+  return { text: lines.join(""), status: healthy ? 200 : 503 };
 }
 
-function healthOf({ state, sendFailure }: TunnelStats): string {
-  return sendFailure === undefined ? state : `${state}, cannot send to UDP (${sendFailure})`;
+function answer(pages: Pages, { method, url = "" }: IncomingMessage, response: ServerResponse): void {
+  const isRead = method === "GET" || method === "HEAD";
+  const path = url.replace(/\?.*$/, "");
+  const page = isRead && Object.hasOwn(pages, path) ? pages[path] : undefined;
+  try {
+    respond(response, page?.() ?? { status: 404, text: "not found\n" });
+  } catch {
+    respond(response, { status: 500, text: "internal error\n" });
+  }
 }

@@ -1,50 +1,50 @@
-/** What is shown of the tunnels while they run: metrics, status, and their stats at SIGUSR1. */
+/** What the program shows of its running tunnels: metrics, the status, and their statistics at SIGUSR1. */
 
 import { isatty } from "node:tty";
 import type { Tunnels } from "../observe/stats.ts";
-import { beginning, statusLine, summaryLine } from "../observe/stats-lines.ts";
+import { atStart, statusLine, summaryLine } from "../observe/stats-lines.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import type { ProgramLog } from "./program-log.ts";
 
 /**
- * Shows what the options ask for. To be called before any tunnel starts.
+ * Opens what the options request. Call it before any tunnel starts.
  *
  * @param named whether lines begin with the tunnel's name.
- * @returns ends it.
- * @throws TunnelError ERR_LISTEN when the port for metrics cannot be had.
+ * @returns a function that closes it.
+ * @throws TunnelError ERR_RESOLVE; ERR_LISTEN when the port for metrics cannot be bound.
  */
-export async function openOverview(
+export async function openObservability(
   tunnels: Tunnels,
   program: ProgramOptions,
   log: ProgramLog,
   named: boolean,
 ): Promise<() => void> {
   const { metrics, redact } = program;
-  const ends: (() => void)[] = [];
+  const closers: (() => void)[] = [];
   if (metrics?.port !== undefined) {
     const { serveMetrics } = await import("./metrics-server.ts");
-    ends.push(await serveMetrics(tunnels, { host: metrics.host, port: metrics.port, redact }));
+    closers.push(await serveMetrics(tunnels, { host: metrics.host, port: metrics.port, redact }));
   }
   if (program.status) {
-    const { reportStatus, showStatus } = await import("./status.ts");
+    const { logStatus, showStatus } = await import("./status.ts");
     // Not process.stderr: it makes a pipe non-blocking for every process that shares the pipe.
     const live = isatty(2) && program.log === "text";
-    ends.push(
+    closers.push(
       live
         ? await showStatus(tunnels, { named, redact })
-        : reportStatus(tunnels, (name, line) => log.of(name).log("info", line)),
+        : logStatus(tunnels, (name, line) => log.of(name).log("info", line)),
     );
   }
-  process.on("SIGUSR1", () => tellStats(tunnels, log));
+  process.on("SIGUSR1", () => logStats(tunnels, log));
   return () => {
-    for (const end of ends) end();
+    for (const close of closers) close();
   };
 }
 
-function tellStats(tunnels: Tunnels, log: ProgramLog): void {
+function logStats(tunnels: Tunnels, log: ProgramLog): void {
   for (const [name, tunnel] of tunnels()) {
     const stats = tunnel.stats();
-    log.of(name).log("info", statusLine(stats, beginning(stats)));
+    log.of(name).log("info", statusLine(stats, atStart(stats)));
     log.of(name).log("info", summaryLine(stats), { event: "stats", ...stats });
   }
 }

@@ -1,4 +1,4 @@
-/** What the program reports, on stderr: text for people or JSON for machines, as much of it as `-v` asks for. */
+/** The program's log on stderr: text for people or JSON for machines, with as much detail as `-v` requests. */
 
 import type { NameOf } from "../observe/describe-event.ts";
 import { CATEGORY, EventLog } from "../observe/event-log.ts";
@@ -9,6 +9,8 @@ import { log, setFormatter, writeLine } from "./log.ts";
 /** By how often `-v` was given. */
 const LOWEST_LEVELS = ["warning", "info", "trace"] as const;
 
+type LogTape = typeof import("@logtape/logtape");
+
 export interface ProgramLogOptions {
   /** Whether lines of text begin with the tunnel's name. */
   readonly named: boolean;
@@ -18,44 +20,40 @@ export interface ProgramLogOptions {
 
 export class ProgramLog {
   readonly #program: ProgramOptions;
-  readonly #named: boolean;
-  readonly #nameOf: NameOf;
+  readonly #options: ProgramLogOptions;
   readonly #logs = new Map<string, EventLog>();
-  #loading: Promise<typeof import("@logtape/logtape")> | undefined;
+  #loading: Promise<LogTape> | undefined;
 
-  constructor(program: ProgramOptions, { named, nameOf }: ProgramLogOptions) {
+  constructor(program: ProgramOptions, options: ProgramLogOptions) {
     this.#program = program;
-    this.#named = named;
-    this.#nameOf = nameOf;
+    this.#options = options;
+    const hide = (line: string) => (program.redact ? redactText(line) : line);
     if (program.log === "json") setFormatter((line) => JSON.stringify(plainRecord(hide(line))));
-    else if (program.redact) setFormatter((line) => `udptunnel: ${hide(line)}`);
-
-    function hide(line: string): string {
-      return program.redact ? redactText(line) : line;
-    }
+    else setFormatter((line) => `udptunnel: ${hide(line)}`);
   }
 
   /** The log of the tunnel of this name. */
   of(name: string): EventLog {
     const { redact, verbosity } = this.#program;
+    const { nameOf } = this.#options;
     const lowestLevel = LOWEST_LEVELS[verbosity] ?? "trace";
-    const options = { name, nameOf: this.#nameOf, redact, lowestLevel, load: () => this.#load() };
+    const options = { name, nameOf, redact, lowestLevel, load: () => this.#load() };
     const log = this.#logs.get(name) ?? new EventLog(options);
     this.#logs.set(name, log);
     return log;
   }
 
-  /** Whether single datagrams are reported. */
+  /** Whether each datagram is logged. */
   get tracing(): boolean {
     return this.#program.verbosity > 1;
   }
 
-  /** Settles when everything is written. */
+  /** Settles when LogTape has every record so far. */
   async flushed(): Promise<void> {
     await Promise.all([...this.#logs.values()].map((log) => log.flushed()));
   }
 
-  #load(): Promise<typeof import("@logtape/logtape")> {
+  #load(): Promise<LogTape> {
     this.#loading ??= this.#configure().catch((error) => {
       this.#loading = undefined;
       throw error;
@@ -63,13 +61,14 @@ export class ProgramLog {
     return this.#loading;
   }
 
-  async #configure(): Promise<typeof import("@logtape/logtape")> {
+  async #configure(): Promise<LogTape> {
     const logtape = await import("@logtape/logtape");
     const toJson = logtape.getJsonLinesFormatter({ categorySeparator: "." });
     const stderr: import("@logtape/logtape").Sink =
       this.#program.log === "json"
         ? (record) => writeLine(toJson(record).trimEnd())
-        : ({ category, message }) => log(`${this.#named ? `${category[1]}: ` : ""}${message.join("")}`);
+        : ({ category, message }) =>
+            log(`${this.#options.named ? `${category[1]}: ` : ""}${message.join("")}`);
     logtape.configureSync({
       sinks: { stderr },
       loggers: [
@@ -81,7 +80,7 @@ export class ProgramLog {
   }
 }
 
-/** What is said about no tunnel, in the form of LogTape's JSON lines. */
+/** A message that concerns no single tunnel, in the form of LogTape's JSON lines. */
 function plainRecord(message: string) {
   return { "@timestamp": new Date().toISOString(), level: "INFO", message, logger: CATEGORY, properties: {} };
 }

@@ -1,15 +1,14 @@
 #!/usr/bin/env bun
-/** The program: reads its arguments, does what they ask for, and ends with the right status. */
+/** The program: reads its arguments, does what they request, and exits with a status. */
 
 import packageJson from "../../package.json" with { type: "json" };
 import { readConfigFile } from "../config/config-file.ts";
 import { errorCode } from "../net/network.ts";
 import { parseArguments } from "./arguments.ts";
 import { summary } from "./check.ts";
-import { EXIT_CANNOT_RUN, EXIT_CLEAN, EXIT_WRONG_USAGE } from "./exit-status.ts";
 import { longHelp, shortHelp } from "./help.ts";
 import { flushStderr, log } from "./log.ts";
-import { type Run, run } from "./run.ts";
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Run, run } from "./run.ts";
 import { writeAll } from "./write-all.ts";
 
 /** Runs the program and returns its exit status. */
@@ -21,7 +20,7 @@ async function main(argv: string[]): Promise<number> {
     case "version":
       return await print(`udptunnel ${packageJson.version}\n`);
     case "wrong":
-      return refuse([...request.problems, "udptunnel -h shows how it is used"]);
+      return reportProblems([...request.problems, "udptunnel -h shows how it is used"]);
     case "run": {
       const { settings, program } = request;
       return await runOrCheck({ plans: [{ name: "tunnel", settings }], program });
@@ -31,34 +30,34 @@ async function main(argv: string[]): Promise<number> {
       const read = () => readConfigFile(file, shared);
       const { plans, problems } = await read();
       return problems.length > 0
-        ? refuse(problems)
+        ? reportProblems(problems)
         : await runOrCheck({ plans, program, config: { file, read } });
     }
   }
 }
 
-async function runOrCheck(what: Run): Promise<number> {
-  return what.program.check
-    ? await print(what.plans.map((plan) => `${summary(plan)}\n`).join(""))
-    : await run(what);
+async function runOrCheck(request: Run): Promise<number> {
+  return request.program.check
+    ? await print(request.plans.map((plan) => `${summary(plan)}\n`).join(""))
+    : await run(request);
 }
 
-/** Writes the requested text to stdout. A reader that closes it early, as `head` does, is no error. */
+/** Writes the requested text to stdout. It is not an error when the reader closes it early, as `head` does. */
 async function print(text: string): Promise<number> {
   try {
     await writeAll(1, text);
   } catch (error) {
     const code = errorCode(error);
-    if (code === "EPIPE") return EXIT_CLEAN;
+    if (code === "EPIPE") return EXIT_OK;
     log(`cannot write to stdout: ${code}`);
-    return EXIT_CANNOT_RUN;
+    return EXIT_FAILURE;
   }
-  return EXIT_CLEAN;
+  return EXIT_OK;
 }
 
-function refuse(problems: readonly string[]): number {
+function reportProblems(problems: readonly string[]): number {
   problems.forEach(log);
-  return EXIT_WRONG_USAGE;
+  return EXIT_USAGE;
 }
 
 try {

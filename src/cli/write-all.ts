@@ -1,16 +1,16 @@
-/** Writes to a descriptor without blocking the event loop, whatever it leads to: a pipe, a terminal, a file. */
+/** Writes to a pipe, a terminal or a file without blocking the event loop. */
 
 import { write } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorCode } from "../net/network.ts";
 
-/** The wait before the next attempt, when the descriptor is full and some process has made it non-blocking. */
+/** The wait before the next attempt, when a process has made the descriptor non-blocking and it is full. */
 const RETRY_MS = 20;
 
 /**
  * Writes all of `text`. The write runs in Bun's thread pool, which has at least two threads: a pipe that is not read
- * blocks one of them and nothing else. O_NONBLOCK would not do: every process that shares the pipe or the terminal
- * would get it too.
+ * blocks one of them and nothing else. O_NONBLOCK is not an alternative: it would also apply to every process that
+ * shares the pipe or the terminal.
  *
  * @throws the system's error: EPIPE, ENOSPC, EIO.
  */

@@ -34,7 +34,7 @@ export function summaryLine(stats: TunnelStats): string {
 }
 
 /** A tunnel with everything at 0, to compare with when there is no earlier snapshot. */
-export function beginning(first: TunnelStats): TunnelStats {
+export function atStart(first: TunnelStats): TunnelStats {
   const none = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, held: 0 };
   return {
     ...first,

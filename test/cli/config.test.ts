@@ -120,7 +120,7 @@ describe("SIGHUP", () => {
     await file.write(next);
     program.child.kill("SIGHUP");
     await program.says(
-      `${path} was read again; kept: here, there; changed: changing; new: coming; removed: leaving`,
+      `${path} was reloaded; kept: here, there; changed: changing; new: coming; removed: leaving`,
     );
     const after = sent;
     await until("some more", () => far.received.length > after + 20);
@@ -156,7 +156,7 @@ describe("SIGHUP", () => {
     program.child.kill("SIGHUP");
     await program.says("ENOENT");
     await until("the report", () => program.lines.length === before + 6);
-    const unused = `udptunnel: ${path} is not used; the tunnels go on as they are`;
+    const unused = `udptunnel: ${path} was not applied; the running tunnels stay unchanged`;
     expect(program.lines.slice(before)).toEqual([
       `udptunnel: ${path}:5: tunnel.here.queue: 1 is too small; give 128KiB to 1GiB`,
       unused,
@@ -181,7 +181,7 @@ describe("SIGHUP", () => {
     await program.says("it: listening");
     await file.write({ it: [`server = "${TUNNEL_HOST}/${taken}"`, ...server.slice(1)] });
     program.child.kill("SIGHUP");
-    await program.says("was read again");
+    await program.says("was reloaded");
     expect(program.lines).toContain(
       `udptunnel: it: cannot listen on TCP ${TUNNEL_HOST}:${taken}: EADDRINUSE; another program has that port: give another one with server, or end that program`,
     );

@@ -33,9 +33,9 @@ test("one write at a time; what comes meanwhile goes out together, in order", as
   expect(reader.texts).toEqual(["a\n"]);
   await reader.take();
   expect(reader.texts).toEqual(["a\n", "b\nc\n"]);
-  expect(writer.busy).toBe(true);
+  expect(writer.writing).toBe(true);
   await reader.take();
-  expect(writer.busy).toBe(false);
+  expect(writer.writing).toBe(false);
 });
 
 test("a reader that does not read costs lines, not memory; a line in their place says how many", async () => {
@@ -82,9 +82,9 @@ test("flushed: with a reader when it has read, without one all the same", async 
   await writer.flushed(60_000);
   writer.write("a\n");
   await writer.flushed(1);
-  expect(writer.busy).toBe(true);
+  expect(writer.writing).toBe(true);
   const flushed = writer.flushed(60_000);
   await reader.take();
   await flushed;
-  expect(writer.busy).toBe(false);
+  expect(writer.writing).toBe(false);
 });

@@ -139,7 +139,7 @@ describe("--metrics", () => {
         const foreign = await fetch(url, { headers: { Host: `rebound.example:${port}` } });
         expect([foreign.status, await foreign.text()]).toEqual([
           403,
-          "this Host is not allowed: ask for localhost or the address\n",
+          "this Host is not allowed: use localhost or the address\n",
         ]);
       }
   });

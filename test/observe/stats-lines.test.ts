@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { beginning, statusLine, statusLines, summaryLine } from "../../src/observe/stats-lines.ts";
+import { atStart, statusLine, statusLines, summaryLine } from "../../src/observe/stats-lines.ts";
 import { CLIENT, Scene } from "../support/memory-tunnels.ts";
 
 test("status, rates since the last look, and a summary", async () => {
@@ -17,7 +17,7 @@ test("status, rates since the last look, and a summary", async () => {
     "dropped out 1 (1 wrong source); in 0",
   ]);
   expect(statusLine(now, now)).toContain("; out 0/s 0.00 Mbit/s, queue 0 B, delay none; ");
-  expect(statusLines(now, beginning(now))).toEqual(statusLines(now, first));
+  expect(statusLines(now, atStart(now))).toEqual(statusLines(now, first));
   expect(summaryLine(now)).toBe(
     "ran 0:00:02, 1 connection; out 11 received, 10 sent, 1 (1 wrong source) dropped; in 0 received, 0 sent, 0 dropped",
   );
