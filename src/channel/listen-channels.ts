@@ -15,7 +15,7 @@ import {
   readChannelOptions,
 } from "../options/channel-options.ts";
 import { LIBRARY } from "../options/input-style.ts";
-import { isGuarded } from "../options/settings.ts";
+import { limitsAccess } from "../options/settings.ts";
 import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
 import { ConnectionTable, connectionsMax } from "../tunnel/access/connection-table.ts";
 import { closeOnAbort } from "../tunnel/closing.ts";
@@ -125,7 +125,7 @@ class ListeningServer implements ChannelServer {
     } catch (error) {
       throw wrapNetError("ERR_LISTEN")(error);
     }
-    events.reportListening(this.tcp, [], isGuarded(settings));
+    events.reportListening(this.tcp, [], limitsAccess(settings));
     if (settings.idleTimeoutMs > 0)
       this.#stopSweep = this.channels.startSweep(network.clock, (channel) => this.#end(channel, "idle"));
   }

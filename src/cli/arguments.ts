@@ -25,7 +25,7 @@ export type Arguments =
   | { readonly kind: "help"; readonly long: boolean }
   | { readonly kind: "version" }
   /** Each problem is one line that names the option as the user typed it. */
-  | { readonly kind: "wrong"; readonly problems: readonly string[] };
+  | { readonly kind: "invalid"; readonly problems: readonly string[] };
 
 /**
  * Parses the arguments after the name of the program, and finds every problem at once. The operand may be
@@ -46,12 +46,12 @@ export function parseArguments(argv: readonly string[], env: Environment = {}): 
       : readSettings(given.values, roleOf(given), style);
   const problems = [...tunnel.problems, ...program.problems];
   const lines = [...given.problems, ...problems.map(({ option, problem }) => `${option}: ${problem}`)];
-  if (program.values === undefined || lines.length > 0) return { kind: "wrong", problems: lines };
+  if (program.values === undefined || lines.length > 0) return { kind: "invalid", problems: lines };
   const { values: options } = program;
   if (options.config !== undefined)
     return { kind: "config", file: options.config, shared: given.shared, program: options };
   if ("settings" in tunnel) return { kind: "run", settings: tunnel.settings, program: options };
-  return { kind: "wrong", problems: lines };
+  return { kind: "invalid", problems: lines };
 }
 
 /** With a configuration file, an option on the command line would not say which tunnel it is for. */

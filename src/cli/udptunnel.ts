@@ -19,7 +19,7 @@ async function main(argv: string[]): Promise<number> {
       return await print(request.long ? longHelp() : shortHelp());
     case "version":
       return await print(`udptunnel ${packageJson.version}\n`);
-    case "wrong":
+    case "invalid":
       return reportProblems([...request.problems, "udptunnel -h shows how it is used"]);
     case "run": {
       const { settings, program } = request;

@@ -97,10 +97,10 @@ export class EventReporter {
     else if (!DATAGRAM_EVENTS.has(type)) this.#notify(event, RECURRING.has(type) ? "debug" : "info", 0);
   }
 
-  /** Reports the listening ports, and warns if everyone may connect. @param isGuarded whether anything limits who may. */
-  reportListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], isGuarded: boolean): void {
+  /** Reports the listening ports, and warns if everyone may connect. @param limitsAccess whether anything limits who may. */
+  reportListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], limitsAccess: boolean): void {
     this.report({ type: "listening", tcp, udp });
-    if (!isGuarded && tcp.some(({ address }) => !isLoopback(address)))
+    if (!limitsAccess && tcp.some(({ address }) => !isLoopback(address)))
       this.report({ type: "unauthenticated listener", tcp });
   }
 

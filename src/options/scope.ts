@@ -33,7 +33,7 @@ export function* scopeProblems(
 ): Generator<OptionProblem> {
   const kinds = kindsOf(values, role);
   for (const { key, scope, role: only = role } of given) {
-    // Another rule reports an option that only the other end takes.
+    // presenceProblem reports an option that only the other end accepts.
     if (scope === undefined || only !== role) continue;
     const option = nameOf(key as OptionKey);
     const { notWith, kinds: effective = kinds } = scope;

@@ -74,8 +74,8 @@ export interface Settings {
   readonly socketBufferBytes: number;
 }
 
-/** Whether not every client may connect: clients must authenticate, or their addresses are limited. */
-export function isGuarded(settings: Pick<Settings, "allow" | "secret" | "clientCa">): boolean {
+/** Whether access is limited: clients must authenticate, or only some addresses may connect. */
+export function limitsAccess(settings: Pick<Settings, "allow" | "secret" | "clientCa">): boolean {
   return settings.allow.length > 0 || authenticates(settings);
 }
 

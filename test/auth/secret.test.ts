@@ -64,7 +64,7 @@ describe("what a secret is", () => {
       expect(problemsOf(() => server({ secret: text }))).toHaveLength(1);
       expect(problemsOf(() => server({ secretFile: fileWith(text) }))).toHaveLength(1);
       const { kind } = parseArguments(["-s", "5000", "h/4000"], { UDPTUNNEL_SECRET: text });
-      expect(kind).toBe("wrong");
+      expect(kind).toBe("invalid");
     }
     expect(secretOf(` ${"x".repeat(16)} `).sign()).not.toEqual(secretOf("x".repeat(16)).sign());
   });

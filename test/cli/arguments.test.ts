@@ -15,7 +15,7 @@ function settingsOf(line: string): Settings {
 
 function problemsOf(line: string): readonly string[] {
   const result = parse(line);
-  return result.kind === "wrong" ? result.problems : [];
+  return result.kind === "invalid" ? result.problems : [];
 }
 
 describe("the original's command lines", () => {
@@ -38,7 +38,7 @@ describe("the original's command lines", () => {
     ]);
   });
 
-  test("letters in a bundle, a value joined to its letter, options after the operand", () => {
+  test("combined letters, a value joined to its letter, options after the operand", () => {
     for (const line of [
       "-rv -s 5000 h/2",
       "-rvs5000 h/2",
@@ -56,7 +56,7 @@ describe("the original's command lines", () => {
     expect(parse("-s5000 h/2")).toMatchObject({ program: { verbosity: 0 } });
   });
 
-  test("the operand's parts, apart or together", () => {
+  test("the parts of the operand, separate or joined", () => {
     const target = { host: "224.2.0.1", port: 5000, ttl: 16 };
     for (const operand of [
       "224.2.0.1/5000/16",
@@ -71,13 +71,13 @@ describe("the original's command lines", () => {
     expect(settingsOf("-s 1 [::1]:5000 -v").target).toEqual({ host: "::1", port: 5000 });
   });
 
-  test("a flag given twice is the flag", () => {
+  test("a flag may be given twice", () => {
     expect(settingsOf("-r -r -s 2 h/2").rtp).toBe(true);
     expect(settingsOf("-4 --ipv4 -s 2 h/2").family).toBe(4);
   });
 });
 
-describe("help and version come before all else", () => {
+describe("help and version take precedence", () => {
   test.each([
     ["-h", { kind: "help", long: false }],
     ["--help", { kind: "help", long: true }],
@@ -89,7 +89,7 @@ describe("help and version come before all else", () => {
   ] as const)("%s", (line, expected) => expect(parse(line)).toEqual(expected));
 });
 
-describe("what is wrong is said in one line", () => {
+describe("each problem is one line", () => {
   test.each([
     [
       "h/5000",
@@ -214,38 +214,41 @@ function sampleOf(definition: OptionDefinition): string | undefined {
   }
 }
 
-/** What an option needs beside it. */
-function companyOf({ group, name, role = "server", scope }: OptionDefinition): string[] {
+/** The options that this option requires. */
+function requiredBy({ group, name, role = "server", scope }: OptionDefinition): string[] {
   if (scope?.kinds?.every((kind) => kind.startsWith("session"))) return ["--per-source"];
   if (group !== "Encryption") return [];
   const pair = role === "server" ? ["--cert=a", "--key=b"] : [];
   return ["--tls", ...pair].filter((given) => !given.startsWith(`--${name}`));
 }
 
-describe("every row can be given", () => {
+describe("every option can be given", () => {
   const ownTests = ["secret", "secret-file", "require-auth"]; // they need a file or each other: test/cli/secret.test.ts
-  const rows = OPTIONS.filter(
+  const tested = OPTIONS.filter(
     ({ cliOnly, operand, name }) => !cliOnly && !operand && !ownTests.includes(name),
   );
-  test.each(rows.map((definition) => [definition.name, definition] as const))("--%s", (name, definition) => {
-    const role = definition.role ?? "server";
-    const end = { server: ["--server=2"], client: ["--client=localhost/4"] }[role];
-    const ends = definition.key === "listen" || definition.key === "connect" ? [] : end;
-    const target = definition.group === "Multicast" ? "224.2.0.1/4000" : "host/4000";
-    const bare = parseArguments([...end, target]);
-    const value = sampleOf(definition);
-    const given = value === undefined ? [`--${name}`] : [`--${name}`, value];
-    const full = parseArguments([...ends, target, ...companyOf(definition), ...given]);
-    if (full.kind !== "run" || bare.kind !== "run") throw new Error(JSON.stringify(full));
-    const read = (settings: Settings) => (settings as unknown as Record<string, unknown>)[definition.key];
-    expect(read(full.settings)).toBeDefined();
-    expect(read(full.settings)).not.toEqual(read(bare.settings));
-    if (definition.short === undefined) return;
-    expect(parseArguments([...ends, target, `-${definition.short}${value ?? ""}`])).toEqual(full);
-  });
+  test.each(tested.map((definition) => [definition.name, definition] as const))(
+    "--%s",
+    (name, definition) => {
+      const role = definition.role ?? "server";
+      const end = { server: ["--server=2"], client: ["--client=localhost/4"] }[role];
+      const ends = definition.key === "listen" || definition.key === "connect" ? [] : end;
+      const target = definition.group === "Multicast" ? "224.2.0.1/4000" : "host/4000";
+      const bare = parseArguments([...end, target]);
+      const value = sampleOf(definition);
+      const given = value === undefined ? [`--${name}`] : [`--${name}`, value];
+      const full = parseArguments([...ends, target, ...requiredBy(definition), ...given]);
+      if (full.kind !== "run" || bare.kind !== "run") throw new Error(JSON.stringify(full));
+      const read = (settings: Settings) => (settings as unknown as Record<string, unknown>)[definition.key];
+      expect(read(full.settings)).toBeDefined();
+      expect(read(full.settings)).not.toEqual(read(bare.settings));
+      if (definition.short === undefined) return;
+      expect(parseArguments([...ends, target, `-${definition.short}${value ?? ""}`])).toEqual(full);
+    },
+  );
 });
 
-test("any arguments are read or refused, never thrown at", () => {
+test("no arguments make the parser throw", () => {
   const flags = OPTIONS.flatMap(({ name, short }) => [
     `--${name}`,
     `--${name}=`,
@@ -255,7 +258,7 @@ test("any arguments are read or refused, never thrown at", () => {
   fc.assert(
     fc.property(fc.array(word, { maxLength: 8 }), (argv) => {
       const result = parseArguments(argv);
-      if (result.kind !== "wrong") return;
+      if (result.kind !== "invalid") return;
       expect(result.problems.length).toBeGreaterThan(0);
       for (const problem of result.problems) expect(problem).toMatch(/^.+: .+$/s);
     }),

@@ -11,11 +11,11 @@ const folder = await mkdtemp(join(tmpdir(), "config-"));
 afterAll(() => rm(folder, { recursive: true }));
 let files = 0;
 
-/** A configuration file that can be written anew. */
+/** A configuration file that can be rewritten. */
 class ConfigFile {
   readonly path = join(folder, `${++files}.toml`);
 
-  /** One table a tunnel: its lines by its name. */
+  /** Writes one table for each tunnel. */
   async write(tunnels: Record<string, readonly string[]>): Promise<string> {
     const tables = Object.entries(tunnels).map(([name, lines]) => `[tunnel.${name}]\n${lines.join("\n")}\n`);
     await Bun.write(this.path, tables.join("\n"));
@@ -23,14 +23,14 @@ class ConfigFile {
   }
 }
 
-/** Runs the program to its end. */
+/** Runs the program until it exits. */
 async function run(args: readonly string[], environment: Record<string, string> = {}) {
   const program = new Program(args, undefined, environment);
   const status = await program.exited();
   return { status, output: program.output, lines: program.lines };
 }
 
-/** Two tunnels of one process, ends of each other, between two ports of programs. */
+/** The two ends of a tunnel, in one process, and the UDP ports of the programs that use it. */
 async function pair() {
   const [tcp, here, there] = [freeTcpPort(), await freeUdpPort(), await freeUdpPort()];
   const bind = `bind = "${TUNNEL_HOST}"`;
@@ -43,11 +43,11 @@ async function pair() {
   };
 }
 
-/** Whether all numbers from 0 on are there in order. */
+/** Whether the texts are the numbers from 0 upward, in order. */
 const complete = (texts: readonly string[]) => texts.every((text, index) => Number(text) === index);
 
 describe("several tunnels in one process", () => {
-  test("run side by side, and their names begin their lines", async () => {
+  test("run at the same time, and their names begin their log lines", async () => {
     const { server, client, here, there } = await pair();
     const file = new ConfigFile();
     await using program = new Program(["-v", "--config", await file.write({ here: client, there: server })]);
@@ -62,7 +62,7 @@ describe("several tunnels in one process", () => {
     expect(program.output).toBe("");
   });
 
-  test("one that cannot start ends them all with 1 and a line", async () => {
+  test("one that cannot start ends all of them, with exit code 1 and a message", async () => {
     const { server, client, tcp } = await pair();
     using listener = Bun.listen({ hostname: TUNNEL_HOST, port: tcp, socket: { data() {} } });
     const file = await new ConfigFile().write({ first: client, second: server });
@@ -77,9 +77,9 @@ describe("several tunnels in one process", () => {
   });
 
   test.each([
-    ["ends when the last has ended", 0],
-    ["ends with 1 when one of them has failed", 1],
-  ] as const)("with once it %s", async (_what, status) => {
+    ["exits with 0 when the last tunnel has ended", 0],
+    ["exits with 1 if one of them failed", 1],
+  ] as const)("with once, the program %s", async (_what, status) => {
     const { server, client } = await pair();
     const other = await pair();
     const once = ["once = true"];
@@ -98,11 +98,11 @@ describe("several tunnels in one process", () => {
 });
 
 describe("SIGHUP", () => {
-  test("leaves unchanged tunnels alone, restarts changed ones, closes removed ones, starts new ones", async () => {
-    const [steady, changing, leaving, coming] = [await pair(), await pair(), await pair(), await pair()];
+  test("keeps unchanged tunnels, restarts changed ones, closes removed ones, starts new ones", async () => {
+    const [steady, changing, removed, added] = [await pair(), await pair(), await pair(), await pair()];
     const file = new ConfigFile();
     const kept = { here: steady.client, there: steady.server };
-    const path = await file.write({ ...kept, changing: changing.server, leaving: leaving.server });
+    const path = await file.write({ ...kept, changing: changing.server, leaving: removed.server });
     await using program = new Program(["-v", "--config", path]);
     await program.says("here: connected: TCP ");
     await program.says("leaving: listening");
@@ -116,7 +116,7 @@ describe("SIGHUP", () => {
     );
     await until("the first", () => far.received.length > 20);
 
-    const next = { ...kept, changing: [...changing.server, "max-delay = 100"], coming: coming.server };
+    const next = { ...kept, changing: [...changing.server, "max-delay = 100"], coming: added.server };
     await file.write(next);
     program.child.kill("SIGHUP");
     await program.says(
@@ -132,13 +132,13 @@ describe("SIGHUP", () => {
     expect(count("udptunnel: here: disconnected")).toBe(0);
     expect(count("changing: listening")).toBe(2);
     expect(count("coming: listening")).toBe(1);
-    // The port of the one that left can be had again.
-    Bun.listen({ hostname: TUNNEL_HOST, port: leaving.tcp, socket: { data() {} } }).stop();
+    // The port of the closed tunnel is free again.
+    Bun.listen({ hostname: TUNNEL_HOST, port: removed.tcp, socket: { data() {} } }).stop();
     program.child.kill("SIGTERM");
     expect(await program.exited()).toBe(0);
   });
 
-  test("with a broken file changes nothing", async () => {
+  test("with an invalid file changes nothing", async () => {
     const { server, client, here, there } = await pair();
     const file = new ConfigFile();
     const path = await file.write({ here: client, there: server });
@@ -147,10 +147,10 @@ describe("SIGHUP", () => {
     await program.says("there: connected: TCP ");
     const before = program.lines.length;
     for (const broken of [{ here: [...client, "queue = 1"] }, { here: ["junk"] }]) {
-      const told = program.lines.length;
+      const linesBefore = program.lines.length;
       await file.write(broken);
       program.child.kill("SIGHUP");
-      await until("the report", () => program.lines.length === told + 2);
+      await until("the report", () => program.lines.length === linesBefore + 2);
     }
     await rm(path);
     program.child.kill("SIGHUP");
@@ -171,7 +171,7 @@ describe("SIGHUP", () => {
     await far.hears("still there");
   });
 
-  test("brings a changed tunnel that cannot start back as it was", async () => {
+  test("restarts a changed tunnel with its old settings if it cannot start with the new ones", async () => {
     const { server, tcp } = await pair();
     const taken = freeTcpPort();
     using listener = Bun.listen({ hostname: TUNNEL_HOST, port: taken, socket: { data() {} } });
@@ -191,7 +191,7 @@ describe("SIGHUP", () => {
     expect(listening).toHaveLength(2);
   });
 
-  test("without a file ends the program, as a closed terminal should", async () => {
+  test("without a file ends the program, as the end of its terminal does", async () => {
     const { tcp, there } = await pair();
     const args = ["-v", "-s", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${there}`];
     await using program = new Program(args);
@@ -203,7 +203,7 @@ describe("SIGHUP", () => {
 });
 
 describe("--check starts nothing", () => {
-  test("and says which tunnels the example describes", async () => {
+  test("and lists the tunnels of the example", async () => {
     expect(await run(["--config", EXAMPLE, "--check"])).toEqual({
       status: 0,
       output: [
@@ -216,7 +216,7 @@ describe("--check starts nothing", () => {
     });
   });
 
-  test("and says what the command line describes", async () => {
+  test("and lists the tunnel of the command line", async () => {
     const { status, output } = await run(["--check", "-s", "::1/5000", "localhost/4000"]);
     expect({ status, output }).toEqual({
       status: 0,
@@ -224,7 +224,7 @@ describe("--check starts nothing", () => {
     });
   });
 
-  test("and says all that is wrong", async () => {
+  test("and reports all problems", async () => {
     const path = await new ConfigFile().write({
       a: ["server = 0", "targte = 5"],
       b: ['client = "h"', 'target = "h/1"', "tos = 300"],
@@ -241,7 +241,7 @@ describe("--check starts nothing", () => {
     });
   });
 
-  test("and says that there is no file", async () => {
+  test("and reports a missing file", async () => {
     const missing = join(folder, "missing.toml");
     const { status, lines } = await run(["--config", missing]);
     expect({ status, lines }).toEqual({
@@ -252,7 +252,7 @@ describe("--check starts nothing", () => {
 });
 
 describe("the environment", () => {
-  test("describes a tunnel without a single argument", async () => {
+  test("gives a whole tunnel without any argument", async () => {
     const { tcp, there } = await pair();
     await using program = new Program([], undefined, {
       UDPTUNNEL_SERVER: `${TUNNEL_HOST}/${tcp}`,
@@ -265,7 +265,7 @@ describe("the environment", () => {
     expect(await program.exited()).toBe(0);
   });
 
-  test("is named where it is wrong", async () => {
+  test("is named in its problems", async () => {
     const { status, lines } = await run(["-s", "5000", "h/1"], { UDPTUNNEL_MAX_DELAY: "never" });
     expect(status).toBe(2);
     expect(lines[0]).toBe(

@@ -13,7 +13,7 @@ const generate = (...args: string[]) => generateIn(file, ...args);
 const generateIn = (at: string, ...args: string[]) =>
   Bun.spawnSync([process.execPath, SCRIPT, ...args, at]).exitCode;
 
-test("the README's tables are written between their markers, and stale ones are noticed", async () => {
+test("generate writes the README's tables between their markers, and --check detects stale ones", async () => {
   const figures = "<!-- figures:begin -->\nstale text\n<!-- figures:end -->\n";
   await Bun.write(
     file,
@@ -29,15 +29,15 @@ test("the README's tables are written between their markers, and stale ones are 
   expect(text).not.toContain("stale text");
   const rows = text.split("\n").filter((line) => /^\| `/.test(line));
   expect(rows).toHaveLength(OPTIONS.length);
-  // A bar within a cell would make a fourth.
+  // A bar inside a cell would add one.
   for (const row of rows) expect(row.replaceAll("\\|", "").match(/\|/g)).toHaveLength(4);
 });
 
-test("nothing that is kept is stale", () => {
+test("the generated text in the repository is current", () => {
   expect(Bun.spawnSync([process.execPath, SCRIPT, "--check"]).exitCode).toBe(0);
 });
 
-test("the manual page's options are written between its markers, and stale ones are noticed", async () => {
+test("generate writes the manual page's options between its markers, and --check detects stale ones", async () => {
   const page = join(folder, "page.1");
   await Bun.write(page, '.\\" options:begin\nstale text\n.\\" options:end\nafter\n');
   expect(generateIn(page, "--check")).toBe(1);
@@ -50,7 +50,7 @@ test("the manual page's options are written between its markers, and stale ones 
   expect(lines).toContain("\\fB\\-\\-bind\\fR \\fIADDR[/PORT]\\fR");
 });
 
-test("a file without markers is left alone", async () => {
+test("a file without markers is not changed", async () => {
   await Bun.write(file, "nothing\n");
   expect(generate()).toBe(1);
   expect(await Bun.file(file).text()).toBe("nothing\n");

@@ -5,7 +5,7 @@ import { OPTIONS } from "../../src/options/table.ts";
 
 const linesOf = (help: string): string[] => help.replace(/\n$/, "").split("\n");
 
-test("the short help fits a screen of 24 lines and 80 columns, the prompt after it included", () => {
+test("the short help and the next prompt fit a screen of 24 lines and 80 columns", () => {
   expect(linesOf(shortHelp()).length).toBeLessThan(24);
   for (const line of linesOf(shortHelp())) expect(line.length).toBeLessThanOrEqual(80);
 });
@@ -20,7 +20,7 @@ test("the long help has every option with its default and bounds, within 80 colu
   expect(longHelp().replaceAll(/\s+/g, " ")).toContain("Default 15, from 2 to 3600.");
 });
 
-test("both helps show two examples that work", () => {
+test("both help texts show two valid examples", () => {
   for (const help of [shortHelp(), longHelp()]) {
     const examples = linesOf(help).filter((line) => /^ {2}udptunnel /.test(line));
     expect(examples).toHaveLength(2);

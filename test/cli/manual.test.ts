@@ -13,7 +13,7 @@ function runs(...command: string[]) {
   return { text: stdout.toString(), complaints: stderr.toString(), exitCode };
 }
 
-testNeeding("man")("man shows every section and every option, and groff warns of nothing", () => {
+testNeeding("man")("man shows every section and every option, and groff has no warnings", () => {
   const { text, complaints, exitCode } = runs("man", "--warnings", "--no-hyphenation", "-l", PAGE);
   expect({ complaints, exitCode }).toEqual({ complaints: "", exitCode: 0 });
   expect(text.match(/^[A-Z].*/gm)?.slice(1)).toEqual([
@@ -33,11 +33,11 @@ testNeeding("man")("man shows every section and every option, and groff warns of
     expect(heads.some((line) => line.startsWith(`${" ".repeat(7)}${synopsis(definition)}`))).toBe(true);
 });
 
-testNeeding("mandoc")("mandoc finds nothing to warn of", () => {
+testNeeding("mandoc")("mandoc has no warnings", () => {
   expect(runs("mandoc", "-Tlint", "-W", "warning", PAGE)).toEqual({ text: "", complaints: "", exitCode: 0 });
 });
 
-test("the page's examples are commands the program takes", async () => {
+test("the examples of the page are valid command lines", async () => {
   const text = await Bun.file(PAGE).text();
   const examples = text.replaceAll("\\-", "-").match(/^udptunnel (?=.*-[cs] ).*/gm) ?? [];
   expect(examples).toHaveLength(6);

@@ -1,4 +1,4 @@
-/** The secret on the command line's side: where it comes from, and that it shows nowhere. */
+/** The secret in the program: where it comes from, and that no output shows it. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,14 +22,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const problems = (line: string, environment = {}): readonly string[] => {
   const read = parseArguments(line.split(" "), environment);
-  return read.kind === "wrong" ? read.problems : [];
+  return read.kind === "invalid" ? read.problems : [];
 };
 
 const problemsOfEnvironment = (environment: Record<string, string>) =>
   problems("-s 5000 h/4000", environment);
 
 describe("arguments", () => {
-  test("the file, or the environment", () => {
+  test("the secret comes from a file or the environment", () => {
     for (const [line, environment] of [
       [`-s 5000 h/4000 --secret-file ${file}`, {}],
       ["-s 5000 h/4000", { UDPTUNNEL_SECRET: TEXT }],
@@ -51,7 +51,7 @@ describe("arguments", () => {
     ]);
   });
 
-  test("a configuration file names the secret's file, and cannot hold the secret", () => {
+  test("a configuration file can name the file of the secret, but not hold the secret", () => {
     const table = (line: string) => `[tunnel.a]\nserver = 5000\ntarget = "h/4000"\n${line}\n`;
     expect(readConfig(table(`secret-file = ${JSON.stringify(file)}`)).plans[0]?.settings.secret).toBeTruthy();
     const { problems } = readConfig(table(`secret = "${TEXT}"`));
@@ -65,7 +65,7 @@ describe("arguments", () => {
   });
 
   test.each([`--secret ${TEXT}`, `--secret=${TEXT}`, `--secrets ${TEXT}`, `--secrte ${TEXT}`])(
-    "one given as an argument by mistake is refused and not repeated: %s",
+    "a secret in the arguments is rejected and not quoted: %s",
     (given) => {
       for (const line of [`-s 5000 h/4000 ${given}`, `${given} -s 5000 h/4000`]) {
         expect(problems(line).join("\n")).toMatch(/^--secr\w+: is not an option/);
@@ -74,7 +74,7 @@ describe("arguments", () => {
     },
   );
 
-  test("--require-auth wants certificates or a secret; --allow will not do", () => {
+  test("--require-auth requires certificates or a secret; --allow does not count", () => {
     expect(problems("-s 5000 h/4000 --require-auth --allow 192.0.2.1")).toEqual([
       "--require-auth: requires clients to authenticate; give --client-ca or --secret-file (--allow does not count)",
     ]);
@@ -87,13 +87,13 @@ describe("the program", () => {
     return { tcp: freeTcpPort(), udp: await freeUdpPort() };
   }
 
-  test("--require-auth without proof does not start, even on loopback: 2", async () => {
+  test("--require-auth without authentication does not start, even on loopback: exit code 2", async () => {
     const program = new Program(["-s", `${TUNNEL_HOST}/5000`, "--require-auth", "h/4000"]);
     expect(await program.exited()).toBe(2);
     expect(program.lines[0]).toContain("--require-auth: requires clients to authenticate");
   });
 
-  test("warns of a file that others may read", async () => {
+  test("warns of a file that other users may read", async () => {
     const exposed = join(folder, "exposed");
     writeFileSync(exposed, TEXT);
     chmodSync(exposed, 0o644);
@@ -104,7 +104,7 @@ describe("the program", () => {
     expect(program.errors).toContain("mode 644");
   });
 
-  test("shows the secret neither in what it says, nor among its arguments, nor when it crashes", async () => {
+  test("does not show the secret in its output, its arguments or a crash report", async () => {
     const { tcp, udp } = await ports();
     const bind = ["--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
     await using server = new Program(["-vv", "-s", `${TUNNEL_HOST}/${tcp}`, "--secret-file", file, ...bind]);
@@ -158,11 +158,11 @@ test("the recipe in docs/security.md: two machines with a shared secret", async 
   clientApp.send("through the tunnel");
   await serverApp.hears("through the tunnel");
   expect(server.errors + client.errors).not.toMatch(/chmod|anyone/);
-  using stranger = await connectRaw(tcp);
-  stranger.socket.write("no secret");
+  using attacker = await connectRaw(tcp);
+  attacker.socket.write("no secret");
   await server.says("no handshake");
   serverApp.send("for the client alone");
   await clientApp.hears("for the client alone");
-  expect(Buffer.concat(stranger.read).subarray(0, 8).toString("hex")).toBe("ffff756470740001");
-  expect(Buffer.concat(stranger.read).length).toBe(40);
+  expect(Buffer.concat(attacker.read).subarray(0, 8).toString("hex")).toBe("ffff756470740001");
+  expect(Buffer.concat(attacker.read).length).toBe(40);
 });

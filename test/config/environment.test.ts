@@ -3,10 +3,10 @@ import { type Arguments, parseArguments } from "../../src/cli/arguments.ts";
 import type { Environment } from "../../src/config/environment.ts";
 
 const parse = (env: Environment, ...argv: string[]): Arguments => parseArguments(argv, env);
-const problemsOf = (result: Arguments) => (result.kind === "wrong" ? result.problems : []);
+const problemsOf = (result: Arguments) => (result.kind === "invalid" ? result.problems : []);
 const SERVER = { UDPTUNNEL_SERVER: "5000", UDPTUNNEL_TARGET: "host/4000" };
 
-test("variables stand for options", () => {
+test("variables give options", () => {
   const env = {
     ...SERVER,
     UDPTUNNEL_MAX_DELAY: "50",
@@ -36,7 +36,7 @@ test("variables stand for options", () => {
   expect(result).not.toHaveProperty("settings.bind");
 });
 
-describe("the command line wins", () => {
+describe("the command line has priority", () => {
   test("option by option", () => {
     const env = { ...SERVER, UDPTUNNEL_MAX_DELAY: "50", UDPTUNNEL_IPV6: "true", UDPTUNNEL_VERBOSE: "2" };
     expect(parse(env, "--max-delay", "70", "-4", "-v", "other/1")).toMatchObject({
@@ -45,14 +45,14 @@ describe("the command line wins", () => {
     });
   });
 
-  test("one end there rules out the other here", () => {
+  test("an end of the tunnel on the command line replaces the one in the environment", () => {
     expect(parse(SERVER, "-c", "peer/1")).toMatchObject({
       settings: { role: "client", connect: [{ port: 1 }] },
     });
   });
 });
 
-test("help and version are not asked for by variables", () => {
+test("no variable asks for help or the version", () => {
   expect(parse({ ...SERVER, UDPTUNNEL_HELP: "1", UDPTUNNEL_VERSION: "1.2.3" }).kind).toBe("run");
 });
 
@@ -76,7 +76,7 @@ test("problems name the variable", () => {
   ]);
 });
 
-test("what others put there is left alone", () => {
+test("variables of other programs are ignored", () => {
   const others = {
     UDPTUNNEL_PORT: "tcp://10.0.0.1:5000",
     UDPTUNNEL_SERVICE_HOST: "10.0.0.1",
@@ -86,7 +86,7 @@ test("what others put there is left alone", () => {
 });
 
 describe("a configuration file", () => {
-  test("goes with the program's own options, here or there", () => {
+  test("is compatible with options of the program, on the command line or in the environment", () => {
     expect(parse({ UDPTUNNEL_CONFIG: "f.toml" }, "-v", "--check")).toMatchObject({
       kind: "config",
       file: "f.toml",
@@ -94,7 +94,7 @@ describe("a configuration file", () => {
     });
   });
 
-  test("does not go with a tunnel's, wherever they are given", () => {
+  test("is incompatible with options of a tunnel, wherever they are given", () => {
     const result = parse({ UDPTUNNEL_MAX_DELAY: "5" }, "--config", "f.toml", "-s", "5000", "h/1");
     const rest = "does not go with --config; give it in the file";
     expect(problemsOf(result)).toEqual(

@@ -13,7 +13,7 @@ const problemsOf = (text: string) =>
 const table = (...lines: string[]) => ["[tunnel.a]", ...lines, ""].join("\n");
 const good = ["server = 5000", 'target = "h/4000"'];
 
-describe("a file that is right", () => {
+describe("a valid file", () => {
   test("has a plan for each table, in the units of the command line", () => {
     const text = `
       [tunnel.media]
@@ -55,7 +55,7 @@ describe("a file that is right", () => {
     });
   });
 
-  test("may be indented, dotted and inline", () => {
+  test("may have indented, dotted and inline tables", () => {
     const { plans } = readConfig(
       'tunnel.a = { server = 1, target = "h/2" }\ntunnel.b.client = "h"\ntunnel.b.target = "h/3"',
     );
@@ -63,7 +63,7 @@ describe("a file that is right", () => {
   });
 });
 
-describe("every problem has its line, its key and what is allowed", () => {
+describe("every problem names its line, its key and the allowed values", () => {
   test.each([
     [
       table("server = 5000", 'target = "h"'),
@@ -123,7 +123,7 @@ describe("every problem has its line, its key and what is allowed", () => {
     ],
   ])("%#", (text, problem) => expect(problemsOf(text)).toEqual([problem]));
 
-  test("those of all tables at once", () => {
+  test("the problems of all tables are reported at once", () => {
     const text = [table("server = 99999", 'target = "h/0"'), '[tunnel.b]\nclient = "h"\nonce = 1\n'].join(
       "\n",
     );
@@ -136,11 +136,11 @@ describe("every problem has its line, its key and what is allowed", () => {
   });
 });
 
-describe("two tunnels that want one port", () => {
+describe("two tunnels with the same port", () => {
   const two = (a: readonly string[], b: readonly string[]) =>
     problemsOf(["[tunnel.a]", ...a, "[tunnel.b]", ...b].join("\n"));
 
-  test("of TCP or UDP are told of", () => {
+  test("are reported, for TCP and UDP", () => {
     expect(two(good, good)).toEqual([
       "f.toml:5: tunnel.b.server: would use TCP 5000, like tunnel a; give it another port",
       "f.toml:6: tunnel.b.target: would use UDP 4000, like tunnel a; give it another port, or its own bind",
@@ -150,7 +150,7 @@ describe("two tunnels that want one port", () => {
     expect(two(rtp, odd)).toEqual([expect.stringContaining("would use UDP 10.0.0.1/4001")]);
   });
 
-  test("may, where they do not listen on it, or not on the same address", () => {
+  test("are allowed if they do not listen on it or listen on different addresses", () => {
     const others = [
       ['server = "10.0.0.1/5000"', 'target = "h/4000"', 'bind = "10.0.0.1"'],
       ["server = 5001", 'target = "h/4000"', "udp-send-only = true"],
@@ -162,7 +162,7 @@ describe("two tunnels that want one port", () => {
   });
 });
 
-test("what is given for all tunnels is for those that do not give it themselves", () => {
+test("a shared option applies to tunnels that do not give it", () => {
   const definition = OPTIONS.find(({ name }) => name === "max-delay");
   if (definition === undefined) throw new Error("no such option");
   const text = `${table(...good)}\n[tunnel.b]\nclient = "h"\ntarget = "h/1"\nmax-delay = 7\n`;
@@ -177,7 +177,7 @@ test("what is given for all tunnels is for those that do not give it themselves"
   ]);
 });
 
-describe("what is no TOML is reported with its line, and not quoted", () => {
+describe("a syntax error is reported with its line and without quoting the text", () => {
   const unread = (line: number, why: string) => `f.toml:${line}: cannot be read as TOML: ${why}`;
   test.each([
     ["a = 1\n\nb = \nc = 2", "f.toml:3: a value is missing after ="],
@@ -199,8 +199,8 @@ describe("what is no TOML is reported with its line, and not quoted", () => {
   });
 });
 
-describe("the work grows in proportion to the file", () => {
-  /** The processor time, in microseconds, of reading a text in which something is wrong: the least of several. */
+describe("the work is proportional to the length of the file", () => {
+  /** The least processor time, in microseconds, of several readings of a text that has a problem. */
   const costOf = (text: string) => {
     const costs = Array.from({ length: 4 }, () => {
       const before = process.cpuUsage();
@@ -221,7 +221,7 @@ describe("the work grows in proportion to the file", () => {
     expect(costOf(textOf(2000)) / costOf(textOf(250))).toBeLessThan(40);
   });
 
-  test("and other work goes on between the tunnels", () => {
+  test("and is interrupted between tunnels", () => {
     const steps = readConfigInSteps(manyTunnels(700), []);
     let pauses = 0;
     while (!steps.next().done) pauses++;
@@ -229,7 +229,7 @@ describe("the work grows in proportion to the file", () => {
   });
 });
 
-test("unknown keys are reported one by one up to 20, and long ones are cut", () => {
+test("at most 20 unknown keys are reported one by one, and long keys are cut", () => {
   const keys = Array.from({ length: 50 }, (_, number) => `zz${number} = 1`);
   const lines = problemsOf(table(...good, ...keys));
   expect(lines.length).toBe(21);
@@ -239,7 +239,7 @@ test("unknown keys are reported one by one up to 20, and long ones are cut", () 
   expect(long.length).toBeLessThan(300);
 });
 
-test("a file with many mistakes has 500 of them reported, and the number of the others", async () => {
+test("at most 500 problems are reported, and the number of the rest", async () => {
   const path = join(mkdtempSync(join(tmpdir(), "udptunnel-config-")), "f.toml");
   writeFileSync(path, Array.from({ length: 700 }, (_, number) => `stray${number} = 1\n`).join(""));
   const { problems } = await readConfigFile(path, []);
@@ -256,7 +256,7 @@ function manyTunnels(count: number): string {
   return `${tables.join("")}unknown = 1\n`;
 }
 
-test("__proto__ is a key like any other", () => {
+test("__proto__ is an ordinary key", () => {
   expect(problemsOf(`${table(...good)}__proto__ = 1\n`)).toEqual([
     "f.toml:4: tunnel.a.__proto__: is not an option; leave it out",
   ]);
@@ -265,7 +265,7 @@ test("__proto__ is a key like any other", () => {
   ]);
 });
 
-test("any table of known names is read or refused, never thrown at", () => {
+test("no table of known names makes the reader throw", () => {
   const value = fc.oneof(
     fc.boolean(),
     fc.integer(),

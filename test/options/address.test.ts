@@ -105,13 +105,13 @@ const BAD: Bad[] = [
   ["a/5000/1", LISTEN, "one part too many"],
 ];
 
-describe("an address is read", () => {
+describe("a valid address is parsed", () => {
   test.each(GOOD)("%p", (text, form, value) => {
     expect(parseHostPort(text, form)).toEqual({ value });
   });
 });
 
-describe("an address is refused in words", () => {
+describe("an invalid address is rejected with a reason", () => {
   test.each(BAD)("%p", (text, form, fragment) => {
     const reading = parseHostPort(text, form);
     expect(reading).toHaveProperty("problem");
@@ -127,7 +127,7 @@ const literal6 = fc.tuple(fc.ipV6(), zone).map(([address, zone]) => address + zo
 const ttl = fc.option(fc.nat(255), { nil: undefined });
 const port = fc.integer({ min: 1, max: 65_535 });
 
-test("what is written in any of the forms is read again", () => {
+test("an address in any of the forms is parsed to its parts", () => {
   const separator = fc.constantFrom("/", ":", " ");
   const plain = fc.tuple(fc.oneof(name, fc.ipV4()), separator).map(([host, s]) => [host, host + s] as const);
   const bare = fc.tuple(literal6, fc.constantFrom("/", " ")).map(([host, s]) => [host, host + s] as const);
@@ -148,7 +148,7 @@ test("what is written in any of the forms is read again", () => {
   );
 });
 
-test("any text is read or refused, never thrown at", () => {
+test("no text makes the parser throw", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-f:./[\]% -]*$/)), (text) => {
       for (const form of [TARGET, LISTEN, CONNECT]) {
@@ -162,7 +162,7 @@ test("any text is read or refused, never thrown at", () => {
 
 describe("a network", () => {
   test.each(["192.0.2.1", "192.0.2.0/24", "0.0.0.0/0", "192.0.2.1/32", "::/0", "2001:db8::/32", "::1/128"])(
-    "%p is read",
+    "%p is parsed",
     (text) => expect(parseNetwork(text)).toEqual({ value: text }),
   );
 
@@ -175,12 +175,12 @@ describe("a network", () => {
     ["host/24", "is not a network"],
     ["192.0.2/24", "is not a network"],
     ["fe80::1%eth0", 'give the address without "%eth0"'],
-  ])("%p is refused", (text, fragment) => {
+  ])("%p is rejected", (text, fragment) => {
     expect((parseNetwork(text) as { problem: string }).problem).toContain(fragment);
   });
 });
 
-test("a host alone may stand in brackets when it is IPv6", () => {
+test("a host alone may have brackets if it is IPv6", () => {
   expect(parseHost("[::1%lo]")).toEqual({ value: "::1%lo" });
   expect(parseHost("[localhost]")).toHaveProperty("problem");
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { printable, quoted } from "../../src/options/message-text.ts";
 
 describe("text from outside", () => {
-  test("controls no terminal", () => {
+  test("cannot control the terminal", () => {
     const hostile = "a\u001b[31m\u0007\u007f\u009b2J\u202e\u2028\ud800\u{e0001}b";
     expect(printable(hostile)).toBe(
       "a\\u001b[31m\\u0007\\u007f\\u009b2J\\u202e\\u2028\\ud800\\udb40\\udc01b",

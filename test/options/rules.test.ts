@@ -4,7 +4,7 @@ import { client, type Loose, problemsOf, server } from "./given.ts";
 
 const PIN = `sha256:${"ab".repeat(32)}`;
 
-describe("options that do not go together", () => {
+describe("conflicting options", () => {
   const CASES: [what: Loose, problems: RegExp[], read?: (options: Loose) => Settings][] = [
     [{ udpSendOnly: true, udpReceiveOnly: true }, [/^udpSendOnly: with udpReceiveOnly/]],
     [{ rtp: true, listen: 5001 }, [/^listen: port 5001 is odd; with rtp/]],
@@ -64,7 +64,7 @@ describe("options that do not go together", () => {
   });
 });
 
-test("options that do go together", () => {
+test("options that are valid together", () => {
   const group = { target: "ff05::1/5000/3", source: ["2001:db8::1"], interface: "eth0", loop: true };
   expect(server({ ...group, rtp: true })).toMatchObject({
     source: ["2001:db8::1"],
@@ -75,7 +75,7 @@ test("options that do go together", () => {
   expect(client({ tls: true, pin: PIN, sni: "x", cert: "a", key: "b" }).pin).toBe(PIN);
   expect(client({ tls: true, pin: `sha256:${"A".repeat(43)}=`, rtp: true }).tls).toBe(true);
   expect(server({ tls: true, cert: "a", key: "b", clientCa: "c", perSource: true }).clientCa).toBe("c");
-  // Only its look-up can tell whether a name is a group.
+  // Only the look-up of a host name shows whether it is a multicast group.
   expect(server({ target: "group.example/5000", loop: true, source: "192.0.2.1" }).loop).toBe(true);
   expect(server({ target: "192.0.2.1/5000/9" }).target.ttl).toBe(9);
   expect(server({ family: 4, target: "::ffff:192.0.2.1/5000" }).family).toBe(4);

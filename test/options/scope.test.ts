@@ -1,4 +1,4 @@
-/** Each option in each mode is honoured or refused, as its row declares. */
+/** In each mode, each option has an effect or is an error, as its definition declares. */
 
 import { describe, expect, test } from "bun:test";
 import { type ListenChannelsOptions, readChannelOptions } from "../../src/options/channel-options.ts";
@@ -15,7 +15,7 @@ interface Mode {
 
 const TARGETS = { unicast: "192.0.2.9/5000", "link-local": "fe80::9/5000", multicast: "224.2.0.1/5000" };
 const ROLES: readonly Role[] = ["server", "client"];
-const WAYS: readonly Loose[] = [
+const VARIANTS: readonly Loose[] = [
   {},
   { udpSendOnly: true },
   { udpReceiveOnly: true },
@@ -25,7 +25,7 @@ const WAYS: readonly Loose[] = [
 
 const MODES: readonly Mode[] = ROLES.flatMap((role) => [
   ...(["unicast", "link-local", "multicast"] as const).flatMap((kind) =>
-    WAYS.map((way) => ({ kind, role, options: { target: TARGETS[kind], ...way } })),
+    VARIANTS.map((variant) => ({ kind, role, options: { target: TARGETS[kind], ...variant } })),
   ),
   {
     kind: `session ${role}` as const,
@@ -34,7 +34,7 @@ const MODES: readonly Mode[] = ROLES.flatMap((role) => [
   },
 ]);
 
-/** A value that is right in itself and not the default, and what it needs beside it. */
+/** A valid value that is not the default, together with the options that it requires. */
 function sampleOf(definition: OptionDefinition, { kind, role }: Mode): Loose {
   const literal = kind === "link-local" ? "fe80::2" : "192.0.2.1";
   const tls = { tls: true, ...(role === "server" && { cert: "a", key: "b" }) };
@@ -60,59 +60,62 @@ function sampleOf(definition: OptionDefinition, { kind, role }: Mode): Loose {
   return { [definition.key]: literal };
 }
 
-/** Of the combinations that other rules refuse whatever the mode is. */
-const APART = ["listen", "connect", "target", "perSource", "secretFile"];
-const ROWS = OPTIONS.filter(({ cliOnly, key }) => !cliOnly && !APART.includes(key));
+/** Other rules reject these options in every mode. */
+const EXCLUDED = ["listen", "connect", "target", "perSource", "secretFile"];
+const TESTED = OPTIONS.filter(({ cliOnly, key }) => !cliOnly && !EXCLUDED.includes(key));
 const ONE_WAY = ["udpSendOnly", "udpReceiveOnly"];
 
-describe.each(ROWS.map((definition) => [definition.name, definition] as const))("%s", (_name, definition) => {
-  test("is honoured in the modes that its row declares, and refused in the others", () => {
-    for (const mode of MODES) {
-      if (ONE_WAY.includes(definition.key) && ONE_WAY.some((key) => mode.options[key])) continue;
-      const read = mode.role === "server" ? server : client;
-      const sample = sampleOf(definition, mode);
-      const problems = problemsOf(() => read({ ...mode.options, ...sample }));
-      const { kinds = [mode.kind], notWith } = definition.scope ?? {};
-      const effective =
-        (definition.role ?? mode.role) === mode.role &&
-        kinds.includes(mode.kind) &&
-        !(notWith !== undefined && mode.options[notWith]);
-      const where = JSON.stringify({ ...mode, sample });
-      if (effective) {
-        expect([where, problems]).toEqual([where, []]);
-        const settings = read({ ...mode.options, ...sample }) as unknown as Loose;
-        expect(settings[definition.key]).toBeDefined();
-      } else {
-        expect(
-          problems.filter((problem) => problem.startsWith(`${definition.key}: `)),
-          where,
-        ).toHaveLength(1);
+describe.each(TESTED.map((definition) => [definition.name, definition] as const))(
+  "%s",
+  (_name, definition) => {
+    test("has an effect in the modes that its definition declares, and is an error in the others", () => {
+      for (const mode of MODES) {
+        if (ONE_WAY.includes(definition.key) && ONE_WAY.some((key) => mode.options[key])) continue;
+        const read = mode.role === "server" ? server : client;
+        const sample = sampleOf(definition, mode);
+        const problems = problemsOf(() => read({ ...mode.options, ...sample }));
+        const { kinds = [mode.kind], notWith } = definition.scope ?? {};
+        const effective =
+          (definition.role ?? mode.role) === mode.role &&
+          kinds.includes(mode.kind) &&
+          !(notWith !== undefined && mode.options[notWith]);
+        const where = JSON.stringify({ ...mode, sample });
+        if (effective) {
+          expect([where, problems]).toEqual([where, []]);
+          const settings = read({ ...mode.options, ...sample }) as unknown as Loose;
+          expect(settings[definition.key]).toBeDefined();
+        } else {
+          expect(
+            problems.filter((problem) => problem.startsWith(`${definition.key}: `)),
+            where,
+          ).toHaveLength(1);
+        }
       }
-    }
-  });
+    });
 
-  test("is taken by channels or refused", () => {
-    for (const role of ROLES) {
-      const ends = role === "server" ? { listen: 5000 } : { connect: "192.0.2.9/5000" };
-      const sample = sampleOf(definition, { kind: `session ${role}`, role, options: {} });
-      const given = { ...ends, ...sample };
-      let settings: Loose = {};
-      const problems = problemsOf(() => {
-        settings = readChannelOptions(given as ListenChannelsOptions, role) as unknown as Loose;
-      });
-      if (problems.length === 0)
-        expect(settings[definition.key]).toEqual(expectedOf(settings, definition, sample));
-      else expect(problems.some((problem) => problem.startsWith(`${definition.key}: `))).toBe(true);
-    }
-  });
-});
+    test("is accepted or rejected by channels", () => {
+      for (const role of ROLES) {
+        const ends = role === "server" ? { listen: 5000 } : { connect: "192.0.2.9/5000" };
+        const sample = sampleOf(definition, { kind: `session ${role}`, role, options: {} });
+        const given = { ...ends, ...sample };
+        let settings: Loose = {};
+        const problems = problemsOf(() => {
+          settings = readChannelOptions(given as ListenChannelsOptions, role) as unknown as Loose;
+        });
+        if (problems.length === 0)
+          expect(settings[definition.key]).toEqual(expectedOf(settings, definition, sample));
+        else expect(problems.some((problem) => problem.startsWith(`${definition.key}: `))).toBe(true);
+      }
+    });
+  },
+);
 
-/** Values that are kept in another form than they are given are compared with themselves. */
+/** Some values are kept in another form than the given one; they are compared with themselves. */
 function expectedOf(settings: Loose, { key, kind }: OptionDefinition, sample: Loose): unknown {
   return kind === "secret" || kind === "network" ? settings[key] : sample[key];
 }
 
-test("a port of --bind is for a client that gives every source a connection", () => {
+test("only a client with perSource accepts a port in bind", () => {
   const bound = client({ perSource: true, bind: "127.0.0.2/6000" });
   expect([bound.bind, bound.bindPort]).toEqual(["127.0.0.2", 6000]);
   expect(client({ perSource: true, bind: { host: "::1", port: 0 }, target: "::1/5" }).bindPort).toBe(0);
@@ -123,7 +126,7 @@ test("a port of --bind is for a client that gives every source a connection", ()
   }
 });
 
-test("of a name only the look-up tells whether it is a group", () => {
+test("only the look-up of a host name shows whether it is a multicast group", () => {
   const problems = (options: Loose, address: string) =>
     problemsAfterLookup(server({ target: "name.example/5000", ...options }), address).map(
       ({ option }) => option,
@@ -138,7 +141,7 @@ test("of a name only the look-up tells whether it is a group", () => {
   expect(problems({ from: "192.0.2.1", rtp: true, once: true }, "192.0.2.1")).toEqual([]);
 });
 
-test("one interface is enough", () => {
+test("interface is rejected next to a zone in target", () => {
   expect(problemsOf(() => server({ target: "fe80::1%eth0/5000", interface: "eth1" }))).toEqual([
     'interface: does not go with the zone "%eth0" of target; give one of them',
   ]);

@@ -21,7 +21,10 @@ const sameTypes: Same<
   Plain
 > = true;
 
-/** The options that a library takes as they are kept; addresses, lists and names of traffic classes have further forms. */
+/**
+ * Options whose library type is also the type of the setting. Addresses, lists and traffic classes have more
+ * forms.
+ */
 type Scalar = Exclude<
   OptionKey,
   "listen" | "connect" | "target" | "bind" | "source" | "from" | "allow" | "tos" | "secret" | "secretFile"
@@ -32,8 +35,8 @@ const sameInputs: Same<
   { [K in Scalar]: NonNullable<OptionValues[K]> }
 > = true;
 
-test("the types follow the table", () => {
-  // The compiler checks these; the line below keeps them used.
+test("the types match the table", () => {
+  // The compiler does the checks. This line only uses the constants.
   expect([sameKeys, sameSettings, sameTypes, sameInputs]).not.toContain(false);
 });
 
@@ -62,7 +65,7 @@ const DEFAULTS: Omit<Settings, "role" | "listen" | "connect" | "target"> = {
   socketBufferBytes: 4_194_304,
 };
 
-test("a server's settings, with defaults filled in and nothing that was not given", () => {
+test("a server's settings have the defaults and nothing else that was not given", () => {
   expect(readServerOptions({ listen: "[::1]:6000", target: "224.2.0.1/5000/16" })).toStrictEqual({
     ...DEFAULTS,
     role: "server",
@@ -72,7 +75,7 @@ test("a server's settings, with defaults filled in and nothing that was not give
   });
 });
 
-test("a client's settings; a server's port is the UDP port unless given", () => {
+test("a client's settings; the port of a server defaults to the UDP port", () => {
   const connect = ["a", "b/6000", { host: "c" }, { host: "::1", port: 7000 }];
   expect(readClientOptions({ connect, target: { host: "h", port: 5000 } })).toStrictEqual({
     ...DEFAULTS,
@@ -87,17 +90,17 @@ test("a client's settings; a server's port is the UDP port unless given", () => 
   });
 });
 
-test("undefined is the same as nothing", () => {
+test("undefined counts as not given", () => {
   const nothing = Object.fromEntries(OPTIONS.map(({ key }) => [key, undefined]));
   expect(server({ ...nothing, listen: 5000, target: "h/5000" })).toStrictEqual(server({}));
 });
 
-test("sessions per address follow max sessions unless given", () => {
+test("maxSessionsPerAddress defaults to maxSessions", () => {
   expect(server({ perSource: true, maxSessions: 7 }).maxSessionsPerAddress).toBe(7);
   expect(server({ perSource: true, maxSessions: 7, maxSessionsPerAddress: 3 }).maxSessionsPerAddress).toBe(3);
 });
 
-test("port 0 is the system's choice where nobody else must know it", () => {
+test("port 0 is allowed only where the caller alone must know the port", () => {
   expect(server({ listen: 0 }).listen).toEqual({ port: 0 });
   expect(server({ listen: "localhost/0" }).listen).toEqual({ address: "localhost", port: 0 });
   expect(server({ listen: { address: "::1", port: 0 } }).listen).toEqual({ address: "::1", port: 0 });
@@ -116,15 +119,15 @@ test("port 0 is the system's choice where nobody else must know it", () => {
 
 const NUMBERS = OPTIONS.filter((definition): definition is NumberDefinition => "min" in definition);
 
-/** What an option needs beside it. */
-const companyOf = ({ scope }: NumberDefinition) => ({
+/** The options that this option requires. */
+const requiredBy = ({ scope }: NumberDefinition) => ({
   perSource: scope?.kinds?.every((kind) => kind.startsWith("session")) === true,
 });
 
 describe("each number's bounds", () => {
   test.each(NUMBERS.map((definition) => [definition.key, definition] as const))("%s", (key, definition) => {
     const at = (value: unknown) => () =>
-      (server({ ...companyOf(definition), [key]: value }) as unknown as Loose)[key];
+      (server({ ...requiredBy(definition), [key]: value }) as unknown as Loose)[key];
     expect(at(definition.min)()).toBe(definition.min);
     expect(at(definition.max)()).toBe(definition.max);
     if (definition.default !== undefined) expect(at(undefined)()).toBe(definition.default);
@@ -144,7 +147,7 @@ describe("each number's bounds", () => {
   });
 });
 
-test("the bounds are the ones documented", () => {
+test("the bounds match the documentation", () => {
   expect(Object.fromEntries(NUMBERS.map(({ key, min, max }) => [key, [min, max]]))).toEqual({
     deadAfterMs: [2000, 3_600_000],
     idleTimeoutMs: [0, 604_800_000],
@@ -230,7 +233,7 @@ describe("values of the wrong type", () => {
   });
 });
 
-test("every problem is thrown at once, with a code", () => {
+test("all problems are thrown at once, with a code", () => {
   const wrong = {
     rtp: true,
     target: "h/1",

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { nearest } from "../../src/options/message-text.ts";
 import { OPTIONS } from "../../src/options/table.ts";
 
-test("names and letters are each one option's", () => {
+test("names and letters are unique", () => {
   const names = OPTIONS.map(({ name }) => name);
   const shorts = OPTIONS.flatMap(({ short }) => (short === undefined ? [] : [short]));
   expect(new Set(names).size).toBe(names.length);
@@ -11,7 +11,7 @@ test("names and letters are each one option's", () => {
   for (const short of shorts) expect(short).toMatch(/^[a-zA-Z0-9]$/);
 });
 
-test("a key is shared only by flags that are values of one thing", () => {
+test("only flags with different values of one setting share a key", () => {
   for (const [key, definitions] of Map.groupBy(OPTIONS, ({ key }) => key)) {
     if (definitions.length > 1)
       expect(definitions.map((definition) => [key, "means" in definition])).toEqual(
@@ -20,12 +20,12 @@ test("a key is shared only by flags that are values of one thing", () => {
   }
 });
 
-test("the rows of a group stand together", () => {
+test("the definitions of a group are adjacent", () => {
   const headings = OPTIONS.map(({ group }) => group).filter((group, index, all) => group !== all[index - 1]);
   expect(new Set(headings).size).toBe(headings.length);
 });
 
-test("a default is within its bounds, and help is sentences", () => {
+test("defaults are within bounds, and help consists of sentences", () => {
   for (const definition of OPTIONS) {
     expect(definition.help).toMatch(/^[A-Z].*\.$/);
     if (!("min" in definition) || definition.default === undefined) continue;
@@ -34,7 +34,7 @@ test("a default is within its bounds, and help is sentences", () => {
   }
 });
 
-test("the nearest name is near, or there is none", () => {
+test("nearest finds a similar name or none", () => {
   const names = OPTIONS.map(({ name }) => name);
   expect(nearest("quue", names)).toBe("queue");
   expect(nearest("dead-afer", names)).toBe("dead-after");

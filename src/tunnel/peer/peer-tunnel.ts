@@ -11,7 +11,7 @@ import type { Endpoint } from "../../net/endpoint.ts";
 import { errorCode } from "../../net/network.ts";
 import { sum } from "../../observe/stats.ts";
 import { authenticates } from "../../options/rules.ts";
-import { isGuarded, problemsAfterLookup } from "../../options/settings.ts";
+import { limitsAccess, problemsAfterLookup } from "../../options/settings.ts";
 import { ServerAcceptPolicy } from "../access/accept-policy.ts";
 import { waitUntilFlushed } from "../closing.ts";
 import { ServerList } from "../dial/server-list.ts";
@@ -78,7 +78,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
       this.#closeSockets();
       wrapNetError("ERR_LISTEN")(error);
     }
-    this.events.reportListening(this.tcp, this.udp, isGuarded(this.settings));
+    this.events.reportListening(this.tcp, this.udp, limitsAccess(this.settings));
     this.#watchInterface();
   }
 

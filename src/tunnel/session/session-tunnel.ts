@@ -4,7 +4,7 @@ import type { Link } from "../../link/link.ts";
 import { MemoryBudget } from "../../link/memory-budget.ts";
 import { DrainingStreams } from "../../net/close-stream.ts";
 import type { Endpoint } from "../../net/endpoint.ts";
-import { isGuarded } from "../../options/settings.ts";
+import { limitsAccess } from "../../options/settings.ts";
 import { connectionsMax } from "../access/connection-table.ts";
 import { waitUntilFlushed } from "../closing.ts";
 import { listenAddressesOf, localAddressesOf } from "../local-bind.ts";
@@ -31,7 +31,7 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
       wrapNetError(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
     await this.#manager?.ready;
-    this.events.reportListening(this.tcp, this.udp, isGuarded(this.settings));
+    this.events.reportListening(this.tcp, this.udp, limitsAccess(this.settings));
     const manager = this.#manager;
     this.#stopSweep = manager?.sessions.startSweep(clock, (session) => manager.end(session, "idle"));
   }
