@@ -1,6 +1,6 @@
 /**
- * Numbers of the Linux user interface, as 64-bit x86 and ARM have them (asm-generic), the two Bun runs on. Each
- * group names the header that defines it.
+ * Constants of the Linux kernel interface for 64-bit x86 and ARM (asm-generic), the architectures of Bun.
+ * Each group names its header.
  */
 
 // bits/socket.h
@@ -26,9 +26,9 @@ export const SO_MARK = 36;
 export const SO_KEEPALIVE = 9;
 export const SO_DOMAIN = 39;
 export const SO_MEMINFO = 55;
-/** Index of the drop count in what SO_MEMINFO returns (linux/sock_diag.h, SK_MEMINFO_DROPS). */
+/** The index of the drop count in the result of SO_MEMINFO (linux/sock_diag.h). */
 export const SK_MEMINFO_DROPS = 8;
-/** How many 32-bit numbers SO_MEMINFO returns (linux/sock_diag.h, SK_MEMINFO_VARS). */
+/** The number of 32-bit values in the result of SO_MEMINFO (linux/sock_diag.h). */
 export const SK_MEMINFO_VARS = 9;
 
 // linux/in.h; ip(7)

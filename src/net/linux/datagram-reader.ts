@@ -1,12 +1,13 @@
 /**
- * The memory into which recvmmsg(2) writes datagrams, and access to them. A slot's parts:
+ * The memory into which recvmmsg(2) writes datagrams, and access to them. The parts of a slot:
  *
- *     struct mmsghdr     as in offload-scratch.ts; the kernel changes msg_namelen, msg_controllen, msg_len
- *     sockaddr           the source: sockaddr_in or sockaddr_in6
- *     control messages   the local address: IP_PKTINFO (ip(7)), IPV6_PKTINFO (ipv6(7))
+ *     struct mmsghdr     see offload-scratch.ts; the kernel changes msg_namelen, msg_controllen, msg_len
+ *     sockaddr           the source address: sockaddr_in or sockaddr_in6
+ *     control messages   the destination address: IP_PKTINFO (ip(7)), IPV6_PKTINFO (ipv6(7))
  *     payload            up to 65,527 bytes
  *
- * A dual-stack socket describes an IPv4 datagram by both control messages. Only IP_PKTINFO is right for broadcasts too.
+ * On a dual-stack socket an IPv4 datagram has both control messages. Only IP_PKTINFO is also right for
+ * broadcasts.
  */
 
 import { IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO, MSG_DONTWAIT } from "./constants.ts";
@@ -24,10 +25,10 @@ const NAME_WORDS = 8;
 /** Room for IP_PKTINFO, IPV6_PKTINFO and one more. */
 const CONTROL_BYTES = 128;
 const CONTROL_WORDS = CONTROL_BYTES / 4;
-/** An odd number of cache lines: with 65,536 all slots would share the same few sets of the cache. */
+/** An odd number of cache lines: with 65,536 bytes all slots would share the same few cache sets. */
 const SLOT_BYTES = 65_600;
 
-// Places in a struct mmsghdr, in 32-bit words.
+// Field offsets in a struct mmsghdr, in 32-bit words.
 const NAME = 0;
 const NAME_LENGTH = 2;
 const IOVECS = 4;
@@ -36,14 +37,14 @@ const CONTROL = 8;
 const CONTROL_LENGTH = 10;
 const MESSAGE_LENGTH = 14;
 
-// Places in a struct cmsghdr, in 32-bit words, and its size.
+// Field offsets in a struct cmsghdr, in 32-bit words. DATA is also its size.
 const LEVEL = 2;
 const TYPE = 3;
 const DATA = 4;
 
 /**
- * One serves any number of sockets, because its datagrams are handled before the next `read`. It takes 4.2 MB of
- * address space, of which the kernel touches little.
+ * One object serves any number of sockets: its datagrams are handled before the next `read`. It takes 4.2 MB
+ * of address space, and the kernel touches little of it.
  */
 export class DatagramReader {
   readonly #libc: Libc;
@@ -57,8 +58,8 @@ export class DatagramReader {
   readonly #controlWords = new Uint32Array(this.#controls.buffer);
   readonly #locals = new LocalAddressTable();
   readonly #sources: SourceAddresses;
-  /** How many slots the last call has written. */
-  #used = READ_DATAGRAMS_MAX;
+  /** The number of slots that the last call wrote. */
+  #written = READ_DATAGRAMS_MAX;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -83,46 +84,46 @@ export class DatagramReader {
   }
 
   /**
-   * Reads the datagrams that the kernel has.
+   * Reads queued datagrams.
    *
    * @param max 1 to {@link READ_DATAGRAMS_MAX}.
-   * @returns how many datagrams, or the errno name: EAGAIN when there are none.
+   * @returns the number of datagrams, or the errno name: EAGAIN when the queue is empty.
    */
   read(fd: number, max: number): number | string {
-    this.#renew(this.#used);
+    this.#resetLengths(this.#written);
     const count = this.#libc.recvmmsg(fd, this.#messages, max, MSG_DONTWAIT, null);
-    this.#used = Math.max(1, count); // a failed call may have written the first
+    this.#written = Math.max(1, count); // a failed call may have written the first
     return count < 0 ? this.#libc.errno() : count;
   }
 
-  /** Writes the lengths of the buffers anew, where the kernel wrote how much it used: in the slots that it used. */
-  #renew(slots: number): void {
+  /** Restores the buffer lengths that the kernel overwrote in the first `slots` slots. */
+  #resetLengths(slots: number): void {
     for (let slot = 0; slot < slots; slot++) {
       this.#messageWords[slot * HEADER_WORDS + NAME_LENGTH] = NAME_BYTES;
       this.#messageWords[slot * HEADER_WORDS + CONTROL_LENGTH] = CONTROL_BYTES;
     }
   }
 
-  /** A datagram's bytes; borrowed until the next `read`. */
+  /** The bytes of a datagram; valid until the next `read`. */
   payload(slot: number): Uint8Array {
     const start = slot * SLOT_BYTES;
     const length = this.#messageWords[slot * HEADER_WORDS + MESSAGE_LENGTH] as number;
     return this.#payloads.subarray(start, start + length);
   }
 
-  /** The source's port. */
+  /** The source port. */
   port(slot: number): number {
-    // In network order, in the upper half of the word.
+    // The upper half of the word, in network byte order.
     const word = this.#nameWords[slot * NAME_WORDS] as number;
     return ((word >>> 8) & 0xff00) | (word >>> 24);
   }
 
-  /** The source's address literal. */
+  /** The source address literal. */
   address(slot: number): string {
     return this.#sources.literal(this.#nameWords, slot * NAME_WORDS);
   }
 
-  /** The address the datagram was sent to; undefined when answers cannot leave from it, such as a group. */
+  /** The destination address; undefined when answers cannot be sent from it, such as a group. */
   local(slot: number): LinuxLocalAddress | undefined {
     const words = this.#controlWords;
     const first = slot * CONTROL_WORDS;

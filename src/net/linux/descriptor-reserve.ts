@@ -1,32 +1,34 @@
 /**
- * Keeps file descriptors free. Bun 1.4.5 spins when `accept` fails with EMFILE, so the descriptor table must never be full.
+ * Keeps file descriptors free: Bun 1.4.5 spins when `accept` fails with EMFILE, so the descriptor table must
+ * never be full.
  *
  *   1. {@link DescriptorReserve} limits what this library opens.
- *   2. {@link spareDescriptor} helps when the rest of the program fills the table: it closes a spare descriptor, so that
- *      `accept` works again.
+ *   2. {@link spareDescriptor} helps when the rest of the program fills the table: it closes its descriptor,
+ *      so that `accept` works again.
  */
 
 import { EFD_CLOEXEC } from "./constants.ts";
 import type { Libc } from "./libc.ts";
 
-/** Accepted connections leave this share of the table free, and at most this many descriptors. */
+/** Accepted connections leave this share of the table free, but at most ACCEPT_MAX descriptors. */
 const ACCEPT_SHARE = 1 / 4;
 const ACCEPT_MAX = 96;
 /**
- * Half of these are for sockets that an accepted connection needs, such as UDP; the rest for files and the resolver.
+ * This share of the reserve is for sockets that an accepted connection needs, such as UDP; the rest is for
+ * files and DNS.
  */
 const OPEN_SHARE = 1 / 2;
 
 /**
- * Decides by its number whether a new descriptor may be kept. The kernel uses the lowest free number (open(2)), so the
- * number shows how full the table is, without a system call. Descriptors of other tunnels, of their sessions and of the
- * program that uses this library count too.
+ * Decides by its number whether a new descriptor may be kept. The kernel uses the lowest free number
+ * (open(2)), so the number shows how full the table is, without a system call. Descriptors of other tunnels,
+ * of their sessions and of the program that uses this library count too.
  */
 export class DescriptorReserve {
   readonly #acceptBelow: number;
   readonly #openBelow: number;
 
-  /** @param limit how many descriptors the process may have; Infinity when unknown. */
+  /** @param limit the most descriptors that the process may have; Infinity when unknown. */
   constructor(limit: number) {
     const reserve = Math.min(ACCEPT_MAX, limit * ACCEPT_SHARE);
     this.#acceptBelow = limit - reserve;
@@ -44,18 +46,18 @@ export class DescriptorReserve {
   }
 }
 
-/** The interval of the checks whether the table is full, while anything listens. */
-const LOOK_MS = 1000;
+/** The interval between checks for a full table, while there is a listener. */
+const CHECK_MS = 1000;
 
 /**
- * One spare descriptor, while anything listens. When the table is full, it is closed, and connections are rejected one by
- * one until two descriptors are free again.
+ * Holds one spare descriptor while there is a listener. When the table is full, it closes the spare, and the
+ * server rejects connections one by one until two descriptors are free again.
  */
 class SpareDescriptor {
   readonly #libc: Libc;
   #listeners = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** -1 while it is given away. */
+  /** -1 while it is closed. */
   #spare = -1;
 
   constructor(libc: Libc) {
@@ -63,20 +65,20 @@ class SpareDescriptor {
   }
 
   /** Whether the table was full at the last check. */
-  get givenAway(): boolean {
+  get tableFull(): boolean {
     return this.#timer !== undefined && this.#spare < 0;
   }
 
-  /** A listener is open, until the returned function is called. */
-  listening(): () => void {
+  /** Call it when a listener opens. @returns a function to call when the listener closes. */
+  addListener(): () => void {
     if (this.#listeners++ === 0) {
-      this.#timer = setInterval(() => this.#look(), LOOK_MS);
-      this.#look();
+      this.#timer = setInterval(() => this.#check(), CHECK_MS);
+      this.#check();
     }
-    let ended = false;
+    let closed = false;
     return () => {
-      if (ended) return;
-      ended = true;
+      if (closed) return;
+      closed = true;
       if (--this.#listeners > 0) return;
       clearInterval(this.#timer);
       this.#timer = undefined;
@@ -85,7 +87,7 @@ class SpareDescriptor {
     };
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#spare < 0) this.#spare = this.#open();
     const other = this.#open();
     if (other >= 0) return this.#close(other);
@@ -93,7 +95,7 @@ class SpareDescriptor {
     this.#spare = -1;
   }
 
-  /** No socket: a process may be refused those of a family (systemd, RestrictAddressFamilies=) though there is room. */
+  /** Opens an eventfd, not a socket: systemd's RestrictAddressFamilies= may forbid sockets of a family. */
   #open(): number {
     return this.#libc.eventfd(0, EFD_CLOEXEC);
   }

@@ -1,13 +1,17 @@
 /**
- * A TCP connection attempt that can be given up, and whose options hold from its first packet on.
+ * A TCP connection attempt that can be cancelled, and whose options apply from its first packet on.
  *
  *     const dial = beginDial(libc, { to });
  *     if ("fd" in dial) Bun.connect({ fd: dial.fd, allowHalfOpen: true, socket: ... });
  *
- * Bun adopts the descriptor while the handshake runs. Its `open` then comes at once and means nothing; the first
- * `drain` means connected; `close(socket, error)` before it means failed, with the true cause in `error.code`
- * (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH ...). `terminate()` before `drain` withdraws the attempt. Data of a peer that
- * speaks first comes after `drain`, even when it arrived before Bun looked. (Measured on Bun 1.4.5; its tests pin it.)
+ * Bun adopts the descriptor while the TCP handshake runs. Its events then mean:
+ *
+ *   open           nothing; Bun calls it at once
+ *   first drain    connected; data that the peer sent before is delivered after it
+ *   close          before drain: failed, with the real cause in `error.code` (ECONNREFUSED, ETIMEDOUT, ...)
+ *
+ * `terminate()` before `drain` cancels the attempt. (Measured on Bun 1.4.5; test/net/linux/dial.test.ts pins
+ * it.)
  */
 
 import { type Endpoint, familyOf, unmapped } from "../endpoint.ts";
@@ -18,23 +22,27 @@ import { setBindWithoutPort, setMark, setTrafficClass, setUserTimeout } from "./
 
 export interface DialRequest {
   readonly to: Endpoint;
-  /** The local address literal to dial from; the system chooses when absent. */
+  /** The local address literal to dial from; if absent, the system chooses. */
   readonly from?: string;
   /** See `setMark`. */
   readonly markValue?: number;
-  /** See `setUserTimeout`: bounds the attempt too, rounded up to the next repetition of the SYN (1, 3, 7 ... s). */
+  /**
+   * See `setUserTimeout`. It also limits the attempt, rounded up to the next retransmission of the SYN (1, 3,
+   * 7 ... s).
+   */
   readonly userTimeoutMs?: number;
   /** See `setTrafficClass`. */
   readonly tos?: number;
-  /** Whether a socket may keep this descriptor. Without this function, each may. */
+  /** Whether a socket may keep this descriptor. If absent, every socket may. */
   readonly mayOpen?: (fd: number) => boolean;
 }
 
 /**
- * Opens a socket and begins to connect it.
+ * Opens a socket and starts to connect it.
  *
- * @returns the descriptor, which is now the caller's, or the errno name of what failed at once: EADDRNOTAVAIL for a
- * `from` that is not this host's, ENETUNREACH without a route, EPERM for a mark, EINVAL for what is no address, EMFILE.
+ * @returns the descriptor, which the caller then owns, or the errno name of an immediate failure:
+ * EADDRNOTAVAIL when `from` is not an address of this host, ENETUNREACH without a route, EPERM for a mark,
+ * EINVAL when `to` is not an address, EMFILE.
  */
 export function beginDial(libc: Libc, request: DialRequest): { fd: number } | { error: string } {
   const family = familyOf(unmapped(request.to.address));
@@ -63,7 +71,7 @@ function prepare(libc: Libc, fd: number, request: DialRequest): string | undefin
 function bind(libc: Libc, fd: number, from: string, family: 4 | 6): string | undefined {
   const address = encodeSockaddr(libc, { address: from, port: 0 }, family);
   if (typeof address === "string") return address;
-  // Where the kernel does not know it, bind chooses the port itself, which is as good.
+  // On an older kernel this fails and bind chooses the port itself, which works too.
   setBindWithoutPort(libc, fd);
   return libc.bind(fd, address, address.length) === 0 ? undefined : libc.errno();
 }
@@ -71,6 +79,6 @@ function bind(libc: Libc, fd: number, from: string, family: 4 | 6): string | und
 function connect(libc: Libc, fd: number, to: Memory): string | undefined {
   if (libc.connect(fd, to, to.length) === 0) return undefined;
   const error = libc.errno();
-  // An interrupted connect goes on in the background as one that does not block (connect(2), EINTR).
+  // An interrupted connect continues in the background, like a non-blocking one (connect(2), EINTR).
   return error === "EINPROGRESS" || error === "EINTR" ? undefined : error;
 }

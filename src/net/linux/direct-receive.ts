@@ -1,9 +1,10 @@
 /**
- * Reads a UDP socket in Bun's place, to learn to which address each datagram was sent. Each wake-up by Bun
- * (doorbell.ts) reads one batch (datagram-reader.ts). Bun reports the rest in the next tick, after all other sockets.
- * So a flood gets one batch per tick, and a smaller one while others need the time slice.
+ * Reads a UDP socket in place of Bun, to get the destination address of each datagram. Bun reports once per
+ * tick that the socket is readable (readiness-signal.ts), and each report reads one batch
+ * (datagram-reader.ts). A flood therefore gets one batch per tick, and a smaller one while other sockets need
+ * the time slice.
  *
- * Before Bun's first `drain`, within the tick in which the socket was opened, Bun still reads: the local address of
+ * Until Bun's first `drain`, in the tick that opens the socket, Bun still reads. The destination address of
  * those datagrams is unknown.
  */
 
@@ -11,27 +12,27 @@ import type { DatagramReceiver } from "../datagram-port.ts";
 import type { DirectReceive, ReceivePauser } from "../system-sockets.ts";
 import type { TimeSlice } from "../time-slice.ts";
 import { type DatagramReader, READ_DATAGRAMS_MAX } from "./datagram-reader.ts";
-import { DOORBELL_CODE, type Doorbell } from "./doorbell.ts";
+import { READINESS_CODE, type ReadinessSignal } from "./readiness-signal.ts";
 
 /** A socket's quantum of the time slice, in datagrams. */
 const QUANTUM = 32;
 
 export class LinuxDirectReceive implements DirectReceive {
-  readonly #doorbell: Doorbell;
+  readonly #signal: ReadinessSignal;
   readonly #pauser: ReceivePauser;
   readonly #slice: TimeSlice;
   readonly #reader: DatagramReader;
   readonly #receiver: DatagramReceiver;
 
-  /** @param gate limits Bun's reading, as long as Bun reads. */
+  /** @param pauser limits how long Bun reads, until the first `drain`. */
   constructor(
-    doorbell: Doorbell,
+    signal: ReadinessSignal,
     pauser: ReceivePauser,
     slice: TimeSlice,
     reader: DatagramReader,
     receiver: DatagramReceiver,
   ) {
-    this.#doorbell = doorbell;
+    this.#signal = signal;
     this.#pauser = pauser;
     this.#slice = slice;
     this.#reader = reader;
@@ -39,27 +40,27 @@ export class LinuxDirectReceive implements DirectReceive {
   }
 
   get fd(): number {
-    return this.#doorbell.fd;
+    return this.#signal.fd;
   }
 
   onDatagram(writePending: boolean): void {
-    if (!this.#doorbell.installed) this.#pauser.onDatagram(writePending);
+    if (!this.#signal.installed) this.#pauser.onDatagram(writePending);
   }
 
   onFirstDrain(): void {
-    this.#pauser.resume(); // before the descriptor leads elsewhere
-    this.#doorbell.install();
+    this.#pauser.resume(); // before Bun's descriptor refers to another file
+    this.#signal.install();
   }
 
   onError(code: string): boolean {
-    if (code !== DOORBELL_CODE || !this.#doorbell.installed) return false;
+    if (code !== READINESS_CODE || !this.#signal.installed) return false;
     this.#readBatch();
     return true;
   }
 
   resume(): void {
     this.#pauser.resume();
-    this.#doorbell.remove();
+    this.#signal.remove();
   }
 
   #readBatch(): void {
@@ -71,7 +72,7 @@ export class LinuxDirectReceive implements DirectReceive {
       if (count !== "EAGAIN") receiver.onError(count);
       return;
     }
-    for (let slot = 0; slot < count && this.#doorbell.installed; slot++) {
+    for (let slot = 0; slot < count && this.#signal.installed; slot++) {
       try {
         receiver.onDatagram(
           reader.payload(slot),
@@ -80,7 +81,7 @@ export class LinuxDirectReceive implements DirectReceive {
           reader.local(slot),
         );
       } catch (error) {
-        // The rest of the batch has been taken from the kernel, and must not be lost because of a defect in one call.
+        // The kernel no longer has the rest of the batch. An exception of one call must not lose it.
         queueMicrotask(() => {
           throw error;
         });

@@ -1,15 +1,15 @@
 /**
- * The C library's calls that Bun has no words for, and the only place that says `bun:ffi`.
+ * Calls of the C library that Bun does not offer. No other file imports `bun:ffi`.
  *
- * Memory handed to a call is an array over an ArrayBuffer that was made first: Bun moves small typed arrays that were
- * made without one, and an address taken before then points into nothing (oven-sh/bun #32054).
+ * Memory for a call must be an array over an ArrayBuffer that was created first. Bun moves small typed arrays
+ * that were created without one, and an address taken before is then invalid (oven-sh/bun #32054).
  */
 
 import { dlopen, ptr, read } from "bun:ffi";
 import { constants, endianness } from "node:os";
 import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./constants.ts";
 
-/** Bytes the kernel reads or writes. Make them with {@link memory}. */
+/** Bytes that the kernel reads or writes. Create them with {@link memory}. */
 export type Memory = Uint8Array<ArrayBuffer>;
 
 /** Zeroed memory whose address does not change while it is referenced. */
@@ -18,17 +18,20 @@ export function memory(bytes: number): Memory {
 }
 
 /**
- * System calls as sections 2 and 3 of the manual describe them. Each returns -1 when it fails; {@link errno} then says
- * why. Memory is borrowed until return, except what is reached through addresses written into other memory.
+ * System calls as sections 2 and 3 of the manual describe them. Each returns -1 when it fails; {@link errno}
+ * then has the error code. Memory is borrowed until the call returns, except memory whose address is stored
+ * in other memory.
  */
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   connect(fd: number, address: Memory, addressBytes: number): number;
   bind(fd: number, address: Memory, addressBytes: number): number;
   close(fd: number): number;
-  /** With F_DUPFD_CLOEXEC the value is the lowest number the new descriptor may have. */
+  /** With F_DUPFD_CLOEXEC `value` is the lowest number that the new descriptor may have. */
   fcntl(fd: number, command: number, value: number): number;
-  /** `to` then leads where `from` does. The flag is O_CLOEXEC, which has SOCK_CLOEXEC's value. */
+  /**
+   * Makes `to` refer to the open file of `from`. The flag is O_CLOEXEC, which has the value of SOCK_CLOEXEC.
+   */
   dup3(from: number, to: number, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: number): number;
   getsockopt(fd: number, level: number, option: number, value: Memory, valueBytes: Memory): number;
@@ -41,17 +44,20 @@ export interface Libc {
   eventfd(initial: number, flags: number): number;
   /** Writes a struct timespec: seconds and nanoseconds, 64 bits each. */
   clock_gettime(clock: number, time: Memory): number;
-  /** Writes the name of an interface, at most 16 bytes with a zero byte at its end; null when there is none. */
+  /**
+   * Writes the name of an interface, at most 16 bytes with a zero byte at the end; null when the index does
+   * not exist.
+   */
   if_indextoname(index: number, name: Memory): unknown;
-  /** 0 when no interface has this name, which ends with a zero byte. */
+  /** `name` ends with a zero byte. @returns 0 when no interface has this name. */
   if_nametoindex(name: Memory): number;
-  /** The name of the error the last failed call met, such as EAGAIN. Ask before any other call. */
+  /** The errno name of the last failed call, such as EAGAIN. Read it before any other call. */
   errno(): string;
-  /** Where the bytes of `buffer` are. Holds for as long as the caller keeps the buffer referenced. */
+  /** The address of the bytes of `buffer`, valid while the caller keeps a reference to the buffer. */
   addressOf(buffer: ArrayBufferLike): number;
 }
 
-// The GNU C library's name, then those of musl: its link on Alpine, and its loader, which is the library itself.
+// The GNU C library, then musl: its link on Alpine, and its loader, which is the library itself.
 const LIBRARIES = ["libc.so.6", `libc.musl-${machine()}.so.1`, `ld-musl-${machine()}.so.1`];
 
 const SYMBOLS = {
@@ -64,7 +70,7 @@ const SYMBOLS = {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
-  // Really an ssize_t, of which the lower half is enough for a count of bytes that fits one datagram.
+  // It returns an ssize_t. Its lower half is enough for the bytes of one datagram.
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
   sendmmsg: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
   recvmmsg: { args: ["i32", "ptr", "u32", "i32", "ptr"], returns: "i32" },
@@ -76,17 +82,17 @@ const SYMBOLS = {
 } as const;
 
 /**
- * The C library of this process, or undefined where the layouts in this folder do not hold (anything but Linux on a
- * little-endian 64-bit machine) or no library can be opened.
+ * Opens the C library of this process. @returns undefined when no library can be opened, or when the memory
+ * layouts in this folder do not apply: they are for Linux on a little-endian 64-bit machine.
  */
 export function openLibc(): Libc | undefined {
-  const known = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
-  if (!known || endianness() !== "LE") return undefined;
+  const supported = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
+  if (!supported || endianness() !== "LE") return undefined;
   for (const name of LIBRARIES) {
     try {
       return bound(dlopen(name, SYMBOLS).symbols);
     } catch {
-      // This system's C library has another name, or dlopen is not allowed.
+      // The C library of this system has another name, or dlopen is not allowed.
     }
   }
   return undefined;
@@ -104,12 +110,15 @@ function bound(symbols: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"]): L
 }
 
 const NAMES = new Map<number, string>();
-// Where two names share a number (EAGAIN and EWOULDBLOCK, EOPNOTSUPP and ENOTSUP) the one man pages use stands.
+// Two names can share a number (EAGAIN and EWOULDBLOCK, EOPNOTSUPP and ENOTSUP). The names of the man pages
+// are used.
 for (const [name, number] of Object.entries(constants.errno)) {
   if (name !== "EWOULDBLOCK" && name !== "ENOTSUP") NAMES.set(number, name);
 }
 
-/** The name of an errno number as errno(3) has it: 11 is EAGAIN. A number without a name becomes `E` and the number. */
+/**
+ * The errno name of a number (errno(3)): 11 is EAGAIN. A number without a name becomes `E` and the number.
+ */
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
@@ -119,7 +128,8 @@ function machine(): string {
 }
 
 /**
- * A UDP socket of a family that this process may use (systemd, RestrictAddressFamilies=); -1 when none can be opened.
+ * Opens a UDP socket of a family that this process may use: systemd's RestrictAddressFamilies= may forbid
+ * one. @returns -1 when no socket can be opened.
  */
 export function anyUdpSocket(libc: Libc): number {
   const fd = libc.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -1,4 +1,7 @@
-/** Linux's side of {@link SystemSockets}: the extras of this folder, applied to Bun's sockets as a tunnel's options ask. */
+/**
+ * {@link SystemSockets} for Linux: applies the features of this folder to Bun's sockets, as a tunnel's
+ * options require.
+ */
 
 import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
@@ -14,10 +17,10 @@ import { DatagramReader } from "./datagram-reader.ts";
 import { DescriptorReserve, spareDescriptor } from "./descriptor-reserve.ts";
 import { beginDial } from "./dial.ts";
 import { LinuxDirectReceive } from "./direct-receive.ts";
-import { Doorbell } from "./doorbell.ts";
 import { type Libc, type Memory, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
+import { ReadinessSignal } from "./readiness-signal.ts";
 import { DropFilter, LinuxReceivePauser } from "./receive-pauser.ts";
 import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
 import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
@@ -35,10 +38,15 @@ import {
   setUserTimeout,
 } from "./socket-options.ts";
 
-/** The part of the time to notice a dead peer that the kernel gets; the rest is for noticing that it noticed. */
+/**
+ * The kernel's timeout as a share of `deadAfterMs`. The rest is time to process the kernel's notification.
+ */
 const KERNEL_SHARE = 0.8;
 
-/** One for the process, made when the first socket needs it. Its memory is in use only while one batch is handled. */
+/**
+ * One for the process, created when the first socket needs it. Its memory is in use only while one batch is
+ * handled.
+ */
 let reader: DatagramReader | undefined;
 
 export class LinuxSockets implements SystemSockets {
@@ -60,12 +68,12 @@ export class LinuxSockets implements SystemSockets {
     this.#scratch = new OffloadScratch(libc);
     this.#filter = new DropFilter(libc);
     this.#gauge = new LinuxStreamGauge(libc);
-    if (options.offload === "off") this.#scratch.offReason = "not wanted";
+    if (options.offload === "off") this.#scratch.offReason = "switched off";
     else probeOffload(libc, this.#scratch);
     this.#scratch.onOff = () => this.onReportChanged();
   }
 
-  /** The extras for one tunnel; undefined where there is no Linux underneath. */
+  /** The features for one tunnel; undefined on other systems than Linux. */
   static open(options: SocketOptions): LinuxSockets | undefined {
     const libc = openLibc();
     return libc && new LinuxSockets(libc, options);
@@ -118,40 +126,40 @@ export class LinuxSockets implements SystemSockets {
   }
 
   directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined {
-    const doorbell = Doorbell.create(this.#libc, fd);
-    if (doorbell === undefined) return undefined;
+    const signal = ReadinessSignal.create(this.#libc, fd);
+    if (signal === undefined) return undefined;
     reader ??= new DatagramReader(this.#libc);
-    return new LinuxDirectReceive(doorbell, this.receivePauser(fd), this.#slice, reader, receiver);
+    return new LinuxDirectReceive(signal, this.receivePauser(fd), this.#slice, reader, receiver);
   }
 
   transmitter(socket: ReceivePauser, target: Endpoint, family: Family): SystemTransmitter | undefined {
     const to = this.#encodeTarget(target, family);
     if (typeof to === "string") return undefined;
-    const renew = target.address.includes("%") ? () => this.#renew(to, target, family) : undefined;
-    return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to, renew }, systemClock.now);
+    const reencode = target.address.includes("%") ? () => this.#reencode(to, target, family) : undefined;
+    return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to, reencode }, systemClock.now);
   }
 
   /**
-   * Encodes a zone without an interface as an index that does not exist, which the kernel refuses. Bun would ignore the
-   * zone and send by another interface.
+   * Encodes a target. A zone whose interface does not exist becomes an index that does not exist, so that the
+   * kernel rejects each send. Bun would ignore the zone and send through another interface.
    */
   #encodeTarget(target: Endpoint, family: Family): Memory | string {
     const encoded = encodeSockaddr(this.#libc, target, family);
     if (encoded !== "ENODEV") return encoded;
-    const nowhere = { ...target, address: `${withoutZone(target.address)}%999999999` };
-    return encodeSockaddr(this.#libc, nowhere, family);
+    const missing = { ...target, address: `${withoutZone(target.address)}%999999999` };
+    return encodeSockaddr(this.#libc, missing, family);
   }
 
-  /** Encodes a target anew, since its zone may name another interface now. @returns whether it does. */
-  #renew(to: Memory, target: Endpoint, family: Family): boolean {
-    const now = encodeSockaddr(this.#libc, target, family);
-    if (typeof now === "string" || Buffer.compare(now, to) === 0) return false;
-    to.set(now);
+  /** Encodes a target again: its zone may name another interface now. @returns whether it does. */
+  #reencode(to: Memory, target: Endpoint, family: Family): boolean {
+    const encoded = encodeSockaddr(this.#libc, target, family);
+    if (typeof encoded === "string" || Buffer.compare(encoded, to) === 0) return false;
+    to.set(encoded);
     return true;
   }
 
   prepareListener(fd: number): void {
-    // What is accepted inherits both (SYN-ACK included).
+    // Accepted connections inherit both, from the SYN-ACK on.
     this.#setMark(fd);
     this.#setTrafficClass(fd);
   }
@@ -162,11 +170,11 @@ export class LinuxSockets implements SystemSockets {
   }
 
   watchDescriptors(): () => void {
-    return spareDescriptor(this.#libc).listening();
+    return spareDescriptor(this.#libc).addListener();
   }
 
   mayAccept(fd: number): boolean {
-    return this.#reserve.mayAccept(fd) && !spareDescriptor(this.#libc).givenAway;
+    return this.#reserve.mayAccept(fd) && !spareDescriptor(this.#libc).tableFull;
   }
 
   prepareStream(fd: number): void {
@@ -219,7 +227,7 @@ export class LinuxSockets implements SystemSockets {
     if (refusal === undefined) return;
     throw new NetError(
       refusal,
-      `cannot set the mark ${mark} on a socket: ${refusal} (it takes CAP_NET_ADMIN)`,
+      `cannot set the mark ${mark} on a socket: ${refusal} (it needs CAP_NET_ADMIN)`,
     );
   }
 
@@ -229,7 +237,9 @@ export class LinuxSockets implements SystemSockets {
   }
 }
 
-/** Probes that begin after a third of the time and have all gone unanswered when it is over. */
+/**
+ * The first probe is sent after a third of the time. The last one has timed out when the time has elapsed.
+ */
 function keepaliveWithin(timeoutMs: number): Keepalive {
   const timeoutS = Math.max(3, Math.floor(timeoutMs / 1000));
   const idleS = Math.max(1, Math.floor(timeoutS / 3));

@@ -1,4 +1,4 @@
-/** TCP_INFO as the tunnel's {@link StreamGauge}. One object serves all streams of a tunnel, one at a time. */
+/** {@link StreamGauge} from TCP_INFO. One object serves all streams of a tunnel, one at a time. */
 
 import type { StreamGauge } from "../stream-port.ts";
 import type { Libc } from "./libc.ts";
@@ -19,7 +19,10 @@ export class LinuxStreamGauge implements StreamGauge {
     this.#info = new TcpInfo(libc);
   }
 
-  /** Reads this socket; false when the kernel is too old to report all values, or the socket is gone. */
+  /**
+   * Reads the values of a socket. @returns false when the kernel is too old to report all values, or the
+   * socket is closed.
+   */
   read(fd: number): boolean {
     const info = this.#info;
     if (!info.read(fd)) return false;
@@ -41,10 +44,11 @@ export class LinuxStreamGauge implements StreamGauge {
   }
 
   /**
-   * From SIOCOUTQ, which cannot drift, and is exact for segments of any size. bytes_sent - bytes_retrans - bytes_acked
-   * would drift: when a queueing discipline of this host drops a segment, bytes_sent counts it again, so that the
-   * difference never returns to 0. tcpi_unacked * mss would count 172-byte segments eightfold. SIOCOUTQ takes a second
-   * system call, so it is made only when a reader needs the value: while the window bounds what is in flight.
+   * Uses SIOCOUTQ, which is exact for segments of any size and does not drift. bytes_sent - bytes_retrans -
+   * bytes_acked drifts: when a queueing discipline of this host drops a segment, bytes_sent counts it twice,
+   * and the difference never returns to 0. tcpi_unacked * mss counts 172-byte segments eightfold. SIOCOUTQ is
+   * a second system call, so it is made only when a caller reads the value: while the send window limits the
+   * bytes in flight.
    */
   get unackedBytes(): number {
     this.#unackedBytes ??= this.#info.unackedBytes(this.#fd) ?? this.unsentBytes;

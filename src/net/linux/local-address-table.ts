@@ -1,10 +1,15 @@
-/** The local addresses that datagrams were sent to, each with the control message for answers that leave from it. */
+/**
+ * The local addresses that datagrams were sent to, each with the control message for sending answers from it.
+ */
 
 import type { LocalAddress } from "../datagram-port.ts";
 import { IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO } from "./constants.ts";
 import { addressText } from "./sockaddr.ts";
 
-/** At most this many are kept: a peer can choose among all of 127.0.0.0/8. An evicted address is made anew. */
+/**
+ * The size of the table: a peer can use all of 127.0.0.0/8. A full table is emptied; entries are created
+ * again when needed.
+ */
 const ENTRIES_MAX = 64;
 
 export interface LinuxLocalAddress extends LocalAddress {
@@ -12,10 +17,10 @@ export interface LinuxLocalAddress extends LocalAddress {
   readonly control: Uint32Array;
 }
 
-/** The most bytes of a control message for one local address: CMSG_SPACE(sizeof(struct in6_pktinfo)). */
+/** The largest control message of one local address: CMSG_SPACE(sizeof(struct in6_pktinfo)). */
 export const LOCAL_CONTROL_BYTES_MAX = 40;
 
-// In 32-bit words: the header of a control message; the address's place after it.
+// The offset of the data in a control message, in 32-bit words.
 const DATA = 4;
 const CONTROL4_BYTES = 28; // CMSG_LEN(sizeof(struct in_pktinfo))
 const CONTROL6_BYTES = 36; // CMSG_LEN(sizeof(struct in6_pktinfo))
@@ -23,11 +28,14 @@ const CONTROL6_BYTES = 36; // CMSG_LEN(sizeof(struct in6_pktinfo))
 export class LocalAddressTable {
   #entries: LinuxLocalAddress[] = [];
   #last: LinuxLocalAddress | undefined;
-  /** The control message that a look-up compares. */
+  /** The control message that a look-up compares with. */
   readonly #wanted4 = new Uint32Array([CONTROL4_BYTES, 0, IPPROTO_IP, IP_PKTINFO, 0, 0, 0, 0]);
   readonly #wanted6 = new Uint32Array([CONTROL6_BYTES, 0, IPPROTO_IPV6, IPV6_PKTINFO, 0, 0, 0, 0, 0, 0]);
 
-  /** The address in a struct in_pktinfo at word `at`: ipi_spec_dst, which for a broadcast is the interface's own. */
+  /**
+   * The address in a struct in_pktinfo at word `at`: ipi_spec_dst. For a broadcast it is the address of the
+   * interface.
+   */
   find4(words: Uint32Array, at: number): LinuxLocalAddress | undefined {
     const address = words[at + 1] as number;
     if (address === 0) return undefined;
@@ -41,7 +49,7 @@ export class LocalAddressTable {
     const first = words[at] as number;
     if ((first & 0xff) === 0xff) return undefined;
     for (let word = 0; word < 4; word++) wanted[DATA + word] = words[at + word] as number;
-    // The interface belongs to a link-local address (fe80::/10); for any other the routing table decides.
+    // A link-local address (fe80::/10) needs its interface. For any other address the routing table decides.
     wanted[DATA + 4] = (first & 0xc0ff) === 0x80fe ? (words[at + 4] as number) : 0;
     return this.#find(wanted, DATA, 4);
   }

@@ -1,4 +1,7 @@
-/** Sends states to a service manager such as systemd, through its Unix socket (sd_notify(3)). Bun has no call for it. */
+/**
+ * Sends states to a service manager such as systemd, through its Unix socket (sd_notify(3)). Bun has no call
+ * for it.
+ */
 
 import {
   AF_UNIX,
@@ -14,8 +17,8 @@ import { type Libc, type Memory, memory, openLibc } from "./libc.ts";
 const PATH_BYTES = 108;
 
 /**
- * Sends a state to the socket as one datagram, without waiting for room. RELOADING=1 gets the time that systemd's
- * `Type=notify-reload` needs.
+ * Sends a state to the socket as one datagram, without waiting for room. RELOADING=1 gets the time that
+ * systemd's `Type=notify-reload` needs.
  *
  * @param path an absolute path, or `@` and a name in the abstract namespace, as sd_notify(3) writes it.
  * @returns whether the datagram was sent.
@@ -44,7 +47,10 @@ function monotonicUs(libc: Libc): bigint {
   return view.getBigInt64(0, true) * 1_000_000n + view.getBigInt64(8, true) / 1000n;
 }
 
-/** Encodes a sockaddr_un (unix(7)); undefined when `path` is neither a path nor an abstract name, or is too long. */
+/**
+ * Encodes a sockaddr_un (unix(7)); undefined when `path` is neither a path nor an abstract name, or is too
+ * long.
+ */
 function encodeUnix(path: string): Memory | undefined {
   const name = Buffer.from(path);
   if (!/^[/@]./.test(path) || name.length > PATH_BYTES) return undefined;

@@ -1,13 +1,13 @@
 /**
- * The memory in which sendmmsg(2) finds its messages, on 64-bit machines:
+ * The memory of the messages for sendmmsg(2), on 64-bit machines:
  *
- *     struct mmsghdr (64 bytes, one a message)      0 msg_name  8 msg_namelen  16 msg_iov  24 msg_iovlen
- *                                                  32 msg_control  40 msg_controllen  48 msg_flags  56 msg_len
- *     struct iovec (16 bytes, one a datagram)       0 iov_base  8 iov_len
- *     struct cmsghdr (24 bytes, one a message)      0 cmsg_len  8 cmsg_level  12 cmsg_type  16 the segment length
- *     and after it one with the local address that the message leaves from, if that is given (local-address-table.ts)
+ *     mmsghdr, 64 bytes, one per message     0 msg_name     8 msg_namelen     16 msg_iov    24 msg_iovlen
+ *                                           32 msg_control 40 msg_controllen  48 msg_flags  56 msg_len
+ *     iovec, 16 bytes, one per datagram      0 iov_base     8 iov_len
+ *     cmsghdr, 24 bytes, one per message     0 cmsg_len     8 cmsg_level      12 cmsg_type  16 segment length
+ *     then, if given, a second one with the local address to send from (local-address-table.ts)
  *
- * Payloads stay where they are: an iovec points at each. What never changes is written once.
+ * Payloads are not copied: an iovec points to each. Fields that never change are written once.
  */
 
 import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../udp/datagram-batch.ts";
@@ -23,7 +23,7 @@ const SEGMENT_LENGTH = 18; // CMSG_LEN(sizeof(uint16_t))
 /** All control messages of one message. */
 const CONTROL_BYTES = SEGMENT_BYTES + LOCAL_CONTROL_BYTES_MAX;
 
-// Places in a struct mmsghdr, in 32-bit words.
+// Field offsets in a struct mmsghdr, in 32-bit words.
 const NAME = 0;
 const NAME_BYTES = 2;
 const IOVECS = 4;
@@ -31,26 +31,26 @@ const IOVEC_COUNT = 6;
 const CONTROL = 8;
 const CONTROL_SIZE = 10;
 
-/** Where messages go. */
+/** The destination of the messages. */
 export interface MessageName {
-  /** Kept here, not only pointed at: memory known by its address alone would be collected. */
+  /** The reference keeps the memory alive: the garbage collector does not see the address. */
   readonly sockaddr: Memory;
-  /** Where `sockaddr` is. */
+  /** The address of `sockaddr`. */
   readonly address: number;
 }
 
 /**
- * Scratch memory for all transmitters of a process: each call lays out its messages anew, and the kernel has read
- * them when it returns. 144 kB.
+ * Scratch memory for all transmitters of a tunnel, 144 kB. Each call writes its messages again; the kernel
+ * has read them when the call returns.
  */
 export class OffloadScratch {
-  /** Why segment offload is off for good, an errno name; undefined while it is in use. */
+  /** The errno name for which segment offload is permanently off; undefined while it is on. */
   offReason: string | undefined;
-  /** Called when it is switched off while in use. */
+  /** Called when an error switches segment offload off. */
   onOff: () => void = () => {};
-  /** For a datagram that is sent alone. */
+  /** The batch for a datagram that is sent alone. */
   readonly single = new DatagramBatch();
-  /** The messages {@link lay} wrote, one every 64 bytes. */
+  /** The messages that {@link layOut} wrote, 64 bytes each. */
   readonly messages: Memory = memory(BATCH_DATAGRAMS_MAX * HEADER_BYTES);
 
   readonly #libc: Libc;
@@ -62,7 +62,7 @@ export class OffloadScratch {
   readonly #segments = new Uint16Array(this.#controls.buffer);
   readonly #controlsAddress: number;
   readonly #iovecsAddress: number;
-  /** The first datagram of each message, and after the last message the batch's end. */
+  /** The index of the first datagram of each message. After the last message comes the end of the batch. */
   readonly #firsts = new Int32Array(BATCH_DATAGRAMS_MAX + 1);
 
   constructor(libc: Libc) {
@@ -79,14 +79,15 @@ export class OffloadScratch {
   }
 
   /**
-   * Writes the messages for the datagrams `from` to the end of the batch, as few as can be.
+   * Writes the messages for the datagrams from index `from` to the end of the batch, as few as possible.
    *
-   * @param plainFromBytes datagrams of this many bytes and more go one a message, without a segment header.
-   * @param local the local address they leave from.
-   * @returns how many messages it wrote.
-   * @throws RangeError when a datagram does not lie within its array: the kernel would send foreign memory.
+   * @param plainFromBytes datagrams of at least this many bytes get one message each, without a segment
+   * length.
+   * @param local the local address to send from.
+   * @returns the number of messages.
+   * @throws RangeError when a datagram is not inside its array: the kernel would send foreign memory.
    */
-  lay(
+  layOut(
     batch: DatagramBatch,
     from: number,
     name: MessageName,
@@ -109,21 +110,23 @@ export class OffloadScratch {
       first = end;
     }
     this.#firsts[messages] = count;
-    this.#point(batch, from);
+    this.#pointIovecs(batch, from);
     return messages;
   }
 
-  /** The first datagram of a message {@link lay} wrote; for the number of messages, the batch's end. */
+  /** The index of the first datagram of a message. For the number of messages it is the end of the batch. */
   firstOf(message: number): number {
     return this.#firsts[message] as number;
   }
 
-  /** Whether the kernel is to cut this message into segments. */
+  /** Whether the kernel splits this message into segments. */
   isGroup(message: number): boolean {
     return this.firstOf(message + 1) - this.firstOf(message) > 1;
   }
 
-  /** Writes a message's control messages. @param segment the length of its datagrams when it is a group. */
+  /**
+   * Writes the control messages of a message. @param segment the length of its datagrams when it is a group.
+   */
   #control(message: number, segment: number | undefined, local: Uint32Array | undefined): void {
     const at = message * CONTROL_BYTES;
     const header = message * (HEADER_BYTES / 4);
@@ -134,8 +137,8 @@ export class OffloadScratch {
     this.#words[header + CONTROL_SIZE] = SEGMENT_BYTES - skipped + (local?.byteLength ?? 0);
   }
 
-  /** Points an iovec at each payload. */
-  #point({ bytes, starts, lengths, count }: DatagramBatch, from: number): void {
+  /** Makes an iovec point to each payload. */
+  #pointIovecs({ bytes, starts, lengths, count }: DatagramBatch, from: number): void {
     let holder: Uint8Array | undefined;
     let holderAddress = 0;
     for (let index = from; index < count; index++) {
@@ -149,7 +152,7 @@ export class OffloadScratch {
       }
       if (length > 0 && payloadHolder !== holder) {
         holder = payloadHolder;
-        // The buffer's address, never the array's: see libc.ts. The batch keeps both alive.
+        // The address of the buffer, not of the array: see libc.ts. The batch keeps both alive.
         holderAddress = this.#libc.addressOf(payloadHolder.buffer) + payloadHolder.byteOffset;
       }
       putAddress(this.#iovecWords, index * (IOVEC_BYTES / 4), length === 0 ? 0 : holderAddress + start);

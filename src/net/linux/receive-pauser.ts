@@ -1,15 +1,15 @@
 /**
- * Keeps a flood from starving the rest. Bun 1.4.5 reads a UDP socket until it is empty, however long that takes: no
- * timer and no other socket gets its turn before.
+ * Keeps a flood on one UDP socket from starving timers and other sockets: Bun 1.4.5 reads a socket until it
+ * is empty, however long that takes.
  *
- * When a socket has used its share of the process's time slice, an empty socket replaces the descriptor Bun reads:
- * Bun's loop finds nothing more and ends. The real socket goes on receiving under another number. The kernel's poll
- * follows the open file and not the number (epoll(7), question 6), so that Bun hears of it again once it is back in its
- * place.
- *
- * Only while Bun waits for room to send must the socket stay where it is, for at the end of its loop Bun tells the poll
- * to wait for that no more, and the real socket would never hear of it: the loop would spin. Then a filter drops what
- * arrives until the socket is read again. What is queued is still delivered.
+ *   1. When the socket has used its share of the time slice, an empty socket replaces it at the descriptor
+ *      that Bun reads. Bun finds nothing more to read, and its loop ends. The real socket still receives, at
+ *      another descriptor.
+ *   2. When the rotation reaches the socket again, it is put back. The kernel polls the open file, not the
+ *      descriptor (epoll(7), question 6), so Bun is notified again.
+ *   3. While Bun polls the socket for writability, it must not be replaced: Bun would clear EPOLLOUT on the
+ *      empty socket, the real one would stay armed, and the loop would spin. A filter then drops arriving
+ *      datagrams until the socket is resumed. Bun still delivers queued datagrams.
  */
 
 import type { ReceivePauser } from "../system-sockets.ts";
@@ -28,11 +28,14 @@ const QUANTUM = 32;
 
 export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
   fd: number;
-  /** It must yield before it has brought much, and unread datagrams wait in the kernel. */
+  /**
+   * It yields after a few datagrams, so it counts as having brought nothing. Unread datagrams stay in the
+   * kernel.
+   */
   readonly lastBytes = 0;
   readonly hasRoom = true;
   readonly #libc: Libc;
-  /** The number Bun knows. */
+  /** The descriptor that Bun reads. */
   readonly #bunFd: number;
   readonly #slice: TimeSlice;
   readonly #filter: DropFilter;
@@ -64,10 +67,13 @@ export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
     this.resume();
   }
 
-  /** Bun finds nothing to read from now on, or soon. When no descriptor is left, the filter is used instead. */
+  /**
+   * Ends Bun's loop: at once, or, with the filter, after the queued datagrams. Without a free descriptor it
+   * uses the filter.
+   */
   pause(writePending: boolean): void {
-    if (this.#closed) return;
-    if (writePending || !this.#moveAway()) this.#filtered = this.#filter.attach(this.#bunFd);
+    if (this.#paused) return;
+    if (writePending || !this.#replace()) this.#filtered = this.#filter.attach(this.#bunFd);
   }
 
   resume(): void {
@@ -75,41 +81,42 @@ export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
     if (this.#filtered) {
       this.#filtered = false;
       this.#filter.detach(this.#bunFd);
-    } else if (this.#closed) {
-      this.#put(this.fd);
+    } else if (this.#paused) {
+      this.#moveToBun(this.fd);
       this.fd = this.#bunFd;
     }
   }
 
-  get #closed(): boolean {
+  get #paused(): boolean {
     return this.#filtered || this.fd !== this.#bunFd;
   }
 
-  /** @returns whether it worked: it takes two descriptors. */
-  #moveAway(): boolean {
+  /** Puts an empty socket at Bun's descriptor. @returns whether it worked: it takes two descriptors. */
+  #replace(): boolean {
     const empty = anyUdpSocket(this.#libc);
     if (empty < 0) return false;
-    const elsewhere = this.#libc.fcntl(this.#bunFd, F_DUPFD_CLOEXEC, 0);
-    if (elsewhere < 0) {
+    const moved = this.#libc.fcntl(this.#bunFd, F_DUPFD_CLOEXEC, 0);
+    if (moved < 0) {
       this.#libc.close(empty);
       return false;
     }
-    this.#put(empty);
-    this.fd = elsewhere;
+    this.#moveToBun(empty);
+    this.fd = moved;
     return true;
   }
 
-  /** Moves a socket to the number Bun knows, in the place of the one that is there. */
-  #put(fd: number): void {
+  /** Moves a socket to Bun's descriptor. */
+  #moveToBun(fd: number): void {
     this.#libc.dup3(fd, this.#bunFd, SOCK_CLOEXEC);
     this.#libc.close(fd);
   }
 }
 
-const RET_K = 0x06; // BPF_RET | BPF_K of linux/filter.h: keep so many bytes of the packet, here none
+const RET_K = 0x06; // BPF_RET | BPF_K of linux/filter.h: keep k bytes of the packet, here 0
 
 /**
- * A filter in the kernel that drops every packet before a socket sees it (socket(7), SO_ATTACH_FILTER). One serves any number of UDP sockets; it needs no privilege. (For TCP sockets Linux 6.18 asks for one.)
+ * A socket filter that drops every packet (socket(7), SO_ATTACH_FILTER). One object serves any number of UDP
+ * sockets and needs no privilege. (For TCP sockets Linux 6.18 requires one.)
  */
 export class DropFilter {
   readonly #libc: Libc;
@@ -126,7 +133,9 @@ export class DropFilter {
     program.setBigUint64(8, BigInt(libc.addressOf(this.#instruction.buffer)), true);
   }
 
-  /** From now on everything is dropped, and counted among the socket's drops. Says whether it worked. */
+  /**
+   * Drops every packet that arrives, and counts it among the drops of the socket. @returns whether it worked.
+   */
   attach(fd: number): boolean {
     const { length } = this.#program;
     return this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, this.#program, length) === 0;

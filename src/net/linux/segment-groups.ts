@@ -1,14 +1,19 @@
-/** Which datagrams in a row the kernel can take as one message and cut apart again (udp(7), UDP_SEGMENT). */
+/**
+ * Finds groups of datagrams that the kernel accepts as one message and splits again (udp(7), UDP_SEGMENT).
+ */
 
-/** Datagrams one message may be cut into: UDP_MAX_SEGMENTS of linux/udp.h before Linux 6.9 made it 128. */
+/** The most datagrams of one message: UDP_MAX_SEGMENTS of linux/udp.h, before Linux 6.9 raised it to 128. */
 export const SEGMENTS_MAX = 64;
 
-/** Payload bytes of one message, all its segments together: what one IPv4 datagram can carry (RFC 791, RFC 768). */
+/**
+ * The most payload bytes of one message, all segments together: the payload of one IPv4 datagram (RFC 791,
+ * RFC 768).
+ */
 export const GROUP_BYTES_MAX = 65_507;
 
 /**
- * Where the group that begins at `from` ends: datagrams of one length, of which the last may be shorter. An empty
- * datagram, which no cutting can make, stands alone.
+ * Finds the end of the group that starts at `from`. A group has datagrams of one length; the last may be
+ * shorter. An empty datagram is a group of its own, because splitting cannot create it.
  *
  * @param lengths payload bytes of each datagram.
  * @param from less than `count`.

@@ -1,10 +1,11 @@
 /**
- * Many datagrams in one system call, and many of them as one message that only the network card, or the last step
- * before it, cuts apart (Linux 4.18: segmentation offload for UDP). For each batch:
+ * Sends a batch of datagrams with few system calls and few messages. The network card, or the last step
+ * before it, splits a message into datagrams (UDP segmentation offload, Linux 4.18). For each batch:
  *
- *     group      datagrams of equal length in a row become one message (segment-groups.ts)
- *     lay out    messages whose iovecs point at the payloads where they are (offload-scratch.ts)
- *     sendmmsg   and once more from where it stopped, for it hides why it stopped
+ *   1. Group: consecutive datagrams of equal length become one message (segment-groups.ts).
+ *   2. Lay out: iovecs of the messages point to the payloads (offload-scratch.ts).
+ *   3. Send: sendmmsg. After a short count, call it again from there, because the count does not include the
+ *      error code.
  */
 
 import { NetError } from "../network.ts";
@@ -18,30 +19,31 @@ import { getNumber } from "./socket-options.ts";
 const HEADER_BYTES = 64;
 
 /**
- * How long datagrams stay plain whose length was refused as a segment. The path's MTU, which the kernel compares it
- * with, may change.
+ * How long datagrams are sent without offload after the kernel rejected their length as a segment. The kernel
+ * compares it with the path MTU, which may change.
  */
 export const PLAIN_MS = 60_000;
 
-// A segment must fit the path's MTU: EMSGSIZE, before Linux 6.14 EINVAL. Sent plainly it is fragmented and arrives.
-const REFUSALS_OF_A_LENGTH = ["EMSGSIZE", "EINVAL"];
-// No checksum offload on the way out (EIO), or the option is not known.
-const REFUSALS_OF_OFFLOAD = ["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"];
-// The interface that the zone of a link-local target names is gone.
-const REFUSALS_OF_A_ZONE = ["ENETUNREACH", "ENODEV", "EINVAL"];
-// This host does not have the local address, or no longer: IPv4 ENETUNREACH, IPv6 EINVAL.
-const REFUSALS_OF_LOCAL = ["ENETUNREACH", "EINVAL"];
+// A segment must fit the path MTU: EMSGSIZE, before Linux 6.14 EINVAL. A plain datagram is fragmented and
+// arrives.
+const LENGTH_ERRORS = ["EMSGSIZE", "EINVAL"];
+// The outgoing interface has no checksum offload (EIO), or the kernel does not know the option.
+const OFFLOAD_ERRORS = ["EIO", "ENOSYS", "ENOPROTOOPT", "EOPNOTSUPP"];
+// The interface in the zone of a link-local target no longer exists.
+const ZONE_ERRORS = ["ENETUNREACH", "ENODEV", "EINVAL"];
+// This host does not have the local address: IPv4 ENETUNREACH, IPv6 EINVAL.
+const LOCAL_ADDRESS_ERRORS = ["ENETUNREACH", "EINVAL"];
 
 export interface OffloadTarget {
-  /** A UDP socket, open for as long as `transmit` is called. Its descriptor may change. */
+  /** A UDP socket that is open whenever `transmit` is called. Its descriptor may change. */
   readonly socket: { readonly fd: number };
-  /** The target in the socket's family, see `encodeSockaddr`. */
+  /** The target address in the family of the socket, from `encodeSockaddr`. */
   readonly to: Memory;
-  /** Writes into `to` the interface that its zone names now. @returns whether that has changed. */
-  readonly renew?: (() => boolean) | undefined;
+  /** Writes into `to` the current interface of its zone. @returns whether it has changed. */
+  readonly reencode?: (() => boolean) | undefined;
 }
 
-/** Sends with segment offload where it can and plainly where it cannot, in order either way. */
+/** Sends datagrams in order, with segment offload where the kernel accepts it. */
 export class OffloadTransmitter implements SystemTransmitter {
   from: LinuxLocalAddress | undefined;
   refusal = "";
@@ -51,29 +53,34 @@ export class OffloadTransmitter implements SystemTransmitter {
   readonly #scratch: OffloadScratch;
   readonly #socket: OffloadTarget["socket"];
   readonly #name: MessageName;
-  readonly #renew: OffloadTarget["renew"];
+  readonly #reencode: OffloadTarget["reencode"];
   readonly #now: () => number;
   #plainFromBytes = Infinity;
   #plainUntil = 0;
 
-  /** @param now the current time in milliseconds; any clock that never goes back. */
-  constructor(libc: Libc, scratch: OffloadScratch, { socket, to, renew }: OffloadTarget, now: () => number) {
+  /** @param now the current time in milliseconds, from a monotonic clock. */
+  constructor(
+    libc: Libc,
+    scratch: OffloadScratch,
+    { socket, to, reencode }: OffloadTarget,
+    now: () => number,
+  ) {
     this.#libc = libc;
     this.#scratch = scratch;
     this.#socket = socket;
     this.#name = { sockaddr: to, address: libc.addressOf(to.buffer) };
-    this.#renew = renew;
+    this.#reencode = reencode;
     this.#now = now;
   }
 
-  /** @throws RangeError when a datagram does not lie within its array; nothing is sent then. */
+  /** @throws RangeError when a datagram is not inside its array; nothing is sent then. */
   transmit(batch: DatagramBatch): number {
     this.refusal = "";
     if (this.#plainFromBytes !== Infinity && this.#now() >= this.#plainUntil) this.#plainFromBytes = Infinity;
     let next = batch.from;
     while (next < batch.count && this.refusal === "") {
       next = this.#sendFrom(batch, next);
-      if (REFUSALS_OF_A_ZONE.includes(this.refusal) && this.#renew?.()) this.refusal = "";
+      if (ZONE_ERRORS.includes(this.refusal) && this.#reencode?.()) this.refusal = "";
     }
     return next - batch.from;
   }
@@ -87,11 +94,15 @@ export class OffloadTransmitter implements SystemTransmitter {
     throw new NetError(this.refusal, `cannot send on UDP: ${this.refusal}`);
   }
 
-  /** Sends until all is taken, a message is refused, or groups must be formed anew; returns what to go on with. */
+  /**
+   * Sends until the kernel has taken all messages, rejects one, or the groups must be formed again.
+   *
+   * @returns the index of the next datagram to send.
+   */
   #sendFrom(batch: DatagramBatch, from: number): number {
     const scratch = this.#scratch;
     const plainFromBytes = scratch.offReason === undefined ? this.#plainFromBytes : 0;
-    const messages = scratch.lay(batch, from, this.#name, plainFromBytes, this.from);
+    const messages = scratch.layOut(batch, from, this.#name, plainFromBytes, this.from);
     let taken = 0;
     while (taken < messages) {
       const rest = taken === 0 ? scratch.messages : scratch.messages.subarray(taken * HEADER_BYTES);
@@ -109,31 +120,37 @@ export class OffloadTransmitter implements SystemTransmitter {
       const error = this.#libc.errno();
       if (error === "EINTR") continue;
       const segmentBytes = scratch.isGroup(taken) ? (batch.lengths[scratch.firstOf(taken)] as number) : 0;
-      const known = segmentBytes > 0 && this.#learn(error, segmentBytes);
-      if (!known && !this.#forgetLocal(error)) this.refusal = error;
+      const retryPlain = segmentBytes > 0 && this.#learn(error, segmentBytes);
+      if (!retryPlain && !this.#forgetLocal(error)) this.refusal = error;
       break;
     }
     return scratch.firstOf(taken);
   }
 
-  /** Whether the local address may be the cause of the refusal. If so, the kernel chooses one from now on. */
+  /**
+   * @returns whether the local address may be the cause of the error. The kernel then chooses an address from
+   * now on.
+   */
   #forgetLocal(error: string): boolean {
-    if (this.from === undefined || !REFUSALS_OF_LOCAL.includes(error)) return false;
+    if (this.from === undefined || !LOCAL_ADDRESS_ERRORS.includes(error)) return false;
     this.from = undefined;
-    this.#plainFromBytes = Infinity; // it may have been learned from the same refusal
+    this.#plainFromBytes = Infinity; // the same error may have set it
     return true;
   }
 
-  /** Whether the refusal was of the group and not of its datagrams; if so, they are plain from now on. */
+  /**
+   * @returns whether the kernel rejected the group and not its datagrams. They are then sent without offload.
+   */
   #learn(error: string, segmentBytes: number): boolean {
-    if (REFUSALS_OF_A_LENGTH.includes(error)) {
-      // What is longer would be refused for the same reason.
+    if (LENGTH_ERRORS.includes(error)) {
+      // The kernel would also reject longer segments.
       this.#plainFromBytes = Math.min(this.#plainFromBytes, segmentBytes);
       this.#plainUntil = this.#now() + PLAIN_MS;
       return true;
     }
-    // Only these hold for good, else a peer could switch offload off by sending two long frames.
-    if (!REFUSALS_OF_OFFLOAD.includes(error)) return this.#scratch.offReason !== undefined;
+    // Only these errors switch offload off permanently. Otherwise a peer could do so by sending two long
+    // frames.
+    if (!OFFLOAD_ERRORS.includes(error)) return this.#scratch.offReason !== undefined;
     this.#scratch.offReason = error;
     this.#scratch.onOff();
     return true;
@@ -141,13 +158,14 @@ export class OffloadTransmitter implements SystemTransmitter {
 }
 
 /**
- * Asks the kernel whether it knows segment offload: a kernel without it would ignore the control message and send one
- * long datagram. It sends nothing, because the host may lack 127.0.0.1 or its firewall may refuse. The first group
- * shows whether offload works otherwise. If the kernel does not know it, `scratch.offReason` is the errno name.
+ * Asks the kernel whether it supports segment offload. A kernel without it would ignore the control message
+ * and send one long datagram. If it does not, `scratch.offReason` is the errno name. The probe sends nothing,
+ * because the host may lack 127.0.0.1 or a firewall may block it. Whether offload works otherwise shows with
+ * the first group.
  */
 export function probeOffload(libc: Libc, scratch: OffloadScratch): void {
   const fd = anyUdpSocket(libc);
-  const known = fd >= 0 && getNumber(libc, fd, c.SOL_UDP, c.UDP_SEGMENT) !== undefined;
-  scratch.offReason = known ? undefined : libc.errno();
+  const supported = fd >= 0 && getNumber(libc, fd, c.SOL_UDP, c.UDP_SEGMENT) !== undefined;
+  scratch.offReason = supported ? undefined : libc.errno();
   if (fd >= 0) libc.close(fd);
 }

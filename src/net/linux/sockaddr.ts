@@ -1,4 +1,4 @@
-/** An endpoint in the form the kernel takes: sockaddr_in (ip(7)) or sockaddr_in6 (ipv6(7)). */
+/** Endpoints in the kernel's format: sockaddr_in (ip(7)) or sockaddr_in6 (ipv6(7)). */
 
 import ipaddr from "ipaddr.js";
 import { type Endpoint, type Family, familyOf, unmapped } from "../endpoint.ts";
@@ -11,9 +11,9 @@ const SOCKADDR_IN6_BYTES = 28;
 /**
  * Encodes an endpoint.
  *
- * @param family that of the socket. An IPv6 socket reaches an IPv4 endpoint by its v4-mapped address.
- * @returns new memory of 16 or 28 bytes, or an errno name: EINVAL for what is no address literal, ENODEV for a zone
- * that names no interface, EAFNOSUPPORT for an IPv6 endpoint on an IPv4 socket.
+ * @param family the family of the socket. For an IPv6 socket an IPv4 endpoint becomes its v4-mapped address.
+ * @returns new memory of 16 or 28 bytes, or an errno name: EINVAL when the address is not a literal, ENODEV
+ * when the zone is not an interface, EAFNOSUPPORT for an IPv6 endpoint on an IPv4 socket.
  */
 export function encodeSockaddr(libc: Libc, { address, port }: Endpoint, family?: Family): Memory | string {
   const plain = unmapped(address);
@@ -34,9 +34,9 @@ export function encodeSockaddr(libc: Libc, { address, port }: Endpoint, family?:
 }
 
 /**
- * The literal of an address as inet_ntop(3) spells it.
+ * The literal of an address, as inet_ntop(3) writes it.
  *
- * @param words its one (IPv4) or four (IPv6) 32-bit words as they are in memory.
+ * @param words the one (IPv4) or four (IPv6) 32-bit words of the address, as they are in memory.
  */
 export function addressText(words: number[]): string {
   const bytes = [...new Uint8Array(new Uint32Array(words).buffer)];
@@ -65,7 +65,7 @@ function sockaddrIn6(address: number[], port: number, scope: number): Memory {
   return bytes;
 }
 
-/** The index of the interface a zone names, by name or number (RFC 4007, 11.2). */
+/** The index of the interface in a zone, which is a name or a number (RFC 4007, 11.2). */
 export function interfaceIndex(libc: Libc, zone: string): number | undefined {
   if (/^\d{1,9}$/.test(zone)) return Number(zone);
   const text = new TextEncoder().encode(zone);

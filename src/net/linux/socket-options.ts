@@ -1,24 +1,24 @@
 /**
- * Options of live sockets that Bun does not offer. Every `set...` returns undefined, or the errno name of the refusal.
+ * Socket options that Bun does not offer. Every `set...` returns the errno name of the error, or undefined.
  *
- * An IPv6 socket that also carries IPv4 (dual stack) keeps separate options for either: both are set.
+ * A dual-stack socket has separate options for IPv4 and IPv6. Both are set.
  */
 
 import * as c from "./constants.ts";
 import { type Libc, type Memory, memory } from "./libc.ts";
 
 /**
- * Whether the socket learns of ICMP errors its datagrams cause (ip(7), IP_RECVERR). Bun switches it on, and then one
- * dead target makes the next send to any other fail.
+ * Whether the socket reports ICMP errors that its datagrams cause (ip(7), IP_RECVERR). Bun switches this on:
+ * a target that rejects datagrams then makes the next send to another target fail.
  */
 export function setReceiveErrors(libc: Libc, fd: number, on: boolean): string | undefined {
   return setForFamily(libc, fd, c.IP_RECVERR, c.IPV6_RECVERR, on ? 1 : 0);
 }
 
 /**
- * Stops the kernel from describing every datagram it delivers (address it was sent to, traffic class).
+ * Stops the kernel from describing each received datagram (destination address, traffic class).
  *
- * @param local whether it still describes the address.
+ * @param local whether the kernel still reports the destination address.
  */
 export function setReceiveDetails(libc: Libc, fd: number, local: boolean): string | undefined {
   return (
@@ -28,36 +28,37 @@ export function setReceiveDetails(libc: Libc, fd: number, local: boolean): strin
 }
 
 /**
- * The byte of differentiated services in what the socket sends (RFC 2474).
+ * The traffic class byte of packets that the socket sends (RFC 2474).
  *
- * @param value 0 to 255. On TCP the kernel keeps the two low bits (ECN) to itself.
+ * @param value 0 to 255. For TCP the kernel sets the two low bits (ECN) itself.
  */
 export function setTrafficClass(libc: Libc, fd: number, value: number): string | undefined {
   return setForFamily(libc, fd, c.IP_TOS, c.IPV6_TCLASS, value);
 }
 
 /**
- * How many hops multicast datagrams live.
+ * The hop limit (TTL) of multicast datagrams.
  *
- * @param hops 0 (this host) to 255. Bun's own call refuses 0.
+ * @param hops 0 (this host) to 255. Bun's call rejects 0.
  */
 export function setMulticastHops(libc: Libc, fd: number, hops: number): string | undefined {
   return setForFamily(libc, fd, c.IP_MULTICAST_TTL, c.IPV6_MULTICAST_HOPS, hops);
 }
 
-/** Lets a bind without a port leave the choice of one to connect(2), which finds more free ones (ip(7), Linux 4.2). */
+/** Makes connect(2) choose the local port, not bind(2): connect finds more free ports (ip(7), Linux 4.2). */
 export function setBindWithoutPort(libc: Libc, fd: number): string | undefined {
   return setNumber(libc, fd, c.IPPROTO_IP, c.IP_BIND_ADDRESS_NO_PORT, 1);
 }
 
-/** The firewall mark of what the socket sends (socket(7), SO_MARK): EPERM without CAP_NET_ADMIN. */
+/** The firewall mark of packets that the socket sends (socket(7), SO_MARK): EPERM without CAP_NET_ADMIN. */
 export function setMark(libc: Libc, fd: number, mark: number): string | undefined {
   return setNumber(libc, fd, c.SOL_SOCKET, c.SO_MARK, mark);
 }
 
 /**
- * How long sent data may stay unacknowledged, or a connection attempt unanswered, before the connection fails with
- * ETIMEDOUT (tcp(7), TCP_USER_TIMEOUT). It also ends a connection whose peer keeps its window closed that long.
+ * How long sent data may stay unacknowledged, or a connection attempt unanswered, before the connection fails
+ * with ETIMEDOUT (tcp(7), TCP_USER_TIMEOUT). It also ends a connection whose peer keeps its receive window
+ * closed for this time.
  *
  * @param timeoutMs milliseconds; 0 is the system's default.
  */
@@ -65,7 +66,9 @@ export function setUserTimeout(libc: Libc, fd: number, timeoutMs: number): strin
   return setNumber(libc, fd, c.IPPROTO_TCP, c.TCP_USER_TIMEOUT, timeoutMs);
 }
 
-/** When TCP probes a silent peer, tcp(7). All in whole seconds, 1 to 32,767; `count` probes, 1 to 127. */
+/**
+ * When TCP probes a silent peer (tcp(7)). Times are whole seconds, 1 to 32,767; `count` is 1 to 127 probes.
+ */
 export interface Keepalive {
   readonly idleS: number;
   readonly intervalS: number;
@@ -83,24 +86,25 @@ export function setKeepalive(libc: Libc, fd: number, keepalive: Keepalive): stri
 }
 
 /**
- * Asks for a receive buffer, beyond the system's limit where the process may (CAP_NET_ADMIN).
+ * Requests a receive buffer size. With CAP_NET_ADMIN it may exceed the limit of the system.
  *
- * @param bytes 0 to 1,073,741,823, as the application counts them.
- * @returns what was granted in the same count, half of what the kernel reports (socket(7)); undefined when `fd` is no
- * socket.
+ * @param bytes 0 to 1,073,741,823 bytes of payload.
+ * @returns the granted size in the same unit, which is half of the size that the kernel reports (socket(7));
+ * undefined when `fd` is not a socket.
  */
 export function setReceiveBuffer(libc: Libc, fd: number, bytes: number): number | undefined {
   return setBuffer(libc, fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, bytes);
 }
 
-/** Asks for a send buffer; otherwise as {@link setReceiveBuffer}. */
+/** Requests a send buffer size; otherwise like {@link setReceiveBuffer}. */
 export function setSendBuffer(libc: Libc, fd: number, bytes: number): number | undefined {
   return setBuffer(libc, fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, bytes);
 }
 
 /**
- * Datagrams the kernel dropped at this socket since it was opened, because its receive buffer was full or a filter
- * refused them, modulo 2^32 (linux/sock_diag.h); undefined when the kernel does not say (before Linux 4.12).
+ * The number of datagrams that the kernel has dropped at this socket because its receive buffer was full or a
+ * filter rejected them, modulo 2^32 (linux/sock_diag.h). Undefined when the kernel does not report it (before
+ * Linux 4.12).
  */
 export function kernelDrops(libc: Libc, fd: number): number | undefined {
   const value = memory(4 * c.SK_MEMINFO_VARS);
@@ -110,7 +114,7 @@ export function kernelDrops(libc: Libc, fd: number): number | undefined {
   return new DataView(value.buffer).getUint32(4 * c.SK_MEMINFO_DROPS, true);
 }
 
-/** Sets an option that is an `int`: undefined, or the errno name. */
+/** Sets an option of type `int`. @returns the errno name of the error, or undefined. */
 export function setNumber(
   libc: Libc,
   fd: number,
@@ -121,7 +125,7 @@ export function setNumber(
   return libc.setsockopt(fd, level, option, lengthOf(value), 4) === 0 ? undefined : libc.errno();
 }
 
-/** Reads an option that is an `int`; undefined when the kernel refuses, and then `libc.errno()` says why. */
+/** Reads an option of type `int`. @returns undefined on an error; `libc.errno()` then has its code. */
 export function getNumber(libc: Libc, fd: number, level: number, option: number): number | undefined {
   const value = memory(4);
   return libc.getsockopt(fd, level, option, value, lengthOf(4)) === 0 ? numberIn(value) : undefined;

@@ -1,13 +1,17 @@
-/** Literals of source addresses, cached so that they are not made for each datagram. */
+/** A cache of source address literals, so that no string is created for each datagram. */
 
 import { AF_INET } from "./constants.ts";
 import { type Libc, memory } from "./libc.ts";
 import { addressText } from "./sockaddr.ts";
 
-/** A power of 2. When two addresses share an entry, each only costs the other a new string. */
+/**
+ * A power of 2. Two addresses that share an entry evict each other, which only costs a new string each time.
+ */
 const ENTRIES = 1024;
 
-/** From a sockaddr: `a` to `d` are the address's 32-bit words as they are in memory; IPv4 has the last one only. */
+/**
+ * From a sockaddr: `a` to `d` are the 32-bit words of the address, as they are in memory. IPv4 uses only `d`.
+ */
 interface Entry {
   readonly family: number;
   readonly a: number;
@@ -27,9 +31,9 @@ export class SourceAddresses {
   }
 
   /**
-   * The literal of the address in a sockaddr_in or sockaddr_in6, as Bun spells it.
+   * The literal of the address in a sockaddr_in or sockaddr_in6, as Bun writes it.
    *
-   * @param words the memory it lies in. @param at where it begins, in words.
+   * @param words the memory of the sockaddr. @param at its offset, in words.
    */
   literal(words: Uint32Array, at: number): string {
     const family = (words[at] as number) & 0xffff;
@@ -40,9 +44,9 @@ export class SourceAddresses {
     const d = words[at + (four ? 1 : 5)] as number;
     const scope = four ? 0 : (words[at + 6] as number);
     const index = Math.imul(a ^ b ^ c ^ d ^ scope, 0x9e3779b1) >>> 22;
-    const known = this.#entries[index];
-    if (known?.d === d && known.a === a && known.b === b && known.c === c) {
-      if (known.scope === scope && known.family === family) return known.literal;
+    const entry = this.#entries[index];
+    if (entry?.d === d && entry.a === a && entry.b === b && entry.c === c) {
+      if (entry.scope === scope && entry.family === family) return entry.literal;
     }
     const literal = addressText(four ? [d] : [a, b, c, d]) + this.#zone(scope);
     this.#entries[index] = { family, a, b, c, d, scope, literal };

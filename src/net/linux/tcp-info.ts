@@ -1,9 +1,9 @@
-/** What the kernel knows about a TCP connection: TCP_INFO of tcp(7), about 0.5 us a call. */
+/** The kernel's figures for a TCP connection: TCP_INFO of tcp(7). A call takes about 0.5 us. */
 
 import { IPPROTO_TCP, SIOCOUTQ, TCP_INFO } from "./constants.ts";
 import { type Libc, memory } from "./libc.ts";
 
-// Where the fields of struct tcp_info begin (linux/tcp.h). It only ever grew at its end.
+// Field offsets in struct tcp_info (linux/tcp.h). The struct has only grown at its end.
 const SND_MSS = 16;
 const SACKED = 28;
 const LOST = 32;
@@ -17,8 +17,8 @@ const MIN_RTT = 148;
 const READ_BYTES = 152;
 
 /**
- * Reads one connection at a time: {@link read}, then the fields. A field is undefined where the kernel is too old to
- * have it.
+ * Reads one connection at a time: call {@link read}, then get the fields. A field is undefined when the
+ * kernel is too old for it.
  */
 export class TcpInfo {
   readonly #libc: Libc;
@@ -28,74 +28,81 @@ export class TcpInfo {
   readonly #lengthView = new DataView(this.#length.buffer);
   readonly #queued = memory(4);
   readonly #queuedView = new DataView(this.#queued.buffer);
-  #known = 0;
+  #validBytes = 0;
 
   constructor(libc: Libc) {
     this.#libc = libc;
   }
 
-  /** Asks the kernel about this socket. @returns whether it answered; if not, the fields are undefined. */
+  /** Reads the figures of a socket. @returns false on an error; the fields are then undefined. */
   read(fd: number): boolean {
     this.#lengthView.setInt32(0, READ_BYTES, true);
-    const answered = this.#libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#info, this.#length) === 0;
-    this.#known = answered ? this.#lengthView.getInt32(0, true) : 0;
-    return answered;
+    const succeeded = this.#libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#info, this.#length) === 0;
+    this.#validBytes = succeeded ? this.#lengthView.getInt32(0, true) : 0;
+    return succeeded;
   }
 
-  /** Bytes of payload in a full segment. */
+  /** The payload bytes of a full segment. */
   get sndMss(): number | undefined {
     return this.#u32(SND_MSS);
   }
 
-  /** Milliseconds since the peer last acknowledged anything. */
+  /** Milliseconds since the last acknowledgement from the peer. */
   get lastAckRecvMs(): number | undefined {
     return this.#u32(LAST_ACK_RECV);
   }
 
-  /** The smoothed round trip time in microseconds. */
+  /** The smoothed round-trip time in microseconds. */
   get rttUs(): number | undefined {
     return this.#u32(RTT);
   }
 
-  /** The least round trip time of the last minutes in microseconds (Linux 4.6); 4,294,967,295 before the first. */
+  /**
+   * The minimum round-trip time of the last minutes in microseconds (Linux 4.6); 4,294,967,295 before the
+   * first sample.
+   */
   get minRttUs(): number | undefined {
     return this.#u32(MIN_RTT);
   }
 
-  /** Bytes written and not sent even once (Linux 4.6). */
+  /** Bytes written to the socket and never sent (Linux 4.6). */
   get notsentBytes(): number | undefined {
     return this.#u32(NOTSENT_BYTES);
   }
 
   /**
-   * Bytes of payload that have reached the peer: all it has acknowledged in order (Linux 4.1), and about as much as it
-   * has beyond a gap.
+   * Payload bytes that have reached the peer: all bytes acknowledged in order (Linux 4.1), and about all
+   * bytes acknowledged beyond a gap (SACK).
    */
   get deliveredBytes(): number | undefined {
     const acked = this.#u64(BYTES_ACKED);
     return acked === undefined ? undefined : acked + this.sackedBytes;
   }
 
-  /** Bytes in segments that the peer has acknowledged beyond a gap: an upper bound, each counts as a full segment. */
+  /**
+   * Bytes in segments that the peer has acknowledged beyond a gap. An upper bound: each counts as a full
+   * segment.
+   */
   get sackedBytes(): number {
     return this.#segmentBytes(SACKED);
   }
 
-  /** Bytes in segments that the kernel considers lost and has not sent again: an upper bound, as above. */
+  /** Bytes in segments that the kernel considers lost and has not retransmitted. An upper bound, as above. */
   get lostBytes(): number {
     return this.#segmentBytes(LOST) - this.#segmentBytes(RETRANS);
   }
 
-  /** Segments sent again, since the connection began. */
+  /** Retransmitted segments since the connection was opened. */
   get retransmits(): number | undefined {
     return this.#u32(TOTAL_RETRANS);
   }
 
   /**
-   * Bytes written and not acknowledged, sent or not, by SIOCOUTQ (tcp(7)): the distance between two sequence numbers.
-   * For a Multipath TCP connection it counts all paths, while {@link read} describes only the first.
+   * Bytes written and not acknowledged, sent or not, from SIOCOUTQ (tcp(7)): the distance between two
+   * sequence numbers. For a Multipath TCP connection it covers all paths, while {@link read} covers only the
+   * first.
    *
-   * @returns undefined when the kernel refuses; `libc.errno()` then says why.
+   * @returns undefined on an error; `libc.errno()` then has its code.
    */
   unackedBytes(fd: number): number | undefined {
     return this.#libc.ioctl(fd, SIOCOUTQ, this.#queued) === 0
@@ -108,11 +115,11 @@ export class TcpInfo {
   }
 
   #u64(at: number): number | undefined {
-    if (this.#known < at + 8) return undefined;
+    if (this.#validBytes < at + 8) return undefined;
     return this.#infoView.getUint32(at, true) + this.#infoView.getUint32(at + 4, true) * 0x1_0000_0000;
   }
 
   #u32(at: number): number | undefined {
-    return this.#known < at + 4 ? undefined : this.#infoView.getUint32(at, true);
+    return this.#validBytes < at + 4 ? undefined : this.#infoView.getUint32(at, true);
   }
 }

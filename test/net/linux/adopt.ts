@@ -1,10 +1,10 @@
-/** Lets Bun take over a TCP descriptor. Its types do not know that `Bun.connect` can. */
+/** Lets Bun take over a TCP descriptor. The types of `Bun.connect` lack this. */
 export function adopt(fd: number, socket: Bun.SocketHandler): Promise<Bun.Socket> {
   const connect = Bun.connect as unknown as (options: object) => Promise<Bun.Socket>;
   return connect({ fd, allowHalfOpen: true, socket });
 }
 
-/** The descriptor of a Bun socket or listener, which its types leave out. */
+/** The descriptor of a Bun socket or listener, which its types lack. */
 export function fdOf(socket: object): number {
   return (socket as { fd: number }).fd;
 }

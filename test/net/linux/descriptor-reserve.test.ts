@@ -15,7 +15,7 @@ test.each([
   },
 );
 
-test("without a known limit everything may stay", () => {
+test("without a known limit every descriptor may be kept", () => {
   const reserve = new DescriptorReserve(Infinity);
   expect([reserve.mayAccept(1e6), reserve.mayOpen(1e6)]).toEqual([true, true]);
 });

@@ -11,14 +11,14 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
 
-/** Begins a dial and lets Bun adopt it. */
+/** Starts a dial and lets Bun adopt its descriptor. */
 function dial(request: DialRequest) {
   const dialled = beginDial(libc, request);
   if ("error" in dialled) throw new Error(dialled.error);
   return adopted(dialled.fd);
 }
 
-/** Lets Bun adopt a descriptor and records what it says; `until` waits for an event. */
+/** Lets Bun adopt a descriptor and records its events; `until` waits for one. */
 async function adopted(fd: number) {
   const seen: string[] = [];
   let wake = () => {};
@@ -45,17 +45,17 @@ function listen(hostname: string, handlers: Partial<Bun.SocketHandler> = {}) {
   return listener;
 }
 
-// Newer kernels let only CAP_NET_ADMIN filter a TCP socket (6.18 does; UDP sockets are anyone's).
+// Newer kernels, such as 6.18, require CAP_NET_ADMIN to filter a TCP socket. UDP sockets need no privilege.
 const privileged = process.getuid?.() === 0;
 
-/** A listener that never answers: a filter drops every segment before TCP sees it. */
+/** A listener that never answers: a filter drops every segment. */
 function blackHole(hostname: string) {
   const listener = listen(hostname);
   expect(new DropFilter(libc).attach(fdOf(listener))).toBe(true);
   return listener;
 }
 
-/** How many connections to `port` are in SYN-SENT (state 02 of /proc/net/tcp). */
+/** The number of connections to `port` in SYN-SENT (state 02 of /proc/net/tcp). */
 async function unanswered(port: number): Promise<number> {
   const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
   const tables = await Promise.all(["tcp", "tcp6"].map((name) => Bun.file(`/proc/net/${name}`).text()));
@@ -64,7 +64,7 @@ async function unanswered(port: number): Promise<number> {
 
 describe.skipIf(noLibc)("beginDial", () => {
   test.each(["127.0.0.1", "::1", "::ffff:127.0.0.1"])(
-    "%s: drain means connected, then bytes go either way",
+    "%s: drain means connected, and then data flows both ways",
     async (address) => {
       const listener = listen(address, { data: (socket, chunk) => void socket.write(chunk) });
       const { socket, seen, until } = await dial({ to: { address, port: listener.port } });
@@ -94,7 +94,7 @@ describe.skipIf(noLibc)("beginDial", () => {
     },
   );
 
-  test.skipIf(!privileged)("terminate withdraws an unanswered attempt", async () => {
+  test.skipIf(!privileged)("terminate cancels an unanswered attempt", async () => {
     const { port } = blackHole("127.0.0.1");
     const { socket, seen } = await dial({ to: { address: "127.0.0.1", port } });
     expect(await unanswered(port)).toBe(1);
@@ -103,19 +103,19 @@ describe.skipIf(noLibc)("beginDial", () => {
     expect(seen).toEqual(["close undefined"]);
   });
 
-  test("nothing a server sends at once is lost, even when it closes at once", async () => {
-    const said = Promise.withResolvers<void>();
+  test("no data is lost that a server sends at once, even when it closes at once", async () => {
+    const sent = Promise.withResolvers<void>();
     const listener = listen("127.0.0.1", {
       open(socket) {
         socket.write("welcome");
         socket.shutdown();
-        said.resolve();
+        sent.resolve();
       },
     });
     const dialled = beginDial(libc, { to: { address: "127.0.0.1", port: listener.port } });
     if ("error" in dialled) throw new Error(dialled.error);
-    // Bytes and FIN are there before Bun looks at the descriptor for the first time.
-    await said.promise;
+    // Data and FIN have arrived before Bun polls the descriptor for the first time.
+    await sent.promise;
     const { seen, until } = await adopted(dialled.fd);
     await until("end");
     expect(seen).toEqual(["drain", "data welcome", "end"]);
@@ -133,7 +133,7 @@ describe.skipIf(noLibc)("beginDial", () => {
     expect(await received.promise).toBe("after the FIN");
   });
 
-  test("options hold from the first packet on", async () => {
+  test("options apply from the first packet on", async () => {
     const { port } = listen("127.0.0.1");
     const dialled = beginDial(libc, {
       to: { address: "127.0.0.1", port },
@@ -147,7 +147,7 @@ describe.skipIf(noLibc)("beginDial", () => {
     libc.close(dialled.fd);
   });
 
-  test("the server sees the local address that was asked for", async () => {
+  test("the server sees the requested local address", async () => {
     const seen = Promise.withResolvers<string>();
     const listener = listen("127.0.0.1", { open: (socket) => seen.resolve(socket.remoteAddress) });
     await dial({ to: { address: "127.0.0.1", port: listener.port }, from: "127.0.0.9" });

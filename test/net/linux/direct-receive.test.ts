@@ -14,16 +14,16 @@ const [, linux] = WAYS.find(([name]) => name === "Linux") ?? [];
 const bytes = (text: string) => new TextEncoder().encode(text);
 const openFiles = () => readdirSync("/proc/self/fd").length;
 
-interface Got {
+interface Received {
   readonly text: string;
   readonly port: number;
   readonly address: string;
   readonly local: LocalAddress | undefined;
 }
 
-/** Keeps what is told to it. */
-class Told implements DatagramReceiver, SendObserver {
-  readonly got: Got[] = [];
+/** Records received datagrams, errors and send results. */
+class Recorder implements DatagramReceiver, SendObserver {
+  readonly received: Received[] = [];
   readonly errors: string[] = [];
   readonly dropped: string[] = [];
   sent = 0;
@@ -31,8 +31,8 @@ class Told implements DatagramReceiver, SendObserver {
   throwAt = -1;
 
   onDatagram(payload: Uint8Array, port: number, address: string, local?: LocalAddress): void {
-    this.got.push({ text: new TextDecoder().decode(payload), port, address, local });
-    if (this.got.length === this.throwAt) throw new Error("thrown by a receiver");
+    this.received.push({ text: new TextDecoder().decode(payload), port, address, local });
+    if (this.received.length === this.throwAt) throw new Error("thrown by a receiver");
   }
   onError(code: string): void {
     this.errors.push(code);
@@ -50,22 +50,22 @@ class Told implements DatagramReceiver, SendObserver {
 
 function openAny(
   address: string,
-  told = new Told(),
+  recorder = new Recorder(),
   system: SystemSockets | "none" = linux as SystemSockets,
 ) {
   const bind = { address, port: 0 };
   const given = system === "none" ? undefined : system;
-  return { told, port: new BunDatagramPort({ bind, reportLocal: true }, told, given) };
+  return { recorder, port: new BunDatagramPort({ bind, reportLocal: true }, recorder, given) };
 }
 
-/** One that reads in Bun's place: it does from the first tick on. */
+/** A port that reads in place of Bun, which starts in the first tick. */
 async function openReading(address: string) {
   const opened = openAny(address);
   await opened.port.ready;
   return opened;
 }
 
-/** A program whose socket is connected: the kernel hands it what comes from that address alone. */
+/** A program with a connected socket: the kernel gives it only datagrams from that address. */
 class Connected {
   readonly answers: string[] = [];
   readonly socket: Bun.udp.ConnectedSocket<"buffer">;
@@ -84,53 +84,62 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     ["0.0.0.0", "127.0.0.2", "127.0.0.1", "127.0.0.2"],
     ["::", "127.0.0.3", "::ffff:127.0.0.1", "127.0.0.3"],
     ["::", "::1", "::1", "::1"],
-  ])("%s, asked at %s, says so, and answers from there", async (any, asked, source, local) => {
+  ])("%s, asked at %s, reports that address, and answers from it", async (any, asked, source, local) => {
     const filesBefore = openFiles();
-    const { told, port } = await openReading(any);
+    const { recorder, port } = await openReading(any);
     expect(port.reportsLocal).toBe(true);
     const asker = new Connected(asked, port.local.port);
     asker.socket.send("question");
-    await until("the question", () => told.got.length === 1);
-    expect(told.got[0]).toMatchObject({ text: "question", address: source, local: { address: local } });
-    const sender = port.sender({ address: source, port: asker.socket.port }, told);
-    sender.from = told.got[0]?.local;
+    await until("the question", () => recorder.received.length === 1);
+    expect(recorder.received[0]).toMatchObject({
+      text: "question",
+      address: source,
+      local: { address: local },
+    });
+    const sender = port.sender({ address: source, port: asker.socket.port }, recorder);
+    sender.from = recorder.received[0]?.local;
     for (const text of ["one", "two", "the third", "", "4"]) sender.add(bytes(text), 0, text.length);
     sender.flush();
     await until("five answers", () => asker.answers.length === 5);
     expect(asker.answers).toEqual(["one", "two", "the third", "", "4"]);
-    expect(told).toMatchObject({ sent: 5, dropped: [], errors: [] });
+    expect(recorder).toMatchObject({ sent: 5, dropped: [], errors: [] });
     asker.socket.close();
     port.close();
-    expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test's may close meanwhile
+    expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test may still close one
   });
 
-  test("what arrives before the first tick is handed on first, without a local address", async () => {
-    const { told, port } = openAny("0.0.0.0");
+  test("datagrams that arrive before the first tick are delivered first, without a local address", async () => {
+    const { recorder, port } = openAny("0.0.0.0");
     const asker = new Connected("127.0.0.2", port.local.port);
     for (let count = 0; count < 100; count++) asker.socket.send(`${count}`);
-    await until("some", () => told.got.length > 0);
+    await until("some", () => recorder.received.length > 0);
     for (let count = 100; count < 200; count++) asker.socket.send(`${count}`);
-    await until("all", () => told.got.length === 200);
-    expect(told.got.map(({ text }) => text)).toEqual(Array.from({ length: 200 }, (_, count) => `${count}`));
-    expect([told.got[0]?.local, told.got[199]?.local?.address]).toEqual([undefined, "127.0.0.2"]);
+    await until("all", () => recorder.received.length === 200);
+    expect(recorder.received.map(({ text }) => text)).toEqual(
+      Array.from({ length: 200 }, (_, count) => `${count}`),
+    );
+    expect([recorder.received[0]?.local, recorder.received[199]?.local?.address]).toEqual([
+      undefined,
+      "127.0.0.2",
+    ]);
     expect(port.kernelDrops()).toBe(0);
     asker.socket.close();
     port.close();
   });
 
-  test("counts what the kernel drops, and hands on the largest datagram", async () => {
-    const { told, port } = openAny("0.0.0.0");
+  test("counts datagrams that the kernel drops, and delivers the largest datagram", async () => {
+    const { recorder, port } = openAny("0.0.0.0");
     const asker = new Connected("127.0.0.2", port.local.port);
     asker.socket.send(new Uint8Array(65_507));
-    await until("it", () => told.got.length === 1);
-    expect(told.got[0]?.text.length).toBe(65_507);
+    await until("it", () => recorder.received.length === 1);
+    expect(recorder.received[0]?.text.length).toBe(65_507);
     expect(port.kernelDrops()).toBe(0);
     asker.socket.close();
     port.close();
     expect(port.kernelDrops()).toBeUndefined();
   });
 
-  test("hands on the rest of a batch when the receiver throws, and raises what it threw", async () => {
+  test("delivers the rest of a batch when the receiver throws, and rethrows the exception", async () => {
     const program = `
       import { BunDatagramPort } from "${new URL("../../../src/net/bun/datagram-port.ts", import.meta.url).pathname}";
       import { WAYS } from "${new URL("../../support/system-sockets.ts", import.meta.url).pathname}";
@@ -153,16 +162,16 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
   });
 
   test("a single address, and a system without extras, report none", () => {
-    for (const { port } of [openAny("127.0.0.1"), openAny("0.0.0.0", new Told(), "none")]) {
+    for (const { port } of [openAny("127.0.0.1"), openAny("0.0.0.0", new Recorder(), "none")]) {
       expect(port.reportsLocal).toBe(false);
       port.close();
     }
   });
 
-  test("a local address that this host has lost is forgotten, and the datagram sent all the same", async () => {
-    const { told, port } = openAny("0.0.0.0");
+  test("a local address that this host no longer has is dropped, and the datagram is still sent", async () => {
+    const { recorder, port } = openAny("0.0.0.0");
     const asker = new Connected("127.0.0.1", port.local.port);
-    const sender = port.sender({ address: "127.0.0.1", port: asker.socket.port }, told);
+    const sender = port.sender({ address: "127.0.0.1", port: asker.socket.port }, recorder);
     // 192.0.2.1 (RFC 5737) as spec_dst of struct in_pktinfo
     const control = new Uint32Array([28, 0, 0, 8, 0, 0x010200c0, 0, 0]);
     sender.from = { address: "192.0.2.1", control } as LocalAddress;
@@ -170,12 +179,12 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     sender.flush();
     await until("three answers", () => asker.answers.length === 3);
     expect(sender.from).toBeUndefined();
-    expect(told).toMatchObject({ sent: 3, dropped: [] });
+    expect(recorder).toMatchObject({ sent: 3, dropped: [] });
     asker.socket.close();
     port.close();
   });
 
-  test("a full buffer is tried again without Bun, in order, one sender after the other", async () => {
+  test("a send after a full buffer is retried without Bun, in order, one sender after the other", async () => {
     let room = 0;
     const sent: string[] = [];
     const full = { ...pass(), transmitter: () => limited() } as unknown as SystemSockets;
@@ -187,10 +196,10 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
       sendOne: (payload: Uint8Array) =>
         room > 0 && room-- > 0 && sent.push(new TextDecoder().decode(payload)) > 0,
     });
-    const told = new Told();
-    const { port } = openAny("0.0.0.0", told, full);
+    const recorder = new Recorder();
+    const { port } = openAny("0.0.0.0", recorder, full);
     const senders = ["a", "b"].map((name) => {
-      const report = { ...told, onSent() {}, onSendDropped() {}, onWritable: () => sender.flush() };
+      const report = { ...recorder, onSent() {}, onSendDropped() {}, onWritable: () => sender.flush() };
       const sender = port.sender({ address: "127.0.0.1", port: 9 }, report);
       for (const number of [1, 2]) sender.add(bytes(`${name}${number}`), 0, 2);
       sender.flush();
@@ -211,15 +220,15 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     port.close();
   });
 
-  test("a flood has one batch of each tick: other things get their turn between", async () => {
-    const { told, port } = await openReading("0.0.0.0");
+  test("a flood gets one batch per tick: other events run between batches", async () => {
+    const { recorder, port } = await openReading("0.0.0.0");
     const asker = new Connected("127.0.0.2", port.local.port);
     for (let count = 0; count < 1000; count++) asker.socket.send(`${count}`);
     let mostInTick = 0;
-    while (told.got.length < 1000) {
-      const before = told.got.length;
+    while (recorder.received.length < 1000) {
+      const before = recorder.received.length;
       await new Promise(setImmediate);
-      mostInTick = Math.max(mostInTick, told.got.length - before);
+      mostInTick = Math.max(mostInTick, recorder.received.length - before);
     }
     expect(mostInTick).toBeLessThanOrEqual(READ_DATAGRAMS_MAX);
     expect(mostInTick).toBeGreaterThan(1);
@@ -228,8 +237,8 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     port.close();
   });
 
-  test("random loads arrive complete, in order and once, each with its own local address", async () => {
-    const { told, port } = await openReading("::");
+  test("random loads arrive complete, in order and once, each datagram with its own local address", async () => {
+    const { recorder, port } = await openReading("::");
     const hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.7", "::1"];
     const askers = hosts.map((host) => new Connected(host, port.local.port));
     const load = fc.array(
@@ -238,7 +247,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     );
     await fc.assert(
       fc.asyncProperty(load, async (bursts) => {
-        told.got.length = 0;
+        recorder.received.length = 0;
         const sent = hosts.map(() => [] as string[]);
         let total = 0;
         for (const { asker, datagrams } of bursts) {
@@ -249,15 +258,15 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
           }
           if (total % 3 === 0) await new Promise(setImmediate);
         }
-        await until("all", () => told.got.length >= total);
+        await until("all", () => recorder.received.length >= total);
         await new Promise(setImmediate);
         for (const [index, host] of hosts.entries()) {
-          const mine = told.got.filter(({ port: from }) => from === askers[index]?.socket.port);
+          const mine = recorder.received.filter(({ port: from }) => from === askers[index]?.socket.port);
           expect(mine.map(({ text }) => text)).toEqual(sent[index] as string[]);
           expect(new Set(mine.map(({ local }) => local?.address)).size).toBeLessThanOrEqual(1);
           if (mine.length > 0) expect(mine[0]?.local?.address).toBe(host);
         }
-        expect(told.got).toHaveLength(total);
+        expect(recorder.received).toHaveLength(total);
       }),
       { numRuns: 30 },
     );
@@ -267,7 +276,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
   });
 });
 
-/** The system's extras, less what a test replaces. */
+/** The features of the system, except those that a test replaces. */
 function pass() {
   const system = linux as NonNullable<typeof linux>;
   return {

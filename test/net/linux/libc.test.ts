@@ -25,12 +25,12 @@ describe.skipIf(noLibc)("libc", () => {
   test("the address of memory does not change while it is referenced", () => {
     const small = memory(16);
     const before = libc.addressOf(small.buffer);
-    for (let turn = 0; turn < 10_000; turn++) small.subarray(turn % 16)[0] = turn;
+    for (let index = 0; index < 10_000; index++) small.subarray(index % 16)[0] = index;
     Bun.gc(true);
     expect(libc.addressOf(small.buffer)).toBe(before);
   });
 
-  test("elsewhere than on Linux there is no libc, and nothing throws", async () => {
+  test("on other systems than Linux openLibc returns undefined and does not throw", async () => {
     const script = `
       Object.defineProperty(process, "platform", { value: "darwin" });
       const { openLibc } = await import("./src/net/linux/libc.ts");

@@ -1,10 +1,10 @@
 import { type Libc, openLibc } from "../../../src/net/linux/libc.ts";
 
-/** The C library, for tests that are skipped where there is none. */
+/** The C library, for tests that are skipped without it. */
 export const libc = openLibc() as Libc;
 export const noLibc = libc === undefined;
 
-/** A twin of the C library that knows which sockets it opened and has not closed. */
+/** The C library, with a set of the sockets that it has opened and not closed. */
 export function watchedLibc(): { libc: Libc; open: Set<number> } {
   const open = new Set<number>();
   const watched: Libc = {

@@ -12,11 +12,11 @@ import { libc, noLibc } from "./open-libc.ts";
 const filter = new DropFilter(libc);
 const openFiles = () => readdirSync("/proc/self/fd").length;
 
-function gateOf(socket: object, slice = TimeSlice.of(systemClock), through = libc): LinuxReceivePauser {
+function pauserOf(socket: object, slice = TimeSlice.of(systemClock), through = libc): LinuxReceivePauser {
   return new LinuxReceivePauser(through, fdOf(socket), slice, filter);
 }
 
-/** A socket whose first `drain` is over: Bun waits for no room to send. */
+/** A socket after Bun's first `drain`: Bun no longer polls it for writability. */
 async function settled(hostname: string, data: () => void): Promise<Bun.udp.Socket<"buffer">> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const socket = await Bun.udpSocket({ hostname, socket: { data, drain: () => resolve() } });
@@ -24,97 +24,97 @@ async function settled(hostname: string, data: () => void): Promise<Bun.udp.Sock
   return socket;
 }
 
-describe.skipIf(noLibc)("a receive gate", () => {
+describe.skipIf(noLibc)("a receive pauser", () => {
   test.each(["127.0.0.1", "::1"])(
-    "%s: closed in a callback it ends Bun's receive loop; opened, all that came meanwhile is there",
+    "%s: pausing in a callback ends Bun's receive loop; after resuming, Bun reads all datagrams that arrived meanwhile",
     async (hostname) => {
-      let gate: LinuxReceivePauser | undefined;
+      let pauser: LinuxReceivePauser | undefined;
       let received = 0;
       const filesBefore = openFiles();
       const socket = await settled(hostname, () => onDatagram());
       const onDatagram = () => {
         received++;
-        if (received === 1) gate?.pause(false);
+        if (received === 1) pauser?.pause(false);
       };
-      gate = gateOf(socket);
+      pauser = pauserOf(socket);
       for (let count = 0; count < 100; count++) socket.send(`${count}`, socket.port, hostname);
       await until("the first datagrams", () => received > 0);
-      const inOneTurn = received;
-      expect(inOneTurn).toBeLessThanOrEqual(8); // Bun takes eight at once
+      const inOneTick = received;
+      expect(inOneTick).toBeLessThanOrEqual(8); // Bun reads eight at once
       await new Promise(setImmediate);
-      expect(received).toBe(inOneTurn);
-      expect(gate.fd).not.toBe(fdOf(socket));
-      expect(kernelDrops(libc, gate.fd)).toBe(0);
+      expect(received).toBe(inOneTick);
+      expect(pauser.fd).not.toBe(fdOf(socket));
+      expect(kernelDrops(libc, pauser.fd)).toBe(0);
 
-      gate.resume();
+      pauser.resume();
       await until("the others", () => received === 100);
-      expect(gate.fd).toBe(fdOf(socket));
+      expect(pauser.fd).toBe(fdOf(socket));
       socket.close();
-      expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test's may close meanwhile
+      expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test may still close one
     },
   );
 
   test.each(["socket", "fcntl"] as const)(
-    "with no descriptor to spare (%s) it drops and counts what arrives, until it is open again",
+    "without a free descriptor (%s) arriving datagrams are dropped and counted until it resumes",
     async (lacking) => {
       let received = 0;
       const socket = await settled("127.0.0.1", () => void received++);
       const filesBefore = openFiles();
-      const gate = gateOf(socket, undefined, { ...libc, [lacking]: () => -1, errno: () => "EMFILE" });
-      gate.pause(false);
+      const pauser = pauserOf(socket, undefined, { ...libc, [lacking]: () => -1, errno: () => "EMFILE" });
+      pauser.pause(false);
       for (let count = 0; count < 5; count++) socket.send("dropped", socket.port, "127.0.0.1");
       await until("the drops", () => kernelDrops(libc, fdOf(socket)) === 5);
-      gate.resume();
+      pauser.resume();
       socket.send("arrives", socket.port, "127.0.0.1");
       await until("the next", () => received > 0);
       expect(received).toBe(1);
-      expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test's may close meanwhile
+      expect(openFiles()).toBeLessThanOrEqual(filesBefore); // an earlier test may still close one
       socket.close();
     },
   );
 
-  test("a flood of datagrams that are dear to handle does not keep the event loop, and loses nothing", async () => {
+  test("a flood of datagrams that take long to handle does not block the event loop, and none is lost", async () => {
     const DATAGRAMS = 5000;
-    let longestTurn = 0;
+    let mostInTick = 0;
     let sent = 0;
     let received = 0;
-    let inTurn = 0;
+    let inTick = 0;
     const source = await Bun.udpSocket({});
     const next = () => {
       if (sent++ < DATAGRAMS) source.send("next", socket.port, "127.0.0.1");
     };
     const socket = await settled("127.0.0.1", () => {
-      gate.onDatagram(false);
+      pauser.onDatagram(false);
       received++;
       burn(10);
-      next(); // so that Bun's loop would go on to the end
-      if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
-      longestTurn = Math.max(longestTurn, inTurn);
+      next(); // without pauses Bun's loop would handle all of them
+      if (inTick++ === 0) setImmediate(() => (inTick = 0));
+      mostInTick = Math.max(mostInTick, inTick);
     });
-    const gate = gateOf(socket);
+    const pauser = pauserOf(socket);
     for (let count = 0; count < 64; count++) next();
     await until("the last", () => received === DATAGRAMS);
-    // At 10 us and more each in a millisecond, looked at every 32, and what Bun took with the last.
-    expect(longestTurn).toBeLessThanOrEqual(136);
+    // At least 10 us each in one millisecond, checked every 32 datagrams, and the last eight that Bun read.
+    expect(mostInTick).toBeLessThanOrEqual(136);
     for (const open of [socket, source]) open.close();
   });
 
-  test("while Bun waits for room to send, what arrives behind the closed gate is dropped and counted", async () => {
+  test("while Bun polls for writability, datagrams that arrive during a pause are dropped and counted", async () => {
     let received = 0;
     const socket = await settled("127.0.0.1", () => received++);
-    const gate = gateOf(socket);
-    gate.pause(true);
-    expect(gate.fd).toBe(fdOf(socket));
-    socket.send("against the gate", socket.port, "127.0.0.1");
-    expect(kernelDrops(libc, gate.fd)).toBe(1);
-    gate.resume();
-    socket.send("after it", socket.port, "127.0.0.1");
+    const pauser = pauserOf(socket);
+    pauser.pause(true);
+    expect(pauser.fd).toBe(fdOf(socket));
+    socket.send("while paused", socket.port, "127.0.0.1");
+    expect(kernelDrops(libc, pauser.fd)).toBe(1);
+    pauser.resume();
+    socket.send("after the pause", socket.port, "127.0.0.1");
     await until("the second", () => received === 1);
     socket.close();
   });
 
-  test("what several sockets receive counts in one slice, and those that had their share wait their turn", async () => {
-    const gates: LinuxReceivePauser[] = [];
+  test("datagrams of several sockets count in one slice, and sockets that had their share wait in rotation", async () => {
+    const pausers: LinuxReceivePauser[] = [];
     const endings: (() => void)[] = [];
     let nowMs = 0;
     const clock = {
@@ -124,21 +124,21 @@ describe.skipIf(noLibc)("a receive gate", () => {
     };
     const endTick = () => endings.splice(0).forEach((end) => void end());
     const sockets = await Promise.all(Array.from({ length: 6 }, () => Bun.udpSocket({})));
-    for (const socket of sockets) gates.push(gateOf(socket, TimeSlice.of(clock)));
-    const open = () => gates.map(({ fd }, index) => fd === fdOf(sockets[index] as object));
-    const flood = (gate: LinuxReceivePauser) => {
-      for (let count = 0; count < 32; count++) gate.onDatagram(false);
+    for (const socket of sockets) pausers.push(pauserOf(socket, TimeSlice.of(clock)));
+    const open = () => pausers.map(({ fd }, index) => fd === fdOf(sockets[index] as object));
+    const flood = (pauser: LinuxReceivePauser) => {
+      for (let count = 0; count < 32; count++) pauser.onDatagram(false);
     };
-    flood(gates[0] as LinuxReceivePauser);
-    expect(open()).toEqual([true, true, true, true, true, true]); // there is time left
+    flood(pausers[0] as LinuxReceivePauser);
+    expect(open()).toEqual([true, true, true, true, true, true]); // the slice is not used up
     nowMs++;
-    for (const gate of gates) flood(gate);
+    for (const pauser of pausers) flood(pauser);
     expect(open()).toEqual([false, false, false, false, false, false]);
     endTick();
     expect(open()).toEqual([true, true, true, true, false, false]);
-    flood(gates[0] as LinuxReceivePauser); // others wait: its quantum is all it gets
+    flood(pausers[0] as LinuxReceivePauser); // others wait: it gets one quantum
     expect(open()).toEqual([false, true, true, true, false, false]);
-    gates[1]?.onDatagram(false); // less than a quantum
+    pausers[1]?.onDatagram(false); // less than a quantum
     endTick();
     expect(open()).toEqual([true, true, true, true, true, true]);
     for (const socket of sockets) socket.close();

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { GROUP_BYTES_MAX, groupEnd, SEGMENTS_MAX } from "../../../src/net/linux/segment-groups.ts";
 
-/** All groups of a row of lengths, as arrays. */
+/** All groups of consecutive lengths, as arrays. */
 function groups(lengths: number[]): number[][] {
   const found: number[][] = [];
   for (let from = 0; from < lengths.length; ) {
@@ -42,24 +42,24 @@ test.each([
   expect(groups(lengths)).toEqual(expected);
 });
 
-test("a group holds 64 datagrams and no more", () => {
+test("a group has at most 64 datagrams", () => {
   expect(groups(new Array(130).fill(7)).map((group) => group.length)).toEqual([64, 64, 2]);
 });
 
-test("a group holds 65,507 bytes and no more", () => {
+test("a group has at most 65,507 bytes", () => {
   expect(groups(new Array(64).fill(1200)).map((group) => group.length)).toEqual([54, 10]);
 });
 
-test("every row is cut into groups the kernel takes, none of which could have gone on", () => {
+test("all lengths are divided into groups that the kernel accepts, and no group could be longer", () => {
   const length = fc.oneof(fc.constantFrom(0, 1, 1200, 65_507), fc.integer({ min: 0, max: 65_507 }));
   const run = fc.tuple(length, fc.integer({ min: 1, max: 100 })).map(([of, times]) => Array(times).fill(of));
   fc.assert(
     fc.property(fc.array(run, { maxLength: 20 }), (runs) => {
       const lengths = runs.flat();
-      const cut = groups(lengths);
-      expect(cut.flat()).toEqual(lengths);
-      for (const [index, group] of cut.entries()) {
-        const [segment, last, next] = [group[0] ?? -1, group.at(-1) ?? -1, cut[index + 1]?.[0]];
+      const divided = groups(lengths);
+      expect(divided.flat()).toEqual(lengths);
+      for (const [index, group] of divided.entries()) {
+        const [segment, last, next] = [group[0] ?? -1, group.at(-1) ?? -1, divided[index + 1]?.[0]];
         const bytes = group.reduce((sum, each) => sum + each, 0);
         expect(group.slice(0, -1).every((each) => each === segment)).toBe(true);
         expect(group.length === 1 || (last > 0 && last <= segment && bytes <= GROUP_BYTES_MAX)).toBe(true);

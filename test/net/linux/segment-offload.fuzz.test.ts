@@ -9,7 +9,7 @@ import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../../../src/net/udp/datagra
 import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
-/** A receiver that hands out what arrived once `count` datagrams have. */
+/** A receiver; `take` returns the received datagrams when `count` of them have arrived. */
 async function receiver(hostname: string) {
   let arrived: string[] = [];
   let wake = () => {};
@@ -32,7 +32,7 @@ async function receiver(hostname: string) {
   return { socket, take, bufferBytes };
 }
 
-/** Puts datagrams into chunks as a decoder finds them: behind headers, several a chunk, some in a chunk of their own. */
+/** Puts datagrams into chunks like a decoder: behind headers, several per chunk or one. */
 function batchOf(lengths: number[], datagramsPerChunk: number, chunkOffset: number): DatagramBatch {
   const batch = new DatagramBatch();
   for (let from = 0; from < lengths.length; from += datagramsPerChunk) {
@@ -49,7 +49,7 @@ function batchOf(lengths: number[], datagramsPerChunk: number, chunkOffset: numb
   return batch;
 }
 
-/** As many of the first lengths as the receiver's buffer holds at once, whatever the kernel adds to each. */
+/** The first lengths that fit the receiver's buffer together, with the kernel's overhead for each. */
 function fitting(lengths: number[], bufferBytes: number): number[] {
   let bytes = 0;
   const end = lengths.findIndex((length) => {
@@ -67,7 +67,7 @@ const length = fc.oneof(
 const run = fc
   .tuple(length, fc.integer({ min: 1, max: 70 }), fc.boolean())
   .map(([of, times, shorterLast]) => {
-    // Long ones stay few, so that many runs fit the receiver's buffer at once.
+    // Few long datagrams, so that many runs fit the receiver's buffer.
     const lengths: number[] = Array(of > 1500 ? Math.min(times, 3) : times).fill(of);
     return shorterLast && of > 0 ? [...lengths, of - 1] : lengths;
   });
@@ -84,7 +84,7 @@ function countingLibc() {
   return { counted, libc: { ...libc, sendmmsg } };
 }
 
-describe.skipIf(noLibc)("segment offload delivers what plain sending delivers", () => {
+describe.skipIf(noLibc)("segment offload delivers the same datagrams as plain sending", () => {
   test.each([
     ["127.0.0.1", "127.0.0.1"],
     ["::1", "::1"],
@@ -120,9 +120,9 @@ describe.skipIf(noLibc)("segment offload delivers what plain sending delivers", 
     for (const socket of [sink, source, plain]) socket.close();
   });
 
-  test("65,527 bytes go as one plain IPv6 datagram, and a whole batch goes at once", async () => {
+  test("65,527 bytes are sent as one plain IPv6 datagram, and a whole batch with one call", async () => {
     const { socket: sink, take, bufferBytes } = await receiver("::1");
-    // Without the right to a large buffer only a part of a batch fits.
+    // Without CAP_NET_ADMIN the buffer is small, and only a part of a batch fits.
     const whole = fitting(Array(BATCH_DATAGRAMS_MAX).fill(100), bufferBytes);
     const source = await Bun.udpSocket({ hostname: "::1" });
     setSendBuffer(libc, fdOf(source), 8 << 20);

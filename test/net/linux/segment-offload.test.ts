@@ -7,12 +7,12 @@ import { OffloadTransmitter, PLAIN_MS, probeOffload } from "../../../src/net/lin
 import { DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 import { libc, noLibc, watchedLibc } from "./open-libc.ts";
 
-/** What one scripted sendmmsg does: takes so many messages, all of them, or fails. */
+/** The result of one scripted sendmmsg: the number of messages it takes, or the error code. */
 type Result = number | "all" | (string & {});
 
 const TARGET = { socket: { fd: -1 }, to: memory(16) };
 
-/** A transmitter whose sendmmsg follows a script (then takes all) and records the shape of what it was given. */
+/** A transmitter whose sendmmsg follows a script (then takes all) and records the shape of its messages. */
 function scripted(...script: Result[]) {
   const calls: string[] = [];
   let error = "";
@@ -57,7 +57,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect([transmitter.refusal, transmitter.systemCalls]).toEqual(["", 1]);
   });
 
-  test("it begins at batch.from", () => {
+  test("sending starts at batch.from", () => {
     const { calls, transmitter } = scripted();
     const batch = batchOf(9, 9, 9, 0, 4);
     batch.from = 2;
@@ -65,11 +65,17 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect(calls).toEqual(["plain 1, plain 1, plain 1"]);
   });
 
-  test("a local address goes with every message, a group's beside the length of its segments", () => {
+  test("every message carries the local address; a group also carries the segment length", () => {
     const controls: number[][] = [];
     const scratch = new OffloadScratch(libc);
     const [first, ...rest] = [9, 9, 5, 7, 8];
-    scratch.lay(batchOf(first as number, ...rest), 0, { sockaddr: TARGET.to, address: 0 }, Infinity, LOCAL);
+    scratch.layOut(
+      batchOf(first as number, ...rest),
+      0,
+      { sockaddr: TARGET.to, address: 0 },
+      Infinity,
+      LOCAL,
+    );
     const view = new DataView(scratch.messages.buffer);
     for (let message = 0; message < 3; message++) {
       const [at, length] = [
@@ -83,7 +89,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect(controls).toEqual([[...segments, ...local], local, local]);
   });
 
-  test("an empty rest is no call", () => {
+  test("an empty rest makes no system call", () => {
     const { calls, transmitter } = scripted();
     const batch = batchOf(9);
     batch.from = 1;
@@ -91,7 +97,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect(calls).toEqual([]);
   });
 
-  test("a full buffer in the middle: what was taken counts in datagrams, the rest is refused with EAGAIN", () => {
+  test("a full buffer in the middle: the result is the number of datagrams taken, the error code is EAGAIN", () => {
     const { calls, transmitter } = scripted(1, "EAGAIN");
     const batch = batchOf(9, 9, 20, 20, 20);
     expect(transmitter.transmit(batch)).toBe(2);
@@ -103,14 +109,14 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect(calls).toEqual(["group 2, group 3", "group 3", "group 3"]);
   });
 
-  test("after a short count whose cause has gone it goes on", () => {
+  test("after a short count whose cause has ended it continues", () => {
     const { calls, transmitter } = scripted(1, 1);
     expect(transmitter.transmit(batchOf(1, 2, 3))).toBe(3);
     expect(calls).toEqual(["plain 1, plain 1, plain 1", "plain 1, plain 1", "plain 1"]);
     expect(transmitter.refusal).toBe("");
   });
 
-  test("an interrupted call is made again", () => {
+  test("an interrupted call is repeated", () => {
     const { transmitter } = scripted("EINTR", "EINTR", 1, "EINTR");
     expect(transmitter.transmit(batchOf(1, 2, 3))).toBe(3);
   });
@@ -127,7 +133,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
   );
 
   test.each(["EINVAL", "EMSGSIZE"])(
-    "%s on a group: this length and longer ones go plainly for 60 s",
+    "%s on a group: this length and longer ones are sent plain for 60 s",
     (error) => {
       const { calls, clock, transmitter } = scripted(1, error);
       expect(transmitter.transmit(batchOf(1, 1, 1400, 1400, 2))).toBe(5);
@@ -176,7 +182,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     [0, 11],
     [5, 6],
     [0, -1],
-  ])("a payload at %i of %i bytes outside its array of 10 is never handed to the kernel", (start, length) => {
+  ])("a payload at %i of %i bytes, outside its array of 10, is never sent", (start, length) => {
     const { calls, transmitter } = scripted();
     const batch = batchOf(5);
     batch.add(new Uint8Array(new ArrayBuffer(20), 5, 10), start, length);
@@ -188,7 +194,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
 describe.skipIf(noLibc)("probeOffload", () => {
   test.each<[string, Partial<Libc>]>([
     ["without 127.0.0.1", { bind: () => -1, errno: () => "EADDRNOTAVAIL" }],
-    ["whose firewall lets nothing out", { sendmmsg: () => -1, errno: () => "EPERM" }],
+    ["whose firewall blocks all packets", { sendmmsg: () => -1, errno: () => "EPERM" }],
     [
       "where IPv4 sockets are forbidden",
       {
@@ -214,7 +220,7 @@ describe.skipIf(noLibc)("probeOffload", () => {
   test.each<[string, Partial<Libc>, string]>([
     ["an old kernel", { getsockopt: () => -1, errno: () => "ENOPROTOOPT" }, "ENOPROTOOPT"],
     ["no socket", { socket: () => -1, errno: () => "EMFILE" }, "EMFILE"],
-  ])("%s is told", (_, fault, reason) => {
+  ])("%s sets offReason", (_, fault, reason) => {
     const faulty: Libc = { ...libc, ...fault };
     const scratch = new OffloadScratch(faulty);
     probeOffload(faulty, scratch);

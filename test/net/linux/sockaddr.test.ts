@@ -12,7 +12,7 @@ describe.skipIf(noLibc)("sockaddr", () => {
     expect(hex(bytes)).toBe("02001388c00002010000000000000000");
   });
 
-  test("an IPv6 endpoint with a zone: the interface's index stands last", () => {
+  test("an IPv6 endpoint with a zone: the interface index comes last", () => {
     const bytes = encodeSockaddr(libc, { address: "fe80::1%lo", port: 5000 });
     expect(hex(bytes)).toBe("0a00138800000000fe800000000000000000000000000001" + "01000000");
     expect(hex(encodeSockaddr(libc, { address: "fe80::1%1", port: 5000 }))).toBe(hex(bytes));

@@ -7,7 +7,7 @@ import { libc, noLibc } from "./open-libc.ts";
 const root = process.getuid?.() === 0;
 const read = (fd: number, level: number, option: number) => options.getNumber(libc, fd, level, option);
 
-/** Runs `use` with the descriptor of a live UDP socket of Bun's. */
+/** Calls `use` with the descriptor and port of a UDP socket of Bun. */
 async function withUdp(
   hostname: string,
   flags: number,
@@ -37,7 +37,7 @@ describe.skipIf(noLibc)("socket options", () => {
     ["::", 0, 6],
     ["::", 8, 6],
   ] as const)("of a UDP socket on %s with flags %i", (hostname, flags, family) => {
-    test("errors of the network are switched off for either protocol, and on again", () =>
+    test("ICMP errors are switched off for both protocols, and on again", () =>
       withUdp(hostname, flags, (fd) => {
         expect(read(fd, c.IPPROTO_IP, c.IP_RECVERR)).toBe(1);
         expect(options.setReceiveErrors(libc, fd, false)).toBeUndefined();
@@ -60,7 +60,7 @@ describe.skipIf(noLibc)("socket options", () => {
         expect(new Set(all())).toEqual(new Set([0]));
       }));
 
-    test("the traffic class and multicast options hold for either protocol", () =>
+    test("the traffic class and the hop limit are set for both protocols", () =>
       withUdp(hostname, flags, (fd) => {
         expect(options.setTrafficClass(libc, fd, 0xb8)).toBeUndefined();
         expect(options.setMulticastHops(libc, fd, 0)).toBeUndefined();
@@ -72,14 +72,14 @@ describe.skipIf(noLibc)("socket options", () => {
       }));
   });
 
-  test("buffers: what was granted is told as the application counts", () =>
+  test("buffers: the granted size is in payload bytes", () =>
     withUdp("127.0.0.1", 0, (fd) => {
       expect(options.setReceiveBuffer(libc, fd, 100_000)).toBe(100_000);
       expect(options.setSendBuffer(libc, fd, 50_000)).toBe(50_000);
       expect(read(fd, c.SOL_SOCKET, c.SO_RCVBUF)).toBe(200_000);
     }));
 
-  test("buffers: without the right to force one, the system's limit bounds what is granted", () =>
+  test("buffers: without CAP_NET_ADMIN the limit of the system bounds the granted size", () =>
     withUdp("127.0.0.1", 0, async (fd) => {
       const unprivileged = {
         ...libc,
@@ -110,18 +110,18 @@ describe.skipIf(noLibc)("socket options", () => {
     }),
   );
 
-  test("a refusal has its name", () => {
+  test("an error has its errno name", () => {
     expect(options.setMark(libc, -1, 1)).toBe("EBADF");
     expect(options.setReceiveBuffer(libc, -1, 1)).toBeUndefined();
     expect(options.kernelDrops(libc, -1)).toBeUndefined();
   });
 
-  test("what the kernel dropped for want of room is counted", () =>
+  test("datagrams that the kernel drops at a full buffer are counted", () =>
     withUdp("127.0.0.1", 0, async (fd, port) => {
       expect(options.kernelDrops(libc, fd)).toBe(0);
       expect(options.setReceiveBuffer(libc, fd, 1)).toBeGreaterThan(0);
       const sender = await Bun.udpSocket({});
-      // All in one turn: Bun reads nothing in between.
+      // All in one tick: Bun reads nothing in between.
       for (let sent = 0; sent < 20; sent++) sender.send(new Uint8Array(1000), port, "127.0.0.1");
       sender.close();
       expect(options.kernelDrops(libc, fd)).toBeGreaterThan(0);

@@ -28,7 +28,7 @@ async function blockedConnection() {
 }
 
 describe.skipIf(noLibc)("TcpInfo", () => {
-  test("of an idle connection: a segment size, a round trip time, nothing on its way", async () => {
+  test("an idle connection: a segment size, a round-trip time, no bytes in flight", async () => {
     const { client, close } = await blockedConnection();
     const info = new TcpInfo(libc);
     expect(info.read(fdOf(client))).toBe(true);
@@ -42,7 +42,7 @@ describe.skipIf(noLibc)("TcpInfo", () => {
     close();
   });
 
-  test("of a blocked one: what was written and not sent, and that it is not acknowledged", async () => {
+  test("a blocked connection: unsent and unacknowledged bytes", async () => {
     const { client, close } = await blockedConnection();
     const chunk = new Uint8Array(1 << 20);
     for (let written = 1; written > 0; ) written = client.write(chunk, 0, chunk.length);
