@@ -3,13 +3,13 @@ import type { ServerOptions, TunnelEvent } from "../../../src/index.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
 import { SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
 import { until } from "../../support/until.ts";
-import { Asker, Programs } from "./programs.ts";
+import { Programs, Requester } from "./programs.ts";
 import { SessionScene, type WatchedSessions } from "./session-scene.ts";
 
 const TARGET = { address: SERVER_APP, port: UDP_PORT };
 const OTHER_PORT = 3456;
 
-/** A source with a session, and the datagrams that reach the session's socket from elsewhere. */
+/** A source with a session. `answer` sends a datagram to the session's socket from any endpoint. */
 async function session(options: Partial<ServerOptions> = {}) {
   const scene = new SessionScene();
   const { server } = await scene.both(options);
@@ -28,22 +28,22 @@ function unexpected({ events }: WatchedSessions): TunnelEvent[] {
   return events.filter(({ type }) => type === "unexpected answer");
 }
 
-/** A target's further port, which keeps what it receives. */
+/** Opens another port of the target. @returns the texts that it receives. */
 function listen(scene: SessionScene, port: number): string[] {
-  const heard: string[] = [];
+  const received: string[] = [];
   const decoder = new TextDecoder();
   const network = new MemoryNetwork(scene.wire, SERVER_APP);
   network.openDatagramPort(
     { bind: { address: SERVER_APP, port } },
-    { onDatagram: (payload) => heard.push(decoder.decode(payload)), onError() {} },
+    { onDatagram: (payload) => received.push(decoder.decode(payload)), onError() {} },
   );
-  return heard;
+  return received;
 }
 
 describe("an answer from another port of the target", () => {
   const from = { address: SERVER_APP, port: OTHER_PORT };
 
-  test("is dropped, counted with a reason of its own, and reported once", async () => {
+  test("is dropped, counted by its reason, and reported once", async () => {
     const { scene, server, source, answer } = await session();
     for (const text of ["one", "two", "three"]) await answer(text, from);
     await answer("re more", TARGET);
@@ -56,9 +56,9 @@ describe("an answer from another port of the target", () => {
     await scene.end();
   });
 
-  test("is taken with anyPort, and that port gets what the source sends next", async () => {
+  test("is relayed with anyPort, and the source's next datagram is sent to that port", async () => {
     const { scene, server, source, answer } = await session({ anyPort: true });
-    const heard = listen(scene, OTHER_PORT);
+    const received = listen(scene, OTHER_PORT);
     await answer("data 1", from);
     source.send("ack 1");
     await scene.clock.settle();
@@ -66,7 +66,7 @@ describe("an answer from another port of the target", () => {
     source.send("ack 2");
     await scene.clock.settle();
     expect(source.answers).toEqual(["re request", "data 1", "data 2"]);
-    expect(heard).toEqual(["ack 1", "ack 2"]);
+    expect(received).toEqual(["ack 1", "ack 2"]);
     expect(scene.target.texts).toEqual(["request"]);
     await answer("from the first port again", TARGET);
     source.send("back");
@@ -76,10 +76,10 @@ describe("an answer from another port of the target", () => {
     await scene.end();
   });
 
-  test("leads back to the target's own port when it refuses", async () => {
+  test("is forgotten when that port refuses: datagrams are sent to the target's own port again", async () => {
     const { scene, server, source, answer } = await session({ anyPort: true });
     await answer("last block", from);
-    source.send("nobody listens there");
+    source.send("refused");
     await scene.clock.settle();
     source.send("next request");
     await scene.clock.settle();
@@ -88,7 +88,7 @@ describe("an answer from another port of the target", () => {
     await scene.end();
   });
 
-  test("does not move the target to its next address when only that port refuses", async () => {
+  test("does not switch the target to its next address when only that port refuses", async () => {
     const scene = new SessionScene();
     scene.wire.names.set("app.example", [SERVER_APP, "10.0.7.7"]);
     const { server } = await scene.both({ anyPort: true, target: `app.example/${UDP_PORT}` });
@@ -109,9 +109,9 @@ describe("an answer from another port of the target", () => {
     await scene.end();
   });
 
-  test("does not lead away datagrams that wait for room in the socket", async () => {
+  test("does not redirect datagrams that wait for room in the socket", async () => {
     const { scene, server, source, answer } = await session({ anyPort: true });
-    const heard = listen(scene, OTHER_PORT);
+    const received = listen(scene, OTHER_PORT);
     const socket = scene.udp(SERVER, scene.target.received[0]?.from);
     socket.faults.room = 0;
     source.send("waits");
@@ -124,7 +124,7 @@ describe("an answer from another port of the target", () => {
     await answer("later", from);
     source.send("follows");
     await scene.clock.settle();
-    expect(heard).toEqual(["follows"]);
+    expect(received).toEqual(["follows"]);
     await scene.end();
   });
 });
@@ -133,19 +133,22 @@ test.each([false, true])(
   "an answer from another address is dropped and counted (anyPort %p)",
   async (anyPort) => {
     const { scene, server, source, answer } = await session({ anyPort });
-    const stranger = { address: "10.0.7.7", port: UDP_PORT };
-    for (let count = 0; count < 3; count++) await answer("psst", stranger);
+    const other = { address: "10.0.7.7", port: UDP_PORT };
+    for (let count = 0; count < 3; count++) await answer("psst", other);
     expect(source.answers).toEqual(["re request"]);
     expect(server.tunnel.counters.outbound.dropped["wrong source"]).toBe(3);
     expect(unexpected(server)).toEqual([
-      { type: "unexpected answer", reason: "wrong source", target: TARGET, source: stranger },
+      { type: "unexpected answer", reason: "wrong source", target: TARGET, source: other },
     ]);
     await scene.end();
   },
 );
 
-/** As TFTP servers do, it answers each request from a new port, which closes when it hears "end". */
-async function openTransfers() {
+/**
+ * A target that answers each request from a new port, as TFTP servers do. A port closes when it receives
+ * "end".
+ */
+async function openTransferServer() {
   const ports: number[] = [];
   const open: Bun.udp.Socket<"buffer">[] = [];
   const transfer = async () => {
@@ -157,7 +160,7 @@ async function openTransfers() {
           if (payload.toString() === "end") self.close();
           else self.send(`re ${payload}`, port, address);
         },
-        error() {}, // a session that has ended refuses
+        error() {}, // the socket of an ended session refuses
       },
     });
     open.push(socket);
@@ -178,28 +181,28 @@ async function openTransfers() {
 }
 
 describe("real programs", () => {
-  test("transfers from other ports work with --any-port, one after the other", async () => {
-    using target = await openTransfers();
+  test("successive transfers from other ports work with --any-port", async () => {
+    using target = await openTransferServer();
     await using programs = await Programs.start(target.port, { server: ["--any-port"] });
-    using asker = new Asker(programs.udpPort);
-    expect(await asker.ask("file")).toBe("data file");
-    expect(await asker.ask("ack")).toBe("re ack");
-    asker.tell("end");
-    // The first of these is refused, as nobody listens there any more.
+    using requester = new Requester(programs.udpPort);
+    expect(await requester.request("file")).toBe("data file");
+    expect(await requester.request("ack")).toBe("re ack");
+    requester.send("end");
+    // The first of these is refused, because the port is closed.
     await until("the next transfer", () => {
-      asker.tell("next");
-      return asker.answers.includes("data next");
+      requester.send("next");
+      return requester.answers.includes("data next");
     });
   });
 
-  test("without it the answer is reported", async () => {
-    using target = await openTransfers();
+  test("without --any-port the answer is reported", async () => {
+    using target = await openTransferServer();
     await using programs = await Programs.start(target.port);
-    using asker = new Asker(programs.udpPort);
-    asker.tell("file");
+    using requester = new Requester(programs.udpPort);
+    requester.send("file");
     const line = await programs.server.said(/dropping datagrams/);
     const from = `127.0.0.1:${target.ports[0]}`;
     expect(line).toContain(`from ${from} to a session: only port ${target.port} of its target may answer`);
-    expect(asker.answers).toEqual([]);
+    expect(requester.answers).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { freeUdpPort } from "../../support/loopback.ts";
 
 const CONNECT = "127.0.0.1/9";
 
-test("a client listens on the address of bind, at the target's port or at its own", async () => {
+test("a client listens on the address of bind, at the port of bind or else at the target's", async () => {
   const port = await freeUdpPort();
   const udpOf = async (bind: string, target: string) => {
     await using tunnel = await startClient({ connect: CONNECT, perSource: true, target, bind });
@@ -12,11 +12,11 @@ test("a client listens on the address of bind, at the target's port or at its ow
   };
   expect(await udpOf("127.0.0.3", `127.0.0.2/${port}`)).toEqual([{ address: "127.0.0.3", port }]);
   expect(await udpOf(`127.0.0.3/${port}`, "127.0.0.2/9")).toEqual([{ address: "127.0.0.3", port }]);
-  // Only the address of bind is looked up.
+  // The target's name is not looked up.
   expect(await udpOf(`127.0.0.3/${port}`, "nobody.invalid/9")).toEqual([{ address: "127.0.0.3", port }]);
 });
 
-test("what comes to the address of bind opens a session", async () => {
+test("a datagram to the address of bind opens a session", async () => {
   const port = await freeUdpPort();
   await using tunnel = await startClient({
     connect: CONNECT,

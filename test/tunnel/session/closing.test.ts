@@ -5,8 +5,12 @@ import { SessionScene } from "./session-scene.ts";
 
 const frames = (...texts: string[]) => Buffer.concat(texts.map((text) => encodeFrame(utf8(text))));
 
-/** A server with one session whose peer does not read, and where its target reaches it. */
-async function besideSlowReader() {
+/**
+ * A server with two answers queued, because the peer of its only session does not read.
+ *
+ * @returns also the session's UDP port.
+ */
+async function withSlowReader() {
   const scene = new SessionScene();
   const { tunnel } = await scene.server();
   scene.target.answers = false;
@@ -20,8 +24,8 @@ async function besideSlowReader() {
   return { scene, tunnel, stream, observed, port };
 }
 
-test("a server that closes takes nothing more from its sessions' sockets, and writes what is queued", async () => {
-  const { scene, tunnel, observed, port } = await besideSlowReader();
+test("a closing server drops further datagrams from UDP, and writes the queued ones", async () => {
+  const { scene, tunnel, observed, port } = await withSlowReader();
   const closing = tunnel.close();
   for (const late of ["late", "later"]) scene.target.send(port, late);
   expect(tunnel.counters.outbound).toMatchObject({ received: 4, dropped: { closing: 2 } });
@@ -35,8 +39,8 @@ test("a server that closes takes nothing more from its sessions' sockets, and wr
   await scene.end();
 });
 
-test("nor anything from their connections", async () => {
-  const { scene, tunnel, stream } = await besideSlowReader();
+test("a closing server drops further datagrams from TCP", async () => {
+  const { scene, tunnel, stream } = await withSlowReader();
   scene.stream[1].faults.bufferBytes = 1000;
   scene.stream[0].faults.bufferBytes = 1000;
   scene.stream[0].pause(); // the peer still does not read
@@ -51,8 +55,8 @@ test("nor anything from their connections", async () => {
   await scene.end();
 });
 
-test("what had come before is still sent to UDP", async () => {
-  const { scene, tunnel, stream } = await besideSlowReader();
+test("a closing server still sends to UDP what it received before", async () => {
+  const { scene, tunnel, stream } = await withSlowReader();
   const socket = [...scene.wire.datagramPorts.values()].find(({ local }) => local.address === SERVER);
   if (socket === undefined) throw new Error("the session has no socket");
   scene.stream[0].faults.bufferBytes = 10_000;
@@ -68,7 +72,7 @@ test("what had come before is still sent to UDP", async () => {
   await scene.end();
 });
 
-test("a tunnel that is closed in answer to the end of an idle session looks for no more of them", async () => {
+test("a listener to the end of an idle session can close the tunnel, which stops the sweep", async () => {
   const scene = new SessionScene();
   const { client } = await scene.both({}, { idleTimeoutMs: 5000 });
   client.tunnel.once("session closed", () => void client.tunnel.close());

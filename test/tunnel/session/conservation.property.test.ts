@@ -1,4 +1,4 @@
-/** Random traffic and random faults look for a datagram that is lost uncounted, or that reaches the wrong source. */
+/** Under random traffic and faults every datagram is counted, and no answer reaches the wrong source. */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -8,7 +8,7 @@ import { SessionScene, type Source } from "./session-scene.ts";
 
 const SOURCES = 5;
 
-/** What may happen next. `which` chooses among the sources, connections or sockets there are. */
+/** One random step. `which` selects one of the current sources, connections or sockets. */
 const step = fc.oneof(
   {
     weight: 6,
@@ -97,16 +97,16 @@ class Chaos {
 
   /** The client's socket or one of the server's. */
   #socket(which: number) {
-    const own = [...this.scene.wire.datagramPorts.values()].filter(({ local }) =>
+    const sockets = [...this.scene.wire.datagramPorts.values()].filter(({ local }) =>
       [CLIENT, "10.0.0.1"].includes(local.address),
     );
-    const socket = own[which % own.length];
-    if (socket === undefined) throw new Error("the client's socket is gone");
+    const socket = sockets[which % sockets.length];
+    if (socket === undefined) throw new Error("the client has no socket");
     return socket;
   }
 }
 
-test("whatever happens, every datagram is sent, counted as dropped, or held, and no answer goes astray", async () => {
+test("each datagram is sent, dropped or held, and no answer reaches the wrong source", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80 }), async (steps) => {
       const chaos = new Chaos();

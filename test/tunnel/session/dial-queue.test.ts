@@ -6,7 +6,7 @@ import type { ServerList } from "../../../src/tunnel/dial/server-list.ts";
 import { DialQueue } from "../../../src/tunnel/session/dial-queue.ts";
 import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 
-test("a hang-up while the server is being dialled and the dial's failure begin one pause, not two", async () => {
+test("an early close during a dial that then fails starts one redial timer, not two", async () => {
   const clock = new VirtualClock();
   const dials: PromiseWithResolvers<StreamPort>[] = [];
   const network = {
@@ -18,12 +18,12 @@ test("a hang-up while the server is being dialled and the dial's failure begin o
       return { stream: dial.promise, cancel() {} };
     },
   } as Partial<HostNetwork> as HostNetwork;
-  const directory = {
+  const servers = {
     name: "server",
     addresses: async () => [{ address: "10.0.0.1", port: 4000, host: "server" }],
     next() {},
   } as Partial<ServerList> as ServerList;
-  const dialQueue = new DialQueue(network, network, new EventReporter(() => clock.now()), directory);
+  const dialQueue = new DialQueue(network, network, new EventReporter(() => clock.now()), servers);
   dialQueue.add({ pending: true, onStream() {} });
   await clock.settle();
   expect(dials).toHaveLength(1);
@@ -31,7 +31,7 @@ test("a hang-up while the server is being dialled and the dial's failure begin o
   dials[0]?.reject(new NetError("ECONNREFUSED", "refused"));
   await clock.settle();
   expect(clock.pending).toBe(1);
-  await clock.advance(150); // the first pause would be over, the second one is not
+  await clock.advance(150); // after the delay of the first, before the end of the second
   expect(dials).toHaveLength(1);
   await clock.advance(100);
   expect(dials).toHaveLength(2);

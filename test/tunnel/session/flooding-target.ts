@@ -1,13 +1,13 @@
 /**
- * A target, run as a program of its own: echoes a datagram that opens with "q", and floods who sends "f" until it
- * sends again. Says its port on stderr.
+ * A target in its own process. It echoes a datagram that starts with "q". After an "f" it floods the sender,
+ * until the sender's next datagram. It prints its port on stderr.
  */
 
 import { writeSync } from "node:fs";
 
 const PAYLOAD = new Uint8Array(1200);
 const FLOOD_INTERVAL_MS = 2;
-/** 20,000 datagrams a second to each. */
+/** For each flooded port, 20,000 datagrams a second. */
 const FLOOD_DATAGRAMS = 40;
 
 const flooded = new Map<number, string>();

@@ -1,4 +1,4 @@
-/** The life of a session, over ports of memory and a clock that stands still: issue by issue, what it promises. */
+/** The life of a session, in a memory network with a virtual clock. */
 
 import { describe, expect, test } from "bun:test";
 import { formatEndpoint } from "../../../src/net/endpoint.ts";
@@ -6,7 +6,7 @@ import { CLIENT, SERVER, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts"
 import { SessionScene } from "./session-scene.ts";
 
 describe("each source", () => {
-  test("has a connection and a port of its own, and gets its own answers only", async () => {
+  test("has its own connection and port, and receives only its own answers", async () => {
     const scene = new SessionScene();
     await scene.both();
     const sources = [1, 2, 3].map((n) => scene.source(6000 + n));
@@ -19,12 +19,12 @@ describe("each source", () => {
     await scene.end();
   });
 
-  test("keeps its connection and its port from one datagram to the next", async () => {
+  test("keeps its connection and its port for all its datagrams", async () => {
     const scene = new SessionScene();
     await scene.both();
     const source = scene.source(6000);
-    for (const what of ["a", "b", ""]) {
-      source.send(what);
+    for (const text of ["a", "b", ""]) {
+      source.send(text);
       await scene.clock.advance(1000);
     }
     expect(source.answers).toEqual(["re a", "re b", "re "]);
@@ -33,7 +33,7 @@ describe("each source", () => {
     await scene.end();
   });
 
-  test("may have to be one of --from", async () => {
+  test("is rejected unless it is one of --from", async () => {
     const scene = new SessionScene();
     const { client } = await scene.both({}, { from: ["10.0.2.0/24"] });
     scene.source(6000, "10.0.3.1").send("no");
@@ -48,7 +48,7 @@ describe("each source", () => {
 });
 
 describe("the first datagram", () => {
-  test("is not lost however long the dial takes", async () => {
+  test("is kept for as long as the dial takes", async () => {
     const scene = new SessionScene();
     scene.breakDials("ECONNREFUSED");
     await scene.both();
@@ -62,7 +62,7 @@ describe("the first datagram", () => {
     await scene.end();
   });
 
-  test("ages once a stream is up that takes nothing", async () => {
+  test("ages as soon as there is a stream, also one that accepts no bytes", async () => {
     const scene = new SessionScene();
     scene.breakDials("ECONNREFUSED");
     const { client } = await scene.both({}, { maxDelayMs: 200 });
@@ -71,7 +71,7 @@ describe("the first datagram", () => {
     await scene.clock.advance(10_000);
     scene.breakDials(undefined);
     scene.wire.streamFaults = { ...scene.wire.streamFaults, bufferBytes: 0 };
-    await scene.clock.advance(5000); // up, for longer than the age limit by now
+    await scene.clock.advance(5000); // the stream has been up for longer than the age limit
     source.send("new");
     await scene.clock.settle();
     expect(client.tunnel.counters.outbound.dropped.expired).toBe(1);
@@ -79,7 +79,7 @@ describe("the first datagram", () => {
     await scene.end();
   });
 
-  test("waits with others within the bytes allowed: the oldest make room", async () => {
+  test("waits with others up to the limit in bytes; the oldest are dropped", async () => {
     const scene = new SessionScene();
     scene.breakDials("ECONNREFUSED");
     const { client } = await scene.both({}, { queueBytesMax: 128 * 1024 });
@@ -96,7 +96,7 @@ describe("the first datagram", () => {
 });
 
 describe("an idle session", () => {
-  test("ends after the timeout, at both ends, and its source gets a new one", async () => {
+  test("ends after the timeout, at both ends; its source then has a new one", async () => {
     const scene = new SessionScene();
     const { server, client } = await scene.both({}, { idleTimeoutMs: 30_000 });
     const source = scene.source(6000);
@@ -114,7 +114,7 @@ describe("an idle session", () => {
     await scene.end();
   });
 
-  test.each(["the source's", "the target's"])("is kept by %s datagrams alone", async (whose) => {
+  test.each(["the source's", "the target's"])("stays open while only %s datagrams pass", async (whose) => {
     const scene = new SessionScene();
     const { server, client } = await scene.both({ idleTimeoutMs: 10_000 }, { idleTimeoutMs: 10_000 });
     const source = scene.source(6000);
@@ -132,7 +132,7 @@ describe("an idle session", () => {
     await scene.end();
   });
 
-  test("is kept for good with --idle 0", async () => {
+  test("stays open with --idle 0", async () => {
     const scene = new SessionScene();
     const { server, client } = await scene.both({ idleTimeoutMs: 0 }, { idleTimeoutMs: 0 });
     scene.source(6000).send("a");
@@ -141,7 +141,7 @@ describe("an idle session", () => {
     await scene.end();
   });
 
-  test("is one that never sent a frame, too: the server closes its connection", async () => {
+  test("without any frame is closed by the server as well", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ idleTimeoutMs: 10_000 });
     const { observed } = await scene.connect("10.0.0.9");
@@ -161,7 +161,7 @@ describe("an idle session", () => {
     await scene.end();
   });
 
-  test("costs no timer of its own", async () => {
+  test("has no timer", async () => {
     const scene = new SessionScene();
     await scene.both();
     const before = scene.clock.pending;
@@ -172,8 +172,8 @@ describe("an idle session", () => {
   });
 });
 
-describe("a connection the server ends", () => {
-  test("is dialled again when the source next sends, and not before", async () => {
+describe("a connection that the server ends", () => {
+  test("is dialled again when the source sends its next datagram, and not before", async () => {
     const scene = new SessionScene();
     const { client } = await scene.both();
     const source = scene.source(6000);
@@ -204,7 +204,7 @@ describe("a connection the server ends", () => {
     await scene.end();
   });
 
-  test("with nothing read is dialled again after a pause, though the source sends no more", async () => {
+  test("that received nothing is dialled again after a delay, without further datagrams", async () => {
     const scene = new SessionScene();
     await scene.both();
     scene.target.answers = false;
@@ -220,21 +220,21 @@ describe("a connection the server ends", () => {
     await scene.end();
   });
 
-  test("while a datagram waits to be written takes nothing whole with it", async () => {
+  test("while a datagram is queued loses no whole frame", async () => {
     const scene = new SessionScene();
     await scene.both();
     const source = scene.source(6000);
     source.send("a");
     await scene.clock.settle();
-    source.send("b"); // queued, to be written at the end of the turn
-    scene.stream[0].fail("ECONNRESET"); // in the same turn
+    source.send("b"); // queued, and written at the end of the tick
+    scene.stream[0].fail("ECONNRESET"); // in the same tick
     await scene.clock.advance(200);
     expect(source.answers).toEqual(["re a", "re b"]);
     await scene.end();
   });
 });
 
-test("a session at the server ends with its connection, and what it held is counted", async () => {
+test("a session at the server ends with its connection, and its queued datagrams are counted", async () => {
   const scene = new SessionScene();
   const { server } = await scene.both();
   const source = scene.source(6000);
@@ -270,13 +270,13 @@ test("a client that has sent FIN still gets its answer", async () => {
   await scene.end();
 });
 
-test("closing waits until the streams that are taking their leave are gone, and leaves no timer", async () => {
+test("closing waits for the streams that are being closed gracefully, and leaves no timer", async () => {
   const scene = new SessionScene();
   const { client } = await scene.both({}, { idleTimeoutMs: 5000 });
   scene.source(6000).send("a");
   await scene.clock.settle();
   scene.stream[0].faults.blackHole = true;
-  await scene.clock.advance(6500); // idle: its FIN is on its way to nobody
+  await scene.clock.advance(6500); // idle: the FIN is sent and never arrives
   expect(client.tunnel.sessions).toBe(0);
   let closed = false;
   const closing = client.tunnel.close().then(() => {
@@ -289,7 +289,7 @@ test("closing waits until the streams that are taking their leave are gone, and 
   await scene.end();
 });
 
-test("the UDP port a source sends to stays the same whatever becomes of the server", async () => {
+test("the client's UDP port stays the same when the server refuses", async () => {
   const scene = new SessionScene();
   const { client } = await scene.both();
   const before = client.tunnel.udp;

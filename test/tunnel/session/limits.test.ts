@@ -1,4 +1,4 @@
-/** How many sessions, how much memory, and what is said when it does not suffice. */
+/** The limits of sessions, memory and open files, and their warnings. */
 
 import { describe, expect, test } from "bun:test";
 import { SERVER_APP, utf8 } from "../../support/memory-tunnels.ts";
@@ -8,7 +8,7 @@ const countOf = (events: { type: string }[], type: string) =>
   events.filter((event) => event.type === type).length;
 
 describe("with --max-sessions", () => {
-  test("newcomers are refused while all are in use; said once, counted each time", async () => {
+  test("while all sessions are in use, new sources are rejected with one warning", async () => {
     const scene = new SessionScene();
     const { client } = await scene.both({}, { maxSessions: 2 });
     const [a, b, c] = [1, 2, 3].map((n) => scene.source(6000 + n));
@@ -24,7 +24,7 @@ describe("with --max-sessions", () => {
     await scene.end();
   });
 
-  test("the session idle longest makes room, once it has been idle for over 60 s", async () => {
+  test("the session that has been idle longest is evicted, after more than 60 s", async () => {
     const scene = new SessionScene();
     const { client } = await scene.both({}, { maxSessions: 2 });
     const [a, b, c] = [1, 2, 3].map((n) => scene.source(6000 + n));
@@ -42,7 +42,7 @@ describe("with --max-sessions", () => {
     await scene.end();
   });
 
-  test("the server makes room in the same way", async () => {
+  test("the server evicts in the same way", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ maxSessions: 1 });
     const first = await scene.connect("10.0.3.1");
@@ -54,7 +54,7 @@ describe("with --max-sessions", () => {
     await scene.end();
   });
 
-  test("the server resets the pending's connection, counts it and says so once", async () => {
+  test("the server resets further connections, with one warning", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ maxSessions: 2 });
     for (let n = 0; n < 4; n++) await scene.connect(`10.0.3.${n}`);
@@ -64,7 +64,7 @@ describe("with --max-sessions", () => {
     await scene.end();
   });
 
-  test("one TCP address may have fewer, which is a warning when it wants more", async () => {
+  test("one TCP address has a lower limit, and its own warning", async () => {
     const scene = new SessionScene();
     const server = await scene.server({ maxSessionsPerAddress: 2, allow: "10.0.0.0/8" });
     const first = await scene.connect("10.0.3.1");
@@ -85,7 +85,7 @@ describe("with --max-sessions", () => {
   });
 });
 
-test("all queues together hold sixteen times what one may hold", async () => {
+test("all queues together hold at most sixteen times the limit of one queue", async () => {
   const scene = new SessionScene();
   const queueBytesMax = 128 * 1024;
   const { client } = await scene.both({}, { queueBytesMax });
@@ -101,9 +101,9 @@ test("all queues together hold sixteen times what one may hold", async () => {
   expect(client.tunnel.budget.bytes).toBe(0);
 });
 
-describe("a server that lacks sessions", () => {
-  /** Closes every connection that has come, so many times. */
-  async function sullen(times: number, answersFirst = false) {
+describe("a server without per-source mode", () => {
+  /** A server that closes `times` connections in a row. */
+  async function closingServer(times: number, answersFirst = false) {
     const scene = new SessionScene();
     const { client } = await scene.both();
     scene.target.answers = answersFirst;
@@ -118,19 +118,19 @@ describe("a server that lacks sessions", () => {
     return client;
   }
 
-  test("is spoken of once three connections ended without an answer", async () => {
-    expect(countOf((await sullen(2)).events, "mode mismatch")).toBe(0);
-    const client = await sullen(5);
+  test("is reported after three connections that ended without an answer", async () => {
+    expect(countOf((await closingServer(2)).events, "mode mismatch")).toBe(0);
+    const client = await closingServer(5);
     expect(countOf(client.events, "mode mismatch")).toBe(1);
     expect(countOf(client.warnings, "mode mismatch")).toBe(1);
   });
 
-  test("is not one that answers and then closes", async () => {
-    const client = await sullen(5, true);
+  test("is not reported if it answers and then closes", async () => {
+    const client = await closingServer(5, true);
     expect(countOf(client.events, "mode mismatch")).toBe(0);
   });
 
-  test("is dialled ever more seldom", async () => {
+  test("is dialled with growing delays", async () => {
     const scene = new SessionScene();
     await scene.both({ allow: ["192.0.2.1"] }); // resets every connection
     const source = scene.source(6000);
@@ -145,8 +145,8 @@ describe("a server that lacks sessions", () => {
   });
 });
 
-describe("descriptors", () => {
-  test("that do not suffice are warned of, and bound the sessions", async () => {
+describe("a limit of open files", () => {
+  test("that is too low for the sessions lowers their number, with a warning", async () => {
     const scene = new SessionScene();
     const { MemoryNetwork } = await import("../../support/memory/network.ts");
     const limited = Object.assign(new MemoryNetwork(scene.wire, "10.0.0.7"), { descriptorLimit: () => 84 });

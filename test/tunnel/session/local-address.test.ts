@@ -1,4 +1,4 @@
-/** A client that listens on all addresses answers from the one that was asked: a connected socket takes nothing else. */
+/** A client on all addresses answers from the address that was asked: connected sockets accept no other. */
 
 import { describe, expect, test } from "bun:test";
 import { UDPTUNNEL } from "../../../scripts/running-program.ts";
@@ -11,7 +11,7 @@ import { until } from "../../support/until.ts";
 const reportsLocal = WAYS.some(([name]) => name === "Linux");
 const ANSWER_BYTES = 100;
 
-/** A target that answers a number with so many datagrams of one length, each with its number at the beginning. */
+/** A target that answers a number N with N datagrams of equal length; each starts with its index. */
 async function openTarget(): Promise<Bun.udp.Socket<"buffer">> {
   return await Bun.udpSocket({
     hostname: "127.0.0.1",
@@ -22,31 +22,31 @@ async function openTarget(): Promise<Bun.udp.Socket<"buffer">> {
         const answers = Array.from({ length: count }, (_, n) => [`${n}`.padEnd(ANSWER_BYTES), port, address]);
         socket.sendMany(answers.flat() as string[]);
       },
-      error() {}, // a session that has ended refuses
+      error() {}, // the socket of an ended session refuses
     },
   });
 }
 
-/** A connected socket, and what it is answered. */
+/** Sends each count from a connected socket. @returns the answers to each. */
 async function ask(host: string, port: number, counts: readonly number[]): Promise<number[][]> {
   const rounds: number[][] = [];
-  let now: number[] = [];
+  let round: number[] = [];
   const socket = await Bun.udpSocket({
     hostname: host.includes(":") ? "::1" : "127.0.0.1",
     connect: { hostname: host, port },
-    socket: { data: (_socket, payload) => void now.push(Number(payload.toString())), error() {} },
+    socket: { data: (_socket, payload) => void round.push(Number(payload.toString())), error() {} },
   });
   for (const count of counts) {
-    now = [];
+    round = [];
     socket.send(`${count}`);
-    await until(`${count} answers from ${host}`, () => now.length >= count);
-    rounds.push(now);
+    await until(`${count} answers from ${host}`, () => round.length >= count);
+    rounds.push(round);
   }
   socket.close();
   return rounds;
 }
 
-describe.skipIf(!reportsLocal)("connected sockets get their answers, single ones and bursts", () => {
+describe.skipIf(!reportsLocal)("connected sockets receive single answers and bursts", () => {
   test.each([
     ["0.0.0.0", "auto", ["127.0.0.1", "127.0.0.2", "127.0.0.3"]],
     ["0.0.0.0", "off", ["127.0.0.1", "127.0.0.2"]],
@@ -76,7 +76,7 @@ describe.skipIf(!reportsLocal)("connected sockets get their answers, single ones
     expect([inbound.sent, inbound.droppedTotal]).toEqual([hosts.length * 213, 0]);
   });
 
-  test("one socket that asks at another address of ours is answered from there", async () => {
+  test("one socket receives each answer from the address that it asked", async () => {
     const target = await openTarget();
     using _target = { [Symbol.dispose]: () => target.close() };
     await using server = await startServer({
@@ -105,7 +105,7 @@ describe.skipIf(!reportsLocal)("connected sockets get their answers, single ones
   });
 });
 
-/** Asks each address given from a connected socket, over IPv6; ends with 0 when all answer. */
+/** Asks each given address from a connected IPv6 socket. Exits with 0 when all have answered. */
 const ASK = `
 import socket, sys
 for host in sys.argv[2:]:
@@ -126,7 +126,7 @@ while True:
 
 if (reportsLocal) {
   testNeeding("root", "python3")(
-    "a host with two global IPv6 addresses answers from the one that was asked",
+    "a host with two global IPv6 addresses answers from the address that was asked",
     async () => {
       await using hosts = new Namespaces();
       const [first, second] = ["2001:db8::1", "2001:db8::2"];

@@ -1,4 +1,4 @@
-/** What -p does not go with: the program says so, one line each, and exits with 2. */
+/** Options that cannot be combined with -p: the program prints one line and exits with 2. */
 
 import { expect, test } from "bun:test";
 import { RunningProgram, UDPTUNNEL } from "../../../scripts/running-program.ts";

@@ -1,21 +1,23 @@
-/** Per-source tunnels as real programs on loopback, and real sources that talk through them. */
+/** Both ends of a per-source tunnel as processes on loopback, and UDP sources and targets for them. */
 
 import { readdirSync, readFileSync } from "node:fs";
 import { freePort } from "../../../scripts/free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "../../../scripts/running-program.ts";
 
 const HOST = "127.0.0.1";
-/** A busy machine may keep a program from running for longer than the default: what waited then is not lost. */
-const PATIENT = ["--max-delay", "0"];
+/**
+ * On a busy machine a program may not run for longer than the default age limit. Nothing expires without one.
+ */
+const NO_AGE_LIMIT = ["--max-delay", "0"];
 
 export interface ProgramOptions {
   readonly server?: readonly string[];
   readonly client?: readonly string[];
-  /** Put before the server's command, such as `prlimit --nofile=128`. */
+  /** A prefix of the server's command, such as `prlimit --nofile=128`. */
   readonly serverPrefix?: readonly string[];
 }
 
-/** Both ends as children of this process. */
+/** Both ends, as children of this process. */
 export class Programs implements AsyncDisposable {
   readonly udpPort: number;
   readonly tcpPort: number;
@@ -26,11 +28,11 @@ export class Programs implements AsyncDisposable {
     const { server = [], client = [], serverPrefix = [] } = options;
     this.udpPort = ports.udp;
     this.tcpPort = ports.tcp;
-    const from = [...UDPTUNNEL, "-v", "-p", ...PATIENT];
-    const serving = [...serverPrefix, ...from, "-s", `${HOST}/${ports.tcp}`, ...server];
-    this.server = new RunningProgram([...serving, `${HOST}/${ports.target}`]);
-    const asking = [...from, "-c", `${HOST}/${ports.tcp}`, ...client];
-    this.client = new RunningProgram([...asking, `${HOST}/${ports.udp}`]);
+    const command = [...UDPTUNNEL, "-v", "-p", ...NO_AGE_LIMIT];
+    const serverCommand = [...serverPrefix, ...command, "-s", `${HOST}/${ports.tcp}`, ...server];
+    this.server = new RunningProgram([...serverCommand, `${HOST}/${ports.target}`]);
+    const clientCommand = [...command, "-c", `${HOST}/${ports.tcp}`, ...client];
+    this.client = new RunningProgram([...clientCommand, `${HOST}/${ports.udp}`]);
   }
 
   /** Settles when both ends are listening. */
@@ -47,8 +49,8 @@ export class Programs implements AsyncDisposable {
   }
 }
 
-/** A UDP socket that asks one thing at a time. */
-export class Asker implements Disposable {
+/** A UDP source that sends one request at a time. */
+export class Requester implements Disposable {
   readonly answers: string[] = [];
   readonly #socket: Bun.udp.ConnectedSocket<"buffer">;
   #answered = Promise.withResolvers<string>();
@@ -70,16 +72,16 @@ export class Asker implements Disposable {
     ) as Bun.udp.ConnectedSocket<"buffer">;
   }
 
-  /** Settles with the next answer. */
-  ask(question: string): Promise<string> {
+  /** Sends a request. Settles with the next answer. */
+  request(text: string): Promise<string> {
     this.#answered = Promise.withResolvers();
-    this.#socket.send(question);
+    this.#socket.send(text);
     return this.#answered.promise;
   }
 
-  /** Sends what needs no answer. */
-  tell(what: string): void {
-    this.#socket.send(what);
+  /** Sends without waiting for an answer. */
+  send(text: string): void {
+    this.#socket.send(text);
   }
 
   [Symbol.dispose](): void {
@@ -87,25 +89,27 @@ export class Asker implements Disposable {
   }
 }
 
-/** A UDP program that answers every datagram with the same bytes. */
+/** A UDP socket that answers every datagram with the same bytes. */
 export async function openEcho(): Promise<Bun.udp.Socket<"buffer">> {
   return await Bun.udpSocket({
     hostname: HOST,
     binaryType: "buffer",
     socket: {
       data: (socket, payload, port, address) => void socket.send(payload, port, address),
-      error() {}, // a session that has ended refuses
+      error() {}, // the socket of an ended session refuses
     },
   });
 }
 
-/** Files and sockets a process has open (proc(5), /proc/pid/fd). */
+/** The number of open files and sockets of a process (proc(5), /proc/pid/fd). */
 export function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Processor time a process has used so far, in ms; a clock tick is 10 ms (proc(5), /proc/pid/stat, fields 14 and 15). */
-export function processorMs(pid: number): number {
+/**
+ * The CPU time of a process so far, in ms. A clock tick is 10 ms (proc(5), /proc/pid/stat, fields 14 and 15).
+ */
+export function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
     .replace(/^.*\) /, "")
     .split(" ");

@@ -1,4 +1,4 @@
-/** Many sessions between real programs on loopback. */
+/** Many sessions between processes on loopback. */
 
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
@@ -11,35 +11,35 @@ import { startClient, startServer } from "../../../src/index.ts";
 import { fdOf } from "../../net/linux/adopt.ts";
 import { libc, noLibc } from "../../net/linux/open-libc.ts";
 import { until } from "../../support/until.ts";
-import { Asker, openDescriptors, openEcho, Programs, processorMs } from "./programs.ts";
+import { cpuMs, openDescriptors, openEcho, Programs, Requester } from "./programs.ts";
 
-/** Sources that send in one go: more would overrun the echo's socket, which is not what is tested. */
+/** Sources that send at once. More would overflow the echo's socket, which is not under test. */
 const BATCH = 50;
 const MIB = 1024 * 1024;
 
-async function askAll(askers: readonly Asker[], question: (n: number) => string): Promise<void> {
-  for (let from = 0; from < askers.length; from += BATCH) {
-    const batch = askers.slice(from, from + BATCH);
-    await Promise.all(batch.map((asker, n) => asker.ask(question(from + n))));
+async function requestAll(requesters: readonly Requester[], question: (n: number) => string): Promise<void> {
+  for (let from = 0; from < requesters.length; from += BATCH) {
+    const batch = requesters.slice(from, from + BATCH);
+    await Promise.all(batch.map((requester, n) => requester.request(question(from + n))));
   }
 }
 
-test("500 sources at once get their own answers and no others", async () => {
+test("500 concurrent sources receive their own answers and no others", async () => {
   const echo = await openEcho();
   await using programs = await Programs.start(echo.port);
   using stack = new DisposableStack();
   stack.defer(() => echo.close());
-  const askers = Array.from({ length: 500 }, () => stack.use(new Asker(programs.udpPort)));
+  const requesters = Array.from({ length: 500 }, () => stack.use(new Requester(programs.udpPort)));
   const rounds = [1, 2, 3];
-  for (const round of rounds) await askAll(askers, (n) => `${n} in round ${round}`);
-  for (const [n, asker] of askers.entries())
-    expect(asker.answers).toEqual(rounds.map((round) => `${n} in round ${round}`));
+  for (const round of rounds) await requestAll(requesters, (n) => `${n} in round ${round}`);
+  for (const [n, requester] of requesters.entries())
+    expect(requester.answers).toEqual(rounds.map((round) => `${n} in round ${round}`));
 });
 
-test("2,000 short sessions in a row leave descriptors and memory as they were", async () => {
+test("after 2,000 short sessions, open files and memory are as before", async () => {
   const echo = await openEcho();
   using _echo = { [Symbol.dispose]: () => echo.close() };
-  // However long a busy machine keeps a datagram waiting, it is not dropped.
+  // Without an age limit, a busy machine drops no datagram.
   const limits = { perSource: true, idleTimeoutMs: 500, maxDelayMs: 0 } as const;
   await using server = await startServer({
     ...limits,
@@ -56,17 +56,18 @@ test("2,000 short sessions in a row leave descriptors and memory as they were", 
   const run = async (sessions: number) => {
     for (const until = server.counters.connects + sessions; server.counters.connects < until; ) {
       using stack = new DisposableStack();
-      const askers = Array.from({ length: BATCH }, () => stack.use(new Asker(port)));
-      await askAll(askers, (n) => `${n}`);
+      const requesters = Array.from({ length: BATCH }, () => stack.use(new Requester(port)));
+      await requestAll(requesters, (n) => `${n}`);
     }
-    // One that stays open would keep this waiting until the test is given up.
+    // A leaked descriptor makes this wait until the test times out.
     while (openDescriptors(process.pid) > idle) await Bun.sleep(20);
   };
-  await run(500); // brings the program's own memory to its size
+  await run(500); // the heap reaches its working size
   const before = heapBytes();
   await run(2000);
-  // 2,000 sessions that stayed would be 10 MB and more. What a stack still points at by chance goes at a later collection.
-  await until("the heap is back where it was", () => heapBytes() - before < 2 * MIB);
+  // 2,000 leaked sessions would be 10 MB or more. Objects that a stack still refers to by chance are
+  // collected later.
+  await until("the heap has its former size", () => heapBytes() - before < 2 * MIB);
 });
 
 function heapBytes(): number {
@@ -75,47 +76,47 @@ function heapBytes(): number {
   return heapSize + extraMemorySize;
 }
 
-test("a quiet session beside a stalled reader and a flood has all its answers", async () => {
+test("a quiet session receives all its answers next to a stalled reader and a flood", async () => {
   await using target = new RunningProgram([
     process.execPath,
     new URL("flooding-target.ts", import.meta.url).pathname,
   ]);
   const port = Number((await target.said(/^port/)).split(" ")[1]);
   await using programs = await Programs.start(port);
-  using quiet = new Asker(programs.udpPort);
-  using flooded = new Asker(programs.udpPort);
-  flooded.tell("f");
+  using quiet = new Requester(programs.udpPort);
+  using flooded = new Requester(programs.udpPort);
+  flooded.send("f");
   const stalled = await openStalledReader(programs.tcpPort);
   while (flooded.answers.length < 1000) await Bun.sleep(5);
   const before = flooded.answers.length;
   const questions = Array.from({ length: 200 }, (_, number) => `q${number}`);
-  for (const question of questions) await quiet.ask(question);
+  for (const question of questions) await quiet.request(question);
   stalled.destroy();
   expect(quiet.answers).toEqual(questions);
   expect(flooded.answers.length).toBeGreaterThan(before);
 });
 
 test.skipIf(noLibc)(
-  "beside 50 connections that flood the server, a quiet session gets every answer",
+  "a quiet session receives every answer while 50 connections flood the server",
   async () => {
     const QUESTIONS = 300;
     const question = (n: number) => `question ${n}`.padEnd(64);
     const echo = await openEcho();
     using _echo = { [Symbol.dispose]: () => echo.close() };
-    ignoreShort(libc, fdOf(echo), 64); // the flood ends here
+    ignoreShort(libc, fdOf(echo), 64); // drops the flood
     await using programs = await Programs.start(echo.port, { server: ["--max-sessions-per-address", "100"] });
-    using quiet = new Asker(programs.udpPort);
-    await quiet.ask(question(0));
+    using quiet = new Requester(programs.udpPort);
+    await quiet.request(question(0));
     const peers = new URL("../../../bench/e2e/flooding-peers-program.ts", import.meta.url).pathname;
     await using flood = new RunningProgram([process.execPath, peers, `${programs.tcpPort}`, "50"]);
     await flood.said(/flooding/);
-    for (let n = 1; n <= QUESTIONS; n++) await quiet.ask(question(n));
+    for (let n = 1; n <= QUESTIONS; n++) await quiet.request(question(n));
     expect(quiet.answers).toEqual(Array.from({ length: QUESTIONS + 1 }, (_, n) => question(n)));
   },
   60_000,
 );
 
-/** A TCP client that has the target flood it and reads nothing. */
+/** A TCP client that makes the target flood it, and reads nothing. */
 async function openStalledReader(port: number): Promise<Socket> {
   const socket = connect({ host: "127.0.0.1", port });
   await once(socket, "connect");
@@ -124,8 +125,8 @@ async function openStalledReader(port: number): Promise<Socket> {
   return socket;
 }
 
-describe("with too few descriptors", () => {
-  test("the server warns, refuses what it cannot hold, and does not spin", async () => {
+describe("with a low limit of open files", () => {
+  test("the server warns, rejects the sessions beyond it, and does not spin", async () => {
     const echo = await openEcho();
     await using programs = await Programs.start(echo.port, {
       serverPrefix: ["prlimit", "--nofile=128", "--"],
@@ -134,15 +135,15 @@ describe("with too few descriptors", () => {
     const warning = await programs.server.said(/open files/);
     expect(warning).toContain("the limit of 128 open files allows 32 sessions, not 8192");
     using stack = new DisposableStack();
-    const askers = Array.from({ length: 100 }, () => stack.use(new Asker(programs.udpPort)));
-    for (const asker of askers) asker.tell("hello");
-    while (askers.filter(({ answers }) => answers.length > 0).length < 32) await Bun.sleep(5);
+    const requesters = Array.from({ length: 100 }, () => stack.use(new Requester(programs.udpPort)));
+    for (const requester of requesters) requester.send("hello");
+    while (requesters.filter(({ answers }) => answers.length > 0).length < 32) await Bun.sleep(5);
     await programs.server.said(/all 32 sessions are in use/);
     const { pid } = programs.server;
     expect(openDescriptors(pid)).toBeLessThan(128);
-    const before = processorMs(pid);
-    await Bun.sleep(1000); // an interval that is measured
-    expect(processorMs(pid) - before).toBeLessThan(300);
-    expect(askers.filter(({ answers }) => answers.length > 0)).toHaveLength(32);
+    const before = cpuMs(pid);
+    await Bun.sleep(1000); // the measured interval
+    expect(cpuMs(pid) - before).toBeLessThan(300);
+    expect(requesters.filter(({ answers }) => answers.length > 0)).toHaveLength(32);
   });
 });

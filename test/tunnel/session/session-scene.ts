@@ -1,4 +1,4 @@
-/** Per-source tunnels in a network of memory: sources at the client, a target at the server. */
+/** Per-source tunnels in a memory network: sources at the client, a target at the server. */
 
 import type { ClientOptions, ServerOptions } from "../../../src/index.ts";
 import type { SessionTunnel } from "../../../src/tunnel/session/session-tunnel.ts";
@@ -20,7 +20,7 @@ const TARGET = { address: SERVER_APP, port: UDP_PORT };
 
 const text = (payload: Uint8Array) => new TextDecoder().decode(payload);
 
-/** A program that asks: its answers come back to its own port. */
+/** A UDP source. Answers arrive at its port. */
 export class Source {
   readonly address: string;
   readonly port: number;
@@ -37,12 +37,12 @@ export class Source {
     );
   }
 
-  send(what: string | Uint8Array): void {
-    this.#wire.inject(this, LISTENING, typeof what === "string" ? utf8(what) : what);
+  send(payload: string | Uint8Array): void {
+    this.#wire.inject(this, LISTENING, typeof payload === "string" ? utf8(payload) : payload);
   }
 }
 
-/** The program behind the server: answers every datagram with its text and the port it came from, unless told not to. */
+/** The target of the server. It answers every datagram with "re " and its text, unless `answers` is false. */
 class Target {
   readonly received: { text: string; from: number }[] = [];
   answers = true;
@@ -63,8 +63,12 @@ class Target {
   }
 
   /** Sends to a session's socket at the server. */
-  send(port: number, what: string | Uint8Array): void {
-    this.#wire.inject(TARGET, { address: SERVER, port }, typeof what === "string" ? utf8(what) : what);
+  send(port: number, payload: string | Uint8Array): void {
+    this.#wire.inject(
+      TARGET,
+      { address: SERVER, port },
+      typeof payload === "string" ? utf8(payload) : payload,
+    );
   }
 
   get texts(): string[] {
@@ -94,12 +98,12 @@ export class SessionScene extends Scene {
     return new Source(this.wire, address, port);
   }
 
-  /** Dials so far. */
+  /** The number of dials so far. */
   get dials(): number {
     return this.wire.dialled.length;
   }
 
-  /** Lets dials be answered with this error, "hang" for no answer; undefined mends it. */
+  /** Makes dials fail with this error; "hang" gives no answer, undefined lets them succeed. */
   breakDials(fault: string | undefined): void {
     this.wire.dialFault = () => fault;
   }

@@ -1,4 +1,4 @@
-/** A target with several addresses, or with others than before: what sessions at the server do. */
+/** Sessions of a server whose target has several addresses, or whose name gets other addresses. */
 
 import { describe, expect, test } from "bun:test";
 import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/name-lookup.ts";
@@ -11,14 +11,14 @@ const target = `${NAME}/${UDP_PORT}`;
 const ELSEWHERE = "2001:db8::5";
 const at = (address: string) => ({ address, port: UDP_PORT });
 
-/** The program behind the server is at SERVER_APP; the name has other addresses, too. */
+/** A target name with these addresses. Only SERVER_APP has a program. */
 function sceneWith(...addresses: string[]): SessionScene {
   const scene = new SessionScene();
   scene.wire.names.set(NAME, addresses);
   return scene;
 }
 
-/** A program at another address than SERVER_APP, which answers. */
+/** Opens a program at another address, which answers. @returns the texts that it receives. */
 function programAt(scene: SessionScene, address: string): string[] {
   const received: string[] = [];
   new MemoryNetwork(scene.wire, address).openDatagramPort(
@@ -38,7 +38,7 @@ const typesOf = (events: readonly { type: string }[]) =>
   events.map(({ type }) => type).filter((type) => type.startsWith("target"));
 
 describe("a target with several addresses", () => {
-  test("is tried in order: a refusal moves on, and costs no datagram", async () => {
+  test("is tried in order; a refusal leads to the next address and loses no datagram", async () => {
     const scene = sceneWith(ELSEWHERE, SERVER_APP);
     const { server } = await scene.both({ target });
     const sources = Array.from({ length: 12 }, (_, n) => scene.source(6000 + n));
@@ -52,7 +52,7 @@ describe("a target with several addresses", () => {
       to: at(SERVER_APP),
       reason: "refused",
     });
-    // From now on none begins at the address that has refused.
+    // New sessions do not start at the address that has refused.
     const { refusals } = server.tunnel.counters;
     const late = scene.source(6100);
     late.send("late");
@@ -62,7 +62,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("that is not there yet gets no datagram twice, and is found when it comes", async () => {
+  test("that is down receives no datagram twice, and is used when it is up", async () => {
     const scene = sceneWith(ELSEWHERE, "10.0.1.77");
     const { server } = await scene.both({ target });
     const source = scene.source(6000);
@@ -80,7 +80,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("is left for the next when it is silent, and kept when all are", async () => {
+  test("that is silent is left for the next address, and kept when all are silent", async () => {
     const scene = sceneWith(ELSEWHERE, "10.0.1.77");
     for (const address of [ELSEWHERE, "10.0.1.77"]) scene.wire.blackHoles.add(address);
     const { server } = await scene.both({ target });
@@ -98,19 +98,19 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("is left when it is silent, whatever strangers send to the session's socket", async () => {
+  test("that is silent is left, although another program sends to the session's socket", async () => {
     const scene = sceneWith(ELSEWHERE, SERVER_APP);
     scene.wire.blackHoles.add(ELSEWHERE);
     const { server } = await scene.both({ target });
     const source = scene.source(6000);
-    const stranger = { address: "10.0.7.7", port: 7 };
+    const other = { address: "10.0.7.7", port: 7 };
     for (let n = 0; n < 20; n++) {
       source.send("ask");
       await scene.clock.advance(500);
       const [socket] = [...scene.wire.datagramPorts.values()].filter(
         ({ local }) => local.address === SERVER && local.port !== UDP_PORT,
       );
-      if (socket) scene.wire.inject(stranger, socket.local, utf8("psst"));
+      if (socket) scene.wire.inject(other, socket.local, utf8("psst"));
     }
     expect(server.events).toContainEqual(
       expect.objectContaining({ reason: "no answer", to: at(SERVER_APP) }),
@@ -119,7 +119,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("stays where it has answered, though nothing comes any more", async () => {
+  test("keeps an address that has answered, also when answers cease", async () => {
     const scene = sceneWith(SERVER_APP, ELSEWHERE);
     const { server } = await scene.both({ target });
     const source = scene.source(6000);
@@ -135,7 +135,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("is left at once where there is no route to it", async () => {
+  test("is left at once if it has no route", async () => {
     const scene = sceneWith(ELSEWHERE, SERVER_APP);
     scene.wire.unroutable.add(ELSEWHERE);
     const { server } = await scene.both({ target });
@@ -148,7 +148,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("is sent to from --bind: only addresses of its family are used", async () => {
+  test("with --bind uses only addresses of the same family", async () => {
     const scene = sceneWith(ELSEWHERE, SERVER_APP);
     programAt(scene, ELSEWHERE);
     scene.wire.names.set("here.example", [SERVER]);
@@ -162,7 +162,7 @@ describe("a target with several addresses", () => {
 });
 
 describe("a target whose name gets other addresses", () => {
-  test("is followed both ways within a minute, by the sessions there are, too", async () => {
+  test("is followed within a minute, in both directions, also by open sessions", async () => {
     const scene = sceneWith(SERVER_APP);
     const { server } = await scene.both({ target });
     const source = scene.source(6000);
@@ -180,8 +180,8 @@ describe("a target whose name gets other addresses", () => {
     expect(received.at(-1)).toBe("moved");
     expect(source.answers.at(-1)).toBe(`from ${ELSEWHERE}`);
     expect(scene.target.texts).toHaveLength(old);
-    const told = { name: NAME, addresses: [ELSEWHERE], before: [SERVER_APP], using: ELSEWHERE };
-    expect(server.events).toContainEqual({ type: "target address changed", ...told });
+    const change = { name: NAME, addresses: [ELSEWHERE], before: [SERVER_APP], using: ELSEWHERE };
+    expect(server.events).toContainEqual({ type: "target address changed", ...change });
     expect(server.tunnel.stats().sessions).toBe(1);
     await scene.end();
   });
@@ -191,7 +191,7 @@ describe("a target whose name gets other addresses", () => {
     await scene.both({ target });
     const source = scene.source(6000);
     for (let n = 0; n < 100; n++) {
-      source.send("nobody there");
+      source.send("refused");
       await scene.clock.advance(100);
     }
     expect(scene.wire.lookups.length).toBeGreaterThan(3);
@@ -206,7 +206,7 @@ describe("a target whose name gets other addresses", () => {
     await scene.end();
   });
 
-  test("keeps its address when they come in another order, or cannot be looked up", async () => {
+  test("keeps its address when their order changes, and when a look-up fails", async () => {
     const scene = sceneWith(SERVER_APP, ELSEWHERE);
     const { server } = await scene.both({ target });
     const source = scene.source(6000);
@@ -233,8 +233,8 @@ describe("a target whose name gets other addresses", () => {
   });
 });
 
-describe("a session that gets no UDP socket", () => {
-  test("says why at once, counts what is lost as no socket, and tries again ever more seldom", async () => {
+describe("a session that cannot open a UDP socket", () => {
+  test("reports the error at once, counts lost datagrams, and retries with growing delays", async () => {
     const scene = new SessionScene();
     let tries = 0;
     scene.wire.socketFault = ({ oneTarget }) => {

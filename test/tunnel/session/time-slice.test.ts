@@ -1,4 +1,7 @@
-/** Sessions that flood, and those beside them, on a clock that each look moves on: what comes takes time. */
+/**
+ * Sessions that flood, and other sessions. Each reading of the clock advances it, so that handling data takes
+ * time.
+ */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -11,11 +14,11 @@ import { MemoryNetwork } from "../../support/memory/network.ts";
 import { CLIENT, SERVER, TCP_PORT, utf8 } from "../../support/memory-tunnels.ts";
 import { SessionScene } from "./session-scene.ts";
 
-// Bun does not print an error's cause, which is where the failed expectation would else stand.
+// By default the failed expectation is the error's cause, which Bun does not print.
 fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
 
 const KIB = 1024;
-const LOOK_MS = 0.05;
+const READING_MS = 0.05;
 const IGNORED = { onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} };
 
 class SlowScene extends SessionScene {
@@ -23,11 +26,11 @@ class SlowScene extends SessionScene {
     super();
     this.target.answers = false;
     const now = this.clock.now.bind(this.clock);
-    let looks = 0;
-    this.clock.now = () => now() + looks++ * LOOK_MS;
+    let readings = 0;
+    this.clock.now = () => now() + readings++ * READING_MS;
   }
 
-  /** Connections to the server, all in the same tick. @param first what each brings at once. */
+  /** Opens connections to the server in one tick. @param first what each writes at once. */
   async connections(count: number, first = new Uint8Array(0)): Promise<StreamPort[]> {
     const network = new MemoryNetwork(this.wire, CLIENT);
     const dials = Array.from({ length: count }, () => network.dial({ address: SERVER, port: TCP_PORT }));
@@ -37,12 +40,12 @@ class SlowScene extends SessionScene {
       stream.write(first);
       return stream;
     });
-    while (this.wire.streams.length < count) this.turns(1);
+    while (this.wire.streams.length < count) this.ticks(1);
     return await Promise.all(streams);
   }
 
-  turns(count: number): void {
-    for (let turn = 0; turn < count; turn++) this.clock.endTurn();
+  ticks(count: number): void {
+    for (let tick = 0; tick < count; tick++) this.clock.endTurn();
   }
 
   get sessionSockets(): MemoryDatagramPort[] {
@@ -53,7 +56,7 @@ class SlowScene extends SessionScene {
 const flood = (frames: number, bytes = 8) =>
   Buffer.concat(Array.from({ length: frames }, () => encodeFrame(new Uint8Array(bytes).fill(0x2e))));
 
-test("beside twenty floods, what a quiet session brings goes out within two ticks", async () => {
+test("next to twenty floods, a datagram of a quiet session is sent within two ticks", async () => {
   const FRAMES = 20_000;
   const scene = new SlowScene();
   const { tunnel } = await scene.server();
@@ -63,24 +66,24 @@ test("beside twenty floods, what a quiet session brings goes out within two tick
   const ticks: number[] = [];
   const between: number[] = [];
   for (let question = 0; question < 5; question++) {
-    scene.turns(3);
+    scene.ticks(3);
     const [tick, sent] = [slice.tick, tunnel.counters.inbound.sent];
     quiet.write(encodeFrame(utf8(`question ${question}`)));
     const asked = ({ text }: { text: string }) => text === `question ${question}`;
-    while (scene.target.received.findLast(asked) === undefined) scene.turns(1);
+    while (scene.target.received.findLast(asked) === undefined) scene.ticks(1);
     ticks.push(slice.tick - tick);
     between.push(tunnel.counters.inbound.sent - sent);
     expectConserved(tunnel);
   }
-  expect(tunnel.held.inbound).toBeGreaterThan(10_000); // the floods were not over
-  expect(Math.max(...ticks)).toBeLessThanOrEqual(3); // the memory's way to the target is one of them
+  expect(tunnel.held.inbound).toBeGreaterThan(10_000); // the floods had not ended
+  expect(Math.max(...ticks)).toBeLessThanOrEqual(3); // one of them is the memory network's delivery
   expect(Math.max(...between)).toBeLessThan(20_000);
   await scene.clock.settle();
   expect(tunnel.counters.inbound.sent).toBe(20 * FRAMES + 5);
   await scene.end();
 }, 30_000);
 
-test("what waits stays within the memory of the tunnel, however many sessions flood, and nobody waits for ever", async () => {
+test("undelivered data of floods stays within the memory budget, and every session is served", async () => {
   const BUDGET = 16 * 128 * KIB;
   const scene = new SlowScene();
   Object.assign(scene.wire.streamFaults, { chunkBytesMax: 128 * KIB, bufferBytes: 256 * KIB });
@@ -88,7 +91,7 @@ test("what waits stays within the memory of the tunnel, however many sessions fl
   const flooders = await scene.connections(60, flood(2500, 100));
   let most = 0;
   while (tunnel.counters.inbound.sent < flooders.length * 2499) {
-    scene.turns(1);
+    scene.ticks(1);
     most = Math.max(most, tunnel.budget.bytes);
     expect(tunnel.stats().undeliveredBytes).toBe(tunnel.budget.bytes);
   }
@@ -99,7 +102,7 @@ test("what waits stays within the memory of the tunnel, however many sessions fl
   await scene.end();
 });
 
-test("a session that ends gives back what its chunks took", async () => {
+test("a session that ends releases the memory of its chunks", async () => {
   const scene = new SlowScene();
   const { tunnel } = await scene.server();
   const [stream] = (await scene.connections(1)) as [StreamPort];
@@ -121,10 +124,10 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("flood"), which: fc.nat(7), frames: fc.nat(3000) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("block"), which: fc.nat(7), room: fc.nat(2000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("drain"), which: fc.nat(7) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("turns"), count: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("ticks"), count: fc.integer({ min: 1, max: 5 }) }) },
 ) as fc.Arbitrary<{ do: string; which: number; frames?: number; room?: number; count?: number }>;
 
-test("whatever blocks meanwhile, every stream is read to its end", async () => {
+test("every stream is read to its end, whichever sockets block", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 40 }),
@@ -136,7 +139,7 @@ test("whatever blocks meanwhile, every stream is read to its end", async () => {
         const streams = await scene.connections(8);
         let written = 0;
         for (const { do: what, which, frames = 0, room = 0, count = 0 } of steps) {
-          if (what === "turns") scene.turns(count);
+          if (what === "ticks") scene.ticks(count);
           else if (what === "flood") {
             streams[which]?.write(flood(cut === 7 ? frames % 50 : frames, 3));
             written += cut === 7 ? frames % 50 : frames;

@@ -1,11 +1,11 @@
-/** What a client with many sessions does when its server is gone, and when it is back. */
+/** A client with many sessions while its server is down, and after that. */
 
 import { describe, expect, test } from "bun:test";
 import { MemoryNetwork } from "../../support/memory/network.ts";
 import { SERVER, TCP_PORT } from "../../support/memory-tunnels.ts";
 import { SERVER_ENDPOINT, SessionScene } from "./session-scene.ts";
 
-/** A client whose server is gone and whose sources have all sent. */
+/** A client whose server is down; each source has sent a datagram. */
 async function withoutServer(sources: number) {
   const scene = new SessionScene();
   const { client } = await scene.both();
@@ -16,8 +16,8 @@ async function withoutServer(sources: number) {
   return { scene, client, sources: all };
 }
 
-describe("a server that is gone", () => {
-  test("is looked for by one dial at a time, ever more seldom, for a thousand sessions", async () => {
+describe("a server that is down", () => {
+  test("is probed by one dial at a time, with growing delays, for a thousand sessions", async () => {
     const { scene, client } = await withoutServer(1000);
     expect(client.tunnel.sessions).toBe(1000);
     expect(scene.dials).toBe(1);
@@ -29,7 +29,7 @@ describe("a server that is gone", () => {
     await scene.end();
   });
 
-  test("is looked for more often while a source sends", async () => {
+  test("is probed more often while a source sends", async () => {
     const { scene, sources } = await withoutServer(1);
     await scene.clock.advance(30_000);
     const before = scene.dials;
@@ -42,7 +42,7 @@ describe("a server that is gone", () => {
     await scene.end();
   });
 
-  test("is looked for by one dial at a time when it does not even refuse", async () => {
+  test("is probed by one dial at a time when it does not answer at all", async () => {
     const { scene } = await withoutServer(0);
     scene.breakDials("hang");
     for (let n = 0; n < 1000; n++) scene.source(20_000 + n).send("hello");
@@ -53,7 +53,7 @@ describe("a server that is gone", () => {
     await scene.end();
   });
 
-  test("is not looked for when nobody waits for it any more", async () => {
+  test("is not probed when no session needs it", async () => {
     const scene = new SessionScene();
     const { client } = await scene.both({}, { idleTimeoutMs: 5000 });
     scene.breakDials("ECONNREFUSED");
@@ -67,7 +67,7 @@ describe("a server that is gone", () => {
     await scene.end();
   });
 
-  test("serves every session when it is back", async () => {
+  test("serves every session when it is up again", async () => {
     const { scene, sources } = await withoutServer(1000);
     await scene.clock.advance(10_000);
     scene.breakDials(undefined);
@@ -76,7 +76,7 @@ describe("a server that is gone", () => {
     await scene.end();
   });
 
-  test("is news again when it was back and goes away anew, and is looked for as soon as at first", async () => {
+  test("causes a second warning after an uptime, and short delays again", async () => {
     const { scene, client, sources } = await withoutServer(1);
     await scene.clock.advance(30_000);
     scene.breakDials(undefined);
@@ -86,12 +86,12 @@ describe("a server that is gone", () => {
     const before = scene.dials;
     sources[0]?.send("again");
     await scene.clock.advance(350); // 0.1 s and 0.2 s later
-    expect(scene.dials - before).toBe(4); // the session's own dial, and three that look for the server
+    expect(scene.dials - before).toBe(4); // the session's own dial and three probes
     expect(client.warnings.map(({ type }) => type)).toEqual(["dial failed", "dial failed"]);
     await scene.end();
   });
 
-  test("makes no storm when it goes away under a thousand sessions that all go on sending", async () => {
+  test("causes no dial storm when it goes down while a thousand sessions send", async () => {
     const scene = new SessionScene();
     await scene.both();
     const sources = Array.from({ length: 1000 }, (_, n) => scene.source(10_000 + n));
@@ -104,17 +104,17 @@ describe("a server that is gone", () => {
       for (const source of sources) source.send("two");
       await scene.clock.advance(1000);
     }
-    // The dials that were the first to find out, and then one at a time.
+    // The dials that were pending at the first refusal, then one at a time.
     expect(scene.dials - before).toBeLessThanOrEqual(64 + 20);
     expect(scene.wire.dialled.every((to) => to === SERVER_ENDPOINT)).toBe(true);
     await scene.end();
   });
 });
 
-test("no more than 64 dials are under way at once", async () => {
+test("at most 64 dials are pending at once", async () => {
   const scene = new SessionScene();
   await scene.both();
-  scene.wire.dialFault = () => (scene.dials === 1 ? undefined : "hang"); // the probe finds the server, then it is stuck
+  scene.wire.dialFault = () => (scene.dials === 1 ? undefined : "hang"); // only the probe succeeds
   for (let n = 0; n < 1000; n++) scene.source(10_000 + n).send("hello");
   await scene.clock.settle();
   expect(scene.dials).toBe(1 + 64);
@@ -122,7 +122,7 @@ test("no more than 64 dials are under way at once", async () => {
   await scene.end();
 });
 
-test("closing gives up the dial under way, and dials no more", async () => {
+test("closing cancels the pending dial and stops dialling", async () => {
   const scene = new SessionScene();
   const { client } = await scene.both();
   scene.breakDials("hang");
@@ -136,11 +136,11 @@ test("closing gives up the dial under way, and dials no more", async () => {
   await scene.end();
 });
 
-test("closing while the server's name is looked up dials no more", async () => {
+test("closing during the look-up of the server's name stops dialling", async () => {
   const scene = new SessionScene();
   scene.wire.names.set("server.example", ["10.0.0.1"]);
   const { client } = await scene.both({}, { connect: "server.example/4000" });
-  scene.source(6000).send("hello"); // the look-up settles in a later turn
+  scene.source(6000).send("hello"); // the look-up settles in a later tick
   const closed = client.tunnel.close();
   await scene.clock.settle();
   await closed;
@@ -159,9 +159,9 @@ test("a second server is tried when the first does not answer", async () => {
   await scene.end();
 });
 
-describe("a server that accepts connections and hangs up", () => {
-  /** A client with this many sources that all send ten times a second, for this long. */
-  async function hungUpOn(sources: number, seconds: number, afterMs = 0) {
+describe("a server that accepts connections and closes them", () => {
+  /** A client whose sources each send ten times a second. The server ends each connection after `afterMs`. */
+  async function withClosingServer(sources: number, seconds: number, afterMs = 0) {
     const scene = new SessionScene();
     const listener = new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => {
       stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
@@ -181,17 +181,17 @@ describe("a server that accepts connections and hangs up", () => {
     return { scene, client, sources: all, listener, dialsBySecond };
   }
 
-  test("is dialled a few times a second at first, then once, and told of once", async () => {
-    const { scene, client, dialsBySecond } = await hungUpOn(100, 30);
+  test("is dialled a few times in the first second, then once a second, and causes one warning", async () => {
+    const { scene, client, dialsBySecond } = await withClosingServer(100, 30);
     expect(dialsBySecond[0]).toBeLessThanOrEqual(5);
     expect(Math.max(...dialsBySecond.slice(3))).toBeLessThanOrEqual(2);
     expect(client.warnings).toEqual([{ type: "mode mismatch", server: "10.0.0.1/4000" }]);
-    const told = client.events.filter(({ type }) => type === "session disconnected");
-    expect(told.length).toBeGreaterThan(20); // to who watches closely
+    const disconnected = client.events.filter(({ type }) => type === "session disconnected");
+    expect(disconnected.length).toBeGreaterThan(20); // at level debug
     await scene.end();
   });
 
-  test("is told of once when dials are reset in between, too", async () => {
+  test("causes one warning, also when dials are reset in between", async () => {
     const scene = new SessionScene();
     new MemoryNetwork(scene.wire, SERVER).listen({ port: TCP_PORT }, (stream) => stream.terminate());
     scene.wire.dialFault = () => (scene.dials % 2 === 0 ? "ECONNRESET" : undefined);
@@ -205,19 +205,19 @@ describe("a server that accepts connections and hangs up", () => {
     await scene.end();
   });
 
-  test("is found out by one connection, even when it takes a second to hang up", async () => {
-    const { scene, dialsBySecond } = await hungUpOn(100, 30, 1000);
+  test("is detected by one connection, even when it closes connections after a second", async () => {
+    const { scene, dialsBySecond } = await withClosingServer(100, 30, 1000);
     expect(Math.max(...dialsBySecond.slice(8))).toBeLessThanOrEqual(2);
     await scene.end();
   });
 
-  test("once beside sessions that are answered makes none of the others wait", async () => {
+  test("once, while other sessions are answered, delays none of the others", async () => {
     const scene = new SessionScene();
     await scene.both();
     scene.source(6000).send("hello");
     await scene.clock.settle();
     scene.target.answers = false;
-    scene.source(6001).send("unheard");
+    scene.source(6001).send("unanswered");
     await scene.clock.settle();
     scene.stream[1].terminate();
     scene.target.answers = true;
@@ -229,8 +229,8 @@ describe("a server that accepts connections and hangs up", () => {
     await scene.end();
   });
 
-  test("serves every session when it is itself again", async () => {
-    const { scene, sources, listener } = await hungUpOn(100, 10);
+  test("serves every session when it works again", async () => {
+    const { scene, sources, listener } = await withClosingServer(100, 10);
     listener.close();
     await scene.server();
     await scene.clock.advance(6000);
@@ -240,7 +240,7 @@ describe("a server that accepts connections and hangs up", () => {
     await scene.end();
   });
 
-  test("a target that does not answer holds the other sessions up for a moment only", async () => {
+  test("a target that does not answer delays the other sessions only until the trial ends", async () => {
     const scene = new SessionScene();
     await scene.both();
     scene.target.answers = false;
