@@ -1,4 +1,7 @@
-/** The parts of documents that `generate.ts` writes: the table of options, in Markdown and in roff, and the benchmark's figures. */
+/**
+ * The parts of documents that `generate.ts` writes: the table of options, in Markdown and in roff, and the
+ * benchmark's figures.
+ */
 
 import { basename, join } from "node:path";
 import { figures } from "../bench/e2e/figures.ts";
