@@ -1,19 +1,19 @@
-/** Time, as everything above net/ sees it, so that tests can hold it still. */
+/** Time, for all code above net/. Tests use a virtual clock. */
 export interface Clock {
-  /** Milliseconds since some moment, with fractions, never going back. */
+  /** Milliseconds since an arbitrary moment, with fractions. Never decreases. */
   now(): number;
-  /** Calls `run` once, `delayMs` from now. */
+  /** Calls `run` once, after `delayMs`. */
   after(delayMs: number, run: () => void): Timer;
-  /** Calls `run` once, when every socket that is ready now has been served. */
+  /** Calls `run` once, after all sockets that are ready now have been handled. */
   endOfTick(run: () => void): void;
 }
 
-/** A call to come. */
+/** A scheduled call. */
 export interface Timer {
   cancel(): void;
 }
 
-/** The real one. */
+/** The clock of the operating system. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(delayMs, run) {

@@ -1,15 +1,17 @@
-/** The two ways to end a TCP connection from our side: at once, or after everything written has arrived. */
+/**
+ * The two ways to close a TCP connection: reset it at once, or close it gracefully after all data has
+ * arrived.
+ */
 
 import type { Clock } from "./clock.ts";
 import type { StreamPort } from "./stream-port.ts";
 
 /**
- * How long a peer may take to read the remaining data and to close its side. The connection is reset after
- * that.
+ * The time that a peer has to read the remaining data and close its side. After that the connection is reset.
  */
 const LINGER_MS = 1000;
 
-/** Ends a connection at once. Data that is not acknowledged may be lost. */
+/** Resets a connection. Data that is not acknowledged may be lost. */
 export function reset(stream: StreamPort): void {
   stream.receive({ onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} });
   stream.terminate();
@@ -18,9 +20,9 @@ export function reset(stream: StreamPort): void {
 /**
  * Sends FIN after the data written so far and reads until the peer closes too.
  *
- * @param onChunk gets the data that still arrives, so that it can be counted; it is not relayed.
- * @param timeoutMs the connection is reset when the peer has not closed by then.
- * @returns settles when the stream is closed.
+ * @param onChunk gets the data that still arrives. It is not relayed, but the caller counts it.
+ * @param timeoutMs resets the connection if the peer has not closed it by then.
+ * @returns resolves when the stream is closed.
  */
 export function closeGracefully(
   stream: StreamPort,
@@ -64,7 +66,7 @@ export class DrainingStreams {
     this.#closing.add(closed);
   }
 
-  /** Settles when every stream that is closing now is closed. */
+  /** Resolves when every stream that is closing at this time is closed. */
   async settled(): Promise<void> {
     await Promise.all(this.#closing);
   }

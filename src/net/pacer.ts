@@ -1,58 +1,58 @@
 /**
- * Lets streams begin one after the other. What a peer makes us do at the beginning (a TLS handshake is some
- * hundred microseconds of arithmetic) is spread over time, however many come at once, and everything else has
- * its turn between. Whoever comes alone does not wait.
+ * Paces the start of connections: at most one per interval, in order of arrival. Starting a connection is
+ * expensive (a TLS handshake takes some hundred microseconds of computation). A burst of connections is
+ * therefore spread over time, and other work runs in between. An isolated connection is not delayed.
  */
 
 import type { Clock } from "./clock.ts";
 
-/** What can be made to wait: while it is paused, what its peer says stays in the kernel. */
+/** A connection that can be paused. While it is paused, data from its peer stays in the kernel. */
 interface Pausable {
   pause(): void;
   resume(): void;
 }
 
-export class Pacer<One extends Pausable> {
+export class Pacer<Connection extends Pausable> {
   readonly #clock: Clock;
   readonly #intervalMs: number;
-  readonly #onBegin: (stream: One) => void;
-  /** In the order in which they came. */
-  readonly #waiting = new Set<One>();
-  #closed = false;
+  readonly #onResumed: (connection: Connection) => void;
+  /** In order of arrival. */
+  readonly #waiting = new Set<Connection>();
+  /** Whether a connection has started in the current interval. */
+  #busy = false;
 
   /**
-   * @param intervalMs from one to the next, at least.
-   * @param onBegin told of one that has waited and is let in now.
+   * @param intervalMs the shortest time from one start to the next.
+   * @param onResumed called after a paused connection was resumed.
    */
-  constructor(clock: Clock, intervalMs: number, onBegin: (stream: One) => void) {
+  constructor(clock: Clock, intervalMs: number, onResumed: (connection: Connection) => void) {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
-    this.#onBegin = onBegin;
+    this.#onResumed = onResumed;
   }
 
-  /** Lets it begin now, or pauses it until it is its turn. */
-  add(stream: One): void {
-    if (!this.#closed) return this.#close();
-    stream.pause();
-    this.#waiting.add(stream);
+  /** Lets a connection start now, or pauses it until its turn. */
+  add(connection: Connection): void {
+    if (!this.#busy) return this.#startInterval();
+    connection.pause();
+    this.#waiting.add(connection);
   }
 
-  /** It is gone, and waits no longer. */
-  remove(stream: One): void {
-    this.#waiting.delete(stream);
+  /** Removes a connection that is closed. */
+  remove(connection: Connection): void {
+    this.#waiting.delete(connection);
   }
 
-  /** Until the next turn. */
-  #close(): void {
-    this.#closed = true;
+  #startInterval(): void {
+    this.#busy = true;
     this.#clock.after(this.#intervalMs, () => {
-      this.#closed = false;
+      this.#busy = false;
       const [next] = this.#waiting;
       if (next === undefined) return;
       this.#waiting.delete(next);
-      this.#close();
+      this.#startInterval();
       next.resume();
-      this.#onBegin(next);
+      this.#onResumed(next);
     });
   }
 }

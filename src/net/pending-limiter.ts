@@ -1,73 +1,72 @@
 /**
- * Strangers who have not proved anything yet: only so many at once, and so many of one origin. When there is
- * no room, the oldest of the origin that has most of them goes: a proof takes one round trip, so who has
- * waited longest is the least likely to give one.
+ * Caps unauthenticated connections, in total and per address prefix. When there is no room, it evicts the
+ * oldest connection of the new one's prefix, or of the prefix that holds most. Authentication takes one round
+ * trip, so the oldest connection is the least likely to complete it.
  */
 
 import { familyOf, parseAddress, unmapped } from "./endpoint.ts";
 
-/** How many there may be, and how many of one origin. */
 export interface PendingLimits {
+  /** The most connections in total. */
   readonly max: number;
+  /** The most connections of one address prefix. */
   readonly perPrefix: number;
 }
 
 export class PendingLimiter<Member> {
   readonly #limits: PendingLimits;
   readonly #evict: (member: Member) => void;
-  /** The oldest first. */
-  readonly #origins = new Map<Member, string>();
-  /** No origin without members; the oldest of each first. */
-  readonly #byOrigin = new Map<string, Set<Member>>();
+  /** The prefix of each member; the oldest member first. */
+  readonly #prefixes = new Map<Member, string>();
+  /** The members of each prefix that has any; the oldest member first. */
+  readonly #byPrefix = new Map<string, Set<Member>>();
 
-  /**
-   * @param evict ends a member, which leaves by that.
-   */
+  /** @param evict closes a member. It must call {@link remove} for it. */
   constructor(limits: PendingLimits, evict: (member: Member) => void) {
     this.#limits = limits;
     this.#evict = evict;
   }
 
   get size(): number {
-    return this.#origins.size;
+    return this.#prefixes.size;
   }
 
-  /** All of them now: a copy, so that they may leave meanwhile. */
+  /** A copy of the current members, which may be removed while the caller iterates. */
   get members(): Member[] {
-    return [...this.#origins.keys()];
+    return [...this.#prefixes.keys()];
   }
 
-  /** Makes room for a member, if need be, and lets it in. @param address its peer's. */
+  /** Adds a member, and evicts another one first if a limit is reached. @param address the peer's address. */
   add(member: Member, address: string): void {
-    const origin = originOf(address);
-    const siblings = this.#byOrigin.get(origin);
+    const prefix = prefixOf(address);
+    const siblings = this.#byPrefix.get(prefix);
     if (siblings !== undefined && siblings.size >= this.#limits.perPrefix) this.#evictOldest(siblings);
     else if (this.size >= this.#limits.max) this.#evictOldest(this.#largest());
-    this.#origins.set(member, origin);
-    const now = this.#byOrigin.get(origin);
-    if (now === undefined) this.#byOrigin.set(origin, new Set([member]));
-    else now.add(member);
+    this.#prefixes.set(member, prefix);
+    const remaining = this.#byPrefix.get(prefix);
+    if (remaining === undefined) this.#byPrefix.set(prefix, new Set([member]));
+    else remaining.add(member);
   }
 
-  /** It has begun to prove itself only now: the newest, so that it is not the next to go. */
+  /** Makes a member the newest one: it was delayed and can begin to authenticate only now. */
   renew(member: Member): void {
-    const origin = this.#origins.get(member);
-    const siblings = origin === undefined ? undefined : this.#byOrigin.get(origin);
-    if (origin === undefined || siblings === undefined) return;
-    this.#origins.delete(member);
-    this.#origins.set(member, origin);
+    const prefix = this.#prefixes.get(member);
+    const siblings = prefix === undefined ? undefined : this.#byPrefix.get(prefix);
+    if (prefix === undefined || siblings === undefined) return;
+    this.#prefixes.delete(member);
+    this.#prefixes.set(member, prefix);
     siblings.delete(member);
     siblings.add(member);
   }
 
-  /** It is one of them no longer. */
+  /** Removes a member, if it is one. */
   remove(member: Member): void {
-    const origin = this.#origins.get(member);
-    if (origin === undefined) return;
-    this.#origins.delete(member);
-    const siblings = this.#byOrigin.get(origin);
+    const prefix = this.#prefixes.get(member);
+    if (prefix === undefined) return;
+    this.#prefixes.delete(member);
+    const siblings = this.#byPrefix.get(prefix);
     siblings?.delete(member);
-    if (siblings?.size === 0) this.#byOrigin.delete(origin);
+    if (siblings?.size === 0) this.#byPrefix.delete(prefix);
   }
 
   #evictOldest(members: Iterable<Member>): void {
@@ -76,13 +75,16 @@ export class PendingLimiter<Member> {
 
   #largest(): Set<Member> {
     let largest = new Set<Member>();
-    for (const members of this.#byOrigin.values()) if (members.size > largest.size) largest = members;
+    for (const members of this.#byPrefix.values()) if (members.size > largest.size) largest = members;
     return largest;
   }
 }
 
-/** IPv6 gives a single host 64 bits to choose from (RFC 4291, 2.5.4), so these are left out. */
-function originOf(address: string): string {
+/**
+ * The IPv4 address, or the first 64 bits of the IPv6 address: one host can use all the others (RFC 4291,
+ * 2.5.4).
+ */
+function prefixOf(address: string): string {
   const plain = unmapped(address);
   if (familyOf(plain) === 4) return plain;
   return parseAddress(plain).toByteArray().slice(0, 8).join(".");

@@ -1,6 +1,6 @@
 /**
- * Files that a user names: certificates, keys, secrets, configurations. Reading one never blocks, and is
- * bounded.
+ * Reads files that a user names: certificates, keys, secrets, configurations. Never blocks, and limits the
+ * size.
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
@@ -14,23 +14,26 @@ export interface FileContent {
   readonly mode: number;
 }
 
-/** A pipe opens at once, without a writer; a terminal does not become the controlling terminal (open(2)). */
+/**
+ * With these flags a pipe opens without a writer, and a terminal does not become the controlling one
+ * (open(2)).
+ */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
  * Reads a regular file.
  *
- * @param bytesMax a longer file is refused, and not read to its end.
- * @throws NetError with the system's code; EISDIR for a directory, EINVAL for a pipe or a device, ENXIO for a
- *   socket, EFBIG for a file that is too large. The message says what is wrong with the file and what to
- *   give; it does not name it.
+ * @param bytesMax a longer file is an error, and is not read to its end.
+ * @throws NetError with the system's error code; EISDIR for a directory, EINVAL for a pipe or a device, ENXIO
+ *   for a socket, EFBIG for a file that is too large. The message describes the problem and the remedy,
+ *   without the file's name.
  */
 export function readRegularFile(file: string, bytesMax: number): FileContent {
   let fd: number | undefined;
   try {
     fd = openSync(file, FLAGS);
     const status = fstatSync(fd);
-    refuseOthers(status);
+    requireRegular(status);
     return { bytes: readUpTo(fd, bytesMax), mode: status.mode & 0o777 };
   } catch (error) {
     if (error instanceof NetError) throw error;
@@ -49,7 +52,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENXIO: "it is a socket; give the path of a regular file",
 };
 
-function refuseOthers(status: Stats): void {
+function requireRegular(status: Stats): void {
   if (status.isFile()) return;
   if (status.isDirectory()) throw new NetError("EISDIR", "it is a directory; give the path of a file");
   if (status.isFIFO()) {
@@ -59,7 +62,7 @@ function refuseOthers(status: Stats): void {
   throw new NetError("EINVAL", "it is a device; give the path of a regular file");
 }
 
-/** Does not trust the size that the file reports: a file can grow, and files in /proc report 0. */
+/** Ignores the size that the file reports: a file can grow, and files in /proc report 0. */
 function readUpTo(fd: number, bytesMax: number): Uint8Array {
   const buffer = new Uint8Array(bytesMax + 1);
   let length = 0;

@@ -1,15 +1,15 @@
 /**
- * The time slice: how long the process may handle received data in one tick of the event loop, TCP and UDP,
- * of all tunnels and channels together. The sockets share it in rotation, so that no session starves another:
+ * The time slice: how long the process may handle received data in one tick of the event loop. All TCP and
+ * UDP sockets of all tunnels and channels share it in rotation, so that no session starves another:
  *
- * 1. A socket brings data. Its owner calls `begin`, handles one quantum, and goes on while `mustYield` is
- * false. 2. The end of the tick first calls the functions given to `atEndOfTick`, which write queued data to
- * TCP. 3. The rest of a chunk waits in `defer`. Each backlog then handles a quantum, in rotation, until the
- * slice is used
- *      up.
+ * 1. A socket brings data. Its owner calls `begin` and handles one quantum. It continues while `mustYield` is
+ *    false.
+ * 2. At the end of the tick the functions given to `atEndOfTick` run first. They write queued data to TCP.
+ * 3. The rest of a chunk waits in `defer`. Each backlog handles a quantum, in rotation, until the slice is
+ *    used up.
  * 4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few paused sockets are read
- * again,
- *      in the order in which they came: Bun reads up to 512 KiB from each before it calls any code of ours.
+ *    again, in order of arrival. Only a few, since Bun reads up to 512 KiB from each before it calls this
+ *    program.
  *
  * A socket that brings less than a quantum never waits.
  */
@@ -17,20 +17,20 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * The slice of one tick, in milliseconds: while several sockets are served, and while one is alone. With half
- * a millisecond, one alone would lose 5 % of a flood's rate. A quiet session's round trip takes about two
- * ticks.
+ * The slice of one tick while several sockets are active. A quiet session's round trip takes about two ticks.
  */
 const SHARED_MS = 0.5;
+/** The slice while one socket is alone. With half a millisecond it would lose 5 % of a flood's rate. */
 const ALONE_MS = 1;
 /**
- * At most this many paused sockets are read again at the end of one tick, and as many new ones beside them;
- * fewer when they brought much the last time. Bun takes some 200 us to read 512 KiB.
+ * At the end of one tick at most this many paused sockets are read again, and at most as many new ones; fewer
+ * if they brought much data the last time. Bun takes some 200 us to read 512 KiB.
  */
 const READS_PER_TICK = 4;
+/** A socket that brings this much data counts as one read, one that brings twice as much as two reads. */
 const BYTES_PER_READ = 128 * 1024;
 
-/** The rest of a chunk when its owner has to yield. */
+/** The rest of a chunk whose owner had to yield. */
 export interface Backlog {
   /**
    * Handles one quantum. @returns whether more can be handled now: the backlog then goes to the end of the
@@ -43,26 +43,24 @@ export interface Backlog {
 export interface PausedSocket {
   /** How many bytes it brought when it was last read. */
   readonly lastBytes: number;
-  /**
-   * Whether there is memory for its data. When there is room again, {@link TimeSlice.begin} must be called.
-   */
+  /** Whether there is memory for its data. Call {@link TimeSlice.begin} when this becomes true. */
   readonly hasRoom: boolean;
-  /** Reads it again: it may bring one chunk, or one quantum of datagrams, in the next tick. */
+  /** Resumes reading: the socket may bring one chunk, or one quantum of datagrams, in the next tick. */
   readAgain(): void;
 }
 
 const slices = new WeakMap<Clock, TimeSlice>();
 
 export class TimeSlice {
-  /** Grows by 1 with each tick in which data came: for callers that count what they handle in one tick. */
+  /** The number of ticks so far in which data arrived. Callers use it to count per tick. */
   tick = 0;
   readonly #clock: Clock;
-  readonly #ends = new Set<() => void>();
+  readonly #endCallbacks = new Set<() => void>();
   readonly #backlogs = new Set<Backlog>();
   readonly #paused = new Set<PausedSocket>();
   readonly #new = new Set<PausedSocket>();
   #beganAt: number | undefined;
-  /** Whether several sockets are served or wait in this tick, so that each gets one quantum. */
+  /** Whether several sockets are active or queued in this tick. Each then gets one quantum. */
   #contended = false;
   #newInTick = 0;
 
@@ -70,31 +68,31 @@ export class TimeSlice {
     this.#clock = clock;
   }
 
-  /** The slice of all that runs by this clock: in production, of the process. */
+  /** The slice of all code that uses this clock. In production that is the whole process. */
   static of(clock: Clock): TimeSlice {
     const slice = slices.get(clock) ?? new TimeSlice(clock);
     slices.set(clock, slice);
     return slice;
   }
 
-  /** Call it when data has come: begins the tick's slice, unless it has begun. */
+  /** Call this when data has arrived. Begins the slice of this tick if it has not begun. */
   begin(now?: number): void {
     if (this.#beganAt !== undefined) return;
     this.#beganAt = now ?? this.#clock.now();
     this.#clock.endOfTick(this.#endTick);
   }
 
-  /** Whether a socket that has had its quantum must let the others go on. */
+  /** Whether a socket that has handled its quantum must leave the rest of its data for later. */
   get mustYield(): boolean {
     return this.#contended || this.#usedUp;
   }
 
   /**
-   * Calls `run` once at the end of the tick, before any backlog. A second call with the same function changes
-   * nothing.
+   * Calls `run` once at the end of the tick, before any backlog. Adding the same function twice has no
+   * effect.
    */
   atEndOfTick(run: () => void): void {
-    this.#ends.add(run);
+    this.#endCallbacks.add(run);
     this.begin();
   }
 
@@ -104,15 +102,15 @@ export class TimeSlice {
     this.begin();
   }
 
-  /** Queues a socket that has been paused. */
+  /** Queues a paused socket, to be read again in a later tick. */
   awaitRead(socket: PausedSocket): void {
     this.#paused.add(socket);
     this.begin();
   }
 
   /**
-   * Whether a new socket may be read at once. If not, the caller pauses it; it is queued before those read
-   * before.
+   * Whether a new socket may be read at once. If not, the caller pauses it, and it is queued before all
+   * sockets that have been read before.
    */
   admit(socket: PausedSocket): boolean {
     this.begin();
@@ -122,13 +120,13 @@ export class TimeSlice {
     return false;
   }
 
-  /** Removes a member that is gone from every queue. */
+  /** Removes a closed member from all queues. */
   forget(member: Backlog & PausedSocket): void {
     this.#backlogs.delete(member);
     this.forgetSocket(member);
   }
 
-  /** Removes a socket from the queues. */
+  /** Removes a socket from the queues of sockets. */
   forgetSocket(socket: PausedSocket): void {
     this.#paused.delete(socket);
     this.#new.delete(socket);
@@ -140,31 +138,31 @@ export class TimeSlice {
   }
 
   readonly #endTick = (): void => {
-    let reads = 1; // when a function throws, the rest follows in the next tick
+    let reads = 1; // if a function throws, the rest runs in the next tick
     try {
-      this.#runEnds();
+      this.#runEndCallbacks();
       this.#handleBacklogs();
       reads = this.#readAgain(this.#new) + this.#readAgain(this.#paused);
     } finally {
       this.#beganAt = undefined;
       this.#newInTick = 0;
       this.tick++;
-      const served = this.#backlogs.size + reads;
-      this.#contended = served + this.#paused.size + this.#new.size > 1;
-      if (served + this.#ends.size > 0) this.begin();
+      const active = this.#backlogs.size + reads;
+      this.#contended = active + this.#paused.size + this.#new.size > 1;
+      if (active + this.#endCallbacks.size > 0) this.begin();
     }
   };
 
-  #runEnds(): void {
-    for (const run of this.#ends) {
-      this.#ends.delete(run);
+  #runEndCallbacks(): void {
+    for (const run of this.#endCallbacks) {
+      this.#endCallbacks.delete(run);
       run();
     }
   }
 
   /** Handles at least one quantum, even if the rest of the tick has used up the slice. */
   #handleBacklogs(): void {
-    // A set is walked in the order of insertion; members added meanwhile come last.
+    // A set iterates in order of insertion, and includes members that are added during the iteration.
     for (const backlog of this.#backlogs) {
       this.#backlogs.delete(backlog);
       if (backlog.handleQuantum()) this.#backlogs.add(backlog);
@@ -172,7 +170,7 @@ export class TimeSlice {
     }
   }
 
-  /** Sockets without memory for their data keep their place. @returns how many were read. */
+  /** Sockets without memory for their data stay queued. @returns the number of sockets read. */
   #readAgain(sockets: Set<PausedSocket>): number {
     let reads = 0;
     let cost = 0;
