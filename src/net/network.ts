@@ -1,6 +1,7 @@
 /**
- * What the tunnel needs from the operating system: time, names, addresses and UDP sockets.
- * `stream-transport.ts` has TCP. `bun/network.ts` implements both; tests have a twin in memory.
+ * The contract for what the tunnel needs from the operating system: time, name resolution, addresses and UDP
+ * sockets. `stream-transport.ts` is the contract for TCP. `bun/network.ts` implements both; tests use a
+ * network in memory.
  */
 
 import type { Clock } from "./clock.ts";
@@ -13,31 +14,32 @@ import type {
 import type { Endpoint, Family } from "./endpoint.ts";
 import type { StreamTransport } from "./stream-transport.ts";
 
-/** What the operating system gives beyond plain sockets. */
+/** What the operating system granted to the sockets of a tunnel. */
 export interface SystemReport {
   /**
-   * Whether many datagrams are handed to the kernel as one message for it to cut apart (UDP_SEGMENT, udp(7)).
+   * Whether segment offload is used: many datagrams in one message that the kernel splits (UDP_SEGMENT,
+   * udp(7)).
    */
   readonly segmentOffload: boolean;
-  /** Why not, if not: an errno name, or words. */
+  /** The reason when it is not used: an error code or a phrase. */
   readonly offloadLack?: string | undefined;
   /**
-   * The least receive buffer a UDP socket was granted, in bytes; undefined while there was none, or nobody
-   * says.
+   * The smallest receive buffer that a UDP socket was granted; undefined before the first socket and when
+   * unknown.
    */
   readonly receiveBufferBytes?: number | undefined;
-  /** The UDP socket buffers that were asked for, in bytes. */
+  /** The buffer size that UDP sockets requested. */
   readonly socketBufferBytes: number;
 }
 
 export interface Network {
   readonly clock: Clock;
-  /** A number from 0 up to 1, for jitter. */
+  /** A random number for jitter, at least 0 and below 1. */
   random(): number;
   /**
-   * The addresses of a host name, best first, or the literal itself.
+   * Resolves a host name to address literals, best first. A literal resolves to itself.
    *
-   * @throws NetError when there are none (of this family).
+   * @throws NetError when the name has no address of this family.
    */
   resolve(host: string, family: Family | undefined): Promise<string[]>;
   /**
@@ -46,37 +48,33 @@ export interface Network {
    * @throws NetError when the address cannot be bound.
    */
   openDatagramPort(options: DatagramPortOptions, receiver: DatagramReceiver): DatagramPort;
-  /** The local network interface of this name, or with this address; undefined when there is none. */
+  /** The local interface with this name or address; undefined when the host has none. */
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
   /** The names of this host's interfaces, except loopback, that have a link-local IPv6 address. */
   linkLocalInterfaces(): readonly string[];
   /**
-   * Every address of this host, as literals without zones. Asks the operating system: do not call it per
-   * datagram.
+   * Every address of this host, as literals without zones. Makes system calls: do not call it per datagram.
    */
   localAddresses(): readonly string[];
   /**
-   * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`; none
-   * unless it is a broadcast address.
+   * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`. Empty
+   * unless the address is a broadcast address.
    */
   broadcastNetworks(address: string): readonly string[];
   /**
-   * The address this host would send from to reach `target`; undefined when there is no route.
+   * The local address from which this host would send to `target`; undefined when there is no route.
    *
-   * @throws NetError EMFILE, ENFILE when the system cannot be asked, as too few descriptors are left.
+   * @throws NetError EMFILE or ENFILE when too few descriptors are left to find out.
    */
   sourceAddressTo(target: Endpoint): string | undefined;
-  /** Calls `tell` at once, and in later turns whenever the report has changed. */
-  watchSystem(tell: (report: SystemReport) => void): void;
+  /** Calls `onReport` now, and again at the end of each tick in which the report has changed. */
+  watchSystem(onReport: (report: SystemReport) => void): void;
 }
 
-/** The network of one host: {@link Network} and its TCP connections. */
+/** The network of one host, including TCP. */
 export interface HostNetwork extends Network, StreamTransport {}
 
-/**
- * What the operating system refused, wrapped once. `code` is its own word: EADDRINUSE, ECONNREFUSED,
- * ENOTFOUND ...
- */
+/** An error of the operating system. `code` is its error code: EADDRINUSE, ECONNREFUSED, ENOTFOUND ... */
 export class NetError extends Error {
   override readonly name = "NetError";
   readonly code: string;
@@ -88,10 +86,9 @@ export class NetError extends Error {
 }
 
 /**
- * Returns a caught error that is a failure of the network.
+ * Returns a caught error if it is a failure of the network.
  *
- * @throws any other error as it is: a defect of this program must not be reported as a failure of the
- *   network.
+ * @throws any other error unchanged: a defect of this program must not be reported as a network failure.
  */
 export function networkFailure(error: unknown): NetError {
   if (error instanceof NetError) return error;
@@ -99,17 +96,18 @@ export function networkFailure(error: unknown): NetError {
 }
 
 /**
- * The operating system's error that a call of Bun's threw, as a `NetError`; any other error as it is.
+ * Converts an error that Bun threw into a `NetError` if it has an error code of the operating system. Any
+ * other error is returned unchanged.
  *
- * @param what could not be done.
+ * @param what what failed, for the message.
  */
 export function systemFailure(error: unknown, what: string): unknown {
   const code = errorCode(error);
-  const isErrno = /^E[A-Z0-9]+$/.test(code); // not ERR_INVALID_ARG_TYPE and the like
+  const isErrno = /^E[A-Z0-9]+$/.test(code); // not ERR_INVALID_ARG_TYPE and similar codes
   return error instanceof NetError || !isErrno ? error : new NetError(code, `${what}: ${code}`, error);
 }
 
-/** The operating system's word for an error, "UNKNOWN" when it has none. */
+/** The code of an error; "UNKNOWN" when it has none. */
 export function errorCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" ? code : "UNKNOWN";

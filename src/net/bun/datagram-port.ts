@@ -1,4 +1,10 @@
-/** A UDP socket on `Bun.udpSocket`. */
+/**
+ * A {@link DatagramPort} on `Bun.udpSocket`. The system's extras change who reads and sends:
+ *
+ *     without SystemSockets   Bun reads and sends
+ *     with them               Bun reads, and a pauser limits how long; the system's transmitter sends
+ *     with `reportLocal`      {@link DirectReceive} reads, and the system's transmitter sends
+ */
 
 import { systemClock, type Timer } from "../clock.ts";
 import type {
@@ -14,17 +20,15 @@ import type { DirectReceive, ReceivePauser, SystemSockets } from "../system-sock
 import { BatchSender, type SenderSocket } from "../udp/batch-sender.ts";
 import type { DatagramBatch, SystemTransmitter, Transmitter } from "../udp/datagram-batch.ts";
 import { join, prepareSending } from "../udp/multicast.ts";
+import { fdOf } from "./stream-port.ts";
 
-/** Bun's undocumented `flags` of a UDP socket: 16 is SO_REUSEADDR (a test pins it), 8 is IPV6_V6ONLY. */
+/** Values of Bun's undocumented option `flags` (a test pins them): SO_REUSEADDR and IPV6_V6ONLY. */
 const REUSE_ADDRESS = 16;
 const IPV6_ONLY = 8;
 
 const ANY_ADDRESS = ["0.0.0.0", "::"];
 
-/**
- * The wait before a full buffer is tried again, where we send in Bun's place: Bun then does not report room
- * to send.
- */
+/** The wait after a full send buffer while {@link DirectReceive} reads: Bun does not report room then. */
 const FULL_RETRY_MS = 1;
 
 type Socket = Bun.udp.Socket<"uint8array">;
@@ -37,22 +41,20 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
   readonly #pauser: ReceivePauser | undefined;
-  /** The gate, when we read in Bun's place. Bun then does not send either. */
+  /** Set when it reads in place of Bun. Bun must not send on the socket then. */
   readonly #direct: DirectReceive | undefined;
   readonly #ipv6Only: boolean;
   #awaitingDrain: BatchSender[] = [];
-  /**
-   * Bun waits for room to send, and will call `drain`: it does so once for every new socket (a test pins it).
-   */
+  /** Whether Bun will call `drain`. It does so once for every new socket, too (a test pins it). */
   #writePending = true;
   #fullRetry: Timer | undefined;
   #closed = false;
 
   /**
-   * @param system the operating system's extras, if there are any.
-   * @param ipv6Only keeps IPv4 out of a socket that is bound to all IPv6 addresses.
-   * @throws NetError when the address cannot be bound, the group not joined, or the socket not be made as
-   *   asked.
+   * @param system undefined on systems without {@link SystemSockets}.
+   * @param ipv6Only excludes IPv4 from a socket that is bound to all IPv6 addresses.
+   * @throws NetError when the address cannot be bound, the group cannot be joined, or an option cannot be
+   *   set.
    */
   constructor(
     options: DatagramPortOptions,
@@ -65,8 +67,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     ({ promise: this.ready, resolve: this.#settleReady } = Promise.withResolvers<void>());
     this.#ipv6Only = ipv6Only;
     this.#socket = this.#open(options);
-    // Bun's sockets have a descriptor, though its types do not say so (a test pins it).
-    const { fd } = this.#socket as unknown as { fd: number };
+    const fd = fdOf(this.#socket);
     if (options.reportLocal && ANY_ADDRESS.includes(this.#socket.address.address))
       this.#direct = system?.directReceive(fd, receiver);
     else this.#settleReady();
@@ -84,12 +85,14 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     return this.#direct !== undefined;
   }
 
-  sender(target: Endpoint, report: SendObserver): DatagramSender {
-    const faster = this.#fasterTransmitter(target);
-    if (faster && this.#direct) return new BatchSender(this, faster, (one) => faster.sendOne(one), report);
-    const sendOne = (payload: Uint8Array) => this.#bunSocket().send(payload, target.port, target.address);
-    const transmitter = faster ?? new PortableTransmitter(() => this.#bunSocket(), target);
-    return new BatchSender(this, transmitter, sendOne, report);
+  sender(target: Endpoint, observer: SendObserver): DatagramSender {
+    const system = this.#systemTransmitter(target);
+    const sendOne =
+      system && this.#direct
+        ? (payload: Uint8Array) => system.sendOne(payload)
+        : (payload: Uint8Array) => this.#bunSocket().send(payload, target.port, target.address);
+    const transmitter = system ?? new PortableTransmitter(() => this.#bunSocket(), target);
+    return new BatchSender(this, transmitter, sendOne, observer);
   }
 
   kernelDrops(): number | undefined {
@@ -120,7 +123,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   #open(options: DatagramPortOptions): Socket {
     const receiver = this.#receiver;
     try {
-      // Bun throws bind errors synchronously, and returns a promise only for show.
+      // The promise that Bun returns is resolved already; errors of bind are thrown synchronously.
       return Bun.peek(
         Bun.udpSocket({
           hostname: options.bind.address,
@@ -134,7 +137,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
               receiver.onDatagram(payload, port, address);
             },
             drain: () => this.#onDrain(),
-            error: (...given: unknown[]) => this.#onError(given[0]),
+            error: (...args: unknown[]) => this.#onError(args[0]),
           },
         }),
       ) as Socket;
@@ -157,15 +160,15 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     }
   }
 
-  /** The socket as Bun may use it now: to send, to close. */
+  /** The socket, in a state in which Bun may send on it or close it. */
   #bunSocket(): Socket {
     this.#pauser?.resume();
     return this.#socket;
   }
 
   /**
-   * Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as its types say. What is thrown in `data`
-   * comes here too.
+   * Bun 1.4.5 calls `error(error)`, not `error(socket, error)` as in its types; also for exceptions of
+   * `data`.
    */
   #onError(error: unknown): void {
     const code = errorCode(error);
@@ -181,7 +184,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     this.#resumeSenders();
   }
 
-  /** Resumes waiting senders in turn, until one of them fills the buffer again. The rest then come first. */
+  /** Resumes blocked senders in order until one fills the buffer again. The rest come first next time. */
   #resumeSenders(): void {
     const waiting = this.#awaitingDrain;
     if (waiting.length === 0) return;
@@ -194,15 +197,17 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     }
   }
 
-  #fasterTransmitter(target: Endpoint): SystemTransmitter | undefined {
+  #systemTransmitter(target: Endpoint): SystemTransmitter | undefined {
     return this.#pauser && this.#system?.transmitter(this.#pauser, target, familyOf(this.local.address));
   }
 }
 
-/** What Bun 1.4.5 hands to the kernel in one system call. */
+/** How many datagrams Bun 1.4.5 sends in one system call. */
 const SEND_MANY_DATAGRAMS = 204;
 
-/** One `sendMany` for a batch: on any system, one system call for every 204 datagrams at best. */
+/**
+ * Sends each batch with one `sendMany`: at best one system call for every 204 datagrams. Works on any system.
+ */
 class PortableTransmitter implements Transmitter {
   refusal = "";
   systemCalls = 0;
@@ -224,8 +229,8 @@ class PortableTransmitter implements Transmitter {
     try {
       return this.#socket().sendMany(packets);
     } catch (error) {
-      // It throws when the very first datagram is refused; at a later one it returns a short count without a
-      // reason.
+      // sendMany throws if the first datagram is refused. For a later one it returns a short count, without a
+      // code.
       this.refusal = errorCode(error);
       return 0;
     }

@@ -1,4 +1,10 @@
-/** TCP connections made with `Bun.connect`. */
+/**
+ * Dials TCP connections with `Bun.connect`, in one of three ways:
+ *
+ *     dialTls       with certificates: the dial succeeds when the handshake has
+ *     dialAdopted   on Linux: Bun adopts a socket that is connecting, so that the attempt can be cancelled
+ *     dialPortably  elsewhere
+ */
 
 import { type Endpoint, formatEndpoint } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
@@ -6,12 +12,11 @@ import type { StreamPort } from "../stream-port.ts";
 import type { Dial, DialTarget } from "../stream-transport.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
-import { adopt, BunStreamPort, handlers, type Socket } from "./stream-port.ts";
+import { adopt, BunStreamPort, type TcpSocket, tcpHandlers } from "./stream-port.ts";
 import { type TlsSocket, TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
 /**
- * Dials one address. With the system's help the attempt can be withdrawn; without, a connection that comes up
- * after it was given up is reset at once, and the server sees it come and go.
+ * Dials one address. Without `system`, a cancelled attempt may still connect; the connection is then reset.
  */
 export function dial(
   to: DialTarget,
@@ -19,13 +24,13 @@ export function dial(
   certificates?: Certificates | undefined,
 ): Dial {
   if (certificates !== undefined) return dialTls(to, system, certificates);
-  return system === undefined ? dialPortably(to) : dialWithdrawably(to, system);
+  return system === undefined ? dialPortably(to) : dialAdopted(to, system);
 }
 
 function dialPortably(to: Endpoint): Dial {
   let cancelled = false;
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
-  const failed = (error: unknown) => {
+  const onFailure = (error: unknown) => {
     if (!cancelled) reject(cannotConnect(to, errorCode(error), error));
   };
   Bun.connect<BunStreamPort | undefined>({
@@ -34,11 +39,11 @@ function dialPortably(to: Endpoint): Dial {
     allowHalfOpen: true,
     data: undefined,
     socket: {
-      ...handlers,
+      ...tcpHandlers,
       open: (socket) => (cancelled ? void socket.terminate() : resolve(new BunStreamPort(socket, undefined))),
-      connectError: (_socket, error) => failed(error),
+      connectError: (_socket, error) => onFailure(error),
     },
-  }).catch(failed);
+  }).catch(onFailure);
   return {
     stream: promise,
     cancel: () => {
@@ -48,10 +53,10 @@ function dialPortably(to: Endpoint): Dial {
 }
 
 /**
- * Bun adopts a socket that is still connecting: its first `drain` says that it is connected, `close` that it
- * failed.
+ * Bun adopts a socket that is still connecting. Its `open` comes at once and means nothing. The first `drain`
+ * means connected, and `close` before that means failed.
  */
-function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
+function dialAdopted(to: Endpoint, system: SystemSockets): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
   const begun = system.beginDial(to);
   if ("error" in begun) {
@@ -65,13 +70,13 @@ function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
     allowHalfOpen: true,
     data: undefined,
     socket: {
-      ...handlers,
-      open: (socket: Socket) => {
+      ...tcpHandlers,
+      open: (socket: TcpSocket) => {
         if (cancelled) return void socket.terminate();
         withdraw = () => void socket.terminate();
         const port = new BunStreamPort(socket, system);
         port.receive({
-          onChunk: (chunk) => port.connected(resolve).onChunk(chunk), // a peer that speaks first
+          onChunk: (chunk) => port.connected(resolve).onChunk(chunk), // the peer may send first
           onDrain: () => void port.connected(resolve),
           onEnd: () => port.connected(resolve).onEnd(),
           onClose: (code) => {
@@ -81,7 +86,7 @@ function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
       },
     },
   };
-  // The types know no `fd` in `connect`; a failure is told to `close`.
+  // Bun's types lack `fd` for `connect`. A failure is reported to `close`.
   void Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<BunStreamPort | undefined>);
   return {
     stream: promise,
@@ -92,10 +97,7 @@ function dialWithdrawably(to: Endpoint, system: SystemSockets): Dial {
   };
 }
 
-/**
- * Either way with TLS: `open` means nothing yet, and whether it was TCP or the handshake that failed makes no
- * difference.
- */
+/** `open` means nothing here. A failure of TCP and a failed handshake both fail the dial. */
 function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates: Certificates): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();
   const place = system?.beginDial(to) ?? { hostname: to.address, port: to.port };
@@ -105,7 +107,7 @@ function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates
   }
   let cancelled = false;
   let port: TlsStreamPort | undefined;
-  const failed = (error: unknown) => {
+  const onFailure = (error: unknown) => {
     if (!cancelled) reject(cannotConnect(to, errorCode(error), error));
   };
   const options = {
@@ -119,18 +121,18 @@ function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates
         if (cancelled) return void socket.terminate();
         port = new TlsStreamPort(socket, system, certificates.termsForClient, (failure) => {
           if (failure === undefined) port?.connected(resolve);
-          else failed(failure);
+          else onFailure(failure);
         });
       },
-      connectError: (_socket: TlsSocket, error: Error) => failed(error),
+      connectError: (_socket: TlsSocket, error: Error) => onFailure(error),
     },
   };
   const connect = () =>
     Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<TlsStreamPort | undefined>);
   try {
-    adopt("fd" in place ? place.fd : undefined, connect).catch(failed);
+    adopt("fd" in place ? place.fd : undefined, connect).catch(onFailure);
   } catch (error) {
-    failed(error); // Bun did not accept the certificates
+    onFailure(error); // Bun did not accept the certificates
   }
   return {
     stream: promise,
@@ -145,6 +147,6 @@ function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates
 }
 
 function cannotConnect(to: Endpoint, code: string, cause?: unknown): NetError {
-  const why = cause instanceof NetError ? cause.message : code;
-  return new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${why}`, cause);
+  const reason = cause instanceof NetError ? cause.message : code;
+  return new NetError(code, `cannot connect to ${formatEndpoint(to)}: ${reason}`, cause);
 }

@@ -1,4 +1,10 @@
-/** TCP connections taken with `Bun.listen`. */
+/**
+ * Accepts TCP connections with `Bun.listen`. Each one passes these steps:
+ *
+ * 1. {@link checked}: the accept policy and the limit of descriptors. A rejected connection is reset.
+ * 2. With TLS, the handshake (tls-accept.ts).
+ * 3. `onStream` gets the connection.
+ */
 
 import { type Endpoint, formatEndpoint, unmapped } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
@@ -6,25 +12,24 @@ import type { StreamPort } from "../stream-port.ts";
 import { type AcceptPolicy, ALLOW_ALL, type StreamListener } from "../stream-transport.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
-import { adopt, BunStreamPort, fdOf, handlers, type Socket } from "./stream-port.ts";
+import { adopt, BunStreamPort, fdOf, type TcpSocket, tcpHandlers } from "./stream-port.ts";
 import { TlsAcceptor } from "./tls-accept.ts";
 import { type TlsSocket, type TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
 /**
- * Where to listen; without an address on all of this host, IPv4 and IPv6, or on IPv4 alone where there is no
- * IPv6.
+ * Where to listen. Without an address: on all addresses of this host, IPv4 and IPv6; on a host without IPv6,
+ * only IPv4.
  */
 interface Place {
   readonly address?: string;
   readonly port: number;
 }
 
-/** What listening takes. */
 export interface ListenOptions {
   readonly system: SystemSockets | undefined;
-  /** Lets everybody in, when missing. */
+  /** By default every address may connect. */
   readonly acceptPolicy?: AcceptPolicy | undefined;
-  /** Keeps IPv4 out when listening on all addresses. */
+  /** Without an address, listen on IPv6 only. */
   readonly ipv6Only?: boolean;
 }
 
@@ -34,12 +39,12 @@ export function listen(
   onStream: (stream: StreamPort) => void,
   { system, acceptPolicy = ALLOW_ALL, ipv6Only = false }: ListenOptions,
 ): StreamListener {
-  const onOpen = (socket: Socket, remote: Endpoint) => onStream(new BunStreamPort(socket, system, remote));
-  const listener = listenAnywhere(at, ipv6Only, (place) => {
+  const onOpen = (socket: TcpSocket, remote: Endpoint) => onStream(new BunStreamPort(socket, system, remote));
+  const listener = listenOn(at, ipv6Only, (place) => {
     const options = {
       ...place,
       ...COMMON,
-      socket: { ...handlers, open: guarded(acceptPolicy, system, onOpen) },
+      socket: { ...tcpHandlers, open: checked(acceptPolicy, system, onOpen) },
     };
     return Bun.listen<BunStreamPort | undefined>(options);
   });
@@ -53,34 +58,33 @@ export function listen(
   };
 }
 
-/** What listening with TLS takes. */
 export interface ListenTlsOptions extends ListenOptions {
   readonly certificates: Certificates;
 }
 
-/** Listens on one TCP port for TLS; when the certificates change, so do those of new connections. */
+/** Listens on one TCP port for TLS. After a reload of the certificates, new connections get the new ones. */
 export function listenTls(
   at: Place,
   onStream: (stream: StreamPort) => void,
   { system, acceptPolicy = ALLOW_ALL, ipv6Only = false, certificates }: ListenTlsOptions,
 ): StreamListener {
-  const handshakes = new TlsAcceptor(system, certificates.termsForServer, onStream, acceptPolicy);
-  const onOpen = (socket: TlsSocket, remote: Endpoint) => handshakes.begin(socket, remote);
-  const socket = { ...tlsHandlers, open: guarded(acceptPolicy, system, onOpen) };
+  const acceptor = new TlsAcceptor(system, certificates.termsForServer, onStream, acceptPolicy);
+  const onOpen = (socket: TlsSocket, remote: Endpoint) => acceptor.accept(socket, remote);
+  const socket = { ...tlsHandlers, open: checked(acceptPolicy, system, onOpen) };
   const listenWith = (tls: Certificates["forServer"]) => (place: object) => {
     const options = { ...place, ...COMMON, tls, socket };
     return Bun.listen(options as unknown as Bun.TCPSocketListenOptions<TlsStreamPort | undefined>);
   };
   let tls = certificates.forServer;
-  let listener = listenAnywhere(at, ipv6Only, listenWith(tls));
+  let listener = listenOn(at, ipv6Only, listenWith(tls));
   const unwatch = prepare(listener, system);
   const local = { address: listener.hostname, port: listener.port };
-  const forget = certificates.onReload(() => {
+  const ignoreReloads = certificates.onReload(() => {
     const renewed = certificates.forServer;
     const fd = system?.duplicate(fdOf(listener));
-    // Two descriptors share one queue, so that no connection is lost in between.
+    // Both descriptors share one queue of connections, so that none is lost during the replacement.
     if (fd !== undefined) {
-      const other = adopt(fd, () => listenAnywhere(local, ipv6Only, () => listenWith(renewed)({ fd })));
+      const other = adopt(fd, () => listenOn(local, ipv6Only, () => listenWith(renewed)({ fd })));
       const use = () => {
         listener.stop();
         [listener, tls] = [other, renewed];
@@ -89,17 +93,16 @@ export function listenTls(
     }
     if (system !== undefined)
       throw new NetError("EMFILE", `no file descriptor is left for TCP ${formatEndpoint(local)} (ulimit -n)`);
-    // Elsewhere a listener at another port shows that the new certificates can be used, before the old
-    // listener is stopped. The new one takes its place in the same turn. Connections in the old queue are
-    // reset.
-    const trial = listenAnywhere({ ...local, port: 0 }, ipv6Only, listenWith(renewed));
+    // On other systems, a trial listener on another port checks the new certificates before the old listener
+    // is stopped. The new listener replaces it in the same tick. Connections in the old queue are reset.
+    const trial = listenOn({ ...local, port: 0 }, ipv6Only, listenWith(renewed));
     const use = () => {
       trial.stop();
       listener.stop();
       try {
-        listener = listenAnywhere(local, ipv6Only, listenWith(renewed));
+        listener = listenOn(local, ipv6Only, listenWith(renewed));
       } catch (error) {
-        listener = listenAnywhere(local, ipv6Only, listenWith(tls));
+        listener = listenOn(local, ipv6Only, listenWith(tls));
         throw error;
       }
       tls = renewed;
@@ -109,18 +112,18 @@ export function listenTls(
   return {
     local,
     close: () => {
-      forget();
+      ignoreReloads();
       unwatch?.();
       listener.stop();
-      handshakes.stop();
+      acceptor.stop();
     },
   };
 }
 
 /**
- * Stops the listener when it cannot be prepared: a mark, for example, may need a privilege.
+ * Prepares a new listener, and stops it if that fails: a mark, for example, may need a privilege.
  *
- * @returns as {@link SystemSockets.watchDescriptors}.
+ * @returns the result of {@link SystemSockets.watchDescriptors}.
  * @throws NetError
  */
 function prepare(listener: { stop(): void }, system: SystemSockets | undefined): (() => void) | undefined {
@@ -141,7 +144,7 @@ interface ListenArguments {
   readonly ipv6Only: boolean;
 }
 
-function listenAnywhere<Listener>(
+function listenOn<Listener>(
   { address, port }: Place,
   ipv6Only: boolean,
   listen: (place: ListenArguments) => Listener,
@@ -166,8 +169,9 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
 }
 
 /**
- * Bun 1.4.5 does not name the errno when it cannot open the socket at all, without IPv6 (EAFNOSUPPORT) or a
- * descriptor (EMFILE). For a UDP socket at the same address it does.
+ * The code of an error of `Bun.listen`. Bun 1.4.5 reports none when it cannot open a socket at all: without
+ * IPv6 (EAFNOSUPPORT) or without a free descriptor (EMFILE). A UDP socket at the same address then has the
+ * code.
  */
 function codeOf(error: unknown, address: string): string {
   const code = errorCode(error);
@@ -181,10 +185,11 @@ function codeOf(error: unknown, address: string): string {
 }
 
 /**
- * Hands on whom the acceptPolicy lets in; the others are reset before their handshake begins. A connection
- * that its peer reset before it was accepted has no remote address (accept(2) hands it out all the same).
+ * Wraps `onOpen` for accepted connections: resets those that the policy or the limit of descriptors rejects,
+ * before any handshake. A connection that its peer reset before it was accepted has no remote address
+ * (accept(2) returns it all the same).
  */
-function guarded<Data>(
+function checked<Data>(
   acceptPolicy: AcceptPolicy,
   system: SystemSockets | undefined,
   onOpen: (socket: Bun.Socket<Data>, remote: Endpoint) => void,

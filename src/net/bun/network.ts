@@ -1,4 +1,4 @@
-/** The real {@link HostNetwork}: Bun's sockets, the system's resolver and clock. */
+/** The {@link HostNetwork} of this process: sockets of Bun, the system's resolver and clock. */
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
@@ -20,17 +20,18 @@ import { fdOf } from "./stream-port.ts";
 import { handshakesMaxOf } from "./tls-accept.ts";
 
 /**
- * The network for one tunnel: every socket of it is made with these options.
+ * Opens the network for one tunnel.
  *
- * @param certificates with which every TCP connection has TLS.
- * @throws NetError ENOTSUP beside Linux.
+ * @param options apply to all its sockets.
+ * @param certificates with these, every TCP connection uses TLS.
+ * @throws NetError ENOTSUP when an option needs Linux.
  */
 export async function openBunNetwork(
   options: SocketOptions,
   certificates?: Certificates,
 ): Promise<HostNetwork> {
   const system = await openSystemSockets(options);
-  if (system === undefined) refuseLinuxOptions(options);
+  if (system === undefined) rejectLinuxOptions(options);
   const ipv6Only = options.family === 6;
   return {
     clock: systemClock,
@@ -50,7 +51,7 @@ export async function openBunNetwork(
       const limit = system?.descriptorLimit() ?? Infinity;
       return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
     },
-    watchSystem: (tell) => watchSystem(system, options, tell),
+    watchSystem: (onReport) => watchSystem(system, options, onReport),
     dial: (to) => dial(to, system, certificates),
     listen: (at, onStream, acceptPolicy) =>
       certificates === undefined
@@ -62,42 +63,38 @@ export async function openBunNetwork(
 function watchSystem(
   system: SystemSockets | undefined,
   { socketBufferBytes }: SocketOptions,
-  tell: (report: SystemReport) => void,
+  onReport: (report: SystemReport) => void,
 ): void {
   if (system === undefined)
-    return tell({ segmentOffload: false, offloadLack: "not on this system", socketBufferBytes });
+    return onReport({ segmentOffload: false, offloadLack: "not on this system", socketBufferBytes });
   let changed = false;
   system.onReportChanged = () => {
     if (changed) return;
     changed = true;
     systemClock.endOfTick(() => {
       changed = false;
-      tell(system.report);
+      onReport(system.report);
     });
   };
-  tell(system.report);
+  onReport(system.report);
 }
 
-/** Loaded only where it can be of use. */
+/** Loads the Linux code only on Linux. */
 async function openSystemSockets(options: SocketOptions): Promise<SystemSockets | undefined> {
   if (process.platform !== "linux") return undefined;
   const { LinuxSockets } = await import("../linux/linux-sockets.ts");
   return LinuxSockets.open(options);
 }
 
-/** Ignoring these silently would send packets to where, or from where, they must not go. */
-function refuseLinuxOptions({ mark, tos, tcpBind }: SocketOptions): void {
-  const needed = {
-    "a mark on packets": mark,
-    "a type of service": tos,
-    "a local address for outgoing TCP connections": tcpBind,
-  };
-  for (const [what, value] of Object.entries(needed)) {
-    if (value !== undefined) throw new NetError("ENOTSUP", `${what} needs Linux: leave that option out`);
+/** Ignoring one of these options would send packets by the wrong route. */
+function rejectLinuxOptions({ mark, tos, tcpBind }: SocketOptions): void {
+  const options = { "a packet mark": mark, "a traffic class": tos, "a local address for TCP": tcpBind };
+  for (const [what, value] of Object.entries(options)) {
+    if (value !== undefined) throw new NetError("ENOTSUP", `${what} needs Linux: leave this option out`);
   }
 }
 
-/** The addresses of a name, by the system's resolver; a literal is its own. @throws NetError. */
+/** Resolves a host name with the system's resolver. A literal resolves to itself. @throws NetError. */
 export async function resolve(host: string, family: Family | undefined): Promise<string[]> {
   if (isIP(host)) return [host];
   try {
@@ -116,7 +113,7 @@ function sourceAddressTo(target: Endpoint, system: SystemSockets | undefined): s
   const family = familyOf(target.address);
   const connect = { hostname: target.address, port: target.port };
   try {
-    // With a mark, which may choose the route, the socket is connected after it has been prepared.
+    // A mark may choose the route. With `system` the socket is therefore connected after it was prepared.
     const options = { hostname: anyAddress(family), ...(system === undefined && { connect }) };
     const socket = Bun.peek(Bun.udpSocket(options)) as Bun.udp.Socket<"buffer">;
     try {

@@ -1,4 +1,4 @@
-/** A TCP connection on a socket of Bun's. */
+/** A {@link StreamPort} on a TCP socket of Bun. */
 
 import { closeSync } from "node:fs";
 import type { Endpoint } from "../endpoint.ts";
@@ -6,32 +6,32 @@ import { errorCode } from "../network.ts";
 import type { StreamGauge, StreamPort, StreamReceiver } from "../stream-port.ts";
 import type { SystemSockets } from "../system-sockets.ts";
 
-export type Socket = Bun.Socket<BunStreamPort | undefined>;
+export type TcpSocket = Bun.Socket<BunStreamPort | undefined>;
 
-/** One set of handlers for all sockets; each socket's `data` is its port. */
-export const handlers: Bun.SocketHandler<BunStreamPort | undefined> = {
-  binaryType: "uint8array" as "buffer", // the types of 1.4.5 know only the default in `listen` and `connect`
+/** The handlers of all sockets without TLS. The `data` of each socket is its port. */
+export const tcpHandlers: Bun.SocketHandler<BunStreamPort | undefined> = {
+  binaryType: "uint8array" as "buffer", // the types of 1.4.5 allow only the default in `listen` and `connect`
   data: (socket, chunk) => socket.data?.receiver.onChunk(chunk),
   drain: (socket) => socket.data?.receiver.onDrain(),
   end: (socket) => socket.data?.receiver.onEnd(),
   close: (socket, error) => socket.data?.receiver.onClose(error && errorCode(error)),
   error: (_socket, error) => {
-    throw error; // something thrown in a handler: a fault of ours, not of the network
+    throw error; // a handler threw it: a defect of this program, not a failure of the network
   },
 };
 
 export class BunStreamPort implements StreamPort {
   receiver: StreamReceiver;
-  readonly #socket: Socket;
+  readonly #socket: TcpSocket;
   readonly #system: SystemSockets | undefined;
   #local: Endpoint | undefined;
   #remote: Endpoint | undefined;
 
   /**
-   * @param remote the peer, when the caller knows it: Bun 1.4.5 may know only the address of a socket that is
-   *   gone.
+   * @param remote the peer, if known: in Bun 1.4.5 a closed socket may have lost its port, or its whole
+   *   address.
    */
-  constructor(socket: Socket, system: SystemSockets | undefined, remote?: Endpoint) {
+  constructor(socket: TcpSocket, system: SystemSockets | undefined, remote?: Endpoint) {
     this.#socket = socket;
     this.#system = system;
     this.#remote = remote;
@@ -43,34 +43,32 @@ export class BunStreamPort implements StreamPort {
 
   get local(): Endpoint {
     this.#local ??= endpointOf(this.#socket.localAddress, this.#socket.localPort);
-    return this.#local ?? GONE;
+    return this.#local ?? UNKNOWN;
   }
 
   get remote(): Endpoint {
     this.#remote ??= endpointOf(this.#socket.remoteAddress, this.#socket.remotePort);
-    return this.#remote ?? GONE;
+    return this.#remote ?? UNKNOWN;
   }
 
-  /**
-   * The dial has succeeded: hands the stream out, and returns who is to be told of what happens meanwhile.
-   */
+  /** The dial has succeeded: resolves it. @returns the receiver of events until the dialer sets its own. */
   connected(resolve: (stream: StreamPort) => void): StreamReceiver {
-    const early = new EventBuffer();
-    this.receiver = early;
+    const buffer = new EventBuffer();
+    this.receiver = buffer;
     resolve(this);
-    return early;
+    return buffer;
   }
 
   receive(receiver: StreamReceiver): void {
-    const before = this.receiver;
+    const previous = this.receiver;
     this.receiver = receiver;
-    if (before instanceof EventBuffer) before.replay(this);
+    if (previous instanceof EventBuffer) previous.replay(this);
   }
 
   pushBack(bytes: Uint8Array): void {
-    const early = new EventBuffer();
-    if (bytes.length > 0) early.onChunk(bytes);
-    this.receiver = early;
+    const buffer = new EventBuffer();
+    if (bytes.length > 0) buffer.onChunk(bytes);
+    this.receiver = buffer;
   }
 
   write(bytes: Uint8Array): number {
@@ -99,7 +97,7 @@ export class BunStreamPort implements StreamPort {
   }
 
   shutdown(): void {
-    // Not `end` nor `close`: while the peer is still sending those lose what the kernel had already taken.
+    // `end` and `close` would lose bytes that the kernel has taken, if the peer is still sending.
     this.#socket.shutdown();
   }
 
@@ -109,22 +107,24 @@ export class BunStreamPort implements StreamPort {
 }
 
 /**
- * Where only Bun's own calls serve: after this silence ten probes follow, a second apart (a dead peer: 15 s).
+ * Keepalive without {@link SystemSockets}: after this much silence ten probes follow, one second apart. A
+ * dead peer is noticed after 15 s.
  */
 const KEEPALIVE_MS = 5000;
 const KEEPALIVE_OFTEN_MS = 1000;
 
 /**
- * What a socket has at either end once it is gone: a connection may be reset in the turn in which it came up.
+ * The endpoint of a socket that was closed before it was read: a connection may be reset in the tick it came
+ * up.
  */
-const GONE: Endpoint = { address: "::", port: 0 };
+const UNKNOWN: Endpoint = { address: "::", port: 0 };
 
-/** Bun 1.4.5 keeps an address that was asked for before, but no port: either may be missing. */
+/** In Bun 1.4.5 a closed socket keeps an address that was read before, but no port. */
 function endpointOf(address: string | undefined, port: number | undefined): Endpoint | undefined {
   return address === undefined || port === undefined ? undefined : { address, port };
 }
 
-/** Keeps what happens on a stream before anybody has asked to be told. */
+/** Stores the events of a stream that has no receiver yet. */
 class EventBuffer implements StreamReceiver {
   readonly #events: ((receiver: StreamReceiver) => void)[] = [];
 
@@ -142,13 +142,15 @@ class EventBuffer implements StreamReceiver {
     this.#events.push((receiver) => receiver.onClose(code));
   }
 
-  /** Tells whoever is the port's receiver by then: one event may set another. */
+  /**
+   * Passes the events to the port's receiver. An event may replace the receiver; the rest go to the new one.
+   */
   replay(port: { readonly receiver: StreamReceiver }): void {
     for (const event of this.#events) event(port.receiver);
   }
 }
 
-/** Bun's sockets and listeners have a descriptor, though its types do not say so (a test pins it). */
+/** The descriptor of a socket or listener. Bun's types lack it; a test pins it. */
 export function fdOf(socket: object): number {
   return (socket as { fd: number }).fd;
 }

@@ -1,4 +1,4 @@
-/** The TLS handshakes under way at a listener: only so many at once, and one begun after the other. */
+/** Runs the TLS handshakes of a listener: limits how many are pending, and paces how fast they start. */
 
 import { systemClock } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -14,18 +14,18 @@ import { type TlsSocket, TlsStreamPort } from "./tls-stream-port.ts";
 
 const HANDSHAKES_MAX = 256;
 /**
- * Twice what a per-source client dials at once: with TLS 1.3 it is through, and dials on, before we know (RFC
- * 8446, section 2).
+ * Twice the number of dials that a client with sessions has pending. With TLS 1.3 its handshake is complete,
+ * and it dials again, before the server's handshake is (RFC 8446, section 2).
  */
 export const HANDSHAKES_PER_PREFIX_MAX = 128;
+/** Pending handshakes may use this share of the descriptors. */
 const DESCRIPTORS_SHARE = 1 / 4;
 /**
- * From the beginning of one to that of the next: each costs some 0.5 ms, and a flood may not take most of the
- * time.
+ * From the start of one handshake to the next. Each costs some 0.5 ms; a flood must not use most of the time.
  */
 const INTERVAL_MS = 2;
 
-/** How many handshakes may be under way where this many files and sockets may be open. */
+/** How many handshakes may be pending when this many files and sockets may be open. */
 export function handshakesMaxOf(descriptorLimit: number): number {
   return Math.min(HANDSHAKES_MAX, Math.ceil(descriptorLimit * DESCRIPTORS_SHARE));
 }
@@ -39,6 +39,7 @@ export class TlsAcceptor {
   readonly #pacer: Pacer<TlsStreamPort>;
   #stopped = false;
 
+  /** @param onStream gets each connection after its handshake. */
   constructor(
     system: SystemSockets | undefined,
     terms: HandshakeTerms,
@@ -49,7 +50,7 @@ export class TlsAcceptor {
     this.#pending = new PendingLimiter({ max, perPrefix: HANDSHAKES_PER_PREFIX_MAX }, (port) =>
       port.fail(tlsFailure("TLS_OVERLOADED", terms.side)),
     );
-    // Who has waited did so for our sake.
+    // The pacer delayed the handshake, so its time in the queue does not count.
     this.#pacer = new Pacer(systemClock, INTERVAL_MS, (port) => this.#pending.renew(port));
     this.#system = system;
     this.#terms = terms;
@@ -57,8 +58,8 @@ export class TlsAcceptor {
     this.#acceptPolicy = acceptPolicy;
   }
 
-  /** A connection has come. */
-  begin(socket: TlsSocket, remote: Endpoint): void {
+  /** Begins the handshake of an accepted connection. */
+  accept(socket: TlsSocket, remote: Endpoint): void {
     const onDone = (failure: NetError | undefined) => {
       this.#pending.remove(port);
       this.#pacer.remove(port);
@@ -68,10 +69,10 @@ export class TlsAcceptor {
     const port = new TlsStreamPort(socket, this.#system, this.#terms, onDone, remote);
     this.#pending.add(port, remote.address);
     this.#pacer.add(port);
-    if (this.#stopped) this.stop(); // in answer to what was told of whoever made room
+    if (this.#stopped) this.stop(); // the policy stopped it when notified of the evicted connection
   }
 
-  /** Breaks off every handshake, and tells nobody. */
+  /** Aborts every handshake, without notifying the policy. */
   stop(): void {
     this.#stopped = true;
     for (const port of this.#pending.members) port.fail(tlsFailure("TLS_CLOSED", this.#terms.side));

@@ -1,15 +1,14 @@
 /**
- * A TCP connection with TLS on a socket of Bun's. It goes to nobody before the handshake has succeeded and
- * the peer has shown that it is the right one.
+ * A {@link StreamPort} with TLS, on a TCP socket of Bun. It is handed out only when the handshake has
+ * succeeded and the peer has proved its identity. Bun calls, in this order:
  *
- *     open         the socket is there; nothing can be written yet
- *     handshake    Bun has verified the peer's certificate, or says why not; this class judges
- *     data ...     only after that
+ *     open         TCP is connected; nothing can be written yet
+ *     handshake    Bun has checked the peer's certificate and reports the result; this class decides
+ *     data ...     application data, accepted only after that
  */
 
 import type { X509Certificate } from "node:crypto";
-import type { Timer } from "../clock.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock, type Timer } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { errorCode, NetError } from "../network.ts";
 import type { SystemSockets } from "../system-sockets.ts";
@@ -20,30 +19,30 @@ import { BunStreamPort } from "./stream-port.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
- * A server that ends a connection this soon, without a word, has not liked our certificate, or the lack of
- * one.
+ * A server that closes the connection this soon, without having sent data or an alert, has probably rejected
+ * the client's certificate or the lack of one.
  */
 const REJECTION_MS = 2000;
 
 export type TlsSocket = Bun.Socket<TlsStreamPort | undefined>;
 
-/** What a socket of Bun's that speaks TLS has beyond its types. */
+/** Methods of Bun's TLS sockets that its types lack. */
 interface TlsSocketExtras {
   getPeerX509Certificate(): X509Certificate | undefined;
   exportKeyingMaterial(length: number, label: string): Uint8Array;
   disableRenegotiation(): void;
 }
 
-/** One set of handlers for all sockets with TLS; each socket's `data` is its port. */
+/** The handlers of all sockets with TLS. The `data` of each socket is its port. */
 export const tlsHandlers: Bun.SocketHandler<TlsStreamPort | undefined> = {
-  binaryType: "uint8array" as "buffer", // as in `handlers`
+  binaryType: "uint8array" as "buffer", // see `tcpHandlers`
   data: (socket, chunk) => socket.data?.onChunk(chunk),
   drain: (socket) => socket.data?.receiver.onDrain(),
   handshake: (socket, ok, error) => socket.data?.onHandshake(ok, error),
   end: (socket) => socket.data?.onEnd(),
   close: (socket, error) => socket.data?.onClose(error && errorCode(error)),
   error: (socket, error) => {
-    // Both what a handler throws and a session that fails come here; the second closes the socket by itself.
+    // Bun reports both an exception of a handler and a failed TLS session here. The latter closes the socket.
     if (socket.data === undefined || errorCode(error) !== "EPROTO") throw error;
     socket.data.onFailure(error);
   },
@@ -53,17 +52,17 @@ export class TlsStreamPort extends BunStreamPort {
   readonly #socket: TlsSocket;
   readonly #terms: HandshakeTerms;
   readonly #timer: Timer;
-  /** Told how the handshake ended; undefined once it has ended. */
+  /** Undefined when the handshake has ended. */
   #onDone: ((failure: NetError | undefined) => void) | undefined;
-  #secureAt: number | undefined;
-  #heard = false;
-  /** Why the stream is about to close. */
-  #code: string | undefined;
+  #establishedAt: number | undefined;
+  #receivedData = false;
+  /** The code to close the stream with. */
+  #closeCode: string | undefined;
 
   /**
-   * @param onDone called once: without a failure when the stream may be handed out; with one, the socket is
-   *   closed already.
-   * @param remote as for every port.
+   * @param onDone called once. Without a failure the stream may be handed out. With a failure the socket is
+   *   closed.
+   * @param remote the peer, see {@link BunStreamPort}.
    */
   constructor(
     socket: TlsSocket,
@@ -81,81 +80,82 @@ export class TlsStreamPort extends BunStreamPort {
     );
   }
 
-  /**
-   * Whether the TCP connection is up. To be asked once, when it is late: Bun 1.4.5 keeps to its first answer.
-   */
+  /** Whether TCP is connected. Read it once, as late as possible: Bun 1.4.5 keeps its first answer. */
   get answered(): boolean {
     return this.#socket.remoteAddress !== undefined;
   }
 
-  /** Gives the handshake up. */
+  /** Aborts the handshake. */
   fail(failure: NetError): void {
     const onDone = this.#onDone;
     if (onDone === undefined) return;
-    this.#settle();
+    this.#endHandshake();
     this.#socket.terminate();
     onDone(failure);
   }
 
   override exportKeyingMaterial(label: string, length: number): Uint8Array | undefined {
-    return new Uint8Array(tlsOf(this.#socket).exportKeyingMaterial(length, label));
+    return new Uint8Array(extrasOf(this.#socket).exportKeyingMaterial(length, label));
   }
 
   onHandshake(ok: boolean, error: Error | null): void {
     const onDone = this.#onDone;
     if (onDone === undefined) return;
-    const failure = this.#judge(ok, error);
+    const failure = this.#check(ok, error);
     if (failure !== undefined) return this.fail(failure);
-    this.#settle();
-    this.#secureAt = systemClock.now();
-    tlsOf(this.#socket).disableRenegotiation();
+    this.#endHandshake();
+    this.#establishedAt = systemClock.now();
+    extrasOf(this.#socket).disableRenegotiation();
     onDone(undefined);
   }
 
   onChunk(chunk: Uint8Array): void {
-    if (this.#secureAt === undefined) return;
-    this.#heard = true;
+    if (this.#establishedAt === undefined) return;
+    this.#receivedData = true;
     this.receiver.onChunk(chunk);
   }
 
   onEnd(): void {
     if (!this.#rejected) return this.receiver.onEnd();
-    this.#code ??= "TLS_REJECTED";
+    this.#closeCode ??= "TLS_REJECTED";
     this.#socket.terminate();
   }
 
   onClose(code: string | undefined): void {
-    if (this.#onDone !== undefined) return this.fail(this.#lost(code));
-    this.receiver.onClose(this.#code ?? (this.#rejected ? "TLS_REJECTED" : code));
+    if (this.#onDone !== undefined) return this.fail(this.#closedEarly(code));
+    this.receiver.onClose(this.#closeCode ?? (this.#rejected ? "TLS_REJECTED" : code));
   }
 
-  /** The session has failed: a record that cannot be decrypted, or the peer's alert. `onClose` follows. */
+  /**
+   * The TLS session has failed: a record could not be decrypted, or the peer sent an alert. `onClose`
+   * follows.
+   */
   onFailure(error: Error): void {
-    this.#code = readTlsFailure(error, this.#terms.side).code;
+    this.#closeCode = readTlsFailure(error, this.#terms.side).code;
   }
 
-  #settle(): void {
+  #endHandshake(): void {
     this.#onDone = undefined;
     this.#timer.cancel();
   }
 
-  #judge(ok: boolean, error: Error | null): NetError | undefined {
+  #check(ok: boolean, error: Error | null): NetError | undefined {
     const { side, authorized, pin } = this.#terms;
     if (pin !== undefined)
-      return ok || isAboutCertificate(error) ? this.#judgeKey(pin) : readTlsFailure(error, side);
+      return ok || isAboutCertificate(error) ? this.#checkKey(pin) : readTlsFailure(error, side);
     if (ok && (this.#socket.authorized || !authorized)) return undefined;
     return readTlsFailure(error, side);
   }
 
   /**
-   * The handshake is over only when keys can be exported: before that the peer has not proved that it has the
+   * Keys can be exported only after the handshake. Before that the peer has not proved that it has the
    * private key.
    */
-  #judgeKey(pin: Uint8Array): NetError | undefined {
+  #checkKey(pin: Uint8Array): NetError | undefined {
     let hash: Uint8Array;
     try {
-      tlsOf(this.#socket).exportKeyingMaterial(1, "EXPORTER-udptunnel");
-      hash = publicKeyHash(tlsOf(this.#socket).getPeerX509Certificate() as X509Certificate);
+      extrasOf(this.#socket).exportKeyingMaterial(1, "EXPORTER-udptunnel");
+      hash = publicKeyHash(extrasOf(this.#socket).getPeerX509Certificate() as X509Certificate);
     } catch (error) {
       return tlsFailure("TLS_PROTOCOL", this.#terms.side, "", error);
     }
@@ -163,26 +163,29 @@ export class TlsStreamPort extends BunStreamPort {
     return tlsFailure("TLS_WRONG_KEY", this.#terms.side, `; it has ${formatPin(hash)}`);
   }
 
-  /** The connection itself was lost, or never came to be: a server has seen it come. */
-  #lost(code: string | undefined): NetError {
+  /** The failure of a connection that was closed during the handshake, or, at a client, never established. */
+  #closedEarly(code: string | undefined): NetError {
     const { side } = this.#terms;
     if (side === "server" || code === undefined || code === "ECONNRESET")
       return tlsFailure("TLS_CLOSED", side);
     return new NetError(code, code);
   }
 
-  /** With TLS 1.3 a client is through with its handshake before the server has seen its certificate. */
+  /**
+   * Whether the server has rejected the client. With TLS 1.3 the client's handshake ends before the server
+   * has checked its certificate.
+   */
   get #rejected(): boolean {
     const { side } = this.#terms;
     return (
       side === "client" &&
-      !this.#heard &&
-      this.#secureAt !== undefined &&
-      systemClock.now() - this.#secureAt < REJECTION_MS
+      !this.#receivedData &&
+      this.#establishedAt !== undefined &&
+      systemClock.now() - this.#establishedAt < REJECTION_MS
     );
   }
 }
 
-function tlsOf(socket: TlsSocket): TlsSocketExtras {
+function extrasOf(socket: TlsSocket): TlsSocketExtras {
   return socket as unknown as TlsSocketExtras;
 }

@@ -1,6 +1,6 @@
 /**
- * The certificates, keys and authorities of one tunnel, read from files at the start and again whenever
- * asked, and what Bun is told of them for each connection.
+ * The certificates, keys and authorities of one tunnel. They are read from files at the start and at each
+ * reload. Gives the TLS options for Bun's sockets, and what a handshake must establish.
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
@@ -10,61 +10,62 @@ import { readRegularFile } from "../regular-file.ts";
 import { readPin } from "./pin.ts";
 import type { TlsSide } from "./tls-failure.ts";
 
-/** Which end this is, and its files. What an end does not use is not given. */
+/** The files of one end, and other options for TLS. An end gives only those that it uses. */
 export interface TlsFiles {
   readonly role: "server" | "client";
-  /** PEM: our certificate, then those between it and its authority. */
+  /** PEM: this end's certificate, followed by the intermediate ones up to its authority. */
   readonly cert?: string | undefined;
-  /** PEM: its private key, not encrypted. */
+  /** PEM: the certificate's private key, not encrypted. */
   readonly key?: string | undefined;
-  /** PEM: the authorities of servers, in place of the system's. */
+  /** PEM: the authorities to verify servers with, in place of the system's. */
   readonly ca?: string | undefined;
-  /** PEM: the authorities of clients; with it only clients with a certificate are served. */
+  /** PEM: the authorities to verify clients with. When given, clients without a certificate are rejected. */
   readonly clientCa?: string | undefined;
-  /** See `readPin`. */
+  /** The only public key to accept from the server, see {@link readPin}. */
   readonly pin?: string | undefined;
-  /** The name to ask the server for and to find in its certificate, in place of the one it is dialled by. */
+  /** The name for SNI and for the check of the server's certificate, in place of the one that is dialed. */
   readonly sni?: string | undefined;
 }
 
-/** RFC 7301, 3.1: a list of names, each after a byte with its length. Bun takes no other form. */
+/**
+ * In the format of RFC 7301, 3.1: names, each preceded by one byte with its length. Bun takes only this form.
+ */
 const ALPN = Buffer.from("\x09udptunnel", "latin1");
 const TLS_1_2 = 0x0303;
 
-/** Bun's types know only part of what it takes. */
+/** Bun's types lack some of its options. */
 type TlsOptions = Bun.TLSOptions & { minVersion: number; requestCert: boolean; rejectUnauthorized: boolean };
 
-/** Something made with new certificates, beside the one in use. */
+/** A listener with reloaded certificates, which can replace the one in use. */
 export interface Renewal {
-  /** Replaces the one in use. */
   use(): void;
-  /** Releases it, because another one could not be made with the new certificates. */
+  /** Closes it, because another listener rejected the new certificates. */
   discard(): void;
 }
 
-/** What a TLS handshake must establish for the connection to be used. */
+/** What a handshake must establish before the connection is used. */
 export interface HandshakeTerms {
   readonly side: TlsSide;
-  /** Whether the peer must have had its certificate verified. */
+  /** Whether the peer's certificate must have been verified. */
   readonly authorized: boolean;
-  /** The hash of the only public key that is accepted, instead of that. */
+  /** The hash of the only public key that is accepted; replaces the verification. */
   readonly pin?: Uint8Array | undefined;
 }
 
 export class Certificates {
   readonly #files: TlsFiles;
-  /** The hash of the only public key that a server may have; undefined when authorities vouch for it. */
+  /** The hash of the only public key to accept from a server. When undefined, authorities decide. */
   readonly #pin: Uint8Array | undefined;
   readonly #warn: (message: string) => void;
-  readonly #renewals = new Set<() => Renewal>();
+  readonly #listeners = new Set<() => Renewal>();
   #contents: Pick<TlsOptions, "cert" | "key" | "ca">;
 
   /**
    * Reads all files.
    *
-   * @param warn told what is doubtful and no error: a certificate out of its time, a key that others may
-   *   read.
-   * @throws NetError that names the file, when one cannot be read or used.
+   * @param warn is called for problems that are no errors: a certificate outside its validity period, a key
+   *   that other users can access.
+   * @throws NetError that names the file, when a file cannot be read or used.
    */
   constructor(files: TlsFiles, warn: (message: string) => void) {
     this.#files = files;
@@ -73,14 +74,14 @@ export class Certificates {
     this.#contents = this.#read();
   }
 
-  /** What a listener is made with. */
+  /** TLS options for a listener. */
   get forServer(): TlsOptions {
     return this.#tlsOptions({ requestCert: this.#files.clientCa !== undefined });
   }
 
-  /** What a dial is made with. @param name as which the server is known. */
+  /** TLS options for a dial. @param name the server's name. */
   forClient(name: string): TlsOptions {
-    // With a pin the key decides, after the handshake, and neither name nor authority.
+    // With a pin, only the key is checked, after the handshake. The name and the authority are not.
     const rejectUnauthorized = this.#pin === undefined;
     return {
       ...this.#tlsOptions({ requestCert: true, rejectUnauthorized }),
@@ -88,48 +89,49 @@ export class Certificates {
     };
   }
 
-  /** What a server must show. */
+  /** What a client requires of a server. */
   get termsForClient(): HandshakeTerms {
     return { side: "client", authorized: true, pin: this.#pin };
   }
 
-  /** What a client must show. */
+  /** What a server requires of a client. */
   get termsForServer(): HandshakeTerms {
     return { side: "server", authorized: this.#files.clientCa !== undefined };
   }
 
-  /** Calls `renew` at each {@link reload}, with the new files in place. @returns a function that ends it. */
+  /** Calls `renew` at each {@link reload}, after the files were read. @returns a function that ends this. */
   onReload(renew: () => Renewal): () => void {
-    this.#renewals.add(renew);
-    return () => this.#renewals.delete(renew);
+    this.#listeners.add(renew);
+    return () => this.#listeners.delete(renew);
   }
 
   /**
-   * Reads all files again, for connections from now on. @throws NetError as the constructor; the old ones
-   * then stay in use.
+   * Reads all files again, for new connections.
+   *
+   * @throws NetError as the constructor. The old certificates stay in use.
    */
   reload(): void {
-    const former = this.#contents;
+    const previous = this.#contents;
     this.#contents = this.#read();
     const renewed: Renewal[] = [];
     try {
-      for (const renew of this.#renewals) renewed.push(renew());
+      for (const renew of this.#listeners) renewed.push(renew());
     } catch (error) {
-      this.#contents = former;
+      this.#contents = previous;
       for (const renewal of renewed) renewal.discard();
       throw error;
     }
     for (const renewal of renewed) renewal.use();
   }
 
-  #tlsOptions(asked: Partial<TlsOptions>): TlsOptions {
+  #tlsOptions(extra: Partial<TlsOptions>): TlsOptions {
     return {
       ...this.#contents,
       ALPNProtocols: ALPN,
       minVersion: TLS_1_2,
       requestCert: false,
-      rejectUnauthorized: true, // said aloud: left out, an environment variable decides
-      ...asked,
+      rejectUnauthorized: true, // without this, an environment variable decides
+      ...extra,
     };
   }
 
@@ -144,7 +146,9 @@ export class Certificates {
     };
   }
 
-  /** The system's authorities; undefined, which means those Bun brings along, when the system has none. */
+  /**
+   * The system's authorities. When undefined, Bun uses its own list: the system has none, or none are needed.
+   */
   #systemAuthorities(): string | undefined {
     if (this.#files.role === "server" || this.#files.pin !== undefined) return undefined;
     const found = getCACertificates("system");
@@ -158,7 +162,7 @@ export class Certificates {
     if (!certificate?.checkPrivateKey(parseKey(key, keyFile))) {
       throw new NetError(
         "TLS_KEY_MISMATCH",
-        `${keyFile}: is not the private key of the certificate in ${certFile}`,
+        `${keyFile}: this is not the private key of the certificate in ${certFile}`,
       );
     }
     const { validFrom, validTo } = certificate;
@@ -167,20 +171,17 @@ export class Certificates {
       this.#warn(`${certFile}: the certificate is not valid before ${validFrom}`);
     if (mode & 0o077) {
       this.#warn(
-        `${keyFile}: others than its owner may use the private key (mode ${mode.toString(8)}); chmod 600 ends that`,
+        `${keyFile}: other users can access this private key (mode ${mode.toString(8)}); run chmod 600 on it`,
       );
     }
     return { cert, key };
   }
 }
 
-/** A bundle of all public authorities has some 300 kB. */
+/** A file with all public authorities has some 300 kB. */
 const FILE_BYTES_MAX = 4 << 20;
 
-/**
- * @param what names the file's purpose: its option is spelled differently on the command line and in the
- *   library.
- */
+/** @param what what the file is for. The message names no option: its spelling depends on the reader. */
 function readFile(file: string, what: string): { readonly text: string; readonly mode: number } {
   try {
     const { bytes, mode } = readRegularFile(file, FILE_BYTES_MAX);
@@ -201,22 +202,23 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 /** Every certificate of a PEM file, at least one. */
 function parseCertificates(text: string, file: string): X509Certificate[] {
   const found = text.match(CERTIFICATE) ?? [];
-  if (found.length === 0) throw new NetError("TLS_BAD_FILE", `${file}: holds no certificate in PEM`);
+  if (found.length === 0)
+    throw new NetError("TLS_BAD_FILE", `${file}: contains no certificate in PEM format`);
   try {
     return found.map((pem) => new X509Certificate(pem));
   } catch (error) {
-    throw new NetError("TLS_BAD_FILE", `${file}: holds a certificate that cannot be read`, error);
+    throw new NetError("TLS_BAD_FILE", `${file}: contains a certificate that cannot be parsed`, error);
   }
 }
 
-/** Of a key that cannot be read nothing is told, not even how the reader failed. */
+/** The error of a key that cannot be parsed has no `cause`: the parser might quote the key. */
 function parseKey(text: string, file: string): KeyObject {
   try {
     return createPrivateKey(text);
   } catch {
-    const why = text.includes("ENCRYPTED")
-      ? "is encrypted; store it without a passphrase"
-      : "holds no private key in PEM";
-    throw new NetError("TLS_BAD_FILE", `${file}: ${why}`);
+    const problem = text.includes("ENCRYPTED")
+      ? "the private key is encrypted; store it without a passphrase"
+      : "contains no private key in PEM format";
+    throw new NetError("TLS_BAD_FILE", `${file}: ${problem}`);
   }
 }

@@ -1,46 +1,50 @@
 /**
- * The policy of sending: many datagrams in one call, and what to do with the one the kernel refuses.
+ * Sends datagrams in batches, and decides what to do when the kernel refuses one:
  *
- * 1. `add` notes where a payload lies. Nothing is copied. 2. `flush` hands the batch to the transmitter,
- *    which takes as many as the kernel does. 3. The first datagram not taken is tried alone, with Bun's own
- *    `send` unless we read the socket in Bun's place. It goes (go on with the batch), or the socket's buffer
- *    is full (wait for `resume`; only Bun's own `send` arms Bun's `drain`), or the kernel says why not.
+ * 1. `add` records where a payload lies. Nothing is copied.
+ * 2. `flush` passes the batch to the transmitter. The kernel takes datagrams until it refuses one.
+ * 3. The refused datagram is sent once more, alone. This goes through Bun, unless {@link DirectReceive} reads
+ *    the socket: only Bun's own `send` makes Bun call `drain` later. - It is sent: the rest of the batch
+ *    continues. - The send buffer is full: the sender is blocked until `resume`. - The kernel refuses it with
+ *    an error: it is dropped, and the rest of the batch continues.
  */
 
 import type { DatagramSender, LocalAddress, SendDropReason, SendObserver } from "../datagram-port.ts";
 import { errorCode } from "../network.ts";
 import { BATCH_DATAGRAMS_MAX, DatagramBatch, type Transmitter } from "./datagram-batch.ts";
 
-/** What a sender needs of the socket it shares with others. */
+/** The socket of a sender, which it may share with other senders. */
 export interface SenderSocket {
-  /** Calls `sender.resume` at the socket's next `drain`. */
+  /** Calls `sender.resume` when the socket has room again. */
   awaitDrain(sender: BatchSender): void;
-  /** A refusal by ICMP showed itself. */
+  /** A call on the socket returned ECONNREFUSED: an earlier datagram was refused by ICMP. */
   onRefused(): void;
 }
 
-/** An ICMP refusal of an earlier datagram is reported once per pending error: two may wait, rarely more. */
+/** Each pending ICMP error of earlier datagrams makes one try fail. At most two are pending in most cases. */
 const REFUSED_TRIES = 4;
 
 export class BatchSender implements DatagramSender {
   readonly #socket: SenderSocket;
   readonly #transmitter: Transmitter & { from?: LocalAddress | undefined };
   readonly #sendOne: (payload: Uint8Array) => boolean;
-  readonly #report: SendObserver;
+  readonly #observer: SendObserver;
   #batch: DatagramBatch | undefined;
   #blocked = false;
 
-  /** @param sendOne sends one datagram: false when the buffer is full, throws the kernel's error. */
+  /**
+   * @param sendOne sends one datagram. Returns false when the send buffer is full; throws any other error.
+   */
   constructor(
     socket: SenderSocket,
     transmitter: Transmitter & { from?: LocalAddress | undefined },
     sendOne: (payload: Uint8Array) => boolean,
-    report: SendObserver,
+    observer: SendObserver,
   ) {
     this.#socket = socket;
     this.#transmitter = transmitter;
     this.#sendOne = sendOne;
-    this.#report = report;
+    this.#observer = observer;
   }
 
   get blocked(): boolean {
@@ -72,7 +76,7 @@ export class BatchSender implements DatagramSender {
       const callsBefore = this.#transmitter.systemCalls;
       const taken = this.#transmitter.transmit(batch);
       if (taken > 0) this.#sent(batch, taken, this.#transmitter.systemCalls - callsBefore);
-      else if (!this.#settleRefused(batch)) {
+      else if (!this.#sendRefused(batch)) {
         this.#blocked = true;
         this.#socket.awaitDrain(this);
         return;
@@ -81,23 +85,23 @@ export class BatchSender implements DatagramSender {
     this.#release(batch);
   }
 
-  /** The socket has room again. */
+  /** Unblocks the sender: the socket has room again. */
   resume(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
-    this.#report.onWritable();
+    this.#observer.onWritable();
   }
 
   drop(reason: SendDropReason): void {
     const batch = this.#batch;
     if (batch === undefined) return;
-    this.#report.onSendDropped(reason, batch.count - batch.from);
+    this.#observer.onSendDropped(reason, batch.count - batch.from);
     this.#blocked = false;
     this.#release(batch);
   }
 
-  /** Sends or drops the next datagram alone; false when the socket's buffer is full. */
-  #settleRefused(batch: DatagramBatch): boolean {
+  /** Sends the next datagram alone, or drops it. @returns false when the send buffer is full. */
+  #sendRefused(batch: DatagramBatch): boolean {
     let code = this.#transmitter.refusal;
     if (code === "" || code === "EAGAIN" || code === "ECONNREFUSED") {
       const payload = batch.view(batch.from);
@@ -115,7 +119,7 @@ export class BatchSender implements DatagramSender {
       }
     }
     batch.from++;
-    this.#report.onSendDropped(reasonOf(code), 1, code);
+    this.#observer.onSendDropped(reasonOf(code), 1, code);
     return true;
   }
 
@@ -124,7 +128,7 @@ export class BatchSender implements DatagramSender {
     const to = batch.from + datagrams;
     for (let index = batch.from; index < to; index++) bytes += batch.lengths[index] as number;
     batch.from = to;
-    this.#report.onSent(datagrams, bytes, systemCalls);
+    this.#observer.onSent(datagrams, bytes, systemCalls);
   }
 
   #release(batch: DatagramBatch): void {

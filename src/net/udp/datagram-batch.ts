@@ -1,6 +1,4 @@
-/**
- * Datagrams on their way to one system call: where the bytes of each are, in order. Payloads are not copied.
- */
+/** A batch of datagrams for one system call, as references to their payloads: nothing is copied. */
 
 import type { LocalAddress } from "../datagram-port.ts";
 
@@ -10,30 +8,30 @@ import type { LocalAddress } from "../datagram-port.ts";
 export const BATCH_DATAGRAMS_MAX = 1024;
 
 /**
- * At most this many empty batches are kept. A sender needs one while it adds, and for longer only when
- * blocked.
+ * The most empty batches to keep. A sender needs one while it adds, and keeps one longer only while blocked.
  */
 const SPARES_MAX = 4;
 const spares: DatagramBatch[] = [];
 
 export class DatagramBatch {
-  /** An empty batch, of 20 kB. All sockets share the spare ones, so that a socket at rest holds none. */
+  /** An empty batch, of 20 kB. All sockets share the spare ones; an idle socket has none. */
   static take(): DatagramBatch {
     return spares.pop() ?? new DatagramBatch();
   }
 
-  /** Gives back a batch that is no longer used. */
+  /** Returns a batch that is not needed any longer. */
   static giveBack(batch: DatagramBatch): void {
     batch.clear();
     if (spares.length < SPARES_MAX) spares.push(batch);
   }
 
-  /** The array that holds each payload: it keeps the memory alive while the kernel reads it. */
+  /** The array of each payload. The reference keeps the memory alive while the kernel reads it. */
   readonly bytes: Uint8Array[] = [];
   readonly starts = new Int32Array(BATCH_DATAGRAMS_MAX);
   readonly lengths = new Int32Array(BATCH_DATAGRAMS_MAX);
-  /** Datagrams in the batch. Those before `from` are done with. */
+  /** The number of datagrams that were added. */
   count = 0;
+  /** The first datagram that is neither sent nor dropped. */
   from = 0;
 
   add(bytes: Uint8Array, start: number, length: number): void {
@@ -56,31 +54,27 @@ export class DatagramBatch {
   }
 }
 
-/**
- * Hands batches to the kernel. It has no policy: what to do with a datagram the kernel refuses is the
- * sender's.
- */
+/** Passes batches to the kernel. The sender decides what to do with a datagram that the kernel refuses. */
 export interface Transmitter {
   /**
-   * Hands the datagrams `batch.from` to `batch.count` to the kernel, in order, and stops at the first it
-   * refuses.
+   * Passes the datagrams from `batch.from` to `batch.count` to the kernel, in order, until it refuses one.
    *
-   * @returns how many it took. When that is fewer than asked for, {@link refusal} says why.
+   * @returns how many the kernel took. If not all, {@link refusal} has the error code.
    */
   transmit(batch: DatagramBatch): number;
-  /** The errno name of the last short `transmit`: EAGAIN for a full buffer, "" when it is not known. */
+  /** The error code of the last incomplete `transmit`: EAGAIN for a full buffer, "" when unknown. */
   readonly refusal: string;
-  /** System calls made so far, as far as they are known. */
+  /** The number of system calls so far, as far as it is known. */
   readonly systemCalls: number;
 }
 
 /** A transmitter that works without Bun. */
 export interface SystemTransmitter extends Transmitter {
   /**
-   * The local address that datagrams leave from; the kernel chooses it while undefined. Becomes undefined
-   * when the kernel refuses it, because this host no longer has it.
+   * The local address to send from. When undefined, the kernel chooses. Becomes undefined when the kernel
+   * refuses it, because this host does not have it any longer.
    */
   from: LocalAddress | undefined;
-  /** Sends one datagram: false when the socket's buffer is full. @throws NetError the kernel's error. */
+  /** Sends one datagram. @returns false when the send buffer is full. @throws NetError any other error. */
   sendOne(payload: Uint8Array): boolean;
 }

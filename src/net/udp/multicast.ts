@@ -1,4 +1,4 @@
-/** Multicast on Bun's UDP sockets, with what Bun 1.4.5 keeps silent about made loud. */
+/** Multicast on Bun's UDP sockets. Reports failures that Bun 1.4.5 ignores. */
 
 import type { MulticastMembership, MulticastSending, NetworkInterface } from "../datagram-port.ts";
 import { type Family, familyOf } from "../endpoint.ts";
@@ -6,15 +6,15 @@ import { NetError } from "../network.ts";
 
 type Socket = Bun.udp.BaseUDPSocket;
 
-/** Joins `group`. @throws the operating system's error. */
+/** Joins a group. @throws the operating system's error. */
 export function join(socket: Socket, group: string, membership: MulticastMembership): void {
-  const on = interfaceText(familyOf(group), membership.interface);
+  const on = interfaceArgument(familyOf(group), membership.interface);
   if (membership.sources.length === 0) socket.addMembership(group, on);
   for (const source of membership.sources) socket.addSourceSpecificMembership(source, group, on);
 }
 
 /**
- * Sets how the socket sends to groups.
+ * Sets how a socket sends to multicast groups.
  *
  * @param setTtlZero sets a TTL of 0, which Bun 1.4.5 refuses though the kernel does not.
  * @throws NetError EINVAL, ENODEV; the operating system's errors.
@@ -25,8 +25,8 @@ export function prepareSending(
   sending: MulticastSending,
   setTtlZero: () => string | undefined,
 ): void {
-  const on = interfaceText(family, sending.interface);
-  // It answers false where it should throw.
+  const on = interfaceArgument(family, sending.interface);
+  // It returns false where it should throw.
   if (on !== undefined && !socket.setMulticastInterface(on)) {
     throw new NetError("ENODEV", `cannot send multicast on interface ${on}`);
   }
@@ -40,11 +40,12 @@ export function prepareSending(
 }
 
 /**
- * The interface as Bun wants it: by address for IPv4, `::%name` for IPv6. Anything else it silently ignores.
+ * The interface in the form that Bun takes: its IPv4 address, or `::%name` for IPv6. Bun ignores any other
+ * form.
  */
-function interfaceText(family: Family, at: NetworkInterface | undefined): string | undefined {
-  if (at === undefined) return undefined;
-  if (family === 6) return `::%${at.name}`;
-  if (at.address4 === undefined) throw new NetError("ENODEV", `interface ${at.name} has no IPv4 address`);
-  return at.address4;
+function interfaceArgument(family: Family, on: NetworkInterface | undefined): string | undefined {
+  if (on === undefined) return undefined;
+  if (family === 6) return `::%${on.name}`;
+  if (on.address4 === undefined) throw new NetError("ENODEV", `interface ${on.name} has no IPv4 address`);
+  return on.address4;
 }

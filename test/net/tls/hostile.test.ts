@@ -69,7 +69,7 @@ testTls("a client meets a server that speaks something else", async () => {
   const here = await scene.client(talker.port);
   expect(await failureOf(here, "dial failed")).toMatchObject({
     code: "TLS_NOT_TLS",
-    message: `cannot connect to ${TUNNEL_HOST}:${talker.port}: the server does not speak TLS`,
+    message: `cannot connect to ${TUNNEL_HOST}:${talker.port}: the server does not use TLS`,
   });
 });
 
@@ -194,7 +194,7 @@ testTls("a handshake has ten seconds, at either end and however it is stretched"
     const failure = await failureOf(here, "dial failed");
     expect(failure).toMatchObject({
       code: "TLS_TIMEOUT",
-      message: expect.stringContaining("does it speak TLS?"),
+      message: expect.stringContaining("does it use TLS?"),
     });
   } finally {
     clearInterval(dripping);

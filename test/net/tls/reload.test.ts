@@ -53,8 +53,8 @@ testTls("what cannot be used is told, and changes nothing", async () => {
   const { cert, key } = scene.identity;
   const spoilings: readonly (readonly [spoil: () => void, message: RegExp])[] = [
     [() => copyFileSync(stranger.key, key), /is not the private key of the certificate in/],
-    [() => writeFileSync(key, "no key"), /holds no private key in PEM/],
-    [() => writeFileSync(cert, "half a certif"), /holds no certificate in PEM/],
+    [() => writeFileSync(key, "no key"), /contains no private key in PEM format/],
+    [() => writeFileSync(cert, "half a certif"), /contains no certificate in PEM format/],
     [() => rmSync(cert), /^certificate file .*\.crt: there is no such file/],
   ];
   for (const [spoil, message] of spoilings) {
@@ -104,11 +104,16 @@ const STARTS: readonly (readonly [
   [
     "a certificate that is none",
     ({ cert }) => writeFileSync(cert, ""),
-    /\.crt: holds no certificate in PEM$/,
+    /\.crt: contains no certificate in PEM format$/,
     1,
   ],
-  ["a key that is encrypted", encrypt, /\.key: is encrypted; store it without a passphrase$/, 1],
-  ["a key that others may read", ({ key }) => chmodSync(key, 0o640), /\(mode 640\); chmod 600 ends that$/],
+  [
+    "a key that is encrypted",
+    encrypt,
+    /\.key: the private key is encrypted; store it without a passphrase$/,
+    1,
+  ],
+  ["a key that others may read", ({ key }) => chmodSync(key, 0o640), /\(mode 640\); run chmod 600 on it$/],
 ];
 
 for (const [what, spoil, line, status] of STARTS) {

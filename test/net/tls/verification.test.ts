@@ -75,7 +75,7 @@ const REFUSED_BY_CLIENT: readonly (readonly [what: string, code: string, words: 
   [
     "another authority's certificate",
     "TLS_UNKNOWN_AUTHORITY",
-    /no authority trusted here/,
+    /not signed by a trusted authority/,
     (scene) => ({
       client: { ca: other(scene).cert },
     }),
@@ -83,13 +83,13 @@ const REFUSED_BY_CLIENT: readonly (readonly [what: string, code: string, words: 
   [
     "the system's authorities do not know it",
     "TLS_UNKNOWN_AUTHORITY",
-    /no authority/,
+    /not signed by a trusted authority/,
     () => ({ client: {} }),
   ],
   [
     "a certificate that nobody vouches for",
     "TLS_UNKNOWN_AUTHORITY",
-    /no authority/,
+    /not signed by a trusted authority/,
     (scene) => ({
       server: scene.certificates.selfSigned({ name: TUNNEL_HOST }),
     }),
@@ -155,7 +155,7 @@ for (const [what, code, words, make] of REFUSED_BY_CLIENT) {
 
 /** The client learns only after its own handshake, with TLS 1.3. */
 const REFUSED_BY_SERVER: readonly (readonly [what: string, code: string, words: RegExp, make: Make])[] = [
-  ["no client certificate", "TLS_NO_CLIENT_CERTIFICATE", /the client has no certificate/, trustedClient],
+  ["no client certificate", "TLS_NO_CLIENT_CERTIFICATE", /the client sent no certificate/, trustedClient],
   [
     "another authority's client certificate",
     "TLS_UNKNOWN_AUTHORITY",
@@ -225,7 +225,7 @@ testTls("no variable of the environment turns verification off", async () => {
   const impostor = await scene.server(scene.certificates.selfSigned({ name: TUNNEL_HOST }));
   const dial = ["-c", `${TUNNEL_HOST}/${impostor.tcp}`, "--ca", scene.authority.cert, target];
   await using client = new Program(dial, command);
-  await client.says("no authority trusted here vouches for the server's certificate; trying again");
+  await client.says("the server's certificate is not signed by a trusted authority; trying again");
   expect(impostor.tunnel.counters.connects).toBe(0);
 
   const port = freeTcpPort();
@@ -234,6 +234,6 @@ testTls("no variable of the environment turns verification off", async () => {
   await using server = new Program(["-s", `${TUNNEL_HOST}/${port}`, ...files, target], command);
   await server.says("listening");
   const stranger = await scene.client(port, { ca: scene.authority.cert, ...scene.certificates.selfSigned() });
-  await server.says("no authority trusted here vouches for the client's certificate");
+  await server.says("the client's certificate is not signed by a trusted authority");
   expect((await failureOf(stranger, "disconnected")).code).toBe("TLS_REJECTED");
 });
