@@ -8,7 +8,7 @@ import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 const SERVER = { address: "10.0.0.1", port: 4000, host: "server" };
 
 /** A transport whose dials a test settles by hand. */
-function scene(count: number) {
+function scene(count: number, onCancel = () => {}) {
   const clock = new VirtualClock();
   const dials: (PromiseWithResolvers<StreamPort> & {
     port: number;
@@ -26,6 +26,7 @@ function scene(count: number) {
         },
         cancel: () => {
           dial.cancelled = true;
+          onCancel();
         },
       };
     },
@@ -70,6 +71,12 @@ describe("one attempt to connect", () => {
     expect(await attempt.done).toBe(refused);
     expect(cancelled()).toEqual([true, true]);
     expect(clock.pending).toBe(0);
+  });
+
+  test("keeps the first failure when cancelling the other dial causes another one", async () => {
+    const { dials, attempt } = scene(2, () => attempt.cancel(new NetError("ECONNRESET", "cancelled")));
+    dials[1]?.reject(new NetError("ECONNREFUSED", "refused"));
+    expect(await attempt.done).toMatchObject({ code: "ECONNREFUSED" });
   });
 
   test("resets a connection that came up just before it was cancelled", async () => {
