@@ -1,7 +1,7 @@
 /**
- * Writes between their markers the table of options, in the README and as the manual page's OPTIONS, and the
- * README's figures from bench/results. With `--check` nothing is written, and the exit code is 1 when one of
- * them is stale. Other files may be named, `.1` for a manual page.
+ * Writes generated text between its markers: the table of options in the README and in the manual page, and
+ * the README's figures from bench/results. With `--check`, it writes nothing and exits with 1 if a text is
+ * stale. Arguments name other files; a name in `.1` is a manual page.
  */
 
 import { parseArgs } from "node:util";
@@ -20,7 +20,7 @@ for (const file of files) {
   else for (const part of [optionsTable(), await benchmarkFigures()]) await refresh(file, part);
 }
 
-/** Puts the generated lines where the file's markers are, or with `--check` only compares. */
+/** Replaces the text between the markers of the file; with `--check`, only compares it. */
 async function refresh(file: string, { begin, end, lines }: Generated): Promise<void> {
   const text = await Bun.file(file).text();
   const from = text.indexOf(begin);

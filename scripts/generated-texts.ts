@@ -12,15 +12,15 @@ import { OPTIONS } from "../src/options/table.ts";
 
 /** A part of a document, between two markers. */
 export interface Generated {
-  /** The line before it, without a line feed. */
+  /** The line before the part, without a line feed. */
   readonly begin: string;
-  /** The line after it. */
+  /** The line after the part. */
   readonly end: string;
-  /** What stands between: begins and ends with a line feed. */
+  /** The part itself. It begins and ends with a line feed. */
   readonly lines: string;
 }
 
-/** One Markdown table of all options, with the library's name of each. */
+/** A Markdown table of all options, with the library's key of each. */
 export function optionsTable(): Generated {
   const head = "\n\n| Option | In the library | What it does |\n|---|---|---|\n";
   return {
@@ -37,12 +37,12 @@ function row(definition: OptionDefinition): string {
   return `| ${cell(`\`${synopsis(definition)}\``)} | ${key} | ${cell(describe(definition))} |\n`;
 }
 
-/** A bar would end the cell, in code as well. */
+/** Escapes bars, which would end the cell, even inside code. */
 function cell(text: string): string {
   return text.replaceAll("|", "\\|");
 }
 
-/** Every option under its group's heading, in the macros of man(7). */
+/** All options under the headings of their groups, in the macros of man(7). */
 export function optionsSection(): Generated {
   const groups = [...Map.groupBy(OPTIONS, ({ group }) => group)];
   const lines = groups.flatMap(([group, definitions]) => [
@@ -56,7 +56,7 @@ export function optionsSection(): Generated {
   };
 }
 
-/** The option as it is typed, its value in italics; below it, each sentence on a line of its own. */
+/** The option with its value in italics. Below it, each sentence is on its own line. */
 function paragraph(definition: OptionDefinition): string[] {
   const whole = synopsis(definition);
   const at = whole.length - (definition.argument?.length ?? 0);
@@ -72,14 +72,14 @@ function paragraph(definition: OptionDefinition): string[] {
 }
 
 /**
- * Text as roff shows it unchanged: a bare hyphen would become a typographic one, a dot or a quote that begins
- * a line a request.
+ * Escapes text so that roff does not change it. A bare hyphen would become a typographic one. A dot or a
+ * quote at the start of a line would be a request.
  */
 function roff(text: string): string {
   return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^[.']/, "\\&$&");
 }
 
-/** The medians of bench/results; where two results have the same cell, the newer one's. */
+/** The medians of bench/results. If two results have the same cell, the newer one is shown. */
 export async function benchmarkFigures(): Promise<Generated> {
   const files = [...new Bun.Glob("*.json").scanSync(RESULTS_FOLDER)].toSorted();
   const all = await Promise.all(

@@ -4,7 +4,7 @@ import { OptionsError } from "../errors.ts";
 import type { Role } from "./definition.ts";
 import { LIBRARY } from "./input-style.ts";
 import { readOptions } from "./read-options.ts";
-import type { Settings } from "./settings.ts";
+import { connectionSettings, type Settings } from "./settings.ts";
 import type { OptionKey } from "./table.ts";
 import type { ClientOptions, ConnectAddress, ServerOptions, TunnelOptions } from "./tunnel-options.ts";
 
@@ -61,12 +61,8 @@ export function readChannelOptions(
     ...DEFAULTS,
     maxSessionsPerAddress: rest.maxSessions ?? DEFAULTS.maxSessions,
     ...rest,
-    ...(secretFile && { secret: secretFile }),
+    ...connectionSettings({ listen, connect, secretFile }, 0),
     role,
-    connect: connect.map(({ host = "", port = 0 }) => ({ host, port })),
-    ...(listen && {
-      listen: { port: listen.port ?? 0, ...(listen.host !== undefined && { address: listen.host }) },
-    }),
   };
 }
 

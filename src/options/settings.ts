@@ -1,6 +1,7 @@
 /** The settings of a tunnel: its options, checked, in the library's units, with defaults filled in. */
 
 import { type OptionProblem, OptionsError } from "../errors.ts";
+import type { HostPort } from "./address.ts";
 import type { Role } from "./definition.ts";
 import { type InputStyle, LIBRARY } from "./input-style.ts";
 import { isGiven, readOptions } from "./read-options.ts";
@@ -118,7 +119,10 @@ export function readSettings(
     : { problems, settings: settingsOf(values, role) };
 }
 
-/** The forms of the addresses guarantee hosts and ports, so the fallbacks below only satisfy the types. */
+/**
+ * The forms of the addresses guarantee hosts and ports, so the fallbacks here and below only satisfy the
+ * types.
+ */
 function settingsOf(
   { listen, connect, target, bind, secretFile, ...rest }: OptionValues,
   role: Role,
@@ -127,18 +131,31 @@ function settingsOf(
   return {
     maxSessionsPerAddress: rest.maxSessions,
     ...rest,
-    ...(secretFile === undefined ? {} : { secret: secretFile }),
+    ...connectionSettings({ listen, connect, secretFile }, port),
     role,
     ...(bind?.host !== undefined && { bind: bind.host }),
     ...(bind?.port !== undefined && { bindPort: bind.port }),
     target: { host, port, ...(ttl === undefined ? {} : { ttl }) },
-    connect: connect.map((server) => ({ host: server.host ?? "", port: server.port ?? port })),
-    ...(listen === undefined ? {} : { listen: listenAddress(listen.host, listen.port ?? 0) }),
   };
 }
 
-function listenAddress(address: string | undefined, port: number): { address?: string; port: number } {
-  return address === undefined ? { port } : { address, port };
+interface ConnectionValues {
+  readonly listen?: HostPort | undefined;
+  readonly connect?: readonly HostPort[] | undefined;
+  readonly secretFile?: Secret | undefined;
+}
+
+/** The settings of TCP connections, which tunnels and channels share. */
+export function connectionSettings(
+  { listen, connect = [], secretFile }: ConnectionValues,
+  defaultPort: number,
+): Pick<Settings, "listen" | "connect" | "secret"> {
+  const address = listen?.host;
+  return {
+    ...(secretFile && { secret: secretFile }),
+    connect: connect.map(({ host = "", port = defaultPort }) => ({ host, port })),
+    ...(listen && { listen: { port: listen.port ?? 0, ...(address !== undefined && { address }) } }),
+  };
 }
 
 /**
