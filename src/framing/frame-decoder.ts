@@ -1,55 +1,58 @@
 /**
- * From the chunks of a TCP stream to the payloads in it, without copying them.
+ * Finds the payloads in the chunks of a TCP stream, without copying them.
  *
  *     decoder.push(chunk);
  *     while (decoder.next()) use(decoder.bytes, decoder.start, decoder.length);
  *
- * `next` walks the chunk frame by frame. What is left when no whole frame remains is the beginning of a frame that
- * straddles two chunks: it is copied once into a buffer of exactly that frame's length and completed by later chunks.
- * A caller may stop between two `next` calls (its UDP socket is full) and go on later; nothing moves meanwhile.
+ * `next` walks the chunk frame by frame. The bytes after the last whole frame begin a frame that straddles
+ * two chunks. They are copied once, into a buffer of exactly that payload's length, which later chunks
+ * complete. A caller may stop between two `next` calls, for example when its UDP socket is full, and continue
+ * later.
  *
- * The buffer of a straddling frame is new each time, on purpose: a payload handed out stays valid for as long as the
- * caller keeps it, a decoder at rest holds no more than the frame it waits for, and it costs one allocation a chunk
- * beside the chunk's own.
+ * Each straddling frame gets a new buffer. So a payload stays valid for as long as the caller keeps it, and a
+ * decoder without a chunk holds no more than that frame. It costs one allocation per chunk, next to the
+ * chunk's.
  */
 
+import { assertRules } from "./assert-rules.ts";
+import { EMPTY, newBytes } from "./bytes.ts";
 import { HEADER_BYTES } from "./header.ts";
 
-const NOTHING = new Uint8Array(new ArrayBuffer(0));
-
 /**
- * Takes the chunks of one stream and hands out the payload of each frame in it. For a new stream, a new decoder. Nothing
- * on the stream is an error: any bytes are frames, of 65,535 bytes of payload at most.
+ * Takes the chunks of one stream and returns the payload of each frame. Each stream needs a new decoder. No
+ * stream is invalid: any bytes are frames of at most 65,535 bytes of payload.
  */
 export class FrameDecoder {
   /**
-   * Holds the current payload; empty once `next` has said false, so that a decoder at rest holds no chunk. Never
-   * written again by the decoder: who keeps the reference keeps the payload, without copying.
+   * Holds the current payload. Empty after `next` has returned false, so that the decoder keeps no chunk. The
+   * decoder never writes into it again: a caller that keeps the reference keeps the payload, without a copy.
    */
-  bytes: Uint8Array = NOTHING;
-  /** Where the current payload begins in {@link bytes}. */
+  bytes: Uint8Array = EMPTY;
+  /** The index of the current payload in {@link bytes}. */
   start = 0;
   /** Bytes of the current payload, 0 to 65,535. */
   length = 0;
-  /** Whole frames that have been pushed and not returned by `next` yet, and the bytes of their payloads. */
+  /** Whole frames pushed and not yet returned by `next`. */
   frames = 0;
+  /** Bytes of the payloads of these {@link frames}. */
   framesBytes = 0;
 
-  #chunk: Uint8Array = NOTHING;
+  #chunk: Uint8Array = EMPTY;
   #position = 0;
 
-  // A straddling frame: first the lone high byte of its length (or -1), then its payload, filled up to #filled.
+  // A straddling frame. If only its first byte is known, that is the high byte of its length; else -1.
+  // Otherwise its payload, of which the first #filled bytes are known.
   #lengthHighByte = -1;
   #straddling: Uint8Array | undefined;
   #filled = 0;
 
   /**
-   * Gives the decoder the next bytes of the stream.
+   * Adds the next bytes of the stream. The current payload does not change.
    *
-   * The current payload stays as it is. A chunk pushed before the last was walked to its end is joined to what is left
-   * of that one, which copies both: for the odd chunk that comes after a pause, not for every one.
+   * If the last chunk was not walked to its end, its rest and the new chunk are copied into one. This is for
+   * the rare chunk that arrives after the stream was paused.
    *
-   * @param chunk any number of bytes, cut anywhere. Ownership passes to the decoder: do not write into it afterwards.
+   * @param chunk any number of bytes, cut anywhere. The decoder owns it from now on: do not write into it.
    */
   push(chunk: Uint8Array): void {
     const left = this.#chunk.length - this.#position;
@@ -58,7 +61,7 @@ export class FrameDecoder {
     this.#count();
   }
 
-  /** Moves on to the next whole frame and says whether there is one; false means: push the next chunk. */
+  /** Goes to the next whole frame. @returns whether there is one. After false, push the next chunk. */
   next(): boolean {
     if (this.#lengthHighByte >= 0 || this.#straddling !== undefined) return this.#completeStraddling();
     const chunk = this.#chunk;
@@ -80,13 +83,45 @@ export class FrameDecoder {
     return false;
   }
 
-  /** Bytes pushed that no payload has yet been made of. */
+  /** Bytes pushed that `next` has not returned as a frame yet. */
   get undecodedBytes(): number {
     const straddling = this.#straddling === undefined ? 0 : HEADER_BYTES + this.#filled;
     return this.#chunk.length - this.#position + straddling + (this.#lengthHighByte >= 0 ? 1 : 0);
   }
 
-  /** Walks the headers in the chunk, which has just been pushed. */
+  /**
+   * @internal For tests, after each change. Takes time in proportion to what is undecoded.
+   * @throws Error that names the rules which are broken.
+   */
+  invariants(): void {
+    const payload = this.#straddling;
+    const known =
+      payload === undefined
+        ? Uint8Array.from(this.#lengthHighByte < 0 ? [] : [this.#lengthHighByte])
+        : joined(Uint8Array.of(payload.length >> 8, payload.length), payload.subarray(0, this.#filled));
+    const undecoded = joined(known, this.#chunk.subarray(this.#position));
+    let frames = 0;
+    let position = 0;
+    while (position + HEADER_BYTES <= undecoded.length) {
+      const [high = 0, low = 0] = undecoded.subarray(position, position + HEADER_BYTES);
+      const end = position + HEADER_BYTES + ((high << 8) | low);
+      if (end > undecoded.length) break;
+      position = end;
+      frames++;
+    }
+    assertRules("FrameDecoder", {
+      "position is in the chunk": this.#position <= this.#chunk.length,
+      "the current payload is in bytes": this.start + this.length <= this.bytes.length,
+      "a straddling frame has either one byte or a payload":
+        payload === undefined || this.#lengthHighByte < 0,
+      "a straddling payload is incomplete": payload === undefined || this.#filled < payload.length,
+      "frames counts the whole frames": this.frames === frames,
+      "framesBytes counts their payloads": this.framesBytes === position - frames * HEADER_BYTES,
+      "undecodedBytes counts every byte": this.undecodedBytes === undecoded.length,
+    });
+  }
+
+  /** Counts the whole frames in a chunk that has just been pushed, by their headers. */
   #count(): void {
     const chunk = this.#chunk;
     this.frames = 0;
@@ -101,7 +136,7 @@ export class FrameDecoder {
     }
   }
 
-  /** Returns where the frame after it begins, perhaps beyond the chunk. */
+  /** @returns where the frame after the straddling one begins. It may be beyond the end of the chunk. */
   #countStraddling(): number {
     let length = this.#straddling?.length ?? 0;
     let end = length - this.#filled;
@@ -149,15 +184,14 @@ export class FrameDecoder {
   }
 
   #begin(length: number): Uint8Array {
-    // ArrayBuffer first: memory whose address the kernel is given must not move (bun:ffi moves small typed arrays).
-    const payload = new Uint8Array(new ArrayBuffer(length));
+    const payload = newBytes(length);
     this.#lengthHighByte = -1;
     this.#straddling = payload;
     this.#filled = 0;
     return payload;
   }
 
-  /** Copies from the chunk what the straddling payload still lacks; returns the position after it. */
+  /** Copies what the straddling payload lacks from the chunk. @returns the position after it. */
   #fill(payload: Uint8Array, from: number): number {
     const to = Math.min(from + payload.length - this.#filled, this.#chunk.length);
     payload.set(this.#chunk.subarray(from, to), this.#filled);
@@ -166,16 +200,16 @@ export class FrameDecoder {
   }
 
   #release(): void {
-    this.#chunk = NOTHING;
+    this.#chunk = EMPTY;
     this.#position = 0;
-    this.bytes = NOTHING;
+    this.bytes = EMPTY;
     this.start = 0;
     this.length = 0;
   }
 }
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(new ArrayBuffer(first.length + second.length));
+  const both = newBytes(first.length + second.length);
   both.set(first);
   both.set(second, first.length);
   return both;

@@ -1,44 +1,48 @@
 /**
- * Datagrams on their way into a TCP stream, already framed, in a ring buffer: bounded in bytes, frames and age, the
- * oldest dropped first.
+ * Framed datagrams that wait for a TCP stream, in a ring buffer. Limited in bytes, frames and age; the oldest
+ * frames are dropped first.
  *
- *     ring      ... | rest of a frame partly written | whole frame | whole frame | ...
+ *     ring      ... | rest of a partly written frame | whole frame | whole frame | ...
  *                   ^ consumed                       ^ boundary                  ^ committed
  *
- * Invariant: consumed <= boundary <= committed <= consumed + capacity. The three are byte positions that only grow
- * (exact up to 2^53 bytes, 104 days at 1 GB/s); a position's place in the ring is position & mask.
+ * The three are byte positions that only grow (exact up to 2^53 bytes, 104 days at 1 GB/s). The place of a
+ * position in the ring is position & mask. `invariants` checks, among others:
  *
- * A frame of which the stream has taken one byte is never dropped, else the stream would lose its framing: it stands
- * outside the limits, which bound the whole frames behind it. Where it is in the way, of dropping what stands behind
- * it or of room in the ring, its unwritten rest is set aside; it is then the next to be written.
+ *     consumed <= boundary <= committed <= consumed + capacity
+ *
+ * A frame of which the stream has taken one byte is never dropped, or the stream would lose its framing. The
+ * limits apply only to the whole frames behind it. When it is in the way of a drop, or of room in the ring,
+ * its unwritten rest is set aside and is the next to be written.
  */
 
+import { assertRules } from "./assert-rules.ts";
+import { copyFromRing, copyIntoRing, EMPTY, newBytes, powerOfTwo } from "./bytes.ts";
 import { assertFits, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "./header.ts";
 
-/** What one queue may hold. Out of bounds, a limit makes the constructor throw RangeError. */
+/** The limits of a queue. The constructor throws RangeError when one is out of bounds. */
 export interface FrameQueueLimits {
   /**
-   * Bytes of whole frames (headers included) that may wait, 65,537 (any one datagram fits) to 2^30. The ring never
-   * grows beyond the next power of two.
+   * Bytes of whole frames, headers included: 65,537 (any one datagram fits) to 2^30. The ring never grows
+   * beyond the next power of two.
    */
   bytesMax: number;
-  /** Whole frames that may wait, 1 or more; Infinity leaves it to `bytesMax`. */
+  /** Whole frames, 1 or more; Infinity for no other limit than `bytesMax`. */
   framesMax: number;
-  /** Bytes of ring to allocate at once, 0 or more; it doubles up to `bytesMax` when needed. Default: all of it. */
+  /**
+   * Bytes of the ring at the start, 0 or more. It doubles when needed, up to `bytesMax`. Default: `bytesMax`.
+   */
   bytesInitial?: number;
 }
 
-// A ring of 2^32 bytes would need a mask that & takes for -1.
+// The mask of a ring of 2^32 bytes would be -1 to the operator &.
 const BYTES_MAX_MAX = 2 ** 30;
 
-// Room for the push times of frames this small is made at once; for smaller ones it doubles.
+// The array of push times is sized for frames of this length. It doubles when they are smaller.
 const FRAME_BYTES_EXPECTED = 128;
 
-const NOTHING = new Uint8Array(new ArrayBuffer(0));
-
 /**
- * Frames datagrams and keeps them until a stream takes them: `push` copies a datagram in, `peek` lends the bytes to be
- * written, `consume` tells how many of them were.
+ * Frames datagrams and keeps them until a stream takes them. `push` copies a datagram in, `peek` lends the
+ * bytes to write, `consume` removes those that were written.
  */
 export class FrameQueue {
   readonly #bytesMax: number;
@@ -50,9 +54,9 @@ export class FrameQueue {
   #consumed = 0;
   #boundary = 0;
   #committed = 0;
-  #aside: Uint8Array = NOTHING;
+  #aside: Uint8Array = EMPTY;
 
-  // When each whole frame was pushed, by frame number: the frames first <= number < end are in the ring.
+  // When each whole frame was pushed, by frame number. The ring holds the frames first <= number < end.
   #pushedAt: Float64Array;
   #first = 0;
   #end = 0;
@@ -68,26 +72,26 @@ export class FrameQueue {
     this.#framesMax = framesMax;
     this.#ringBytesInitial = powerOfTwo(Math.min(bytesInitial, bytesMax));
     this.#timesInitial = powerOfTwo(Math.min(framesMax, this.#ringBytesInitial / FRAME_BYTES_EXPECTED));
-    this.#ring = bytesOf(this.#ringBytesInitial);
+    this.#ring = newBytes(this.#ringBytesInitial);
     this.#pushedAt = new Float64Array(this.#timesInitial);
   }
 
-  /** Frames waiting, one that is partly written included. */
+  /** Queued frames, a partly written one included. */
   get frames(): number {
     return this.#end - this.#first + (this.#hasPartial ? 1 : 0);
   }
 
-  /** Bytes waiting to be written, headers included. */
+  /** Queued bytes, headers included. */
   get bytes(): number {
     return this.#committed - this.#consumed + this.#aside.length;
   }
 
-  /** Bytes of memory the ring holds now. */
+  /** Bytes of the ring's memory. */
   get capacityBytes(): number {
     return this.#ring.length;
   }
 
-  /** When the oldest frame that may still be dropped was pushed; Infinity when there is none. */
+  /** When the oldest whole frame was pushed; Infinity without one. */
   get oldestPushedAt(): number {
     return this.#first === this.#end
       ? Infinity
@@ -95,11 +99,11 @@ export class FrameQueue {
   }
 
   /**
-   * Frames a datagram and appends it, dropping the oldest frames where the limits ask for it.
+   * Frames a datagram and appends it. Drops the oldest frames while a limit is exceeded.
    *
    * @param datagram 0 to 65,535 bytes, copied before return.
-   * @param now the caller's clock, in any unit, never going back.
-   * @returns how many frames were dropped to make room, mostly 0.
+   * @param now the caller's clock, in any unit. It must not go back.
+   * @returns how many frames were dropped, mostly 0.
    * @throws RangeError when the datagram is longer than a header can announce.
    */
   push(datagram: Uint8Array, now: number): number {
@@ -118,17 +122,17 @@ export class FrameQueue {
     const at = this.#committed & mask;
     this.#ring[at] = datagram.length >> 8;
     this.#ring[(at + 1) & mask] = datagram.length;
-    this.#copyIn(datagram, (at + HEADER_BYTES) & mask);
+    copyIntoRing(this.#ring, (at + HEADER_BYTES) & mask, datagram);
     this.#committed += frameBytes;
     this.#pushedAt[this.#end++ & (this.#pushedAt.length - 1)] = now;
     return dropped;
   }
 
   /**
-   * The next bytes for the stream: a view into the ring, borrowed until the next call that changes the queue; empty
-   * when nothing waits. Where the ring ends the view ends too: consume it, then peek again.
+   * The next bytes for the stream: a view into the ring, borrowed until the next call that changes the queue.
+   * Empty when the queue is empty. The view ends at the end of the ring: consume it, then peek again.
    *
-   * @param bytesMax take whole frames up to this many bytes in all, but always the frame at the head.
+   * @param bytesMax the view has whole frames of at most this many bytes in all, but always the first frame.
    */
   peek(bytesMax = Infinity): Uint8Array {
     if (this.#aside.length > 0) return this.#aside;
@@ -142,20 +146,20 @@ export class FrameQueue {
   }
 
   /**
-   * Tells the queue that the stream has taken the first `count` bytes of what {@link peek} returned.
+   * Removes the first `count` bytes of what {@link peek} returned: the stream has taken them.
    *
    * @param count 0 to the length of that view.
-   * @param onFrame called with the push time of each frame the stream began to take, for those who measure delay.
-   * @returns how many frames are now wholly written.
-   * @throws RangeError, having changed nothing, when `count` is negative or more than waits (a closed socket's -1).
+   * @param onFrame called with the push time of each frame of which the stream took the first byte.
+   * @returns how many frames are now completely written.
+   * @throws RangeError, and changes nothing, when `count` is negative (a closed socket's -1) or too large.
    */
   consume(count: number, onFrame?: (pushedAt: number) => void): number {
-    const waiting = this.#aside.length > 0 ? this.#aside.length : this.#committed - this.#consumed;
-    if (!(count >= 0 && count <= waiting))
+    const countMax = this.#aside.length > 0 ? this.#aside.length : this.#committed - this.#consumed;
+    if (!(count >= 0 && count <= countMax))
       throw new RangeError(`the stream cannot have taken ${count} bytes`);
     const framesBefore = this.frames;
     if (this.#aside.length > 0) {
-      this.#aside = count === this.#aside.length ? NOTHING : this.#aside.subarray(count);
+      this.#aside = count === this.#aside.length ? EMPTY : this.#aside.subarray(count);
       return framesBefore - this.frames;
     }
     this.#consumed += count;
@@ -167,7 +171,7 @@ export class FrameQueue {
     return framesBefore - this.frames;
   }
 
-  /** Drops the oldest frame that is still whole and says whether there was one. */
+  /** Drops the oldest whole frame. @returns whether there was one. */
   dropOldest(): boolean {
     if (this.#first === this.#end) return false;
     if (this.#consumed < this.#boundary) this.#setAside();
@@ -177,7 +181,7 @@ export class FrameQueue {
     return true;
   }
 
-  /** Drops every whole frame pushed before `time` and returns how many. */
+  /** Drops every whole frame pushed before `time`. @returns how many. */
   dropPushedBefore(time: number): number {
     let dropped = 0;
     while (this.oldestPushedAt < time) {
@@ -188,34 +192,65 @@ export class FrameQueue {
   }
 
   /**
-   * Makes the queue ready for a new stream, which starts on a frame boundary.
+   * Prepares for a new stream, which begins on a frame boundary.
    *
-   * @returns frames lost with the old stream: 1 when it had taken a part of one, else 0.
+   * @returns frames lost with the old stream: 1 if it had taken a part of one, else 0.
    */
   startStream(): number {
     const lost = this.#hasPartial ? 1 : 0;
     this.#consumed = this.#boundary;
-    this.#aside = NOTHING;
+    this.#aside = EMPTY;
     return lost;
   }
 
-  /** Counts the waiting of every whole frame from `now` on, as if each had just been pushed. */
+  /** Sets the push time of every whole frame to `now`. */
   restartAges(now: number): void {
     this.#pushedAt.fill(now);
   }
 
-  /** Gives back memory beyond the initial size when nothing waits. */
+  /** Releases memory beyond the initial size if the queue is empty. */
   shrink(): void {
     if (this.bytes > 0) return;
-    if (this.#ring.length > this.#ringBytesInitial) this.#ring = bytesOf(this.#ringBytesInitial);
+    if (this.#ring.length > this.#ringBytesInitial) this.#ring = newBytes(this.#ringBytesInitial);
     if (this.#pushedAt.length > this.#timesInitial) this.#pushedAt = new Float64Array(this.#timesInitial);
+  }
+
+  /**
+   * @internal For tests, after each change. Takes time in proportion to what is queued.
+   * @throws Error that names the rules which are broken.
+   */
+  invariants(): void {
+    const [first, end, times] = [this.#first, this.#end, this.#pushedAt];
+    const pushedAt = (frame: number) => times[frame & (times.length - 1)] as number;
+    let position = this.#boundary;
+    let ordered = true;
+    for (let frame = first; frame < end; frame++) {
+      position = this.#frameEnd(position);
+      ordered &&= frame === first || pushedAt(frame - 1) <= pushedAt(frame);
+    }
+    assertRules("FrameQueue", {
+      "consumed <= boundary": this.#consumed <= this.#boundary,
+      "boundary <= committed": this.#boundary <= this.#committed,
+      "committed <= consumed + capacity": this.#committed <= this.#consumed + this.#ring.length,
+      "the whole frames fill the ring from boundary to committed": position === this.#committed,
+      "whole frames keep to bytesMax": this.#committed - this.#boundary <= this.#bytesMax,
+      "whole frames keep to framesMax": end - first <= this.#framesMax,
+      "every whole frame has a push time": first <= end && end - first <= times.length,
+      "push times do not decrease": ordered,
+      "one frame at most is partly written": this.#aside.length === 0 || this.#consumed === this.#boundary,
+      "sizes are powers of two":
+        powerOfTwo(this.#ring.length) === this.#ring.length && powerOfTwo(times.length) === times.length,
+      "the ring is not larger than needed for bytesMax": this.#ring.length <= powerOfTwo(this.#bytesMax),
+    });
   }
 
   get #hasPartial(): boolean {
     return this.#consumed < this.#boundary || this.#aside.length > 0;
   }
 
-  /** The position after the frame that begins at `position`; its header may lie across the end of the ring. */
+  /**
+   * The position after the frame that begins at `position`. Its header may wrap around the end of the ring.
+   */
   #frameEnd(position: number): number {
     const mask = this.#ring.length - 1;
     const high = this.#ring[position & mask] as number;
@@ -224,7 +259,7 @@ export class FrameQueue {
   }
 
   #setAside(): void {
-    this.#aside = this.#copyOut(this.#consumed, this.#boundary);
+    this.#aside = this.#copyOut(this.#boundary);
     this.#consumed = this.#boundary;
   }
 
@@ -240,41 +275,18 @@ export class FrameQueue {
   }
 
   #growRing(frameBytes: number): void {
-    // Whole frames keep to bytesMax: only the rest of a frame partly written can ask for more than the ring may hold.
+    // Whole frames keep to bytesMax: only the rest of a partly written frame can need more than the largest
+    // ring.
     if (this.#committed - this.#consumed + frameBytes > powerOfTwo(this.#bytesMax)) this.#setAside();
     const ringBytes = powerOfTwo(this.#committed - this.#consumed + frameBytes);
     if (ringBytes <= this.#ring.length) return;
-    const waiting = this.#copyOut(this.#consumed, this.#committed);
-    this.#ring = bytesOf(ringBytes);
-    this.#copyIn(waiting, this.#consumed & (ringBytes - 1));
+    const queued = this.#copyOut(this.#committed);
+    this.#ring = newBytes(ringBytes);
+    copyIntoRing(this.#ring, this.#consumed & (ringBytes - 1), queued);
   }
 
-  #copyIn(from: Uint8Array, at: number): void {
-    const untilEnd = this.#ring.length - at;
-    if (from.length <= untilEnd) {
-      this.#ring.set(from, at);
-    } else {
-      this.#ring.set(from.subarray(0, untilEnd), at);
-      this.#ring.set(from.subarray(untilEnd), 0);
-    }
+  /** A copy of the bytes from `consumed` to this position. */
+  #copyOut(to: number): Uint8Array {
+    return copyFromRing(this.#ring, this.#consumed & (this.#ring.length - 1), to - this.#consumed);
   }
-
-  #copyOut(from: number, to: number): Uint8Array {
-    const copy = bytesOf(to - from);
-    const at = from & (this.#ring.length - 1);
-    const untilEnd = Math.min(copy.length, this.#ring.length - at);
-    copy.set(this.#ring.subarray(at, at + untilEnd));
-    copy.set(this.#ring.subarray(0, copy.length - untilEnd), untilEnd);
-    return copy;
-  }
-}
-
-// ArrayBuffer first: memory whose address the kernel is given must not move (bun:ffi moves small typed arrays).
-function bytesOf(length: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new ArrayBuffer(length));
-}
-
-/** The least power of two that is not below `atLeast`, which is 2^31 at most. */
-function powerOfTwo(atLeast: number): number {
-  return atLeast <= 1 ? 1 : 2 ** (32 - Math.clz32(atLeast - 1));
 }

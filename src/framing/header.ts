@@ -1,8 +1,8 @@
 /**
- * The wire format: before each datagram stands its length, 16 bits, big-endian. Nothing else is ever on the stream.
+ * The wire format: each datagram follows its length, 16 bits, big-endian. Nothing else is on the stream.
  *
- * It is the format of Columbia's UDPTunnel 1.1 (1999), of RTP over a connection (RFC 4571) and of DNS over TCP
- * (RFC 1035, 4.2.2).
+ * Columbia's UDPTunnel 1.1 (1999), RTP over a connection (RFC 4571) and DNS over TCP (RFC 1035, 4.2.2) use
+ * it.
  */
 
 /** Bytes of the header before each payload. */
@@ -11,14 +11,14 @@ export const HEADER_BYTES = 2;
 /** The longest payload a header can announce, in bytes. */
 export const PAYLOAD_BYTES_MAX = 0xffff;
 
-/** The longest UDP payload IPv4 can carry: 65,535 less 20 bytes of IPv4 (RFC 791) and 8 of UDP (RFC 768). */
+/** The longest UDP payload over IPv4: 65,535 less 20 bytes of IPv4 (RFC 791) and 8 of UDP (RFC 768). */
 export const UDP4_PAYLOAD_BYTES_MAX = 65_507;
 
-/** The longest UDP payload IPv6 can carry without jumbograms: 65,535 less 8 bytes of UDP (RFC 8200, RFC 768). */
+/** The longest UDP payload over IPv6 without jumbograms: 65,535 less 8 bytes of UDP (RFC 8200, RFC 768). */
 export const UDP6_PAYLOAD_BYTES_MAX = 65_527;
 
 /**
- * One datagram as one frame, in a new array the caller owns.
+ * Frames one datagram, in a new array that the caller owns.
  *
  * @param datagram 0 to {@link PAYLOAD_BYTES_MAX} bytes, borrowed until return.
  * @throws RangeError when the datagram is longer than a header can announce.

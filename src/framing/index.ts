@@ -1,4 +1,4 @@
-/** The framing alone, for those who bring their own sockets. Pure: no sockets, no clock, no timers. */
+/** The framing alone, for programs with sockets of their own. Pure: no sockets, no clock, no timers. */
 export { FrameDecoder } from "./frame-decoder.ts";
 export { FrameQueue, type FrameQueueLimits } from "./frame-queue.ts";
 export {

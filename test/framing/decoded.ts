@@ -1,6 +1,20 @@
 import { FrameDecoder } from "../../src/framing/index.ts";
 
-/** The payloads a decoder hands out until it asks for more, each as hex. */
+/** A decoder that checks its invariants after each call. */
+export class CheckedDecoder extends FrameDecoder {
+  override push(chunk: Uint8Array): void {
+    super.push(chunk);
+    this.invariants();
+  }
+
+  override next(): boolean {
+    const found = super.next();
+    this.invariants();
+    return found;
+  }
+}
+
+/** The payloads that a decoder returns until it needs the next chunk, each as hex. */
 export function takeAll(decoder: FrameDecoder): string[] {
   const payloads: string[] = [];
   while (decoder.next()) payloads.push(currentPayload(decoder).toHex());
@@ -13,8 +27,10 @@ export function currentPayload(decoder: FrameDecoder): Uint8Array {
 }
 
 /** The payloads in a stream cut into these chunks, each as hex. */
-export function decoded(chunks: Iterable<Uint8Array>): string[] {
-  const decoder = new FrameDecoder();
+export function decoded(
+  chunks: Iterable<Uint8Array>,
+  decoder: FrameDecoder = new CheckedDecoder(),
+): string[] {
   const payloads: string[] = [];
   for (const chunk of chunks) {
     decoder.push(chunk);

@@ -1,4 +1,4 @@
-/** The queue beside a naive model of it, an array of frames, through any order of operations. */
+/** Compares the queue with a naive model, an array of frames, through random operations. */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -10,59 +10,59 @@ import {
 } from "../../src/framing/index.ts";
 import { decoded } from "./decoded.ts";
 
-interface HeldFrame {
+interface QueuedFrame {
   bytes: Uint8Array;
   pushedAt: number;
 }
 
 class QueueModel {
-  /** The first one may be partly written: `taken` bytes of it are on the stream. */
-  held: HeldFrame[] = [];
+  /** The stream has taken the first `taken` bytes of the first frame. */
+  queued: QueuedFrame[] = [];
   taken = 0;
 
-  get whole(): HeldFrame[] {
-    return this.held.slice(this.taken > 0 ? 1 : 0);
+  get whole(): QueuedFrame[] {
+    return this.queued.slice(this.taken > 0 ? 1 : 0);
   }
 
   get unwritten(): Uint8Array {
-    return Buffer.concat(this.held.map((frame) => frame.bytes)).subarray(this.taken);
+    return Buffer.concat(this.queued.map((frame) => frame.bytes)).subarray(this.taken);
   }
 
-  push(frame: HeldFrame, limits: FrameQueueLimits): number {
+  push(frame: QueuedFrame, limits: FrameQueueLimits): number {
     let dropped = 0;
     const fits = () =>
       this.whole.length < limits.framesMax &&
       this.whole.reduce((sum, { bytes }) => sum + bytes.length, frame.bytes.length) <= limits.bytesMax;
     for (; !fits(); dropped++) this.dropOldest();
-    this.held.push(frame);
+    this.queued.push(frame);
     return dropped;
   }
 
   dropOldest(): boolean {
-    return this.held.splice(this.taken > 0 ? 1 : 0, 1).length > 0;
+    return this.queued.splice(this.taken > 0 ? 1 : 0, 1).length > 0;
   }
 
-  /** The frames now wholly written. */
-  consume(count: number): HeldFrame[] {
-    const done: HeldFrame[] = [];
+  /** @returns the frames that are now completely written. */
+  consume(count: number): QueuedFrame[] {
+    const done: QueuedFrame[] = [];
     this.taken += count;
-    for (let head = this.held[0]; head && head.bytes.length <= this.taken; head = this.held[0]) {
+    for (let head = this.queued[0]; head && head.bytes.length <= this.taken; head = this.queued[0]) {
       this.taken -= head.bytes.length;
       done.push(head);
-      this.held.shift();
+      this.queued.shift();
     }
     return done;
   }
 
   startStream(): number {
     const lost = this.taken > 0 ? 1 : 0;
-    this.held = this.whole;
+    this.queued = this.whole;
     this.taken = 0;
     return lost;
   }
 }
 
-/** Queue and model side by side; every operation is done on both and compared. */
+/** A queue and its model. Each operation runs on both, and the results are compared. */
 class Pair {
   readonly queue: FrameQueue;
   readonly model = new QueueModel();
@@ -92,7 +92,7 @@ class Pair {
     const unwritten = this.model.unwritten;
     expect(view.length > 0).toBe(unwritten.length > 0);
     expect(Buffer.compare(view, unwritten.subarray(0, view.length))).toBe(0);
-    const headBytes = (this.model.held[0]?.bytes.length ?? 0) - this.model.taken;
+    const headBytes = (this.model.queued[0]?.bytes.length ?? 0) - this.model.taken;
     expect(view.length).toBeLessThanOrEqual(Math.max(headBytes, bytesMax));
 
     const count = Math.ceil(view.length * part);
@@ -132,20 +132,29 @@ class Pair {
     this.writtenToStream = [];
   }
 
+  restartAges(): void {
+    this.queue.restartAges(this.now);
+    for (const frame of this.model.whole) frame.pushedAt = this.now;
+  }
+
   shrink(): void {
     this.queue.shrink();
   }
 
-  /** Writes all that is left and ends the stream: a frame begun must have been finished. */
+  /** Writes all queued frames and ends the stream: it must hold complete frames. */
   finish(): void {
-    while (this.model.held.length > 0) this.write(Infinity, 1);
+    while (this.model.queued.length > 0) {
+      this.write(Infinity, 1);
+      this.compare();
+    }
     this.startStream();
     expect(this.counts.lost + this.counts.written + this.counts.dropped).toBe(this.counts.pushed);
   }
 
   compare(): void {
     const { queue, model, counts, limits } = this;
-    expect(queue.frames).toBe(model.held.length);
+    queue.invariants();
+    expect(queue.frames).toBe(model.queued.length);
     expect(queue.bytes).toBe(model.unwritten.length);
     expect(queue.oldestPushedAt).toBe(model.whole[0]?.pushedAt ?? Infinity);
     expect(counts.written + counts.dropped + counts.lost + queue.frames).toBe(counts.pushed);
@@ -185,6 +194,7 @@ const operations: Operation[] = [
     arbitrary: fc.nat(20).map((age) => [`dropPushedBefore(-${age})`, (pair) => pair.dropPushedBefore(age)]),
   },
   { weight: 1, arbitrary: fc.constant(["startStream", (pair) => pair.startStream()]) },
+  { weight: 1, arbitrary: fc.constant(["restartAges", (pair) => pair.restartAges()]) },
   { weight: 1, arbitrary: fc.constant(["shrink", (pair) => pair.shrink()]) },
 ];
 
@@ -194,7 +204,7 @@ const limits = fc.record({
   bytesInitial: fc.constantFrom(0, 1, 100, 5000, 65_537, 1_000_000),
 });
 
-test("the queue does what an array of frames would do, whatever is asked of it", () => {
+test("the queue behaves as an array of frames under random operations", () => {
   fc.assert(
     fc.property(
       limits,
@@ -209,7 +219,7 @@ test("the queue does what an array of frames would do, whatever is asked of it",
         pair.compare();
       },
     ),
-    // Bun does not print an error's cause, which is where the failed expectation would else stand.
+    // Bun does not print the cause of an error, which holds the failed expectation.
     { numRuns: 300, includeErrorInReport: true },
   );
 });

@@ -6,7 +6,7 @@ const BYTES_MAX = 65_537;
 const bytes = (hex: string) => Uint8Array.fromHex(hex);
 const limits = { bytesMax: BYTES_MAX, framesMax: 1000 };
 
-/** What the stream takes when it takes everything, as hex. */
+/** The bytes of a stream that takes everything, as hex. */
 function writeAll(queue: FrameQueue): string {
   let stream = "";
   while (queue.bytes > 0) {
@@ -18,7 +18,7 @@ function writeAll(queue: FrameQueue): string {
 }
 
 describe("push, peek and consume", () => {
-  test("frames go out in order, headers before them", () => {
+  test("frames are written in order, each after its header", () => {
     const queue = new FrameQueue(limits);
     for (const payload of ["61", "", "6263"]) expect(queue.push(bytes(payload), 1)).toBe(0);
     expect([queue.frames, queue.bytes]).toEqual([3, 9]);
@@ -32,19 +32,19 @@ describe("push, peek and consume", () => {
     [255, "00ff"],
     [256, "0100"],
     [65_535, "ffff"],
-  ])("%d bytes stand behind the header %p", (length, header) => {
+  ])("%d bytes follow the header %p", (length, header) => {
     const queue = new FrameQueue({ ...limits, bytesInitial: 0 });
     queue.push(new Uint8Array(length).fill(0x5a), 1);
     expect(writeAll(queue)).toBe(header + "5a".repeat(length));
   });
 
-  test("refuses a datagram that no header can announce, unchanged", () => {
+  test("refuses a datagram that no header can announce, and does not change", () => {
     const queue = new FrameQueue(limits);
     expect(() => queue.push(new Uint8Array(65_536), 1)).toThrow(RangeError);
     expect([queue.frames, queue.bytes]).toEqual([0, 0]);
   });
 
-  test("peek takes whole frames up to its bound, and always the head", () => {
+  test("peek returns whole frames up to its limit, and always the first", () => {
     const queue = new FrameQueue(limits);
     for (const payload of ["6162", "63", "64"]) queue.push(bytes(payload), 1);
     expect([0, 3, 4, 6, 7, 9, 10].map((bound) => queue.peek(bound).length)).toEqual([4, 4, 4, 4, 7, 7, 10]);
@@ -52,7 +52,7 @@ describe("push, peek and consume", () => {
     expect([0, 2, 3, 5, 6, 8, 9].map((bound) => queue.peek(bound).length)).toEqual([3, 3, 3, 3, 6, 6, 9]);
   });
 
-  test("consume says which frames are done and when those begun were pushed", () => {
+  test("consume returns how many frames are complete, and reports the push time of each frame begun", () => {
     const queue = new FrameQueue(limits);
     queue.push(bytes("61"), 10);
     queue.push(bytes("62"), 20);
@@ -63,7 +63,7 @@ describe("push, peek and consume", () => {
     expect(begun).toEqual([10, 20, 30]);
   });
 
-  test.each([-1, 4, Number.NaN])("consume(%d) of 3 waiting bytes is refused, unchanged", (count) => {
+  test.each([-1, 4, Number.NaN])("consume(%d) of 3 queued bytes is refused and changes nothing", (count) => {
     const queue = new FrameQueue(limits);
     queue.push(bytes("61"), 1);
     expect(() => queue.consume(count)).toThrow(RangeError);
@@ -72,7 +72,7 @@ describe("push, peek and consume", () => {
 });
 
 describe("dropping", () => {
-  test("a full queue drops the oldest, by bytes and by frames", () => {
+  test("a full queue drops the oldest frames, by bytes and by frames", () => {
     const byBytes = new FrameQueue(limits);
     byBytes.push(new Uint8Array(30_000), 1);
     byBytes.push(new Uint8Array(30_000), 2);
@@ -84,7 +84,7 @@ describe("dropping", () => {
     expect(writeAll(byFrames)).toBe("000163000164");
   });
 
-  test("a frame partly written outlives the drop of all behind it", () => {
+  test("a partly written frame stays when all frames behind it are dropped", () => {
     const queue = new FrameQueue(limits);
     for (const payload of ["6162", "63", "64"]) queue.push(bytes(payload), 1);
     queue.consume(1);
@@ -96,7 +96,7 @@ describe("dropping", () => {
     expect(writeAll(queue)).toBe("000165");
   });
 
-  test("by age, what was pushed before the time given goes and no more", () => {
+  test("dropPushedBefore drops exactly the frames pushed before that time", () => {
     const queue = new FrameQueue(limits);
     for (const time of [10, 20, 30]) queue.push(Uint8Array.of(time), time);
     expect([queue.dropPushedBefore(10), queue.oldestPushedAt]).toEqual([0, 10]);
@@ -104,7 +104,7 @@ describe("dropping", () => {
     expect([queue.dropPushedBefore(Infinity), queue.oldestPushedAt]).toEqual([1, Infinity]);
   });
 
-  test("a new stream loses the frame partly written, and only that", () => {
+  test("a new stream loses only the partly written frame", () => {
     const queue = new FrameQueue(limits);
     for (const payload of ["6162", "63"]) queue.push(bytes(payload), 1);
     expect(queue.startStream()).toBe(0);
@@ -114,7 +114,7 @@ describe("dropping", () => {
     expect(writeAll(queue)).toBe("000163");
   });
 
-  test("a new stream loses it set aside too", () => {
+  test("a new stream also loses a partly written frame that was set aside", () => {
     const queue = new FrameQueue(limits);
     for (const payload of ["6162", "63", "64"]) queue.push(bytes(payload), 1);
     queue.consume(3);
@@ -137,7 +137,7 @@ describe("limits", () => {
     expect(() => new FrameQueue({ ...limits, [name]: value })).toThrow(name);
   });
 
-  test("a frame partly written stands outside the limits, and the ring does not grow for it", () => {
+  test("the limits do not apply to a partly written frame, and the ring does not grow for it", () => {
     const queue = new FrameQueue({ bytesMax: BYTES_MAX, framesMax: 1 });
     const before = queue.capacityBytes;
     queue.push(new Uint8Array(65_535).fill(1), 1);
@@ -169,7 +169,7 @@ describe("limits", () => {
     expect(writeAll(queue)).toBe("000101000102000103");
   });
 
-  test("more frames than the times there was room for keep their times in order", () => {
+  test("the push times keep their order when their array grows", () => {
     const queue = new FrameQueue({ bytesMax: 1_000_000, framesMax: Infinity });
     for (let time = 0; time < 20_000; time++) queue.push(new Uint8Array(0), time);
     for (let time = 0; time < 20_000; time++) {
@@ -179,13 +179,13 @@ describe("limits", () => {
   });
 });
 
-test("positions beyond 2^32 keep their places in the ring", () => {
+test("positions beyond 2^32 map to the right places in the ring", () => {
   const queue = new FrameQueue(limits);
   const datagram = new Uint8Array(65_535);
   const through = Math.ceil(2 ** 32 / BYTES_MAX);
   let written = 0;
   for (let count = 0; count < through; count++) {
-    // Around 2^31 and 2^32 every frame is checked byte by byte; between them the positions only have to grow.
+    // Around 2^31 and 2^32 every byte is checked. Between them the positions only have to grow.
     const checked = Math.abs(written - 2 ** 31) < 3 * BYTES_MAX || written > 2 ** 32 - 3 * BYTES_MAX;
     datagram[0] = count;
     datagram[65_534] = count + 1;

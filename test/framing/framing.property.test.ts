@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { encodeFrame, FrameDecoder, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
-import { decoded, takeAll } from "./decoded.ts";
+import { encodeFrame, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
+import { CheckedDecoder, decoded, takeAll } from "./decoded.ts";
 
-// Bun does not print an error's cause, which is where the failed expectation would else stand.
+// Bun does not print the cause of an error, which holds the failed expectation.
 fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
 
 const length = fc.oneof(
@@ -12,7 +12,10 @@ const length = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(PAYLOAD_BYTES_MAX - 1, PAYLOAD_BYTES_MAX) },
 );
 
-/** A payload of that length, its bytes drawn from a seed: shrinking a long one byte by byte would take for ever. */
+/**
+ * A payload of that length. Its bytes come from a seed, because shrinking a long array of bytes takes very
+ * long.
+ */
 const datagram = fc.tuple(length, fc.nat(0xffff)).map(([bytes, seed]) => {
   let state = seed;
   return new Uint8Array(bytes).map(() => {
@@ -22,7 +25,7 @@ const datagram = fc.tuple(length, fc.nat(0xffff)).map(([bytes, seed]) => {
 });
 const datagrams = fc.array(datagram, { maxLength: 24 });
 
-/** Chunk lengths, taken round and round until the stream is used up; 0 is an empty chunk. */
+/** Chunk lengths, repeated until the end of the stream; 0 is an empty chunk. */
 const chunkLengths = fc
   .array(
     fc.oneof(
@@ -35,8 +38,8 @@ const chunkLengths = fc
   .map((lengths) => [...lengths, 1000]);
 
 function* cut(stream: Uint8Array, lengths: number[]): Generator<Uint8Array> {
-  for (let position = 0, turn = 0; position < stream.length; turn++) {
-    const chunk = stream.slice(position, position + (lengths[turn % lengths.length] ?? 1));
+  for (let position = 0, index = 0; position < stream.length; index++) {
+    const chunk = stream.slice(position, position + (lengths[index % lengths.length] ?? 1));
     position += chunk.length;
     yield chunk;
   }
@@ -46,7 +49,7 @@ const streamOf = (payloads: Uint8Array[]) => Buffer.concat(payloads.map(encodeFr
 const hexOf = (payloads: Uint8Array[]) => payloads.map((payload) => payload.toHex());
 
 describe("any datagrams in any chunks", () => {
-  test("come out exactly", () => {
+  test("are decoded exactly", () => {
     fc.assert(
       fc.property(datagrams, chunkLengths, (sent, lengths) => {
         expect(decoded(cut(streamOf(sent), lengths))).toEqual(hexOf(sent));
@@ -54,16 +57,16 @@ describe("any datagrams in any chunks", () => {
     );
   });
 
-  test("come out exactly when the taker stops where it likes and chunks are pushed meanwhile", () => {
+  test("are decoded exactly when the caller stops anywhere and pushes more chunks", () => {
     const takes = fc.array(fc.nat(4), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(datagrams, chunkLengths, takes, (sent, lengths, takeCounts) => {
-        const decoder = new FrameDecoder();
+        const decoder = new CheckedDecoder();
         const taken: string[] = [];
-        let turn = 0;
+        let index = 0;
         for (const chunk of cut(streamOf(sent), lengths)) {
           decoder.push(chunk);
-          const takeMax = takeCounts[turn++ % takeCounts.length] ?? 0;
+          const takeMax = takeCounts[index++ % takeCounts.length] ?? 0;
           for (let count = 0; count < takeMax && decoder.next(); count++) {
             taken.push(decoder.bytes.subarray(decoder.start, decoder.start + decoder.length).toHex());
           }
@@ -74,18 +77,18 @@ describe("any datagrams in any chunks", () => {
     );
   });
 
-  test("the whole frames that wait are known, however much has been taken", () => {
+  test("the counts of undecoded frames and bytes are exact after each step", () => {
     const takes = fc.array(fc.nat(4), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(datagrams, chunkLengths, takes, (sent, lengths, takeCounts) => {
-        const decoder = new FrameDecoder();
+        const decoder = new CheckedDecoder();
         let pushed = 0;
         let taken = 0;
-        let turn = 0;
+        let index = 0;
         for (const chunk of cut(streamOf(sent), lengths)) {
           decoder.push(chunk);
           pushed += chunk.length;
-          const takeMax = takeCounts[turn++ % takeCounts.length] ?? 0;
+          const takeMax = takeCounts[index++ % takeCounts.length] ?? 0;
           for (let count = 0; count < takeMax && decoder.next(); count++) taken++;
           const ends = sent.map((_, index) => streamOf(sent.slice(0, index + 1)).length);
           const waiting = sent.slice(taken, ends.filter((end) => end <= pushed).length);
@@ -96,10 +99,10 @@ describe("any datagrams in any chunks", () => {
     );
   });
 
-  test("payloads kept without copying stay what they were", () => {
+  test("payloads kept without a copy do not change", () => {
     fc.assert(
       fc.property(datagrams, chunkLengths, (sent, lengths) => {
-        const decoder = new FrameDecoder();
+        const decoder = new CheckedDecoder();
         const kept: Uint8Array[] = [];
         for (const chunk of cut(streamOf(sent), lengths)) {
           decoder.push(chunk);
@@ -121,7 +124,7 @@ describe("one bit flipped in the stream", () => {
       return fc.nat(stream.length * 8 - 1).map((bit) => ({ sent, lengths, stream, bit }));
     });
 
-  test("changes nothing before it; in a payload, nothing but that payload", () => {
+  test("changes no earlier payload; in a payload, it changes only that one", () => {
     fc.assert(
       fc.property(damaged, ({ sent, lengths, stream, bit }) => {
         const position = bit >> 3;
@@ -146,7 +149,7 @@ describe("one bit flipped in the stream", () => {
     );
   });
 
-  test("and random bytes too never throw, never lose a byte, and hold no more than one frame and the chunk", () => {
+  test("or random bytes: nothing throws, no byte is lost, memory is at most one frame and the chunk", () => {
     const noise = fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 40 });
     const flipped = damaged.map(({ lengths, stream, bit }) => {
       stream[bit >> 3] = (stream[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -154,15 +157,15 @@ describe("one bit flipped in the stream", () => {
     });
     fc.assert(
       fc.property(fc.oneof(noise, flipped), (chunks) => {
-        const decoder = new FrameDecoder();
-        let unaccounted = 0;
+        const decoder = new CheckedDecoder();
+        let undecoded = 0;
         for (const chunk of chunks) {
           decoder.push(chunk);
-          unaccounted += chunk.length;
+          undecoded += chunk.length;
           expect(decoder.undecodedBytes).toBeLessThanOrEqual(HEADER_BYTES + PAYLOAD_BYTES_MAX + chunk.length);
-          while (decoder.next()) unaccounted -= HEADER_BYTES + decoder.length;
+          while (decoder.next()) undecoded -= HEADER_BYTES + decoder.length;
           expect(decoder.undecodedBytes).toBeLessThan(HEADER_BYTES + PAYLOAD_BYTES_MAX);
-          expect(decoder.undecodedBytes).toBe(unaccounted);
+          expect(decoder.undecodedBytes).toBe(undecoded);
         }
       }),
     );

@@ -29,7 +29,7 @@ describe("encodeFrame", () => {
     expect(frame.subarray(2)).toEqual(new Uint8Array(length).fill(0xab));
   });
 
-  test("frames what a view shows, not the buffer under it", () => {
+  test("frames the bytes of a view, not of its whole buffer", () => {
     expect(encodeFrame(Uint8Array.fromHex("aabbccdd").subarray(1, 3)).toHex()).toBe("0002bbcc");
   });
 
@@ -37,7 +37,7 @@ describe("encodeFrame", () => {
     expect(() => encodeFrame(new Uint8Array(65_536))).toThrow(RangeError);
   });
 
-  test("returns memory of its own", () => {
+  test("returns new memory", () => {
     const datagram = Uint8Array.fromHex("0102");
     const frame = encodeFrame(datagram);
     datagram.fill(0xff);
@@ -45,7 +45,7 @@ describe("encodeFrame", () => {
   });
 });
 
-test("the constants are those of the wire", () => {
+test("the constants are those of the wire format", () => {
   expect([HEADER_BYTES, PAYLOAD_BYTES_MAX, UDP4_PAYLOAD_BYTES_MAX, UDP6_PAYLOAD_BYTES_MAX]).toEqual([
     2, 65_535, 65_507, 65_527,
   ]);
