@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
+import { OPTIONS } from "../src/options/table.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const PAGE = await Bun.file(join(ROOT, "docs/architecture.md")).text();
@@ -100,6 +101,25 @@ test("Bun is for net/bun, names for net, foreign functions for net/linux", () =>
 test("only the program ends the process, and nothing writes to the console", () => {
   expect(saying(/\bprocess\.(exit|abort|kill|reallyExit)\b/g, (path) => path.startsWith("cli/"))).toEqual([]);
   expect(saying(/\bconsole\.\w+/g, () => false)).toEqual([]);
+});
+
+test("only cli and the help texts spell options for the command line; messages get the spelling from their caller", () => {
+  const spellers = (path: string) => path.startsWith("cli/") || path.startsWith("options/definitions/");
+  const names = OPTIONS.map(({ name }) => name).join("|");
+  const long = new RegExp(`--(${names})(?![\\w-])`, "g");
+  // `-s` in a string, but not `ip -s link`, a command of the system.
+  const letters = OPTIONS.map(({ short = "" }) => short.replace(/\d/, "")).join("");
+  const short = new RegExp(`(?<=[\\s("'\`])(?<!\\bip )-[${letters}](?=[\\s)"'\`,.:;?])`, "g");
+  expect([...saying(long, spellers), ...saying(short, spellers)]).toEqual([]);
+});
+
+test("code that spells options by their keys uses keys of the table", () => {
+  const keys = new Set(OPTIONS.map(({ key }) => key));
+  const used = sources.flatMap(({ code }) =>
+    [...code.matchAll(/\bnameOf\("(\w+)"\)/g)].map(([, key = ""]) => key),
+  );
+  expect(used.length).toBeGreaterThan(20);
+  expect(used.filter((key) => !keys.has(key))).toEqual([]);
 });
 
 test("the files that the page names exist", async () => {

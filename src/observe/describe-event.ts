@@ -43,7 +43,9 @@ const DESCRIBERS: Describers = {
   connected: ({ local, remote }) => `connected: TCP ${formatEndpoint(local)} to ${formatEndpoint(remote)}`,
   disconnected: ({ remote, reason, code }, nameOf) =>
     `disconnected from ${formatEndpoint(remote)}: ${reason}${because(code, nameOf)}`,
-  "dial failed": ({ message, retryInMs }) => `${message}; trying again in ${seconds(retryInMs)}`,
+  "dial failed": ({ message, code, retryInMs }, nameOf) =>
+    `${message}${needsCertificate(code) ? ` (${certificateOptions(nameOf)})` : ""}; ` +
+    `trying again in ${seconds(retryInMs)}`,
   "mode mismatch": ({ server }, nameOf) =>
     `${server} closed three connections in a row without an answer. Possible causes: it runs without ` +
     `${nameOf("perSource")}; it has no free session (${nameOf("maxSessions")}, ${nameOf("maxSessionsPerAddress")}); its ` +
@@ -108,7 +110,7 @@ const DESCRIBERS: Describers = {
 
 /** The code of a connection's end. Codes that suggest a wrong option of this end come with advice. */
 function because(code: string | undefined, nameOf: NameOf): string {
-  const options = `${nameOf("cert")}, ${nameOf("key")}`;
+  const options = certificateOptions(nameOf);
   switch (code) {
     case undefined:
       return "";
@@ -119,6 +121,15 @@ function because(code: string | undefined, nameOf: NameOf): string {
     default:
       return ` (${code})`;
   }
+}
+
+/** Whether the server may have rejected this client for lack of the right certificate. */
+function needsCertificate(code: string): boolean {
+  return code === "TLS_REJECTED" || code === "TLS_NO_CLIENT_CERTIFICATE";
+}
+
+function certificateOptions(nameOf: NameOf): string {
+  return `${nameOf("cert")}, ${nameOf("key")}`;
 }
 
 function rejected(remote: Endpoint, why: string): string {

@@ -22,6 +22,10 @@ const EVENTS: readonly (readonly [TunnelEvent, keys: readonly string[]])[] = [
     ["cert", "key"],
   ],
   [
+    { type: "dial failed", to: "h/1", code: "TLS_REJECTED", message: "rejected", retryInMs: 1000 },
+    ["cert", "key"],
+  ],
+  [
     { type: "mode mismatch", server: "server.example/5000" },
     ["perSource", "maxSessions", "maxSessionsPerAddress", "allow"],
   ],
