@@ -1,6 +1,7 @@
 /**
- * A transport on which both ends of each connection prove that they know the shared secret. `dial` settles and `listen`
- * passes streams on after that. Both pass on the underlying stream, so an authenticated connection costs nothing extra.
+ * A transport on which both ends of each connection prove that they know the shared secret. `dial` settles
+ * and `listen` passes streams on after that. Both pass on the underlying stream, so an authenticated
+ * connection costs nothing extra.
  */
 
 import { randomBytes } from "node:crypto";
@@ -20,7 +21,10 @@ import { authenticateDial } from "./dial-auth.ts";
 import { CHANNEL_BYTES, CHANNEL_LABEL, ClientHandshake, NONCE_BYTES, ServerHandshake } from "./handshake.ts";
 import { PendingAuth } from "./pending-auth.ts";
 
-/** Accepted connections that may be pending at once, on all ports together; or this share of the files, if less. */
+/**
+ * Accepted connections that may be pending at once, on all ports together; or this share of the files, if
+ * less.
+ */
 const PENDING_MAX = 256;
 const PENDING_SHARE = 1 / 4;
 

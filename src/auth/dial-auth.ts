@@ -1,6 +1,6 @@
 /**
- * Authentication of a dialled connection: both ends prove that they know the shared secret. The client sends nothing else
- * before the server has proved it.
+ * Authentication of a dialled connection: both ends prove that they know the shared secret. The client sends
+ * nothing else before the server has proved it.
  */
 
 import type { Clock } from "../net/clock.ts";
@@ -15,8 +15,8 @@ import type { ClientHandshake, HandshakeFailure } from "./handshake.ts";
 const SERVER_PROOF_TIMEOUT_MS = 4000;
 
 /**
- * Returns a dial that succeeds when both ends are authenticated. It rejects with a `NetError` EAUTH when authentication
- * fails.
+ * Returns a dial that succeeds when both ends are authenticated. It rejects with a `NetError` EAUTH when
+ * authentication fails.
  *
  * @param dial the dial of the connection.
  * @param newHandshake makes the handshake for the connection.
@@ -92,7 +92,8 @@ function authenticate(
     },
     onDrain() {},
     onEnd: () => finish(unfinished(handshake)),
-    // With TLS 1.3 a server rejects the client's certificate after the handshake, here in place of the challenge.
+    // With TLS 1.3 a server rejects the client's certificate after the handshake, here in place of the
+    // challenge.
     onClose: (code) =>
       isTlsCode(code)
         ? finish(`closed the connection: ${tlsFailure(code, "client").message}`, code)

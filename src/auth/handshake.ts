@@ -2,16 +2,16 @@
  * The handshake by which both ends prove that they know one secret, before the first frame (every byte is in
  * docs/protocol.md):
  *
- *   server -> client   challenge      header, server's nonce                    40 bytes, when the connection is accepted
+ *   server -> client   challenge      header, server's nonce                    40 bytes, at once
  *   client -> server   response       header, client's nonce, client's proof    72 bytes
  *   server -> client   confirmation   server's proof                            32 bytes
  *
- * A proof is an HMAC, with the secret as its key, of all earlier bytes of the handshake, of the sender's role, and of the
- * TLS connection if there is one. So a proof is valid for one connection, one role and one time. It can be neither
- * replayed nor reflected.
+ * A proof is an HMAC, with the secret as its key, of all earlier bytes of the handshake, of the sender's
+ * role, and of the TLS connection if there is one. So a proof is valid for one connection, one role and one
+ * time. It can be neither replayed nor reflected.
  *
- * The client sends its proof first. Otherwise anyone who can reach the server would get bytes that depend on the secret.
- * The client takes less risk: it chooses the server that it dials.
+ * The client sends its proof first. Otherwise anyone who can reach the server would get bytes that depend on
+ * the secret. The client takes less risk: it chooses the server that it dials.
  *
  * This file has no sockets and no clock, and nonces are arguments.
  */
@@ -23,15 +23,16 @@ import type { Secret } from "../options/secret.ts";
 export const NONCE_BYTES = 32;
 const PROOF_BYTES = 32;
 /**
- * 0xFFFF, `udpt`, version 1. Read as the header of a frame, the first two bytes give a length beyond the limit of UDP
- * (RFC 768). So an end that expects no handshake waits for the rest of that frame, and relays nothing of the handshake.
+ * 0xFFFF, `udpt`, version 1. Read as the header of a frame, the first two bytes give a length beyond the
+ * limit of UDP (RFC 768). So an end that expects no handshake waits for the rest of that frame, and relays
+ * nothing of the handshake.
  */
 const HEADER = Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0x00, 0x01);
 const VERSION_AT = 6;
 const CHALLENGE_BYTES = HEADER.length + NONCE_BYTES;
 const RESPONSE_BYTES = HEADER.length + NONCE_BYTES + PROOF_BYTES;
 
-/** Label and length of the keying material exported from a TLS connection (RFC 5705), without a context value. */
+/** Label and length of the keying material of a TLS connection (RFC 5705), without a context value. */
 export const CHANNEL_LABEL = "EXPERIMENTAL udptunnel secret 1";
 export const CHANNEL_BYTES = 32;
 
@@ -55,7 +56,11 @@ export type Step =
 
 /** One end of a handshake. `take` must not be called again after a step that is not `incomplete`. */
 export interface Handshake {
-  /** Takes received bytes, cut anywhere. @param chunk borrowed until return, except for the `rest`, a view of it. */
+  /**
+   * Takes received bytes, cut anywhere.
+   *
+   * @param chunk borrowed until return, except for the `rest`, a view of it.
+   */
   take(chunk: Uint8Array): Step;
 }
 
@@ -157,7 +162,9 @@ class FixedMessage {
   }
 }
 
-/** The signed bytes that stand for the TLS connection: one byte with the length of the keying material, then it. */
+/**
+ * The bytes signed for the TLS connection: the length of its keying material in one byte, and the material.
+ */
 function channelOf(keyingMaterial: Uint8Array | undefined): Uint8Array {
   const material = keyingMaterial ?? new Uint8Array();
   return concat(Uint8Array.of(material.length), material);

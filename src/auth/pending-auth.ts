@@ -1,12 +1,12 @@
 /**
- * Accepted connections whose clients are not authenticated yet. Anyone can open such a connection, so everything is
- * limited: how many are pending in total and per address prefix, for how long, and how many bytes of each are kept (one
- * response).
+ * Accepted connections whose clients are not authenticated yet. Anyone can open such a connection, so
+ * everything is limited: how many are pending in total and per address prefix, for how long, and how many
+ * bytes of each are kept (one response).
  *
  *   1. `add` sends the challenge.
  *   2. A correct response is answered with the confirmation, and the stream is passed on.
- *   3. Anything else is a failure. The client receives no answer, and the connection is closed at the deadline, as if the
- *      client had sent nothing. So neither an answer nor its delay shows what was wrong.
+ *   3. Anything else is a failure. The client receives no answer, and the connection is closed at the
+ *      deadline, as if the client had sent nothing. So neither an answer nor its delay shows what was wrong.
  */
 
 import type { Clock, Timer } from "../net/clock.ts";
@@ -72,7 +72,7 @@ export class PendingAuth {
     };
   }
 
-  /** @param siblings the pending connections of the same listener. The new one is added, and removes itself. */
+  /** @param siblings the pending connections of the same listener. The new one adds and removes itself. */
   #add(
     stream: StreamPort,
     onAuthenticated: (stream: StreamPort) => void,
@@ -164,7 +164,9 @@ class PendingConnection implements StreamReceiver {
     this.#events.onSettled();
   }
 
-  /** Returns whether the kernel took all bytes. A new connection has room for these few; otherwise it is aborted. */
+  /**
+   * Returns whether the kernel took all bytes. If it did not, although they are few, aborts the connection.
+   */
   #send(bytes: Uint8Array): boolean {
     const isSent = this.#stream.write(bytes) === bytes.length;
     if (!isSent) this.abort("closed by peer");

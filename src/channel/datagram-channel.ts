@@ -1,6 +1,8 @@
 /**
- * A datagram channel: one end of a tunnel without UDP. The same link, queue and limits as in a tunnel stand between one
- * TCP connection and whoever calls {@link DatagramChannel.send} and takes what comes.
+ * A datagram channel: one end of a tunnel, with function calls in place of a UDP socket.
+ *
+ *   1. {@link DatagramChannel.send} puts a datagram into the queue of a {@link Link}, which writes it to TCP.
+ *   2. The link puts datagrams from TCP into an {@link Inbox}, from which the application takes them.
  */
 
 import { HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../framing/header.ts";
@@ -17,43 +19,48 @@ import type { ChannelSettings } from "../options/channel-options.ts";
 import { CLOSE_MS, waitUntilFlushed } from "../tunnel/closing.ts";
 import { Inbox } from "./inbox.ts";
 
-/** How a channel ended: `code` is the operating system's word for it (ECONNRESET, ETIMEDOUT ...) where there is one. */
+/** How a channel ended. */
 export interface ChannelEnd {
   readonly reason: DisconnectReason;
+  /** The errno name (ECONNRESET, ETIMEDOUT ...), if there is one. */
   readonly code?: string | undefined;
 }
 
-/** What a channel has done so far. A snapshot: plain data that belongs to the caller, and that JSON can hold. */
+/** The figures of a channel. A snapshot: plain data that belongs to the caller and can be stored as JSON. */
 export interface ChannelStats {
   /** From `send` into TCP. */
   readonly outbound: DirectionStats;
   /** From TCP to the receiver. */
   readonly inbound: DirectionStats;
-  /** As in `TunnelStats`. A channel is one connection without UDP: always 1, 0 and 0. */
+  /**
+   * As in `TunnelStats`. For a channel they are always 1, 0 and 0, because it is one connection without UDP.
+   */
   readonly connects: number;
   readonly rejectedConnections: number;
   readonly refusals: number;
 }
 
-/** What a channel is made with. */
+/** The parameters of a channel. */
 export interface ChannelContext {
   readonly clock: Clock;
   readonly settings: ChannelSettings;
-  /** Memory the queues of several channels share. */
+  /** The memory that all channels of one listener share. */
   readonly budget?: MemoryBudget | undefined;
 }
 
 /**
- * One TCP connection that carries datagrams, each whole and in order, while it lasts. From `dialChannel` or
- * `listenChannels`. Leaving an `await using` block closes it.
+ * One TCP connection that carries datagrams, whole and in order. `dialChannel` and `listenChannels` make
+ * channels. Leaving an `await using` block closes the channel.
  */
 export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Array> {
-  /** The ends of the TCP connection. */
+  /** The addresses of the TCP connection. */
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  /** Live counters: read, do not write. Outbound is what was given to `send`, inbound what came from the peer. */
+  /**
+   * Live counters: read them, do not write to them. Outbound means from `send`, inbound means from the peer.
+   */
   readonly counters = new Counters();
-  /** Settles with how the channel ended, when its connection is gone. Never rejects. */
+  /** Settles when the connection is closed, with the reason. Never rejects. */
   readonly closed: Promise<ChannelEnd>;
 
   readonly #context: ChannelContext;
@@ -62,9 +69,9 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   readonly #inbox: Inbox;
   readonly #settleClosed: (end: ChannelEnd) => void;
   #closing: Promise<void> | undefined;
-  #streamGone = false;
+  #streamClosed = false;
 
-  /** @internal To be made in the turn in which the stream came up. */
+  /** @internal Must be called in the tick in which the stream came up. */
   constructor(stream: StreamPort, context: ChannelContext) {
     const { clock, settings, budget } = context;
     ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<ChannelEnd>());
@@ -80,40 +87,42 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   }
 
   /**
-   * Queues a datagram for the peer. When the queue is full the oldest in it are dropped, and what has waited for longer
-   * than `maxDelayMs` is dropped too: {@link counters} tell how many and why.
+   * Queues a datagram for the peer. If the queue is full, the oldest datagrams are dropped. Datagrams that
+   * were queued for longer than `maxDelayMs` are dropped too. {@link counters} count the drops by reason.
    *
    * @param datagram 0 to 65,535 bytes, copied before return.
-   * @returns whether it was queued: not when it is too long, when the channel is ending, or when the channels of one
-   * listener together hold as much as they may.
+   * @returns whether it was queued. It is not queued if it is too long, if the channel is closing or closed,
+   *   or if the channels of its listener have reached their shared limit of memory.
    */
   send(datagram: Uint8Array): boolean {
-    const refusal = this.#refusal(datagram.length);
-    if (refusal !== undefined) this.counters.outbound.refuse(datagram, refusal);
+    const rejection = this.#rejection(datagram.length);
+    if (rejection !== undefined) this.counters.outbound.refuse(datagram, rejection);
     else this.#link.onDatagram(datagram);
-    return refusal === undefined;
+    return rejection === undefined;
   }
 
-  /** Bytes queued, headers included, that the kernel has not taken. */
+  /** Bytes in the queue, headers included, that are not written to TCP yet. */
   get bufferedAmount(): number {
     return this.#link.queueBytes;
   }
 
   /**
-   * Hands every datagram to `receiver`, those that wait already first, in order. For one receiver, instead of iterating.
+   * Passes every datagram to `receiver`, in order, beginning with those already received. Use either this,
+   * with one receiver, or iteration.
    *
-   * @param receiver is given each datagram's bytes, 0 to 65,535. They are the receiver's to keep and to change; they are a
-   * view into the chunk TCP brought, up to 512 KiB, all of which is kept with it: copy what is kept for long. What it
-   * throws is raised as an uncaught exception, and the next datagram is handed on.
+   * @param receiver gets the 0 to 65,535 bytes of a datagram and owns them. They are a view of the chunk that
+   *   TCP delivered, up to 512 KiB, and keep that chunk in memory: copy a datagram that you keep for long. If
+   *   the receiver throws, the error is raised as an uncaught exception, and the next datagram is passed on.
    */
   receive(receiver: (datagram: Uint8Array) => void): void {
     this.#inbox.receive(receiver);
   }
 
   /**
-   * Takes datagrams one by one, with the ownership {@link receive} tells of, until the peer has ended the connection, it
-   * is lost, or the channel is closed. While nobody takes them, 1024 datagrams or 1 MiB wait, then the peer is made to
-   * wait. Leaving the loop closes nothing: another may go on.
+   * Yields datagrams one by one until the peer has ended the connection, the connection is lost, or the
+   * channel is closed. The ownership is that of {@link receive}. Datagrams that are not taken are buffered,
+   * up to 1024 of them or 1 MiB; then TCP holds the peer back. Leaving the loop does not close the channel:
+   * another loop may continue.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
@@ -123,7 +132,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     }
   }
 
-  /** A snapshot of what it has done. */
+  /** Takes a snapshot. */
   stats(): ChannelStats {
     const { outbound, inbound, connects, rejectedConnections, refusals } = this.counters;
     const { held } = this.#link;
@@ -137,9 +146,9 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
   }
 
   /**
-   * Takes nothing more, writes what is queued for at most a second, ends the connection. Never rejects; calling it again
-   * returns the same promise. When the peer ends the connection, the channel closes by itself once all that came has
-   * been taken, so that answers can still be sent until then.
+   * Stops accepting datagrams, writes queued ones for at most a second, and ends the connection. Never
+   * rejects. Calling it again returns the same promise. After the peer has ended the connection, the channel
+   * closes by itself once all received datagrams are taken. Until then answers can still be sent.
    */
   close(): Promise<void> {
     return this.end("closing");
@@ -149,7 +158,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     return this.close();
   }
 
-  /** @internal When a datagram last passed, either way. */
+  /** @internal When a datagram last passed, in either direction. */
   get activeAt(): number {
     return this.#link.activeAt;
   }
@@ -164,23 +173,23 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     this.#link.shrink();
   }
 
-  /** @internal Closes it for this reason. */
+  /** @internal Closes the channel for this reason. */
   end(reason: DisconnectReason): Promise<void> {
     this.#closing ??= this.#finish().finally(() => this.#settleClosed({ reason }));
     return this.#closing;
   }
 
-  #refusal(payloadBytes: number): DropReason | undefined {
-    if (this.#streamGone) return "no stream";
+  #rejection(payloadBytes: number): DropReason | undefined {
+    if (this.#streamClosed) return "no stream";
     if (this.#closing !== undefined) return "closing";
     if (payloadBytes > PAYLOAD_BYTES_MAX) return "too long";
     return this.#context.budget?.allows(HEADER_BYTES + payloadBytes) === false ? "queue full" : undefined;
   }
 
   #onStreamEnd(end: StreamEnd): void {
-    if (this.#streamGone) return; // cut off by us
-    if (end.by === "peer") return this.#inbox.end(); // it may still read
-    this.#streamGone = true;
+    if (this.#streamClosed) return; // this end has closed it
+    if (end.by === "peer") return this.#inbox.end(); // the peer may still read answers
+    this.#streamClosed = true;
     this.#link.detach();
     this.#link.dropQueued("stream lost");
     if (end.by === "stall") this.#stream.terminate();
@@ -193,11 +202,11 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
     const { clock } = this.#context;
     const deadline = clock.now() + CLOSE_MS;
     this.#inbox.close();
-    await waitUntilFlushed(clock, () => !this.#streamGone && this.#link.held.outbound > 0, deadline);
-    if (this.#streamGone) return;
-    this.#streamGone = true;
-    const late = this.#link.detach();
+    await waitUntilFlushed(clock, () => !this.#streamClosed && this.#link.held.outbound > 0, deadline);
+    if (this.#streamClosed) return;
+    this.#streamClosed = true;
+    const onLateChunk = this.#link.detach();
     this.#link.dropHeld("closing");
-    await closeGracefully(this.#stream, late, clock, Math.max(1, deadline - clock.now()));
+    await closeGracefully(this.#stream, onLateChunk, clock, Math.max(1, deadline - clock.now()));
   }
 }

@@ -1,4 +1,4 @@
-/** Making a datagram channel to a server. */
+/** Opening a datagram channel to a server. */
 
 import type { Clock } from "../net/clock.ts";
 import { type HostNetwork, NetError, type Network, networkFailure } from "../net/network.ts";
@@ -16,24 +16,28 @@ import { openNetwork } from "../tunnel/open-network.ts";
 import { wrapNetError } from "../tunnel/start-errors.ts";
 import { DatagramChannel } from "./datagram-channel.ts";
 
-/** Who ends a channel, who is told of what happens beside it, and by which network it goes. */
+/** Parameters of `dialChannel` and `listenChannels` that are not options. */
 export interface ChannelExtras {
-  /** Closes the channel, or all that were accepted, when it is aborted; a dial under way rejects with its reason. */
+  /**
+   * Closes the channel, or all accepted channels, when it is aborted. A pending dial rejects with its reason.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Told of warnings about certificates and the secret's file, and of connections that were rejected. */
+  /** Receives warnings about certificates and the file of the secret, and reports of rejected connections. */
   readonly onEvent?: EventListener | undefined;
-  /** Another network than the real one, for tests. */
+  /** Replaces the real network in tests. */
   readonly network?: HostNetwork | undefined;
 }
 
 /**
- * Connects to a server that frames datagrams as UDPTunnel does: a udptunnel, DNS over TCP (RFC 7766), RTP over a connection
- * (RFC 4571). Settles when the connection is up, and both ends have proved what the options ask for. It is one
- * connection: when it has ended, dial again.
+ * Connects to a server that frames datagrams as UDPTunnel does: a udptunnel server, DNS over TCP (RFC 7766),
+ * RTP over TCP (RFC 4571). Settles when the connection is up and, with TLS or a secret, authenticated. The
+ * addresses of all servers are dialled one by one. A channel is one connection: dial again after it has
+ * ended.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_DIAL when no server answers or can be trusted,
- * with the last one's error as `cause` (its `code` is a {@link TlsCode}, EAUTH for the secret, or the system's word),
- * ERR_TLS, ERR_RESOLVE, ERR_PERMISSION; the signal's reason when that is aborted.
+ * @throws OptionsError ERR_OPTIONS with every problem at once.
+ * @throws TunnelError ERR_DIAL when no server could be connected to or authenticated. Its `cause` is the
+ *   error of the last server, whose `code` is a {@link TlsCode}, EAUTH for the secret, or an errno name.
+ * @throws TunnelError ERR_TLS, ERR_RESOLVE, ERR_PERMISSION; the signal's reason if it is aborted.
  */
 export async function dialChannel(
   options: DialChannelOptions,
@@ -66,7 +70,10 @@ export async function dialChannel(
   return wrapNetError("ERR_DIAL")(failure);
 }
 
-/** Each address of each server in turn, or why a name has none. */
+/**
+ * The addresses of all servers in order. If a name cannot be resolved, the error takes the place of its
+ * addresses.
+ */
 async function* addresses(
   network: Network,
   { connect: servers, family }: ChannelSettings,
@@ -80,7 +87,7 @@ async function* addresses(
   }
 }
 
-/** @returns the channel, or why the address cannot be connected to. An abort cancels the dial. */
+/** Returns the channel, or the error if the address cannot be connected to. An abort cancels the dial. */
 function connect(
   transport: StreamTransport,
   clock: Clock,

@@ -1,20 +1,20 @@
 /**
- * Where a channel's incoming datagrams wait for whoever takes them, as the link's {@link DatagramSender}: when they wait
- * too long here, the stream is paused, and TCP makes the peer wait.
+ * A channel's buffer of received datagrams. To the link it is a {@link DatagramSender}, as a UDP socket is.
+ * When the buffer is full, the link pauses the stream, and TCP holds the peer back.
  */
 
 import type { DatagramSender, SendDropReason, SendObserver } from "../net/datagram-port.ts";
 import { raise } from "../observe/invoke-listener.ts";
 
-/** When this much waits, no more is read; it is read on when half of it has been taken. */
+/** When the buffer holds this much, the stream is paused. It is resumed when half of that has been taken. */
 const DATAGRAMS_MAX = 1024;
 const BYTES_MAX = 1024 * 1024;
 
 export class Inbox implements DatagramSender {
-  readonly #report: SendObserver;
+  readonly #observer: SendObserver;
   readonly #onConsumed: () => void;
-  #waiting: Uint8Array[] = [];
-  /** The first of `#waiting` that has not been taken. */
+  #datagrams: Uint8Array[] = [];
+  /** The index in `#datagrams` of the first one that is not taken yet. */
   #first = 0;
   #bytes = 0;
   #blocked = false;
@@ -24,11 +24,11 @@ export class Inbox implements DatagramSender {
   #closed = false;
 
   /**
-   * @param report the link.
-   * @param onConsumed called when nothing will come any more and whoever takes datagrams has come to know.
+   * @param observer the link.
+   * @param onConsumed called when all datagrams are taken, no more will come, and the application knows it.
    */
-  constructor(report: SendObserver, onConsumed: () => void) {
-    this.#report = report;
+  constructor(observer: SendObserver, onConsumed: () => void) {
+    this.#observer = observer;
     this.#onConsumed = onConsumed;
   }
 
@@ -37,16 +37,16 @@ export class Inbox implements DatagramSender {
   }
 
   get held(): number {
-    return this.#waiting.length - this.#first;
+    return this.#datagrams.length - this.#first;
   }
 
   add(bytes: Uint8Array, start: number, length: number): void {
-    if (this.#closed) return this.#report.onSendDropped("closing", 1);
+    if (this.#closed) return this.#observer.onSendDropped("closing", 1);
     const datagram = bytes.subarray(start, start + length);
-    if (this.#receiver !== undefined) return this.#hand(datagram, this.#receiver);
+    if (this.#receiver !== undefined) return this.#pass(datagram, this.#receiver);
     const taker = this.#takers.shift();
-    if (taker !== undefined) return this.#hand(datagram, taker);
-    this.#waiting.push(datagram);
+    if (taker !== undefined) return this.#pass(datagram, taker);
+    this.#datagrams.push(datagram);
     this.#bytes += length;
     this.#blocked = this.held >= DATAGRAMS_MAX || this.#bytes >= BYTES_MAX;
   }
@@ -54,26 +54,27 @@ export class Inbox implements DatagramSender {
   flush(): void {}
 
   drop(reason: SendDropReason): void {
-    if (this.held > 0) this.#report.onSendDropped(reason, this.held);
-    this.#waiting = [];
+    if (this.held > 0) this.#observer.onSendDropped(reason, this.held);
+    this.#datagrams = [];
     this.#first = 0;
     this.#bytes = 0;
     this.#blocked = false;
   }
 
-  /** Hands every datagram to `receiver` from now on, those that wait first. */
+  /** Passes every datagram to `receiver` from now on, beginning with the buffered ones. */
   receive(receiver: (datagram: Uint8Array) => void): void {
-    // Taking can bring more in: until nothing waits, what comes has to stand behind it.
-    for (let next = this.#shift(); next !== undefined; next = this.#shift()) this.#hand(next, receiver);
+    // The receiver's work can add datagrams. They must stay behind the buffered ones, so it is set when the
+    // buffer is empty.
+    for (let next = this.#shift(); next !== undefined; next = this.#shift()) this.#pass(next, receiver);
     this.#receiver = receiver;
     if (this.#ended) this.#onConsumed();
   }
 
-  /** The next datagram, or undefined when there will be none. */
+  /** Settles with the next datagram, or with undefined when there will be no more. */
   take(): Promise<Uint8Array | undefined> {
     const next = this.#shift();
     if (next !== undefined) {
-      this.#report.onSent(1, next.length, 0);
+      this.#observer.onSent(1, next.length, 0);
       return Promise.resolve(next);
     }
     if (this.#ended) this.#onConsumed();
@@ -81,26 +82,26 @@ export class Inbox implements DatagramSender {
     return new Promise((resolve) => this.#takers.push(resolve));
   }
 
-  /** Nothing will come after what waits. */
+  /** No datagrams will follow the buffered ones. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const known = this.#receiver !== undefined || this.#takers.length > 0;
-    this.#dismissTakers();
-    if (known) this.#onConsumed();
+    const isNoticed = this.#receiver !== undefined || this.#takers.length > 0;
+    this.#endTakers();
+    if (isNoticed) this.#onConsumed();
   }
 
-  /** Nobody takes anything any more: what waits and what still comes is dropped. */
+  /** Drops all buffered datagrams, and those that still arrive. */
   close(): void {
     this.#closed = true;
-    this.#dismissTakers();
+    this.#endTakers();
     const wasBlocked = this.#blocked;
     this.drop("closing");
-    if (wasBlocked) this.#report.onWritable();
+    if (wasBlocked) this.#observer.onWritable();
   }
 
-  #hand(datagram: Uint8Array, to: (datagram: Uint8Array) => void): void {
-    this.#report.onSent(1, datagram.length, 0);
+  #pass(datagram: Uint8Array, to: (datagram: Uint8Array) => void): void {
+    this.#observer.onSent(1, datagram.length, 0);
     try {
       to(datagram);
     } catch (error) {
@@ -108,24 +109,24 @@ export class Inbox implements DatagramSender {
     }
   }
 
-  /** Takes the first that waits, and has the stream read on when there is room again. */
+  /** Removes the first datagram. Resumes the stream when there is room again. */
   #shift(): Uint8Array | undefined {
-    const next = this.#waiting[this.#first];
+    const next = this.#datagrams[this.#first];
     if (next === undefined) return undefined;
     this.#first++;
     this.#bytes -= next.length;
-    if (this.#first * 2 >= this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#first);
+    if (this.#first * 2 >= this.#datagrams.length) {
+      this.#datagrams = this.#datagrams.slice(this.#first);
       this.#first = 0;
     }
     if (this.#blocked && this.held <= DATAGRAMS_MAX / 2 && this.#bytes <= BYTES_MAX / 2) {
       this.#blocked = false;
-      this.#report.onWritable();
+      this.#observer.onWritable();
     }
     return next;
   }
 
-  #dismissTakers(): void {
+  #endTakers(): void {
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 }

@@ -1,7 +1,6 @@
-/** Accepting datagram channels. */
+/** Accepting datagram channels on a TCP port. */
 
 import { MemoryBudget } from "../link/memory-budget.ts";
-import type { Clock } from "../net/clock.ts";
 import { type Endpoint, unmapped } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { StreamListener } from "../net/stream-transport.ts";
@@ -18,7 +17,7 @@ import { LIBRARY } from "../options/input-style.ts";
 import { limitsAccess } from "../options/settings.ts";
 import { ServerAcceptPolicy } from "../tunnel/access/accept-policy.ts";
 import { ConnectionTable, connectionsMax } from "../tunnel/access/connection-table.ts";
-import { closeOnAbort } from "../tunnel/closing.ts";
+import { closeOnAbort, Lifecycle } from "../tunnel/closing.ts";
 import { listenAddressesOf, listenAtEach } from "../tunnel/local-bind.ts";
 import { type OpenNetwork, openNetwork, reloadCertificates } from "../tunnel/open-network.ts";
 import { withAdvice, wrapNetError } from "../tunnel/start-errors.ts";
@@ -26,39 +25,42 @@ import { DatagramChannel } from "./datagram-channel.ts";
 import type { ChannelExtras } from "./dial-channel.ts";
 
 /**
- * Told of each channel, in the turn in which it was accepted. What it throws is raised as an uncaught exception; a promise
- * it returns is not awaited.
+ * Called with each channel, in the tick in which it was accepted. If it throws, the error is raised as an
+ * uncaught exception. A promise that it returns is not awaited.
  */
 export type OnChannel = (channel: DatagramChannel) => void | Promise<void>;
 
 /** A TCP port at which channels are accepted. Leaving an `await using` block closes it. */
 export interface ChannelServer extends AsyncDisposable {
-  /** The bound TCP ports: one at each address of the name. */
+  /** The bound TCP addresses and ports: one for each address of the name. */
   readonly tcp: readonly Endpoint[];
-  /** The channels there are now. */
+  /** The current channels. */
   readonly channels: Iterable<DatagramChannel> & { readonly size: number };
-  /** Connections rejected: too many, too many of one address, not from an allowed address, or those below. */
+  /**
+   * The number of rejected connections: the address is not allowed, a limit is reached, or authentication or
+   * the TLS handshake failed.
+   */
   readonly rejectedConnections: number;
-  /** Those of them that did not prove that they know the secret, by reason; live. */
+  /** Live counters of the rejected connections that did not prove that they know the secret, by reason. */
   readonly authFailures: Readonly<Record<AuthFailureReason, number>>;
-  /** Those of them whose TLS handshake failed, by code; live. */
+  /** Live counters of the rejected connections whose TLS handshake failed, by code. */
   readonly failedHandshakes: Readonly<Record<TlsCode, number>>;
-  /** Settles when it is closed. Never rejects. */
+  /** Settles when the server is closed. Never rejects. */
   readonly closed: Promise<void>;
   /**
-   * Reads the files of `cert`, `key` and `clientCa` again, for channels from now on. What cannot be used is told as an
-   * event, and changes nothing. Without `tls` it does nothing.
+   * Reads the files of `cert`, `key` and `clientCa` again, for new channels. If a file cannot be used, an
+   * event reports it and the old certificates stay. Without `tls` it does nothing.
    */
   reloadCertificates(): void;
-  /** Accepts no more, and closes every channel as {@link DatagramChannel.close} does. Never rejects. */
+  /** Stops listening, and closes every channel as {@link DatagramChannel.close} does. Never rejects. */
   close(): Promise<void>;
 }
 
 /**
  * Listens for channels. Settles when the port is bound.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_LISTEN,
- * ERR_PERMISSION; the signal's reason when that is aborted.
+ * @throws OptionsError ERR_OPTIONS with every problem at once.
+ * @throws TunnelError ERR_TLS, ERR_RESOLVE, ERR_LISTEN, ERR_PERMISSION; the signal's reason if it is aborted.
  */
 export async function listenChannels(
   options: ListenChannelsOptions,
@@ -72,36 +74,28 @@ export async function listenChannels(
   const { listen, family } = opened.settings;
   const addresses = await listenAddressesOf(opened.network, listen?.address, family);
   signal?.throwIfAborted();
-  const server = openServer(opened, addresses, onChannel);
-  closeOnAbort(server, signal);
-  return server;
-}
-
-function openServer(...given: ConstructorParameters<typeof ListeningServer>): ListeningServer {
   try {
-    return new ListeningServer(...given);
+    const server = new ListeningServer(opened, addresses, onChannel);
+    closeOnAbort(server, signal);
+    return server;
   } catch (error) {
-    throw withAdvice(error, given[0].settings, LIBRARY.nameOf);
+    throw withAdvice(error, opened.settings, LIBRARY.nameOf);
   }
 }
 
 class ListeningServer implements ChannelServer {
   readonly channels: ConnectionTable<DatagramChannel>;
-  readonly closed: Promise<void>;
   readonly #opened: OpenNetwork<ChannelSettings>;
-  readonly #clock: Clock;
-  readonly #counters: Counters;
-  readonly #settings: ChannelSettings;
   readonly #onChannel: OnChannel;
   readonly #acceptPolicy: ServerAcceptPolicy;
   readonly #budget: MemoryBudget;
   readonly #listeners: readonly StreamListener[];
-  /** The channels that are not gone yet, those that are ending included. */
-  readonly #alive = new Set<DatagramChannel>();
-  readonly #settleClosed: () => void;
+  /** The channels whose connection is not closed, including those that are closing. */
+  readonly #open = new Set<DatagramChannel>();
+  readonly #lifecycle = new Lifecycle(() => this.#finish());
   #stopSweep: (() => void) | undefined;
-  #closing: Promise<void> | undefined;
 
+  /** @throws TunnelError ERR_LISTEN, ERR_PERMISSION. */
   constructor(
     opened: OpenNetwork<ChannelSettings>,
     addresses: readonly (string | undefined)[],
@@ -109,18 +103,15 @@ class ListeningServer implements ChannelServer {
   ) {
     const { network, transport, settings, counters, events } = opened;
     this.#opened = opened;
-    this.#clock = network.clock;
-    this.#counters = counters;
-    this.#settings = settings;
     this.#onChannel = onChannel;
-    this.#acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
+    const acceptPolicy = new ServerAcceptPolicy(counters, events, settings.allow);
+    this.#acceptPolicy = acceptPolicy;
     this.#budget = new MemoryBudget(settings.queueBytesMax);
     const max = Math.min(settings.maxSessions, connectionsMax(transport.descriptorLimit(), 1));
     this.channels = new ConnectionTable(max, settings.maxSessionsPerAddress);
-    ({ promise: this.closed, resolve: this.#settleClosed } = Promise.withResolvers<void>());
+    const onStream = (stream: StreamPort) => this.#onConnection(stream);
+    const listening = { transport, events, acceptPolicy };
     try {
-      const listening = { transport, events, acceptPolicy: this.#acceptPolicy };
-      const onStream = (stream: StreamPort) => this.#offer(stream);
       this.#listeners = listenAtEach(addresses, settings.listen?.port ?? 0, onStream, listening);
     } catch (error) {
       throw wrapNetError("ERR_LISTEN")(error);
@@ -131,15 +122,15 @@ class ListeningServer implements ChannelServer {
   }
 
   get rejectedConnections(): number {
-    return this.#counters.rejectedConnections;
+    return this.#opened.counters.rejectedConnections;
   }
 
   get authFailures(): Counters["authFailures"] {
-    return this.#counters.authFailures;
+    return this.#opened.counters.authFailures;
   }
 
   get failedHandshakes(): Counters["failedHandshakes"] {
-    return this.#counters.failedHandshakes;
+    return this.#opened.counters.failedHandshakes;
   }
 
   reloadCertificates(): void {
@@ -150,23 +141,27 @@ class ListeningServer implements ChannelServer {
     return this.#listeners.map(({ local }) => local);
   }
 
+  get closed(): Promise<void> {
+    return this.#lifecycle.closed;
+  }
+
   close(): Promise<void> {
-    this.#closing ??= this.#close().finally(this.#settleClosed);
-    return this.#closing;
+    return this.#lifecycle.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #offer(stream: StreamPort): void {
-    const clock = this.#clock;
-    if (this.#closing !== undefined) return this.#acceptPolicy.reject(stream, "closing");
+  #onConnection(stream: StreamPort): void {
+    if (this.#lifecycle.phase !== "running") return this.#acceptPolicy.reject(stream, "closing");
+    const { settings, network } = this.#opened;
+    const { clock } = network;
     const evict = (idle: DatagramChannel) => this.#end(idle, "evicted");
     if (!this.#acceptPolicy.admit(stream, this.channels, clock.now(), evict)) return;
-    const channel = new DatagramChannel(stream, { clock, settings: this.#settings, budget: this.#budget });
+    const channel = new DatagramChannel(stream, { clock, settings, budget: this.#budget });
     this.channels.add(channel, unmapped(stream.remote.address));
-    this.#alive.add(channel);
+    this.#open.add(channel);
     void channel.closed.then(() => this.#onClosed(channel));
     invokeListener(() => void this.#onChannel(channel));
   }
@@ -178,14 +173,14 @@ class ListeningServer implements ChannelServer {
 
   #onClosed(channel: DatagramChannel): void {
     this.channels.delete(channel);
-    this.#alive.delete(channel);
+    this.#open.delete(channel);
   }
 
-  async #close(): Promise<void> {
+  async #finish(): Promise<void> {
     this.#stopSweep?.();
     for (const listener of this.#listeners) listener.close();
-    const gone = [...this.#alive].map((channel) => channel.closed);
+    const closed = [...this.#open].map((channel) => channel.closed);
     for (const channel of [...this.channels]) this.#end(channel, "closing");
-    await Promise.all(gone);
+    await Promise.all(closed);
   }
 }

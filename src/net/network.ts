@@ -74,7 +74,10 @@ export interface Network {
 /** The network of one host, including TCP. */
 export interface HostNetwork extends Network, StreamTransport {}
 
-/** An error of the operating system. `code` is its error code: EADDRINUSE, ECONNREFUSED, ENOTFOUND ... */
+/**
+ * A failure of the network. `code` is an errno name (EADDRINUSE, ECONNREFUSED ...), a code of the resolver
+ * (ENOTFOUND ...), a TLS code, or EAUTH.
+ */
 export class NetError extends Error {
   override readonly name = "NetError";
   readonly code: string;

@@ -23,7 +23,7 @@ interface Closable {
   close(): Promise<void>;
 }
 
-/** Closes `closable` when the signal is aborted. Once it is closed, nothing listens to the signal any more. */
+/** Closes `closable` when the signal is aborted. The listener is removed once `closable` is closed. */
 export function closeOnAbort(closable: Closable, signal: AbortSignal | undefined): void {
   if (signal === undefined) return;
   const close = () => void closable.close();
@@ -61,8 +61,8 @@ export class Lifecycle {
    * Ends it. Later calls return the first call's promise.
    *
    * @param failure what `closed` rejects with.
-   * @returns settles when everything is released. It never rejects. If `finish` rejects, that is a defect: it is raised
-   *   as an uncaught exception, and `closed` rejects with it unless there is a failure.
+   * @returns settles when everything is released. It never rejects. If `finish` rejects, that is a defect: it
+   *   is raised as an uncaught exception, and `closed` rejects with it unless there is a failure.
    */
   end(failure?: Error): Promise<void> {
     this.#ending ??= this.#finish().then(

@@ -27,7 +27,7 @@ export async function localAddressesOf(
 /**
  * Where a server listens.
  *
- * @param host without it the server listens on all addresses of this host, which `undefined` stands for in the result.
+ * @param host if undefined, the server listens on all addresses of this host: the result is `[undefined]`.
  * @throws TunnelError ERR_RESOLVE.
  */
 export async function listenAddressesOf(
@@ -40,8 +40,9 @@ export async function listenAddressesOf(
 }
 
 /**
- * The addresses of a socket that is bound to a wildcard address; none if `address` is a single address. Loopback and
- * link-local addresses (RFC 4291, 2.5.6) are left out, because the kernel chooses among them correctly.
+ * The addresses of a socket that is bound to a wildcard address; none if `address` is a single address.
+ * Loopback and link-local addresses (RFC 4291, 2.5.6) are left out, because the kernel chooses among them
+ * correctly.
  */
 export function addressesOfWildcard(
   address: string,
@@ -63,8 +64,8 @@ interface Bound {
 }
 
 /**
- * Opens a socket at each address. If `port` is 0, all use the port that the system chooses for the first socket. An
- * address that this host does not have is skipped and reported, unless the host has none of them.
+ * Opens a socket at each address. If `port` is 0, all use the port that the system chooses for the first
+ * socket. An address that this host does not have is skipped and reported, unless the host has none of them.
  *
  * @returns at least one socket.
  * @throws NetError when a socket cannot be opened for another reason, or when none can be opened.
@@ -122,7 +123,7 @@ interface Listening {
   readonly acceptPolicy: AcceptPolicy;
 }
 
-/** Listens on TCP at each address, as {@link openAtEach} does. `undefined` stands for all addresses of this host. */
+/** Listens on TCP at each address, see {@link openAtEach}. `undefined` means all addresses of this host. */
 export function listenAtEach(
   addresses: readonly (string | undefined)[],
   port: number,

@@ -1,6 +1,6 @@
 /**
- * The first step of every tunnel and channel: opens its network. TLS and the shared secret are put on TCP here, so that
- * the rest of the program sees only connections that have passed both.
+ * The first step of every tunnel and channel: opens its network. TLS and the shared secret are put on TCP
+ * here, so that the rest of the program sees only connections that have passed both.
  */
 
 import { AuthenticatedTransport } from "../auth/authenticated-transport.ts";
@@ -61,7 +61,10 @@ export async function openNetwork<Given extends NetworkSettings>(
   return { settings, network, transport, counters, events, certificates };
 }
 
-/** Reads the certificates again, if there are any, and reports the result. After a failure the old ones stay in use. */
+/**
+ * Reads the certificates again, if there are any, and reports the result. After a failure the old ones stay
+ * in use.
+ */
 export function reloadCertificates({ certificates, events }: OpenNetwork<unknown>): void {
   if (certificates === undefined) return;
   try {

@@ -1,4 +1,4 @@
-/** The part of a tunnel that both modes share: its events, its stats and its end. A mode adds links and sockets. */
+/** The part of a tunnel that both modes share: its events, stats and end. A mode adds links and sockets. */
 
 import { EventEmitter } from "node:events";
 import type { Link } from "../link/link.ts";
@@ -92,7 +92,7 @@ export abstract class RunningTunnel extends EventEmitter<TunnelEventMap> impleme
     void this.#lifecycle.end(error);
   }
 
-  /** Emits the early events at the end of this tick, when the caller has attached its listeners, and later ones at once. */
+  /** Emits the early events at the end of this tick, when the caller has attached its listeners. */
   startEmitting(): void {
     this.network.clock.endOfTick(() => {
       const early = this.#early ?? [];

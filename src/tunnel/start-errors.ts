@@ -1,6 +1,6 @@
 /**
- * The errors of a tunnel or channel that cannot start. They get a code of this library, and advice where the errno alone
- * does not help.
+ * The errors of a tunnel or channel that cannot start. They get a code of this library, and advice where the
+ * errno alone does not help.
  */
 
 import { type ErrorCode, OptionsError, TunnelError } from "../errors.ts";
@@ -15,8 +15,8 @@ export type NameOf = (key: string) => string;
 type Given = Partial<Settings>;
 
 /**
- * Makes a handler that wraps a `NetError` in a `TunnelError` with this code, or with ERR_PERMISSION when the system
- * denied a permission. It throws any other error unchanged.
+ * Makes a handler that wraps a `NetError` in a `TunnelError` with this code, or with ERR_PERMISSION when the
+ * system denied a permission. It throws any other error unchanged.
  */
 export function wrapNetError(code: ErrorCode): (error: unknown) => never {
   return (error) => {
@@ -40,13 +40,14 @@ export function withAdvice(error: unknown, settings: Given, nameOf: NameOf): unk
 function adviceFor({ code, cause }: TunnelError, settings: Given, nameOf: NameOf): string | undefined {
   const isListener = code === "ERR_LISTEN";
   if (!isListener && code !== "ERR_UDP_BIND" && code !== "ERR_PERMISSION") return undefined;
+  const bindOption = nameOf(isListener ? "listen" : "bind");
   switch (errorCode(cause)) {
     case "EADDRINUSE":
       return isListener
-        ? `another program has that port: give another one with ${nameOf("listen")}, or end that program`
+        ? `another program has that port: give another one with ${bindOption}, or end that program`
         : portInUse(settings, nameOf);
     case "EADDRNOTAVAIL":
-      return `this host does not have that address: give one of its own with ${nameOf(isListener ? "listen" : "bind")}`;
+      return `this host has no such address: give one of its own with ${bindOption}`;
     case "EACCES":
       return isPrivileged(settings)
         ? "ports below 1024 need a privilege: give a higher one, or run with CAP_NET_BIND_SERVICE"
@@ -67,7 +68,7 @@ function portInUse(settings: Given, nameOf: NameOf): string {
   if (isMulticast(target?.host ?? ""))
     return "another program has that port, and does not share it: end that program";
   const cause = "another program has that port, possibly the one whose datagrams the tunnel should carry";
-  const address = `another local address with ${bind} (such as 127.0.0.2) if that program uses one address only`;
+  const address = `another local address with ${bind} (such as 127.0.0.2) if that program uses only one`;
   const needsPeerMode = rtp || once || udpReceiveOnly;
   return needsPeerMode
     ? `${cause}: give ${address}`

@@ -22,7 +22,10 @@ import type { Trace, Tunnel } from "./tunnel.ts";
 
 /** Parameters of a start that are not options of the tunnel. */
 export interface StartExtras {
-  /** Closes the tunnel when it is aborted. If it is aborted before the start is complete, the start rejects with its reason. */
+  /**
+   * Closes the tunnel when it is aborted. If it is aborted before the start is complete, the start rejects
+   * with its reason.
+   */
   signal?: AbortSignal | undefined;
   /** The tunnel's name in log records, whose category is `["udptunnel", name]`. Default: `tunnel`. */
   name?: string | undefined;
@@ -48,18 +51,18 @@ function logged(extras: StartExtras): LoggedExtras {
 /**
  * Starts a server: the end that accepts TCP connections. Settles when every port is bound.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND, ERR_LISTEN,
- * ERR_PERMISSION; the reason of `extras.signal` if it is aborted.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE,
+ *   ERR_UDP_BIND, ERR_LISTEN, ERR_PERMISSION; the reason of `extras.signal` if it is aborted.
  */
 export async function startServer(options: ServerOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readServerOptions(options), logged(extras));
 }
 
 /**
- * Starts a client: the end that dials. Settles when the UDP port is bound. The server need not be reachable yet.
+ * Starts a client: the end that dials. Settles when the UDP port is bound, even if no server answers yet.
  *
- * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE, ERR_UDP_BIND,
- * ERR_PERMISSION; the reason of `extras.signal` if it is aborted.
+ * @throws OptionsError ERR_OPTIONS with every problem at once; TunnelError ERR_TLS, ERR_RESOLVE,
+ *   ERR_UDP_BIND, ERR_PERMISSION; the reason of `extras.signal` if it is aborted.
  */
 export async function startClient(options: ClientOptions, extras: StartExtras = {}): Promise<Tunnel> {
   return await startTunnel(readClientOptions(options), logged(extras));

@@ -8,7 +8,7 @@ const STACK = /\n\s+at |node_modules|\.ts:\d/;
 
 const WAYS_OUT =
   "another program has that port, possibly the one whose datagrams the tunnel should carry: give --per-source on both ends, " +
-  "or another local address with --bind (such as 127.0.0.2) if that program uses one address only";
+  "or another local address with --bind (such as 127.0.0.2) if that program uses only one";
 
 /** Runs the program to its end. */
 async function run(...args: string[]) {

@@ -26,7 +26,7 @@ describe("a UDP port that is taken", () => {
   test("in peer mode is perhaps the application's: each source its connection, or another address", () => {
     expect(inUse(server({ target: "localhost/4000" }))).toBe(
       "; another program has that port, possibly the one whose datagrams the tunnel should carry: give --perSource on both ends, " +
-        "or another local address with --bind (such as 127.0.0.2) if that program uses one address only",
+        "or another local address with --bind (such as 127.0.0.2) if that program uses only one",
     );
   });
 

@@ -44,7 +44,7 @@ export class ServerAcceptPolicy extends Rejections implements AcceptPolicy {
   readonly #events: EventReporter;
   readonly #allowed: AddressFilter | undefined;
 
-  /** @param allow address literals that may connect, each optionally with `/PREFIX`; empty allows every address. */
+  /** @param allow address literals, each optionally with `/PREFIX`; an empty list allows every address. */
   constructor(counters: Counters, events: EventReporter, allow: readonly string[]) {
     super(counters, events);
     this.#events = events;

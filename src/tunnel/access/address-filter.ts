@@ -1,29 +1,32 @@
-/** Which addresses may: a set of single addresses and of blocks. */
+/** A set of allowed addresses: single addresses and blocks. */
 
 import { BlockList } from "node:net";
 import { familyOf, unmapped, withoutZone } from "../../net/endpoint.ts";
 
-/** At most this many allowed addresses are cached: a block may hold any number, and senders can choose among them. */
+/** The limit of the cache. A block may hold any number of addresses, and a sender can use all of them. */
 const KNOWN_MAX = 256;
 
 export class AddressFilter {
   readonly #blocks: BlockList;
   #single = new BlockList();
-  /** Allowed addresses, as they were given. Other addresses are not cached: anyone can send from many. */
+  /**
+   * A cache of allowed addresses as passed in. Other addresses are not cached, because anyone can send from
+   * many.
+   */
   readonly #known = new Set<string>();
 
-  /** @param blocks address literals, each perhaps with `/PREFIX`. */
+  /** @param blocks address literals, each optionally with `/PREFIX`. */
   constructor(blocks: readonly string[]) {
     this.#blocks = listOf(blocks);
   }
 
-  /** Replaces the single addresses that are allowed besides the blocks. */
+  /** Replaces the single addresses that are allowed in addition to the blocks. */
   allowOnly(addresses: readonly string[]): void {
     this.#single = listOf(addresses);
     this.#known.clear();
   }
 
-  /** Whether this address is allowed. Costs one look-up when it was allowed lately, else some 0.5 us. */
+  /** Whether this address is allowed. Costs one look-up if the address is cached, else about 0.5 us. */
   allows(address: string): boolean {
     if (this.#known.has(address)) return true;
     const plain = bare(address);
@@ -36,7 +39,7 @@ export class AddressFilter {
   }
 }
 
-/** A list compares addresses by their bits: one address may be spelled in many ways. */
+/** A `BlockList` compares the bits of addresses, so that the spelling of an address does not matter. */
 function listOf(blocks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const block of blocks) {
@@ -49,14 +52,14 @@ function listOf(blocks: readonly string[]): BlockList {
   return list;
 }
 
-/** The bits before the IPv4 address in a v4-mapped one. */
+/** The length of the prefix of an IPv4-mapped address (RFC 4291, 2.5.5.2). */
 const MAPPED_BITS = 96;
 
 function blockFamily(address: string): "ipv4" | "ipv6" {
   return familyOf(address) === 6 ? "ipv6" : "ipv4";
 }
 
-/** An address less its zone, and less the wrapping of IPv4 in IPv6. */
+/** The address without its zone; for an IPv4-mapped address the IPv4 address. */
 function bare(address: string): string {
   return unmapped(withoutZone(address));
 }

@@ -1,7 +1,8 @@
 /**
- * The current connections of a listener, or the current sessions of a tunnel. The table counts them, in total and per
- * address, and decides whether there is room for another. It also ends those that are idle for too long. When the table
- * is full, the connection that has been idle longest may be evicted. A connection in use is never evicted.
+ * The current connections of a listener, or the current sessions of a tunnel. The table counts them, in total
+ * and per address, and decides whether there is room for another. It also ends those that are idle for too
+ * long. When the table is full, the connection that has been idle longest may be evicted. A connection in use
+ * is never evicted.
  */
 
 import type { Clock, Timer } from "../../net/clock.ts";
@@ -12,7 +13,7 @@ const IN_USE_MS = 60_000;
 const SWEEP_MS = 1000;
 /** A connection that has been idle for this long releases the memory by which its queue has grown. */
 const SHRINK_IDLE_MS = 5000;
-/** Descriptors kept for other use: connections being closed or rejected, connections to the metrics server. */
+/** Descriptors kept for other use: connections that are closed or rejected, and the metrics server. */
 const DESCRIPTORS_RESERVED = 256;
 
 /** An entry of the table. */
@@ -119,8 +120,8 @@ export class ConnectionTable<Entry extends Connection> {
 }
 
 /**
- * How many connections the limit of open files allows. Bun 1.4.5 spins when `accept` fails with EMFILE, so the limit
- * must never be reached.
+ * How many connections the limit of open files allows. Bun 1.4.5 spins when `accept` fails with EMFILE, so
+ * the limit must never be reached.
  *
  * @param each how many descriptors one connection needs.
  */
