@@ -68,3 +68,16 @@ describe("levels", () => {
     expect(told).toEqual(Array(3).fill("connected: info 0"));
   });
 });
+
+test("an event that is not due counts in the repeats of the next one", () => {
+  let now = 0;
+  const repeatCounts: number[] = [];
+  const events = new EventReporter(() => now);
+  events.addListener((_event, _level, repeats) => repeatCounts.push(repeats));
+  const source = { address: "192.0.2.1", port: 5 };
+  for (const at of [0, 1, 2, 60_000]) {
+    now = at;
+    if (events.isDue("loop detected")) events.report({ type: "loop detected", source });
+  }
+  expect(repeatCounts).toEqual([0, 2]);
+});

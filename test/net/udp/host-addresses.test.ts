@@ -3,8 +3,11 @@ import type { NetworkInterfaceInfo } from "node:os";
 import {
   broadcastNetworks,
   hostInterfaces,
+  LOCAL_ADDRESSES_MS,
+  LocalAddressCache,
   linkLocalInterfaces,
 } from "../../../src/net/udp/host-addresses.ts";
+import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 
 const interfaceWith = (...cidrs: string[]) =>
   cidrs.map((cidr) => ({
@@ -61,4 +64,16 @@ test("the interfaces with link-local IPv6 addresses are listed, without loopback
     small: interfaceWith("169.254.0.1/16", "fd00::1/64"),
   };
   expect(linkLocalInterfaces(interfaces)).toEqual(["lan", "br-lan"]);
+});
+
+test("the cache knows each spelling that a socket uses, and lists again after 5 s", async () => {
+  const clock = new VirtualClock();
+  let addresses = ["192.0.2.1", "fe80::1"];
+  const cache = new LocalAddressCache(() => addresses, clock);
+  const asked = ["192.0.2.1", "::ffff:192.0.2.1", "fe80::1%eth0", "192.0.2.2", "::ffff:192.0.2.2", "fe80::2"];
+  expect(asked.filter((address) => cache.has(address))).toEqual(asked.slice(0, 3));
+  addresses = ["192.0.2.2"];
+  expect(cache.has("192.0.2.2")).toBe(false);
+  await clock.advance(LOCAL_ADDRESSES_MS);
+  expect(cache.has("192.0.2.2")).toBe(true);
 });

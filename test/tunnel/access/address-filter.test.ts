@@ -36,3 +36,14 @@ describe("an address filter", () => {
     expect(filter.allows("192.0.2.2")).toBe(true);
   });
 });
+
+test("an address filter gives the same answers when its cache is full", () => {
+  const filter = new AddressFilter(["10.0.0.0/16"]);
+  for (let round = 0; round < 2; round++) {
+    for (let count = 0; count < 1000; count++) {
+      const host = `${count >> 8}.${count & 255}`;
+      expect(filter.allows(`10.0.${host}`)).toBe(true);
+      expect(filter.allows(`10.1.${host}`)).toBe(false);
+    }
+  }
+});

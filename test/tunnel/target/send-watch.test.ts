@@ -17,11 +17,11 @@ import { Source } from "../session/session-scene.ts";
 const TARGET = { address: SERVER_APP, port: UDP_PORT };
 
 /** The events about sending. */
-function about({ events }: Pick<Watched, "events">): TunnelEvent[] {
+function sendingEvents({ events }: Pick<Watched, "events">): TunnelEvent[] {
   return events.filter(({ type }) => type.startsWith("sending"));
 }
 
-/** A pair whose server's kernel refuses with the code that `refuse` returns, and a way to send it datagrams. */
+/** A pair whose server's kernel refuses datagrams with the code that `refuse` returns, if any. */
 async function refusing(refuse: () => string | undefined) {
   const scene = new Scene();
   const { server, clientApp } = await scene.pair();
@@ -34,23 +34,25 @@ async function refusing(refuse: () => string | undefined) {
 }
 
 describe("a target that the kernel refuses to send to", () => {
-  test("is reported at once with the errno, then once a minute with what was lost", async () => {
+  test("is reported at once with the errno, then once a minute with the datagrams lost", async () => {
     const { scene, server, send } = await refusing(() => "EPERM");
     await send(1);
-    expect(about(server)).toEqual([{ type: "sending failed", target: TARGET, code: "EPERM", lost: 1 }]);
-    expect(server.warnings).toContainEqual(about(server)[0] as TunnelEvent);
+    expect(sendingEvents(server)).toEqual([
+      { type: "sending failed", target: TARGET, code: "EPERM", lost: 1 },
+    ]);
+    expect(server.warnings).toContainEqual(sendingEvents(server)[0] as TunnelEvent);
     for (let second = 0; second < 61; second++) {
       await send(10);
       await scene.clock.advance(1000);
     }
-    expect(about(server).slice(1)).toEqual([
+    expect(sendingEvents(server).slice(1)).toEqual([
       { type: "sending failed", target: TARGET, code: "EPERM", lost: 602 },
     ]);
     expect(server.tunnel.stats().inbound.dropped["send error"]).toBe(611);
     await scene.end();
   });
 
-  test("is bad health until a datagram goes, or none was refused for a minute", async () => {
+  test("makes the tunnel unhealthy until one is sent, or none is refused for a minute", async () => {
     let code: string | undefined = "ENETUNREACH";
     const { scene, server, send } = await refusing(() => code);
     const health = () => {
@@ -72,26 +74,26 @@ describe("a target that the kernel refuses to send to", () => {
     await scene.end();
   });
 
-  test("works again when datagrams go and none was refused for 10 s", async () => {
-    let turn = 0;
-    // A host that does not answer ARP: some datagrams are taken, now and then one is refused.
-    let refuse = () => (turn++ % 3 === 0 ? "EHOSTUNREACH" : undefined);
+  test("has recovered when datagrams are sent and none is refused for 10 s", async () => {
+    let count = 0;
+    // As for a host that does not answer ARP: the kernel accepts some datagrams and refuses others.
+    let refuse = () => (count++ % 3 === 0 ? "EHOSTUNREACH" : undefined);
     const { scene, server, send } = await refusing(() => refuse());
     for (let second = 0; second < 30; second++) {
       await send(3);
       await scene.clock.advance(1000);
     }
-    expect(about(server).map(({ type }) => type)).toEqual(["sending failed"]);
+    expect(sendingEvents(server).map(({ type }) => type)).toEqual(["sending failed"]);
     refuse = () => undefined;
     for (let second = 0; second < 12; second++) {
       await send(1);
       await scene.clock.advance(1000);
     }
-    expect(about(server).slice(1)).toEqual([{ type: "sending recovered", target: TARGET, lost: 30 }]);
+    expect(sendingEvents(server).slice(1)).toEqual([{ type: "sending recovered", target: TARGET, lost: 30 }]);
     await scene.end();
   });
 
-  test("that comes and goes is reported once a minute, each failure with its recovery", async () => {
+  test("is reported once a minute while sending alternately fails and recovers", async () => {
     let code: string | undefined;
     const { scene, server, send } = await refusing(() => code);
     for (let second = 0; second < 120; second++) {
@@ -99,7 +101,7 @@ describe("a target that the kernel refuses to send to", () => {
       await send(1);
       await scene.clock.advance(1000);
     }
-    expect(about(server).map(({ type }) => type)).toEqual([
+    expect(sendingEvents(server).map(({ type }) => type)).toEqual([
       "sending failed",
       "sending recovered",
       "sending failed",
@@ -108,39 +110,39 @@ describe("a target that the kernel refuses to send to", () => {
     await scene.end();
   });
 
-  test("is overload, and no failure, while a full queue takes some; it is one when none goes for a second", async () => {
-    let turn = 0;
-    let refuse = () => (turn++ % 2 === 0 ? "ENOBUFS" : undefined);
+  test("with ENOBUFS is reported only when all are refused for a second", async () => {
+    let count = 0;
+    let refuse = () => (count++ % 2 === 0 ? "ENOBUFS" : undefined);
     const { scene, server, send } = await refusing(() => refuse());
     for (let count = 0; count < 20; count++) {
       await send(4);
       await scene.clock.advance(500);
     }
-    expect(about(server)).toEqual([]);
+    expect(sendingEvents(server)).toEqual([]);
     refuse = () => "ENOBUFS";
     for (let count = 0; count < 4; count++) {
       await send(4);
       await scene.clock.advance(500);
     }
-    expect(about(server)).toMatchObject([{ type: "sending failed", code: "ENOBUFS" }]);
+    expect(sendingEvents(server)).toMatchObject([{ type: "sending failed", code: "ENOBUFS" }]);
     expect(server.tunnel.stats().sendFailure).toBe("ENOBUFS");
     await scene.end();
   });
 
-  test("is not what a datagram that is too long meets, nor a program that does not listen", async () => {
+  test("is not reported for a datagram that is too long, or a program that does not listen", async () => {
     let code = "EMSGSIZE";
     const { scene, server, send } = await refusing(() => code);
     await send(1);
     code = "ECONNREFUSED";
     await send(1);
-    expect(about(server)).toEqual([]);
+    expect(sendingEvents(server)).toEqual([]);
     expect(isHealthy(server.tunnel.stats())).toBe(true);
     await scene.end();
   });
 });
 
 describe("per-source mode", () => {
-  test("a socket that cannot be opened is reported with the errno, and is bad health", async () => {
+  test("a socket that cannot be opened is reported with the errno, and makes the tunnel unhealthy", async () => {
     const scene = new Scene();
     const events: TunnelEvent[] = [];
     const network = Object.assign(new MemoryNetwork(scene.wire, SERVER), {
@@ -154,14 +156,14 @@ describe("per-source mode", () => {
     await scene.client({ perSource: true });
     new Source(scene.wire, "10.0.9.1", 1).send("x");
     await scene.clock.settle();
-    expect(about({ events })).toEqual([
+    expect(sendingEvents({ events })).toEqual([
       { type: "sending failed", target: TARGET, code: "EADDRNOTAVAIL", lost: 1 },
     ]);
     expect(isHealthy(tunnel.stats())).toBe(false);
     await scene.end();
   });
 
-  test("at the client it names the source, and is no bad health: other sources are other targets", async () => {
+  test("the client reports the source and stays healthy: other sources may be reachable", async () => {
     const scene = new Scene();
     const { client, server } = await scene.pair({ perSource: true }, { perSource: true });
     const source = new Source(scene.wire, "10.0.9.1", 7);
@@ -173,8 +175,8 @@ describe("per-source mode", () => {
     scene.udp(CLIENT).faults.refuse = () => "EPERM";
     session?.receiver.onDatagram(Uint8Array.of(1), UDP_PORT, SERVER_APP);
     await scene.clock.settle();
-    expect(about(server)).toEqual([]);
-    expect(about(client)).toEqual([
+    expect(sendingEvents(server)).toEqual([]);
+    expect(sendingEvents(client)).toEqual([
       { type: "sending failed", target: { address: "10.0.9.1", port: 7 }, code: "EPERM", lost: 1 },
     ]);
     expect(isHealthy(client.tunnel.stats())).toBe(true);

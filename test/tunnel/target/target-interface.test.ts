@@ -57,7 +57,7 @@ describe.each([{ perSource: false }, { perSource: true }])(
         });
     });
 
-    test("is accepted when one interface has link-local addresses, or the name has another address", async () => {
+    test("is accepted with one such interface, or when the name has another address", async () => {
       await start("fe80::2", "eth0");
       await start("dual.example", "eth0", "wlan0");
       await start("fe80::2%wlan0", "eth0", "wlan0");

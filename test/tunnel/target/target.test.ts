@@ -1,4 +1,4 @@
-/** A target with several addresses, or with others than before: what peer mode does. */
+/** Peer mode with a target that has several addresses, or whose addresses change. */
 
 import { describe, expect, test } from "bun:test";
 import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/name-lookup.ts";
@@ -10,21 +10,21 @@ const target = `${NAME}/${UDP_PORT}`;
 const AT_6 = "2001:db8::5";
 const AT_4 = "10.0.1.77";
 
-/** A pair whose server's target has these addresses; no program is there yet but at SERVER_APP. */
+/** A pair whose server's target has these addresses. Only SERVER_APP has a program. */
 async function pairWith(addresses: readonly string[], options = {}) {
   const scene = new Scene();
   scene.wire.names.set(NAME, [...addresses]);
   return { scene, ...(await scene.pair({ target, ...options })) };
 }
 
-/** Sends to the server's UDP port, as from a program. */
+/** Sends to the server's UDP port, as a program at this address. */
 function answer(scene: Scene, address: string, text: string): void {
   scene.wire.inject({ address, port: UDP_PORT }, { address: SERVER, port: UDP_PORT }, utf8(text));
 }
 
 describe("a target with several addresses", () => {
   test.each([[[AT_6, SERVER_APP]], [[AT_4, SERVER_APP]], [[AT_6, AT_4, "10.0.1.78", SERVER_APP]]])(
-    "is tried in order: a refusal moves on, and costs no datagram (%p)",
+    "is tried in order, and a refusal costs no datagram (%p)",
     async (addresses) => {
       const { scene, server, serverApp, clientApp } = await pairWith(addresses);
       for (let n = 0; n < 12; n++) {
@@ -40,7 +40,7 @@ describe("a target with several addresses", () => {
     },
   );
 
-  test("is left for the next when it is silent, kept when all are, and kept where anything has come from", async () => {
+  test("changes when one does not answer; is kept when none does, or when it has answered", async () => {
     const { scene, server, clientApp } = await pairWith([AT_6, AT_4]);
     for (const address of [AT_6, AT_4]) scene.wire.blackHoles.add(address);
     const sendFor = async (seconds: number) => {
@@ -59,7 +59,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("is not sent again what another address was sent after it had answered", async () => {
+  test("does not get datagrams again that were sent to an address after its first answer", async () => {
     const { scene, server, serverApp, clientApp } = await pairWith([AT_4, SERVER_APP]);
     const close = (address: string) => scene.wire.datagramPorts.get(`${address}:${UDP_PORT}`)?.close();
     const send = async (text: string, ms = 100) => {
@@ -86,7 +86,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("is sent to from --bind: every address of that name receives, and only its families are used", async () => {
+  test("with --bind uses only addresses of its families", async () => {
     const scene = new Scene();
     scene.wire.names.set(NAME, [AT_6, SERVER_APP]);
     scene.wire.names.set("here.example", [SERVER]);
@@ -99,7 +99,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("is left at the start where there is no route to it, or no socket of its family", async () => {
+  test("changes at start when one has no route, or no socket of its family", async () => {
     for (const lack of ["route", "socket"]) {
       const scene = new Scene();
       if (lack === "route") scene.wire.unroutable.add(AT_6);
@@ -115,7 +115,7 @@ describe("a target with several addresses", () => {
     }
   });
 
-  test("is left for one of another family when the address of --bind of its own family is gone", async () => {
+  test("changes to another family when the address of --bind is removed", async () => {
     const scene = new Scene();
     scene.wire.names.set(NAME, [AT_4, "10.0.1.78", AT_6]);
     scene.wire.names.set("here.example", [SERVER, "::1"]);
@@ -133,7 +133,7 @@ describe("a target with several addresses", () => {
     await scene.end();
   });
 
-  test("in RTP mode is not left because nobody listens for RTCP", async () => {
+  test("does not change in RTP mode because RTCP is refused", async () => {
     const scene = new Scene();
     scene.wire.names.set(NAME, [SERVER_APP, AT_4]);
     const { server, clientApp } = await scene.pair(
@@ -154,7 +154,7 @@ describe("a target with several addresses", () => {
 });
 
 describe("a target whose name gets other addresses", () => {
-  const followed = async (how: (scene: Scene) => Promise<void>) => {
+  const expectFollowed = async (how: (scene: Scene) => Promise<void>) => {
     const { scene, server, serverApp, clientApp } = await pairWith([SERVER_APP]);
     const elsewhere = new App(scene.wire, AT_4);
     clientApp.send("10.0.0.2", "before");
@@ -169,23 +169,23 @@ describe("a target whose name gets other addresses", () => {
     expect(serverApp.texts).toEqual(["before"]);
     expect(elsewhere.texts).toEqual(["after"]);
     expect(clientApp.texts).toEqual(["from there"]);
-    const told = { name: NAME, addresses: [AT_4], before: [SERVER_APP], using: AT_4 };
-    expect(server.events).toContainEqual({ type: "target address changed", ...told });
+    const change = { name: NAME, addresses: [AT_4], before: [SERVER_APP], using: AT_4 };
+    expect(server.events).toContainEqual({ type: "target address changed", ...change });
     await scene.end();
   };
 
-  test("is followed both ways at a reconnection", async () => {
-    await followed(async (scene) => {
+  test("is followed in both directions at a reconnect", async () => {
+    await expectFollowed(async (scene) => {
       for (const end of scene.stream) end.fail("ECONNRESET");
       await scene.clock.advance(5000);
     });
   });
 
-  test("is followed both ways while the connection stays", async () => {
-    await followed(async (scene) => await scene.clock.advance(LOOKUP_INTERVAL_MS));
+  test("is followed in both directions while the connection stays up", async () => {
+    await expectFollowed(async (scene) => await scene.clock.advance(LOOKUP_INTERVAL_MS));
   });
 
-  test("loses nothing uncounted that waits for the socket", async () => {
+  test("costs only the datagrams that wait for the socket, which are counted", async () => {
     const { scene, server, clientApp } = await pairWith([SERVER_APP]);
     const elsewhere = new App(scene.wire, AT_4);
     const socket: MemoryDatagramPort = scene.udp(SERVER);
@@ -202,7 +202,7 @@ describe("a target whose name gets other addresses", () => {
     await scene.end();
   });
 
-  test("is looked up when it refuses", async () => {
+  test("is looked up at a refusal", async () => {
     const scene = new Scene();
     scene.wire.names.set(NAME, [AT_4]);
     const { clientApp, serverApp } = await scene.pair({ target });
