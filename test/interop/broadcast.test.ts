@@ -29,7 +29,7 @@ beforeAll(() => {
 afterEach(() => net?.stopPrograms());
 afterAll(() => net?.[Symbol.asyncDispose]());
 
-/** Both ends, connected; what the program at 127.0.0.2 sends to 127.0.0.1 goes to `target`. */
+/** Both ends, connected. The tunnel relays datagrams of the program at 127.0.0.2 to `target`. */
 async function tunnel(target: string, options: { server?: string[]; both?: string[] } = {}) {
   const { server: onServer = [], both = [] } = options;
   const start = (...args: string[]) => net.start("end", [...UDPTUNNEL, "-vv", ...both, ...args]);
@@ -43,7 +43,7 @@ async function tunnel(target: string, options: { server?: string[]; both?: strin
   return { server, client };
 }
 
-/** The program beside the tunnel sends to it, and then hears what comes back. */
+/** The program at 127.0.0.2 sends to the tunnel, and prints the answers. */
 async function send(text: string): Promise<RunningProgram> {
   const app = net.start("end", [...LAN_HOST, APP_PORT, "127.0.0.1", APP_PORT, text, "127.0.0.2"]);
   await app.said(/^ready/);
@@ -83,12 +83,12 @@ for (const [target, ...both] of [
   });
 }
 
-test("what comes back of our own broadcasts goes no further", async () => {
+test("our own broadcasts are not relayed when the kernel delivers them to us", async () => {
   const { server, client } = await tunnel(`10.78.0.255/${PORT}`);
   const host = await listener();
   await send("wake up");
   await host.said(/wake up/);
-  // It has come back: the kernel delivers it here before it reaches the other host.
+  // The kernel delivers the broadcast to this host before it reaches the other one.
   await server.said(new RegExp(`outbound: 7 bytes from ${END}:${PORT}`));
   net.start("host", [...LAN_HOST, "0", END, PORT, "later"]);
   await client.said(/inbound: 5 bytes/);
@@ -96,7 +96,7 @@ test("what comes back of our own broadcasts goes no further", async () => {
   expect(warnings(server, client)).toEqual([]);
 });
 
-test("hosts of the network may send, to its broadcast address or to this host; others may not", async () => {
+test("datagrams are accepted from hosts of the network, not from other networks", async () => {
   const { server, client } = await tunnel(`10.78.0.255/${PORT}`);
   net.ip("end", "address", "add", "10.79.0.1/24", "dev", "lan");
   const say = async (to: string, text: string, from: string) => {

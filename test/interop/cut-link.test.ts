@@ -1,5 +1,5 @@
 /**
- * A tunnel whose network goes away without a word, and comes back:
+ * A tunnel whose network fails silently, and works again later:
  *
  *   here ==== router ==== there
  */
@@ -14,12 +14,12 @@ import { PATIENCE_MS, until } from "../support/until.ts";
 const test = testNeeding("root", "ip");
 const HERE = "10.78.1.2";
 const THERE = "10.78.2.2";
-/** Beyond the limit: a busy machine reports late. Without the limit the kernel would take a quarter of an hour (tcp(7)). */
+/** A busy machine reports late. Without --dead-after the kernel would take 15 minutes (tcp(7)). */
 const MARGIN_MS = PATIENCE_MS;
 
 let net: Namespaces;
 
-/** The cable between the router and a host. */
+/** Connects a host to the router. */
 function plugIn(host: string, subnet: string): void {
   const plug = (at: string, name: string, last: number) => ({
     host: at,
@@ -40,7 +40,7 @@ beforeAll(() => {
 afterEach(() => net?.stopPrograms());
 afterAll(() => net?.[Symbol.asyncDispose]());
 
-/** The ways to cut it, each with how to mend it. */
+/** The ways to cut the link, and to repair it. */
 const CUTS = {
   "a router that drops everything": {
     cut: () => {
@@ -76,24 +76,24 @@ async function pair(tcp: number, udp: number, deadAfterS: number): Promise<Pair>
   return { server, client, udp };
 }
 
-/** Has a host send to its tunnel's UDP port, many times a second, until stopped. */
+/** Makes a host send to its tunnel's UDP port, 50 times a second, until stopped. */
 function chatter(host: string, { udp }: Pair): RunningProgram {
   return net.start(host, ["bash", "-c", `while sleep 0.02; do echo hello > /dev/udp/127.0.0.1/${udp}; done`]);
 }
 
-/** The tunnel's UDP port as the kernel knows it in the program's network: the same socket has the same number. */
+/** The inode of the tunnel's UDP socket. It stays the same as long as the socket is open. */
 function boundSocket(program: RunningProgram, { udp }: Pair): number | undefined {
   return udpSockets(program.pid).find(({ port }) => port === udp)?.inode;
 }
 
-/** The milliseconds from now until the program says that it has lost its connection, and the reason it gives. */
+/** Waits until the program logs the loss of its connection. Returns the time and the line. */
 async function loss(program: RunningProgram) {
   const began = performance.now();
   const line = await program.said(/: disconnected/);
   return { line, ms: performance.now() - began };
 }
 
-/** Settles when a datagram comes out of the tunnel that goes in after this. */
+/** Settles when the program has relayed another datagram from TCP. */
 async function hearsAgain(program: RunningProgram): Promise<void> {
   const inbound = () => program.lines.filter((line) => line.includes("inbound")).length;
   const before = inbound();
@@ -108,7 +108,7 @@ const CASES = [
 ] as const;
 
 for (const [what, deadAfterS] of CASES) {
-  test(`${what} is noticed within --dead-after ${deadAfterS}, talking or idle, and survived`, async () => {
+  test(`${what} is detected within --dead-after ${deadAfterS}, busy or idle, and survived`, async () => {
     const { cut, mend } = CUTS[what];
     const talking = await pair(5000, 6000, deadAfterS);
     const idle = await pair(5002, 6002, deadAfterS);

@@ -1,4 +1,4 @@
-/** As much of DNS as asking for one address takes (RFC 1035, 4.1). */
+/** The part of DNS needed to query one address (RFC 1035, 4.1). */
 
 const HEADER_BYTES = 12;
 const RECURSION_DESIRED = 0x0100;
@@ -19,7 +19,7 @@ export function encodeQuery(id: number, name: string): Uint8Array {
   return Buffer.concat([header, question]);
 }
 
-/** The id of an answer and the address in it: the last four bytes, as one A record and nothing after it is asked for. */
+/** The id of an answer, and its address: the last four bytes, because the answer is one A record. */
 export function decodeAnswer(message: Buffer): { id: number; code: number; address: string } {
   return {
     id: message.readUInt16BE(0),

@@ -1,9 +1,10 @@
 /**
- * DNS over TCP is the tunnel's own framing (RFC 1035, 4.2.2): a client with -p talks to any DNS server's TCP port.
+ * DNS over TCP has the tunnel's framing (RFC 1035, 4.2.2), so a client with -p works with any DNS server's
+ * TCP port.
  *
- * Unbound serves ten TCP clients at once by default; the others wait to be accepted. It ends a connection that is idle
- * after 30 s, and after some 0.2 s when others wait, so that about 50 new sources a second get their answers. A session
- * that waits must not be idle for too long meanwhile: --idle 30 gives it the time that Unbound gives.
+ * Unbound serves ten TCP clients at once by default; others wait in the backlog. It closes a connection that
+ * is idle for 30 s, or for 0.2 s when others wait, so that about 50 new sources a second get their answers.
+ * The idle timeout of a session must not end it while it waits: --idle 30 equals Unbound's own limit.
  */
 
 import { expect } from "bun:test";
@@ -15,16 +16,16 @@ import { Unbound } from "./unbound.ts";
 
 const HOST = "127.0.0.1";
 const QUERIES = 1000;
-/** Queries under way at once: more than Unbound serves. */
-const UNDER_WAY = 100;
-/** Resolvers ask again when no answer has come (resolv.conf(5): 5 s). */
+/** Concurrent queries: more than Unbound serves at once. */
+const CONCURRENT = 100;
+/** A resolver repeats a query without an answer after 5 s (resolv.conf(5)). */
 const ASK_AGAIN_MS = 5000;
 
 const RECORDS = new Map(
   Array.from({ length: QUERIES }, (_, n) => [`q${n}.test`, `10.0.${n >> 8}.${n & 255}`] as const),
 );
 
-/** Asks from a port of its own, until the answer comes. */
+/** Queries from a new port, until the answer is received. */
 async function ask(port: number, id: number, name: string) {
   const { promise, resolve } = Promise.withResolvers<Buffer>();
   const socket = await Bun.udpSocket({
@@ -42,14 +43,14 @@ async function ask(port: number, id: number, name: string) {
   return answer;
 }
 
-/** Asks for every name, each from another port, and compares the answers. */
+/** Queries every name, each from another port, and compares the answers. */
 async function askAll(port: number): Promise<void> {
   const names = [...RECORDS].entries();
   const worker = async () => {
     for (const [n, [name, address]] of names)
       expect(await ask(port, n, name)).toEqual({ id: n, code: 0, address });
   };
-  await Promise.all(Array.from({ length: UNDER_WAY }, worker));
+  await Promise.all(Array.from({ length: CONCURRENT }, worker));
 }
 
 async function dig(port: number, name: string): Promise<string> {
@@ -66,7 +67,7 @@ async function startClient(server: number): Promise<{ program: RunningProgram; p
 
 const testDns = testNeeding("unbound", "dig");
 
-testDns("1,000 queries from 1,000 ports go straight to a DNS server's TCP port", async () => {
+testDns("1,000 queries from 1,000 ports cross a client to a DNS server's TCP port", async () => {
   await using unbound = await Unbound.start(RECORDS);
   const client = await startClient(unbound.port);
   await using _client = client.program;
@@ -75,7 +76,7 @@ testDns("1,000 queries from 1,000 ports go straight to a DNS server's TCP port",
   expect(await dig(client.port, "q999.test")).toBe("10.0.3.231");
 });
 
-testDns("1,000 queries from 1,000 ports go through both ends to a DNS server's UDP port", async () => {
+testDns("1,000 queries from 1,000 ports cross both ends to a DNS server's UDP port", async () => {
   await using unbound = await Unbound.start(RECORDS);
   const tcp = await freePort();
   const serving = ["-v", "-p", "-s", `${HOST}/${tcp}`, `${HOST}/${unbound.port}`];

@@ -1,5 +1,5 @@
 /**
- * A program on a local network: answers what reaches its port, and may send once at its start.
+ * A program on a local network: answers datagrams that start with "question", and can send one at start.
  *
  *     lan-host.ts PORT [TO-ADDRESS TO-PORT TEXT [FROM-ADDRESS]]
  *

@@ -1,4 +1,4 @@
-/** A tunnel where there are no addresses but link-local ones, which mean something with their zone alone (RFC 4007). */
+/** A tunnel between hosts with link-local addresses only, which need a zone (RFC 4007). */
 
 import { afterAll, afterEach, beforeAll, expect } from "bun:test";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
@@ -26,13 +26,13 @@ function wire(): void {
   );
 }
 
-/** A program of the other host sends to the UDP port of a tunnel's end, whose target it is. */
+/** The program that is the target of the tunnel's end at `to` sends to its UDP port. */
 function say(host: string, to: string, port: number): void {
   net.run(host, ["bash", "-c", `echo hello > /dev/udp/${to}%wire/${port}`]);
 }
 
 for (const options of [[], ["-S"], ["-6"], ["-p"]]) {
-  test(`datagrams cross between link-local addresses, TCP and UDP (${options.join(" ") || "plain"})`, async () => {
+  test(`TCP and UDP work with link-local addresses (${options.join(" ") || "plain"})`, async () => {
     const sniff = `exec tcpdump -i wire -n -l --immediate-mode udp >&2`;
     const packets = net.start("b", ["sh", "-c", sniff]);
     await packets.said(/listening on/);
@@ -54,15 +54,15 @@ for (const options of [[], ["-S"], ["-6"], ["-p"]]) {
   });
 }
 
-// The ends of the tunnel are on one host, so that their connection outlasts the interface.
+// Both ends of the tunnel are on one host, so that their connection survives the loss of the interface.
 for (const options of [[], ["-S"], ["-p"]]) {
-  test(`datagrams go to a link-local target whose interface is made again (${options.join(" ") || "plain"})`, async () => {
+  test(`a link-local target on a recreated interface (${options.join(" ") || "plain"})`, async () => {
     const perSource = options.includes("-p") ? ["-p"] : [];
     const server = net.start("a", [...UDPTUNNEL, "-vv", ...options, "-s", "::1/5000", `${B}%wire/6000`]);
     await server.said(/listening/);
     const client = net.start("a", [...UDPTUNNEL, "-v", ...perSource, "-c", "::1/5000", "::1/6001"]);
     await client.said(perSource.length > 0 ? /relaying/ : /: connected/);
-    /** The same source each time, whose session there is already. */
+    /** Sends from the same source each time, so that there is one session. */
     const arrives = async (text: string) => {
       const sniff = "exec tcpdump -i wire -n -l --immediate-mode udp >&2";
       const packets = net.start("b", ["sh", "-c", sniff]);
@@ -81,7 +81,7 @@ for (const options of [[], ["-S"], ["-p"]]) {
   });
 }
 
-test("a session's link-local source is answered again when the interface is made again", async () => {
+test("a session's link-local source is answered after its interface is recreated", async () => {
   const target = net.start("a", [...LAN_HOST, "7000", "::1", "9", "unheard", "::1"]);
   await target.said(/^ready/);
   const server = net.start("a", [...UDPTUNNEL, "-p", "-v", "-s", "::1/5000", "::1/7000"]);

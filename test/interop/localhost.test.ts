@@ -1,6 +1,6 @@
 /**
- * A host as Debian and Ubuntu install it: /etc/hosts has `127.0.0.1 localhost` and `::1 localhost ip6-localhost`, IPv6 is on, and
- * programs listen on 127.0.0.1 only.
+ * A host as Debian and Ubuntu install it: /etc/hosts has `127.0.0.1 localhost` and `::1 localhost
+ * ip6-localhost`, IPv6 is on, and programs listen on 127.0.0.1 only.
  */
 
 import { afterAll, afterEach, beforeAll, expect } from "bun:test";
@@ -23,7 +23,7 @@ const ECHO = `
   });
   console.error("ready");`;
 
-/** Each question comes from a source of its own, and is asked once. */
+/** Sends each question once, from a new source. */
 const ASK = `
   let answered = 0;
   for (let n = 0; n < 12; n++) {
@@ -51,12 +51,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Starts a program that sees these hosts: ip(8) gives it mounts of its own. */
+/** Starts a program that sees this hosts file: ip(8) gives it a mount namespace. */
 function start(...command: string[]) {
   return net.start("debian", ["sh", "-c", `mount --bind ${hosts} /etc/hosts && exec "$@"`, "sh", ...command]);
 }
 
-test("localhost as place to listen and as target: 12 of 12 questions are answered", async () => {
+test("with localhost as listen address and target, 12 of 12 questions are answered", async () => {
   const echo = start(process.execPath, "-e", ECHO);
   await echo.said(/ready/);
   const server = start(...UDPTUNNEL, "-v", "-p", "-s", "localhost/5000", "localhost/5300");

@@ -4,7 +4,7 @@ import { testNeeding } from "../support/need.ts";
 const DEMO = new URL("../../scripts/media-demo.ts", import.meta.url).pathname;
 
 testNeeding("ffmpeg", "ffprobe")(
-  "ffmpeg's RTP and RTCP cross a pair in RTP mode, and ffprobe decodes them",
+  "ffmpeg's RTP and RTCP cross a tunnel in RTP mode, and ffprobe decodes them",
   async () => {
     const demo = Bun.spawn([process.execPath, DEMO], { stdout: "pipe", stderr: "inherit" });
     const transcript = await demo.stdout.text();

@@ -54,13 +54,13 @@ beforeAll(() => {
   joinB = () =>
     net.join(lan("b", "end-b", "10.77.2.1", "fd77:2::1"), lan("b", "member-b", "10.77.2.2", "fd77:2::2"));
   joinB();
-  // Left to the system, groups would go the other way.
+  // By these routes the system would choose the wrong interface for groups.
   for (const end of ["end-a", "end-b"]) net.ip(end, "route", "add", "239.0.0.0/8", "dev", "wan");
 });
 afterEach(() => net?.stopPrograms());
 afterAll(() => net?.[Symbol.asyncDispose]());
 
-/** Starts a tunnel between what the ends are given beside their TCP address; settles when it is up. */
+/** Starts both ends with these arguments and their TCP address; settles when they are connected. */
 async function tunnel(onA: string[], onB: string[]): Promise<{ a: RunningProgram; b: RunningProgram }> {
   const a = net.start("end-a", [...UDPTUNNEL, "-vv", "-s", TCP, "--allow", "10.77.0.0/16", ...onA]);
   await a.said(/listening/);
@@ -69,14 +69,14 @@ async function tunnel(onA: string[], onB: string[]): Promise<{ a: RunningProgram
   return { a, b };
 }
 
-/** A tunnel for the group on the networks of the members. */
+/** A tunnel for the group on the members' networks. */
 function groupTunnel({ group }: Addresses, options: { a?: string[]; b?: string[]; ttl?: string } = {}) {
   const target = [group, PORT, ...(options.ttl === undefined ? [] : [options.ttl])].join("/");
   const on = (side: "a" | "b") => ["--interface", `lan-${side}`, ...(options[side] ?? []), target];
   return tunnel(on("a"), on("b"));
 }
 
-/** A member that listens; settles when it has joined. */
+/** A member that receives; settles when it has joined. */
 async function listener({ group }: Addresses, host: string, on: string): Promise<RunningProgram> {
   const member = net.start(host, [...MEMBER, "receive", group, PORT, on]);
   await member.said(/ready/);
@@ -87,7 +87,7 @@ function send(host: string, on: string, from: string, to: string, payload: strin
   net.run(host, [...MEMBER, "send", to, PORT, on, from, "4", payload]);
 }
 
-/** What a member has received, sent before this: a last datagram that reaches it without the tunnel comes after it. */
+/** What a member has received so far. A last datagram, sent without the tunnel, marks the end. */
 async function received(member: RunningProgram, at: Addresses): Promise<string[]> {
   send("end-b", "lan-b", at.b, at.group, "last");
   await member.said(/^last/);
@@ -95,7 +95,7 @@ async function received(member: RunningProgram, at: Addresses): Promise<string[]
 }
 
 describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
-  test("members at both ends hear each other, with the TTL given", async () => {
+  test("members at both ends receive from each other, with the given TTL", async () => {
     await groupTunnel(at, { ttl: "5" });
     const memberA = await listener(at, "member-a", "lan-a");
     const memberB = await listener(at, "member-b", "lan-b");
@@ -105,14 +105,14 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
     expect(await memberA.said(/^from-b from .* ttl 5/)).toBe(`from-b from ${at.a} ttl 5`);
   });
 
-  test("the TTL is 1 unless given", async () => {
+  test("the TTL is 1 by default", async () => {
     await groupTunnel(at);
     const memberB = await listener(at, "member-b", "lan-b");
     send("member-a", "lan-a", at.memberA, at.group, "hello");
     expect(await memberB.said(/^hello/)).toEndWith(" ttl 1");
   });
 
-  test("a TTL of 0 stays on the host, where a member hears it with --loop", async () => {
+  test("with a TTL of 0, only members on the host receive, with --loop", async () => {
     await groupTunnel(at, { ttl: "0", b: ["--loop"] });
     const local = await listener(at, "end-b", "lan-b");
     const memberB = await listener(at, "member-b", "lan-b");
@@ -121,7 +121,7 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
     expect(await received(memberB, at)).toEqual([]);
   });
 
-  test("without --loop a member on the tunnel's host hears nothing", async () => {
+  test("without --loop a member on the tunnel's host receives nothing", async () => {
     await groupTunnel(at);
     const local = await listener(at, "end-b", "lan-b");
     const memberB = await listener(at, "member-b", "lan-b");
@@ -130,7 +130,7 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
     expect(await received(local, at)).toEqual([]);
   });
 
-  test("with --loop a member on the tunnel's host is heard, and our own echo is dropped", async () => {
+  test("with --loop a member on the tunnel's host is relayed, and own datagrams are dropped", async () => {
     const { b } = await groupTunnel(at, { a: ["--loop"], b: ["--loop"] });
     const memberA = await listener(at, "member-a", "lan-a");
     const memberB = await listener(at, "member-b", "lan-b");
@@ -139,11 +139,11 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
     send("member-b", "lan-b", at.memberB, at.group, "remote");
     await memberA.said(/^remote/);
     expect((await received(memberB, at)).map((line) => line.split(" from")[0])).toEqual(["local", "remote"]);
-    // Had end-a taken its own for another's, they would have come back.
+    // If end-a relayed its own datagrams, they would arrive here.
     expect(b.lines.filter((line) => line.includes("inbound"))).toEqual([]);
   });
 
-  test("--source lets one sender of the group through", async () => {
+  test("--source accepts one sender of the group only", async () => {
     await groupTunnel(at, { a: ["--source", at.memberA] });
     const memberB = await listener(at, "member-b", "lan-b");
     send("member-a", "lan-a", at.otherA, at.group, "other");
@@ -152,7 +152,7 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
     expect((await received(memberB, at)).map((line) => line.split(" from")[0])).toEqual(["wanted"]);
   });
 
-  test("unicast to the group's port stays out", async () => {
+  test("unicast to the group's port is not relayed", async () => {
     await groupTunnel(at);
     const memberB = await listener(at, "member-b", "lan-b");
     send("member-a", "lan-a", at.memberA, at.a, "stray");
@@ -161,7 +161,7 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
     expect((await received(memberB, at)).map((line) => line.split(" from")[0])).toEqual(["wanted"]);
   });
 
-  test("--interface takes an address, too", async () => {
+  test("--interface accepts an address, too", async () => {
     const target = `${at.group}/${PORT}`;
     await tunnel(["--interface", at.a, target], ["--interface", at.b, target]);
     const memberB = await listener(at, "member-b", "lan-b");
@@ -183,11 +183,11 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
   });
 });
 
-describe("an interface that is removed and made again", () => {
+describe("an interface that is removed and created again", () => {
   const at = { ...FAMILIES.IPv6, group: "ff02::77" };
 
-  /** Removes the cable of the members at b, and makes it anew, as a VLAN's or a virtual interface is when it restarts. */
-  async function remake(b: RunningProgram): Promise<void> {
+  /** Removes the interface to the members at b and creates it again, as the restart of a VLAN does. */
+  async function recreate(b: RunningProgram): Promise<void> {
     net.ip("end-b", "link", "delete", "lan-b");
     await b.said(/the network interface lan-b was removed/);
     joinB();
@@ -204,16 +204,16 @@ describe("an interface that is removed and made again", () => {
   }
 
   for (const [family, at] of Object.entries(FAMILIES)) {
-    test(`joins the group again, and sends to it (${family})`, async () => {
+    test(`is joined and sent from again (${family})`, async () => {
       const { b } = await groupTunnel(at);
-      await remake(b);
+      await recreate(b);
       await bothWays(at);
     });
   }
 
-  test("joins a link-local group again, and sends to it", async () => {
+  test("is joined and sent from again, with a link-local group", async () => {
     const { b } = await tunnel([`ff02::77%lan-a/${PORT}`], [`ff02::77%lan-b/${PORT}`]);
-    await remake(b);
+    await recreate(b);
     await bothWays(at);
   });
 });

@@ -1,4 +1,4 @@
-/** A host whose address changes (DHCP, Wi-Fi) while the tunnel runs: datagrams to the target leave from the new one. */
+/** The host's address changes while the tunnel runs (DHCP, Wi-Fi): datagrams then leave from the new one. */
 
 import { afterAll, afterEach, beforeAll, expect } from "bun:test";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
@@ -23,7 +23,7 @@ afterEach(() => net?.stopPrograms());
 afterAll(() => net?.[Symbol.asyncDispose]());
 
 for (const mode of [[], ["-S"], ["-p"]]) {
-  test(`the target is sent to from the new address (${mode.join(" ") || "plain"})`, async () => {
+  test(`datagrams to the target are sent from the new address (${mode.join(" ") || "plain"})`, async () => {
     const sessions = mode.includes("-p") ? ["-p"] : [];
     const server = net.start("end", [...UDPTUNNEL, "-v", ...mode, "-s", TCP, "10.78.0.2/4009"]);
     await server.said(/listening/);
@@ -31,7 +31,7 @@ for (const mode of [[], ["-S"], ["-p"]]) {
     await client.said(sessions.length > 0 ? /relaying/ : /: connected/);
     const target = net.start("host", [...LAN_HOST, "4009"]);
     await target.said(/ready/);
-    /** From one source port, so that there is one session. */
+    /** Sends from the same source each time, so that there is one session. */
     const arrives = async (text: string) => {
       const source = net.start("end", [...LAN_HOST, "7777", "127.0.0.1", "5009", text, "127.0.0.1"]);
       const line = await target.said(new RegExp(`^${text}`));

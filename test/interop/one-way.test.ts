@@ -1,4 +1,4 @@
-/** `-S` and `-R` of the real program, opposite the original and opposite itself, in either role. */
+/** `-S` and `-R` of the real program, with the original or itself as peer, in either role. */
 
 import { describe, expect } from "bun:test";
 import { freePort } from "../../scripts/free-ports.ts";
@@ -16,7 +16,7 @@ const FLOOD_BYTES = 60_000;
 
 const isBound = (at: number) => udpSockets().some(({ address, port }) => /^0+$/.test(address) && port === at);
 
-/** Our end with `flag` and a peer without, connected, and an application at either. */
+/** Our end with `flag`, connected to a peer without it, and an application at each end. */
 async function connected(flag: string, peerCommand: readonly string[], ourRole: "server" | "client") {
   const stack = new AsyncDisposableStack();
   const ports = { tcp: await freePort(), ours: await freePort(), peers: await freePort() };
@@ -41,21 +41,21 @@ async function connected(flag: string, peerCommand: readonly string[], ourRole: 
   return { ours, peer, ourApp, peerApp, ports, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Sends until it is heard: the original keeps the last of what it reads to itself until there is more. */
-async function untilHeard(from: UdpApp, to: UdpApp, text: string): Promise<void> {
+/** Sends until `to` has received: the original relays the last frame of a read only after more data. */
+async function sendUntilReceived(from: UdpApp, to: UdpApp, text: string): Promise<void> {
   await until(`"${text}"`, () => {
     from.send(text);
     return to.texts.includes(text);
   });
 }
 
-const PEERS = { "the original": ["udptunnel"], "another of ours": UDPTUNNEL };
+const PEERS = { "the original": ["udptunnel"], itself: UDPTUNNEL };
 
-describe.each(Object.entries(PEERS))("opposite %s", (name, command) => {
+describe.each(Object.entries(PEERS))("with %s as peer", (name, command) => {
   const test = name === "the original" ? testNeeding("udptunnel") : testNeeding();
 
   for (const role of ["server", "client"] as const) {
-    test(`-R as the ${role} sends nothing on UDP, does not block its peer, and notices when it ends`, async () => {
+    test(`-R as ${role} sends nothing on UDP, does not block its peer, and detects its end`, async () => {
       await using tunnel = await connected("-R", command, role);
       const { ours, peer, ourApp, peerApp } = tunnel;
       const discarded = () =>
@@ -65,16 +65,16 @@ describe.each(Object.entries(PEERS))("opposite %s", (name, command) => {
         peerApp.send(flood);
         return discarded() >= FLOOD_DATAGRAMS;
       });
-      await untilHeard(ourApp, peerApp, "back");
+      await sendUntilReceived(ourApp, peerApp, "back");
       expect(ourApp.received).toEqual([]);
       await peer.stop();
       await ours.said(/: disconnected from/);
     });
 
-    test(`-S as the ${role} has no UDP port to listen on, and its end does not go unnoticed`, async () => {
+    test(`-S as ${role} does not bind the UDP port, and its peer detects its end`, async () => {
       await using tunnel = await connected("-S", command, role);
       const { ours, peer, ourApp, peerApp, ports } = tunnel;
-      await untilHeard(peerApp, ourApp, "through");
+      await sendUntilReceived(peerApp, ourApp, "through");
       expect(isBound(ports.ours)).toBe(false);
       await ours.stop();
       if (name === "the original") await peer.exited;

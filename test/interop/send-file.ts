@@ -1,6 +1,6 @@
 /**
- * Random bytes over TCP, with their checksum, as a program at either end: `ADDRESS BYTES` serves them and says its port
- * and their SHA-256 on stderr; `fetch ADDRESS PORT` reads them and prints how many came and their SHA-256.
+ * Transfers random bytes over TCP. `ADDRESS BYTES` serves them, and prints the port and their SHA-256 on
+ * stderr. `fetch ADDRESS PORT` reads them, and prints their number and SHA-256.
  */
 
 import { createHash, randomBytes } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * A link whose bottleneck is in the sending host itself, where its queueing discipline (tc-tbf(8)) drops segments before
- * they are sent: `bytes_sent` of TCP_INFO then counts them twice.
+ * A link whose bottleneck is the sending host. Its queueing discipline (tc-tbf(8)) drops segments before they
+ * are sent, and `bytes_sent` of TCP_INFO then counts them twice.
  */
 
 import { afterAll, afterEach, beforeAll, expect } from "bun:test";
@@ -34,21 +34,22 @@ function shape(host: string, device: string, tbf: string): void {
   net.run(host, ["tc", "qdisc", "add", "dev", device, "root", "tbf", ...tbf.split(" ")]);
 }
 
-test("when all is acknowledged nothing counts as in flight, though this host has dropped segments", async () => {
+test("nothing is in flight once all data is acknowledged, though this host dropped segments", async () => {
   const program = net.start("here", [process.execPath, GAUGE_PROGRAM]);
   const { retransmits, ...rest } = JSON.parse(await program.said(/^{/));
   expect(rest).toEqual({ unackedBytes: 0, unsentBytes: 0, outstandingBytes: 0, inFlightBytes: 0 });
   expect(retransmits).toBeGreaterThan(0);
 });
 
-test("connections that are offered many times what the link carries do not stall", async () => {
+test("connections do not stall when the offered load is many times the capacity of the link", async () => {
   const tunnel = (host: string, args: string) => net.start(host, [...UDPTUNNEL, ...args.split(" ")]);
   const server = tunnel("there", `-vv -s ${THERE}/5000 --allow ${HERE} 127.0.0.2/6000`);
   await server.said(/listening/);
   const burst = 'for n in {1..100}; do printf %s "$payload"; done';
-  const flood = `exec > /dev/udp/127.0.0.1/6000; printf -v payload %1200s; while sleep 0.01; do ${burst}; done`;
+  const bursts = `while sleep 0.01; do ${burst}; done`;
+  const flood = `exec > /dev/udp/127.0.0.1/6000; printf -v payload %1200s; ${bursts}`;
   const delivered = () => server.lines.filter((line) => line.includes("inbound")).length;
-  // One that stalls mostly does so after some 100 datagrams.
+  // A connection that stalls does so after about 100 datagrams in most cases.
   for (let connection = 1; connection <= CONNECTIONS; connection++) {
     const client = tunnel("here", `-v -c ${THERE}/5000 --any-source 127.0.0.2/6000`);
     await client.said(/: connected/);

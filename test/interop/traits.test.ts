@@ -1,6 +1,6 @@
 /**
- * What packets and sockets look like from outside: traffic class, mark, the address dialled from. On `plain` everybody
- * reaches everybody; on `marked` only packets with the mark find a route, the first one too.
+ * Socket options that show on packets: traffic class, mark, the local address of a dial. On the network
+ * `plain` all packets are routed; on `marked` only those with the mark are, the first one included.
  */
 
 import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
@@ -44,7 +44,7 @@ function start(host: string, ...args: string[]): RunningProgram {
   return net.start(host, [...UDPTUNNEL, "-vv", ...args]);
 }
 
-/** What passes an interface of the client's host, a line each; settles when it listens. */
+/** tcpdump on an interface of the client's host: one line for each packet. Settles when it captures. */
 async function packetsOn(name: string): Promise<RunningProgram> {
   const program = net.start("client", ["sh", "-c", `exec tcpdump -i ${name} -n -v -l --immediate-mode >&2`]);
   await program.said(/listening on/);
@@ -55,7 +55,7 @@ function say(host: string, to: string, port: number): void {
   net.run(host, ["bash", "-c", `echo hello > /dev/udp/${to}/${port}`]);
 }
 
-describe("--mark is on every packet, from the first", () => {
+describe("--mark is on every packet, the first one included", () => {
   const at = `${MARKED.server}/5000`;
   const [toClient, toServer] = [`${MARKED.client}/6000`, `${MARKED.server}/6001`];
 
@@ -80,14 +80,14 @@ describe("--mark is on every packet, from the first", () => {
     await packets.said(new RegExp(`${MARKED.server}\\.\\d+ > ${MARKED.client}\\.6000: UDP`));
   });
 
-  test("and without it none finds its way here", async () => {
+  test("and without it no packet is routed", async () => {
     const client = start("client", "-c", at, toServer);
     await client.said(/ENETUNREACH/);
   });
 });
 
 describe.each(Object.entries(PLAIN))("%s", (family, { client: here, other, server: there, loopback }) => {
-  test("--tos is on every packet, from the first SYN", async () => {
+  test("--tos is on every packet, the SYN included", async () => {
     const packets = await packetsOn("plain");
     const server = start("server", "-s", `${there}/5000`, "--allow", here, "--tos", "EF", `${here}/6000`);
     await server.said(/listening/);
@@ -107,7 +107,7 @@ describe.each(Object.entries(PLAIN))("%s", (family, { client: here, other, serve
     expect([...(tcp ?? []), ...(udp ?? [])].filter((line) => !line.includes(classed))).toEqual([]);
   });
 
-  test("--tcp-bind is where the client dials from", async () => {
+  test("--tcp-bind sets the local address of a dial", async () => {
     const server = start("server", "-s", `${there}/5000`, "--allow", here, "--allow", other, `${here}/6000`);
     await server.said(/listening/);
     for (const from of [here, other]) {
@@ -119,29 +119,33 @@ describe.each(Object.entries(PLAIN))("%s", (family, { client: here, other, serve
   });
 });
 
-testNeeding("root", "setpriv")("--mark without the privilege is one clear line, and 1", async () => {
-  // Root less what allows a mark (CAP_NET_RAW does since Linux 5.17): another user might not be let into this folder.
-  const unprivileged = ["setpriv", "--inh-caps=-net_admin,-net_raw", "--bounding-set=-net_admin,-net_raw"];
-  const lines = [
-    "-s 127.0.0.1/5000 127.0.0.2/6000",
-    "-c 127.0.0.1/5000 127.0.0.2/6000",
-    "-p -s 127.0.0.1/5000 127.0.0.2/6000",
-    "-p -c 127.0.0.1/5000 127.0.0.1/6000",
-    "-s 127.0.0.1/5000 239.7.7.7/6000",
-  ];
-  for (const line of lines) {
-    await using program = new RunningProgram([
-      ...unprivileged,
-      ...UDPTUNNEL,
-      "--mark",
-      MARK,
-      ...line.split(" "),
-    ]);
-    const status = await program.exited;
-    expect({ line, status, said: program.lines }).toEqual({
-      line,
-      status: 1,
-      said: ["udptunnel: cannot set the mark 7 on a socket: EPERM (it takes CAP_NET_ADMIN)"],
-    });
-  }
-});
+testNeeding("root", "setpriv")(
+  "--mark without the privilege ends with one clear line and status 1",
+  async () => {
+    // Root without the capabilities for a mark (CAP_NET_RAW counts since Linux 5.17). Another user may lack
+    // access to this folder.
+    const unprivileged = ["setpriv", "--inh-caps=-net_admin,-net_raw", "--bounding-set=-net_admin,-net_raw"];
+    const lines = [
+      "-s 127.0.0.1/5000 127.0.0.2/6000",
+      "-c 127.0.0.1/5000 127.0.0.2/6000",
+      "-p -s 127.0.0.1/5000 127.0.0.2/6000",
+      "-p -c 127.0.0.1/5000 127.0.0.1/6000",
+      "-s 127.0.0.1/5000 239.7.7.7/6000",
+    ];
+    for (const line of lines) {
+      await using program = new RunningProgram([
+        ...unprivileged,
+        ...UDPTUNNEL,
+        "--mark",
+        MARK,
+        ...line.split(" "),
+      ]);
+      const status = await program.exited;
+      expect({ line, status, said: program.lines }).toEqual({
+        line,
+        status: 1,
+        said: ["udptunnel: cannot set the mark 7 on a socket: EPERM (it takes CAP_NET_ADMIN)"],
+      });
+    }
+  },
+);

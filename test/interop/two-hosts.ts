@@ -1,6 +1,6 @@
 /**
- * Two network namespaces that share one cable and let nothing but TCP through it: each sends UDP into a blackhole by
- * policy (ip-rule(8), ipproto). WireGuard can be brought up in each, by wireguard-go.
+ * Two network namespaces joined by a cable that carries TCP only: a policy in each sends UDP into a blackhole
+ * (ip-rule(8), ipproto). WireGuard can be set up in each, with wireguard-go.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { RunningProgram } from "../../scripts/running-program.ts";
 
 export const OUTSIDE = { near: "10.77.0.1", far: "10.77.0.2" };
 export const INSIDE = { near: "10.78.0.1", far: "10.78.0.2" };
-/** 1,280 is what IPv6 asks of any link (RFC 8200, 5); on a stream longer packets gain little. */
+/** The minimum for IPv6 (RFC 8200, 5). On a stream, longer packets gain little. */
 const MTU = 1280;
 const SIDES = ["near", "far"] as const;
 
@@ -41,14 +41,14 @@ export class TwoHosts implements AsyncDisposable {
     return `${this.#name}-${side}`;
   }
 
-  /** Starts a program at one side that goes on until the end. */
+  /** Starts a program at one side. It runs until this object is disposed of. */
   start(side: Side, command: readonly string[]): RunningProgram {
     const program = new RunningProgram(["ip", "netns", "exec", this.space(side), ...command]);
     this.#programs.push(program);
     return program;
   }
 
-  /** Brings WireGuard up with a key of its own. @param port 0 for any. @returns the public key. */
+  /** Sets WireGuard up with a new key. @param port 0 for any. @returns the public key. */
   async addWireguard(side: Side, port: number): Promise<string> {
     const space = this.space(side);
     const device = this.#device(side);
@@ -64,7 +64,7 @@ export class TwoHosts implements AsyncDisposable {
     return (await $`echo ${key} | wg pubkey`.text()).trim();
   }
 
-  /** Makes the other side, which has this public key, a side's WireGuard peer. */
+  /** Makes the other side, with this public key, the WireGuard peer of `side`. */
   async setPeer(side: Side, key: string, ...more: string[]): Promise<void> {
     const allowed = `${side === "near" ? INSIDE.far : INSIDE.near}/32`;
     const wg = ["wg", "set", this.#device(side), "peer", key, "allowed-ips", allowed, ...more];

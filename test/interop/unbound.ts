@@ -1,4 +1,4 @@
-/** Unbound, serving a local zone with its default limits. */
+/** An Unbound that serves a local zone, with its default limits. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ export class Unbound implements AsyncDisposable {
     this.#program = new RunningProgram(["unbound", "-d", "-c", join(folder, "unbound.conf")]);
   }
 
-  /** @param records its data by name. */
+  /** @param records the address of each name. */
   static async start(records: ReadonlyMap<string, string>): Promise<Unbound> {
     const folder = mkdtempSync(join(tmpdir(), "udptunnel-unbound-"));
     const port = await freePort();
@@ -31,7 +31,7 @@ export class Unbound implements AsyncDisposable {
       "  use-syslog: no",
       '  logfile: ""',
       "  verbosity: 1",
-      "  module-config: iterator", // no trust anchor to be read or written
+      "  module-config: iterator", // needs no trust anchor file
       "  local-zone: test. static",
       ...[...records].map(([name, address]) => `  local-data: "${name}. A ${address}"`),
       "remote-control:",

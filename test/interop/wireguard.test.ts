@@ -1,4 +1,4 @@
-/** WireGuard through the tunnel, where UDP itself does not get through. */
+/** WireGuard through the tunnel, on a path that blocks UDP. */
 
 import { expect } from "bun:test";
 import { $ } from "bun";

@@ -22,7 +22,7 @@ afterEach(async () => {
   expect(tunnels.map(({ held }) => held)).toEqual(tunnels.map(() => ({ outbound: 0, inbound: 0 })));
 });
 
-/** A server between a free TCP port and the program at APP_HOST on a free UDP port. */
+/** A server on a free TCP port. Its target is APP_HOST at a free UDP port. */
 async function server(options: Partial<ServerOptions> = {}) {
   const udp = await freeUdpPort();
   const warnings: TunnelEvent[] = [];
@@ -62,7 +62,7 @@ function decoded(chunks: readonly Uint8Array[]): Uint8Array[] {
   return payloads;
 }
 
-test("empty datagrams and those of 65,507 bytes cross in both directions", async () => {
+test("datagrams of 0 and 65,507 bytes cross in both directions", async () => {
   const { apps } = await pair();
   const large = new Uint8Array(65_507).map((_, index) => index * 7);
   for (const [from, to] of [
@@ -77,7 +77,7 @@ test("empty datagrams and those of 65,507 bytes cross in both directions", async
   close(apps);
 });
 
-test("a target that is not there is counted; when it comes back the next datagram arrives", async () => {
+test("refusals of a missing target are counted; when it starts, the next datagram arrives", async () => {
   const { tunnel, udp, tcp, warnings } = await server();
   using peer = await connectRaw(tcp);
   for (let count = 1; count <= 12; count++) {
@@ -91,7 +91,7 @@ test("a target that is not there is counted; when it comes back the next datagra
   expect(tunnel.counters.inbound.sent).toBe(13);
 });
 
-test("announced lengths beyond UDP's are dropped, and the stream goes on", async () => {
+test("frames too long for UDP are dropped, and the stream continues", async () => {
   const { tunnel, udp, tcp } = await server();
   using app = await UdpApp.open(udp);
   using peer = await connectRaw(tcp);
@@ -102,7 +102,7 @@ test("announced lengths beyond UDP's are dropped, and the stream goes on", async
   expect(tunnel.counters.inbound.dropped["too long"]).toBe(2);
 });
 
-test("TCP segments of one byte make the same datagrams", async () => {
+test("TCP segments of one byte give the same datagrams", async () => {
   const { udp, tcp } = await server();
   using app = await UdpApp.open(udp);
   using peer = await connectRaw(tcp);
@@ -115,7 +115,7 @@ test("TCP segments of one byte make the same datagrams", async () => {
   expect(app.texts).toEqual(texts);
 });
 
-test("a reader that stops costs the oldest datagrams; framing is whole when it reads again", async () => {
+test("a peer that stops reading costs the oldest datagrams, and framing stays intact", async () => {
   const queueBytesMax = 128 * 1024;
   const { tunnel, udp, tcp } = await server({ queueBytesMax, maxDelayMs: 0 });
   using app = await UdpApp.open(udp);
@@ -148,11 +148,11 @@ test("a reader that stops costs the oldest datagrams; framing is whole when it r
   expect(payloads).toHaveLength(outbound.sent);
 });
 
-test("garbage on the TCP port reaches the one target as far as it parses, and nobody else", async () => {
+test("garbage on the TCP port is relayed as far as it parses, and the tunnel still works", async () => {
   const { tunnel, udp, tcp } = await server({ maxDelayMs: 0 });
   using app = await UdpApp.open(udp);
   let state = 42;
-  for (let turn = 0; turn < 3; turn++) {
+  for (let count = 0; count < 3; count++) {
     using peer = await connectRaw(tcp);
     const garbage = new Uint8Array(1_000_000).map(() => {
       state = (state * 1103515245 + 12345) >>> 0;
@@ -160,7 +160,7 @@ test("garbage on the TCP port reaches the one target as far as it parses, and no
     });
     await writeAll(peer.socket, garbage);
     peer.socket.shutdown();
-    await until("our FIN", () => peer.state.closed); // having sent its own, Bun tells no `end`
+    await until("our FIN", () => peer.state.closed); // Bun emits no `end` after its own FIN
   }
   const { received, sent, dropped } = tunnel.counters.inbound;
   expect(received).toBeGreaterThan(30);
@@ -172,15 +172,20 @@ test("garbage on the TCP port reaches the one target as far as it parses, and no
   await app.hears("still here");
 });
 
-test("a connection that is reset before it is accepted is survived", async () => {
+test("a connection that is reset before it is accepted does no harm", async () => {
   const { tunnel, udp, tcp } = await server();
   using app = await UdpApp.open(udp);
   const script = `
     const [port] = process.argv.slice(-1).map(Number);
     for (let count = 0; count < 20; count++)
-      await Bun.connect({ hostname: "${TUNNEL_HOST}", port, socket: { open: (socket) => socket.terminate(), data() {} } });
+      await Bun.connect({
+        hostname: "${TUNNEL_HOST}",
+        port,
+        socket: { open: (socket) => socket.terminate(), data() {} },
+      });
   `;
-  const child = Bun.spawnSync([process.execPath, "-e", script, `${tcp}`]); // this thread waits: nothing is accepted meanwhile
+  // spawnSync blocks this thread, so that nothing is accepted meanwhile.
+  const child = Bun.spawnSync([process.execPath, "-e", script, `${tcp}`]);
   expect(child.exitCode).toBe(0);
   using peer = await connectRaw(tcp);
   peer.socket.write(encodeFrame(new TextEncoder().encode("alive")));
@@ -188,7 +193,7 @@ test("a connection that is reset before it is accepted is survived", async () =>
   expect(tunnel.counters.inbound.sent).toBe(1);
 });
 
-test("both ends on one host with the same UDP address: the echo is dropped, with one warning", async () => {
+test("both ends on one host with the same UDP address: the loop is dropped, with one warning", async () => {
   const there = await server({ target: `${TUNNEL_HOST}/${await freeUdpPort()}`, bind: TUNNEL_HOST });
   const udp = there.tunnel.udp[0]?.port ?? 0;
   const warnings: TunnelEvent[] = [];
@@ -199,17 +204,18 @@ test("both ends on one host with the same UDP address: the echo is dropped, with
   started.push(here);
   await until("the connection", () => there.tunnel.counters.connects === 1);
   using app = await UdpApp.open(0, TUNNEL_HOST);
-  app.send("round and round", udp);
-  const echoes = () => [there.tunnel, here].map(({ counters }) => counters.outbound.dropped.loop);
-  await until("the echo", () => echoes().some((count) => count > 0));
+  app.send("looped", udp);
+  const loops = () => [there.tunnel, here].map(({ counters }) => counters.outbound.dropped.loop);
+  await until("the loop", () => loops().some((count) => count > 0));
   app.send("again", udp);
-  await until("the second echo", () => echoes().some((count) => count > 1));
+  await until("the second loop", () => loops().some((count) => count > 1));
   const received = [there.tunnel, here].map(({ counters }) => counters.outbound.received);
-  expect(received.toSorted()).toEqual([0, 4]); // the system gives one socket all: two datagrams and their two echoes
+  // The system delivers all to one socket: two datagrams, and each once more.
+  expect(received.toSorted()).toEqual([0, 4]);
   expect([...warnings, ...there.warnings].map(({ type }) => type)).toEqual(["loop detected"]);
 });
 
-test("a probe from the peer's address changes nothing; a pending from there is served at its first whole frame", async () => {
+test("probes from the peer's address change nothing; a connection with a frame replaces it", async () => {
   const { tunnel, udp, tcp } = await server();
   using app = await UdpApp.open(udp);
   using peer = await connectRaw(tcp);
@@ -221,13 +227,13 @@ test("a probe from the peer's address changes nothing; a pending from there is s
   }
   app.send("to the peer");
   await until("a datagram", () => decoded(peer.read).length === 1);
-  using pending = await connectRaw(tcp);
+  using restarted = await connectRaw(tcp);
   const frames = new Uint8Array([...encodeFrame(Buffer.from("one")), ...encodeFrame(Buffer.from("two"))]);
-  pending.socket.write(frames, 0, 3);
-  await until("what it has sent", () => pending.socket.write(frames, 3, frames.length - 3) > 0);
+  restarted.socket.write(frames, 0, 3);
+  await until("the rest to be written", () => restarted.socket.write(frames, 3, frames.length - 3) > 0);
   await app.hears("one");
   await app.hears("two");
-  app.send("to the pending");
-  await until("a datagram", () => decoded(pending.read).length === 1);
+  app.send("to the new connection");
+  await until("a datagram", () => decoded(restarted.read).length === 1);
   expect([tunnel.counters.connects, decoded(peer.read).length]).toEqual([2, 1]);
 });

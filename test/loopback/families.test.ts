@@ -1,4 +1,4 @@
-/** IPv4 and IPv6 side by side on real sockets. */
+/** IPv4 and IPv6 together, on real sockets. */
 
 import { afterEach, describe, expect, test } from "bun:test";
 import {
@@ -44,48 +44,48 @@ describe("a server without an address", () => {
   test.each([
     [6, "::1", TUNNEL_HOST],
     [4, TUNNEL_HOST, "::1"],
-  ] as const)("with family %p is reached by no other", async (family, own, other) => {
+  ] as const)("with family %p is not reached by the other family", async (family, own, other) => {
     const target = `${own}/${await freeUdpPort()}`;
     const there = await server({ family, target, anySource: true });
     const dial = (hostname: string) =>
       Bun.connect({ hostname, port: there.tcp[0]?.port ?? 0, socket: { data() {} } });
     await expect(dial(other)).rejects.toMatchObject({ code: "ECONNREFUSED" });
-    using stranger = await UdpApp.open(0, "127.0.0.9");
-    stranger.send("stranger", there.udp[0]?.port);
+    using otherApp = await UdpApp.open(0, "127.0.0.9");
+    otherApp.send("x", there.udp[0]?.port);
     const connection = await dial(own);
     await until("the connection", () => isUp(there));
     expect(there.counters.outbound.received).toBe(family === 4 ? 1 : 0);
     connection.terminate();
   });
 
-  test("knows an IPv4 client by its IPv4 address, though it comes in IPv6 clothes", async () => {
+  test("compares a v4-mapped client address as IPv4", async () => {
     const there = await server({ allow: ["127.0.0.0/8"] });
     const here = await client({ connect: `127.0.0.1/${there.tcp[0]?.port}` });
     await until("the connection", () => isUp(here) && isUp(there));
     expect(there.counters.rejectedConnections).toBe(0);
     await client({ connect: `::1/${there.tcp[0]?.port}` });
-    await until("the refusal", () => there.counters.rejectedConnections > 0);
+    await until("the rejection", () => there.counters.rejectedConnections > 0);
   });
 });
 
-test("a source in IPv6 clothes is the IPv4 target it is, and another is not", async () => {
+test("a v4-mapped source address is compared as IPv4", async () => {
   const udp = await freeUdpPort();
   const there = await server({ target: `::ffff:${APP_HOST}/${udp}` });
   expect(there.udp[0]?.address).toBe("::");
   using app = await UdpApp.open(udp);
-  using stranger = await UdpApp.open(0, "127.0.0.9");
-  stranger.send("no", udp);
+  using otherApp = await UdpApp.open(0, "127.0.0.9");
+  otherApp.send("no", udp);
   app.send("yes");
   const { outbound } = there.counters;
   await until("both", () => outbound.received === 2);
   expect(outbound.dropped["wrong source"]).toBe(1);
 });
 
-/** False where these tests run once more as on a system without them (test/support/without-linux.ts). */
+/** False when test/support/without-linux.ts simulates another system. */
 const hasLinuxExtras =
   LinuxSockets.open({ deadAfterMs: 15_000, socketBufferBytes: 65_536, offload: "auto" }) !== undefined;
 
-test("names are taken wherever an address is, and literals of either family beside them", async () => {
+test("a name is accepted wherever an address is", async () => {
   const tcp = freeTcpPort();
   const udp = { there: await freeUdpPort(), here: await freeUdpPort() };
   const there = await server({

@@ -1,7 +1,7 @@
 /**
- * One end of a tunnel is killed under load, again and again, a hundred times in all: by turns servers and clients, two
- * of each at once. The other end lives in this process, where its counters can be asked. Every fifth victim is stopped
- * before, until the connection to it is full: a frame is then under way in part.
+ * One end of a tunnel is killed under load, a hundred times in all: two servers and two clients at once, 25
+ * times each. The other end runs in this process, so that the test can read its counters. Every fifth victim
+ * is stopped first, until the connection to it is full, so that a frame is written in part.
  */
 
 import { expect, test } from "bun:test";
@@ -15,7 +15,7 @@ import { until } from "../support/until.ts";
 const KILLS_EACH = 25;
 const PAYLOAD_BYTES = 1200;
 
-/** Bursts of datagrams every few milliseconds, numbered in their first bytes, until stopped. */
+/** Sends bursts of datagrams, numbered in their first bytes, every 4 ms until disposed of. */
 class Load implements Disposable {
   sent = 0;
   readonly #app: UdpApp;
@@ -38,21 +38,21 @@ class Load implements Disposable {
   }
 }
 
-/** Numbers that come twice, or after a higher one. */
+/** Numbers received twice, or after a higher one. */
 function outOfOrder(app: UdpApp): number[] {
   const numbers = app.received.map(({ buffer }) => new DataView(buffer).getUint32(0));
   return numbers.filter((number, index) => index > 0 && number <= (numbers[index - 1] ?? 0));
 }
 
-async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void> {
+async function killRepeatedly(victimRole: "server" | "client"): Promise<void> {
   const tcp = freeTcpPort();
   const ports = { near: await freeUdpPort(), far: await freeUdpPort() };
   const target = (port: number) => `${APP_HOST}/${port}`;
   const endpoint = `${TUNNEL_HOST}/${tcp}`;
-  // Left to the kernel, a connection is filled to the brim, and what it has taken of a frame is lost with it.
-  const brim = { inFlight: "kernel", unsentBytesMax: 1 << 30, queueBytesMax: 16 << 20 } as const;
-  // However long a busy machine takes to fill it: only the kill ends the connection.
-  const common = { bind: TUNNEL_HOST, target: target(ports.near), deadAfterMs: 3_600_000, ...brim };
+  // With these options the kernel's buffers fill up, and a partly written frame is lost with the connection.
+  const full = { inFlight: "kernel", unsentBytesMax: 1 << 30, queueBytesMax: 16 << 20 } as const;
+  // A busy machine may take long to fill the connection. Only the kill may end it.
+  const common = { bind: TUNNEL_HOST, target: target(ports.near), deadAfterMs: 3_600_000, ...full };
   let disconnects = 0;
   const onEvent = ({ type }: TunnelEvent) => {
     if (type === "disconnected") disconnects++;
@@ -71,10 +71,10 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
     await using victim = new Program([flag, endpoint, "-v", "--bind", TUNNEL_HOST, target(ports.far)]);
     await victim.says(victimRole === "server" ? "listening on TCP" : ": connected");
     const before = { near: near.received.length, far: far.received.length };
-    await until("load both ways", () =>
+    await until("load in both directions", () =>
       [near.received.length - before.near, far.received.length - before.far].every((count) => count > 50),
     );
-    // Not `kill`: another test's client may have dialled this port, which was its server's before.
+    // Not equal to `kill`: a client of another test may have dialled this port, which its server had before.
     expect(counters.connects - disconnects).toBe(1);
     if (kill % 5 === 0) {
       victim.child.kill("SIGSTOP");
@@ -91,9 +91,9 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
   toNear[Symbol.dispose]();
   const { outbound, inbound } = counters;
   const refused = dropsAt(TUNNEL_HOST, ports.near);
-  await until("all that was sent", () => outbound.received + refused === toFar.sent);
+  await until("every sent datagram", () => outbound.received + refused === toFar.sent);
   await until(
-    "all that was relayed",
+    "every relayed datagram",
     () => near.received.length + dropsAt(APP_HOST, ports.near) === inbound.sent,
   );
   expect({ near: outOfOrder(near), far: outOfOrder(far) }).toEqual({ near: [], far: [] });
@@ -103,7 +103,7 @@ async function killAgainAndAgain(victimRole: "server" | "client"): Promise<void>
   expect(survivor.held).toEqual({ outbound: 0, inbound: 0 });
 }
 
-test("a hundred kills under load cost no count, and every restarted end is found again", async () => {
+test("after each of 100 kills under load, counters are exact and the tunnel reconnects", async () => {
   const victims = ["server", "client", "server", "client"] as const;
-  await Promise.all(victims.map(killAgainAndAgain));
+  await Promise.all(victims.map(killRepeatedly));
 }, 240_000);

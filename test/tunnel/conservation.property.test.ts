@@ -4,7 +4,7 @@ import type { Tunnel } from "../../src/index.ts";
 import { expectConserved } from "../support/conservation.ts";
 import { type App, CLIENT, Scene, SERVER } from "../support/memory-tunnels.ts";
 
-// Bun does not print an error's cause, which is where the failed expectation would else stand.
+// Bun does not print an error's cause, where fast-check would put the failed expectation.
 fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
 
 type Side = "server" | "client";
@@ -17,8 +17,8 @@ const length = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(65_506, 65_507, 65_508, 65_527) },
 );
 
-/** What can happen to two tunnels, one thing after another. */
-const happening = fc.oneof(
+/** One step of a scenario. */
+const step = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
@@ -61,9 +61,9 @@ const happening = fc.oneof(
       bufferBytes: fc.constantFrom(1, 5, 100, 70_000, 1 << 20),
     }),
   },
-) as fc.Arbitrary<Happening>;
+) as fc.Arbitrary<Step>;
 
-type Happening =
+type Step =
   | { type: "send"; from: Side; lengths: number[] }
   | { type: "wait"; ms: number }
   | { type: "cut"; ends: (0 | 1)[] }
@@ -72,8 +72,8 @@ type Happening =
   | { type: "refuse"; at: Side; code: string; every: number }
   | { type: "faults"; chunkBytesMax: number; bufferBytes: number };
 
-/** Two tunnels with their programs, and what each program has sent. */
-class Play {
+/** Two tunnels with their programs, and the datagrams that each program has sent. */
+class Scenario {
   readonly scene: Scene;
   readonly sent = { server: [] as Uint8Array[], client: [] as Uint8Array[] };
   readonly apps: Record<Side, App>;
@@ -86,52 +86,52 @@ class Play {
     this.tunnels = tunnels;
   }
 
-  static async begin(): Promise<Play> {
+  static async begin(): Promise<Scenario> {
     const scene = new Scene();
     const options = { queueBytesMax: 128 * 1024 };
     const { server, client, serverApp, clientApp } = await scene.pair(options, options);
-    return new Play(
+    return new Scenario(
       scene,
       { server: serverApp, client: clientApp },
       { server: server.tunnel, client: client.tunnel },
     );
   }
 
-  async happen(what: Happening): Promise<void> {
-    switch (what.type) {
+  async run(step: Step): Promise<void> {
+    switch (step.type) {
       case "send":
-        for (const bytes of what.lengths) this.#send(what.from, bytes);
+        for (const bytes of step.lengths) this.#send(step.from, bytes);
         break;
       case "wait":
-        await this.scene.clock.advance(what.ms);
+        await this.scene.clock.advance(step.ms);
         break;
       case "cut":
-        for (const end of what.ends) this.scene.stream[end].fail("ECONNRESET");
+        for (const end of step.ends) this.scene.stream[end].fail("ECONNRESET");
         break;
       case "terminate":
       case "pause":
       case "resume":
-        this.scene.stream[what.end][what.type]();
+        this.scene.stream[step.end][step.type]();
         break;
       case "room":
-        this.scene.udp(HOST[what.at]).faults.room = what.datagrams;
+        this.scene.udp(HOST[step.at]).faults.room = step.datagrams;
         break;
       case "drain":
-        this.scene.udp(HOST[what.at]).drain(what.datagrams);
+        this.scene.udp(HOST[step.at]).drain(step.datagrams);
         break;
       case "refuse": {
-        let turn = 0;
-        this.scene.udp(HOST[what.at]).faults.refuse = () =>
-          ++turn % what.every === 0 ? what.code : undefined;
+        let count = 0;
+        this.scene.udp(HOST[step.at]).faults.refuse = () =>
+          ++count % step.every === 0 ? step.code : undefined;
         break;
       }
       case "faults":
-        Object.assign(this.scene.wire.streamFaults, what);
-        Object.assign(this.scene.stream[0].faults, what);
+        Object.assign(this.scene.wire.streamFaults, step);
+        Object.assign(this.scene.stream[0].faults, step);
     }
   }
 
-  /** A datagram of this length that is like no other, as far as its length allows. */
+  /** Sends a datagram of this length, with unique contents where the length allows. */
   #send(from: Side, bytes: number): void {
     const serial = ++this.#serial;
     const payload = new Uint8Array(bytes).map((_, index) => (serial >> (8 * (index % 3))) + (index >> 2));
@@ -140,7 +140,7 @@ class Play {
   }
 }
 
-/** Whether `part` is `whole` with nothing but omissions. */
+/** Whether `part` has elements of `whole` only, each at most once, in the same order. */
 function isSubsequence(part: readonly Uint8Array[], whole: readonly Uint8Array[]): boolean {
   let position = 0;
   return part.every((payload) => {
@@ -149,13 +149,13 @@ function isSubsequence(part: readonly Uint8Array[], whole: readonly Uint8Array[]
   });
 }
 
-test("whatever happens, no datagram is lost uncounted, changed, doubled or reordered", async () => {
+test("no datagram is lost uncounted, changed, duplicated or reordered, whatever happens", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(happening, { maxLength: 60 }), async (happenings) => {
-      const play = await Play.begin();
-      const { scene, tunnels, apps, sent } = play;
-      for (const what of happenings) {
-        await play.happen(what);
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const scenario = await Scenario.begin();
+      const { scene, tunnels, apps, sent } = scenario;
+      for (const step of steps) {
+        await scenario.run(step);
         expectConserved(tunnels.server, tunnels.client);
         await scene.clock.settle();
         expectConserved(tunnels.server, tunnels.client);
@@ -177,13 +177,13 @@ test("whatever happens, no datagram is lost uncounted, changed, doubled or reord
   );
 });
 
-test("when the faults are over the next datagram arrives", async () => {
+test("the next datagram arrives after the faults have ended", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(happening, { maxLength: 40 }), async (happenings) => {
-      const play = await Play.begin();
-      const { scene, apps } = play;
-      for (const what of happenings) {
-        await play.happen(what);
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const scenario = await Scenario.begin();
+      const { scene, apps } = scenario;
+      for (const step of steps) {
+        await scenario.run(step);
         await scene.clock.settle();
       }
       for (const end of scene.stream) end.fail("ECONNRESET");
@@ -192,7 +192,8 @@ test("when the faults are over the next datagram arrives", async () => {
         scene.udp(host).faults.refuse = () => undefined;
         scene.udp(host).drain();
       }
-      await scene.clock.advance(15_000); // the current is kept for 10 s at most, and a wait lasts 5
+      // A connection is kept for at most 10 s, and a redial waits for at most 5 s.
+      await scene.clock.advance(15_000);
       apps.client.send(CLIENT, "there");
       apps.server.send(SERVER, "back");
       await scene.clock.settle();

@@ -1,4 +1,4 @@
-/** Puts one defect into a tunnel in a network of memory, and prints what became of it as JSON. */
+/** Injects one defect into a tunnel in the memory network, and prints the effects as JSON. */
 
 import type { StreamPort } from "../../src/net/stream-port.ts";
 import type { Dial, DialTarget } from "../../src/net/stream-transport.ts";
@@ -8,22 +8,22 @@ import { Scene } from "../support/memory-tunnels.ts";
 import { SessionScene } from "./session/session-scene.ts";
 
 const uncaught: string[] = [];
-const seen = (error: unknown) => void uncaught.push(String(error));
-process.on("uncaughtException", seen);
-process.on("unhandledRejection", seen);
+const record = (error: unknown) => void uncaught.push(String(error));
+process.on("uncaughtException", record);
+process.on("unhandledRejection", record);
 
 const { dial } = MemoryNetwork.prototype;
 
-/** Has every dial of every host come to this. */
-function dialsBecome(dialled: (original: Dial, to: DialTarget) => Dial): void {
+/** Replaces the result of every dial of every host. */
+function replaceDials(replace: (original: Dial, to: DialTarget) => Dial): void {
   MemoryNetwork.prototype.dial = function (to) {
-    return dialled(dial.call(this, to), to);
+    return replace(dial.call(this, to), to);
   };
 }
 
 const failing = (original: Dial): Dial => ({ ...original, stream: Promise.reject(new TypeError("defect")) });
 
-/** A stream that breaks as soon as somebody uses it. */
+/** A stream that throws when it gets a receiver. */
 const breaking = (original: Dial): Dial => ({
   ...original,
   stream: original.stream.then((stream: StreamPort) =>
@@ -40,7 +40,7 @@ const outcome = (promise: Promise<unknown>) => promise.then(() => "settled", Str
 const scenarios: Record<string, () => Promise<object>> = {
   async "a peer-mode client's dial"() {
     const scene = new Scene();
-    dialsBecome(failing);
+    replaceDials(failing);
     const { tunnel, events } = await scene.client();
     const closed = outcome(tunnel.closed);
     await scene.clock.advance(10_000);
@@ -51,8 +51,8 @@ const scenarios: Record<string, () => Promise<object>> = {
     const scene = new SessionScene();
     const { client } = await scene.both();
     const source = scene.source(6000);
-    dialsBecome(failing);
-    source.send("lost on its way");
+    replaceDials(failing);
+    source.send("lost");
     await scene.clock.settle();
     const failed = client.events.some(({ type }) => type === "dial failed");
     MemoryNetwork.prototype.dial = dial;
@@ -67,7 +67,7 @@ const scenarios: Record<string, () => Promise<object>> = {
     await scene.both();
     scene.source(6000).send("the server answers");
     await scene.clock.settle();
-    dialsBecome(breaking);
+    replaceDials(breaking);
     for (let port = 7000; port < 7064; port++) scene.source(port).send("hello");
     await scene.clock.settle();
     MemoryNetwork.prototype.dial = dial;

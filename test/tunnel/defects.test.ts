@@ -1,11 +1,11 @@
-/** Our own defects are seen as such: they do not pass for failures of the network, and nothing waits for them for ever. */
+/** A defect is thrown as it is: it is not reported as a network failure, and nothing waits for it. */
 
 import { expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";
 import { dialChannel, startClient, startServer } from "../../src/index.ts";
 import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 
-/** What became of a defect: see the program. */
+/** Runs a scenario of defects-program.ts. */
 async function resultOf(scenario: string): Promise<object> {
   const program = new URL("defects-program.ts", import.meta.url).pathname;
   const command = [process.execPath, program, scenario];
@@ -15,7 +15,7 @@ async function resultOf(scenario: string): Promise<object> {
 
 const DEFECT = "TypeError: defect";
 
-test("one in a peer-mode client's dial ends the tunnel, and is no failed dial", async () => {
+test("a defect in a peer-mode client's dial ends the tunnel, and is no failed dial", async () => {
   expect(await resultOf("a peer-mode client's dial")).toEqual({
     closed: DEFECT,
     events: ["listening"],
@@ -23,7 +23,7 @@ test("one in a peer-mode client's dial ends the tunnel, and is no failed dial", 
   });
 });
 
-test("one in a session's dial is no failed dial, and others dial on", async () => {
+test("a defect in a session's dial is no failed dial, and other sessions still dial", async () => {
   expect(await resultOf("a dial of a client with sessions")).toEqual({
     failed: false,
     answers: ["re again"],
@@ -31,14 +31,14 @@ test("one in a session's dial is no failed dial, and others dial on", async () =
   });
 });
 
-test("one in taking up a session's stream takes no place of a dial for good", async () => {
+test("a defect when a session gets its stream does not occupy a dial permanently", async () => {
   expect(await resultOf("a session's new stream")).toEqual({
     answers: ["re again"],
     uncaught: Array.from({ length: 64 }, () => DEFECT),
   });
 });
 
-test("one in the end of a tunnel settles it all the same", async () => {
+test("a defect while a tunnel closes does not keep it from closing", async () => {
   expect(await resultOf("the end of a tunnel")).toEqual({
     closed: [DEFECT, "Error: the reason"],
     ends: ["settled", "settled"],
@@ -47,7 +47,7 @@ test("one in the end of a tunnel settles it all the same", async () => {
   });
 });
 
-/** A host on which one call fails as no network does. */
+/** A network on which one call throws an error that is not a NetError. */
 function broken(call: "resolve" | "openDatagramPort" | "listen" | "dial"): MemoryNetwork {
   const network = new MemoryNetwork(new MemoryWire(), "10.0.0.1");
   network[call] = () => {
@@ -59,31 +59,34 @@ function broken(call: "resolve" | "openDatagramPort" | "listen" | "dial"): Memor
 const target = "10.0.1.1/5000";
 
 test.each(["resolve", "openDatagramPort", "listen"] as const)(
-  "one in %s is not told as ERR_...",
+  "a defect in %s is not wrapped as ERR_...",
   async (call) => {
     const start = startServer({ listen: "10.0.0.1/4000", target }, { network: broken(call) });
     await expect(start).rejects.toThrow(TypeError);
   },
 );
 
-test("one in a session client's bind is not told as ERR_UDP_BIND", async () => {
+test("a defect in a session client's bind is not wrapped as ERR_UDP_BIND", async () => {
   const options = { connect: "10.0.0.2/4000", target, perSource: true };
   await expect(startClient(options, { network: broken("openDatagramPort") })).rejects.toThrow(TypeError);
 });
 
-test.each(["resolve", "dial"] as const)("one in a channel's %s is not told as ERR_DIAL", async (call) => {
-  const dialled = dialChannel({ connect: "10.0.0.2/4000" }, { network: broken(call) });
-  await expect(dialled).rejects.toThrow(TypeError);
-});
+test.each(["resolve", "dial"] as const)(
+  "a defect in a channel's %s is not wrapped as ERR_DIAL",
+  async (call) => {
+    const dialled = dialChannel({ connect: "10.0.0.2/4000" }, { network: broken(call) });
+    await expect(dialled).rejects.toThrow(TypeError);
+  },
+);
 
-test("one in taking up a channel's stream rejects the dial", async () => {
+test("a defect when a channel gets its stream rejects the dial", async () => {
   const network = broken("resolve");
   network.resolve = async (host) => [host];
   network.dial = () => ({ stream: Promise.resolve({} as never), cancel() {} });
   await expect(dialChannel({ connect: "10.0.0.2/4000" }, { network })).rejects.toThrow(TypeError);
 });
 
-test("one in opening a session's socket is not told as a target that cannot be sent to", async () => {
+test("a defect when a session opens its socket is not counted as a dropped datagram", async () => {
   const wire = new MemoryWire();
   const network = new MemoryNetwork(wire, "10.0.0.1");
   network.openDatagramPort = () => {
@@ -97,7 +100,7 @@ test("one in opening a session's socket is not told as a target that cannot be s
   expect(server.counters.inbound.dropped["receive only"]).toBe(0);
 });
 
-test("one in looking a target's name up again is not told as a failed look-up", async () => {
+test("a defect in a repeated look-up of the target is not reported as a failed look-up", async () => {
   expect(await resultOf("looking a target's name up again")).toEqual({
     events: ["listening", "session opened"],
     uncaught: [DEFECT],
