@@ -1,6 +1,6 @@
 /**
- * HTTP for a few clients: one request per connection, at most {@link CONNECTIONS_MAX} connections, and a deadline for
- * each. Bun.serve accepts connections without a limit, so node:net accepts them here.
+ * HTTP for a few clients: one request per connection, at most {@link CONNECTIONS_MAX} connections, and a
+ * deadline for each. Bun.serve accepts connections without a limit, so node:net accepts them here.
  */
 
 import { createServer as createHttpServer, type RequestListener, type ServerResponse } from "node:http";
@@ -45,7 +45,12 @@ export class HttpListener {
     this.#http.on("clientError", (_error, socket) => socket.destroy());
   }
 
-  /** Listens on one more address. @returns the port. @throws the system's error: EADDRINUSE, EADDRNOTAVAIL. */
+  /**
+   * Listens on one more address.
+   *
+   * @returns the port.
+   * @throws the system's error: EADDRINUSE, EADDRNOTAVAIL.
+   */
   async listen(address: string, port: number): Promise<number> {
     const server = createServer((socket) => this.#accept(socket));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -91,12 +96,12 @@ export function respond(
 }
 
 /**
- * Whether to answer a request with this Host header. The check protects listeners on loopback from web pages: with DNS
- * rebinding, a page's own name resolves to 127.0.0.1, and the visitor's browser lets the page read the answer. The Host
- * header still has the page's name.
+ * Whether to answer a request with this Host header. The check protects listeners on loopback from web pages:
+ * with DNS rebinding, a page's own name resolves to 127.0.0.1, and the visitor's browser lets the page read
+ * the answer. The Host header still has the page's name.
  *
- * At other addresses than loopback any host is allowed, because the names of this host are unknown here. A missing
- * header is allowed: browsers always send one, and probes in HTTP/1.0 do not.
+ * At other addresses than loopback any host is allowed, because the names of this host are unknown here. A
+ * missing header is allowed: browsers always send one, and probes in HTTP/1.0 do not.
  *
  * @param localAddress the address that the connection was made to.
  * @param name the host that the user gave for the listener.

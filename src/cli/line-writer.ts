@@ -1,6 +1,6 @@
 /**
- * A bounded queue of lines for a reader that may be slow or may have closed. When the queue is full, lines are dropped
- * and counted; one line in their place reports how many.
+ * A bounded queue of lines for a reader that may be slow or may have closed. When the queue is full, lines
+ * are dropped and counted; one line in their place reports how many.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -41,7 +41,9 @@ export class LineWriter {
     return this.#queue.length >= QUEUE_MAX;
   }
 
-  /** Queues text. The caller checks {@link full} first, once for all parts of a text that must stay together. */
+  /**
+   * Queues text. The caller checks {@link full} first, once for all parts of a text that must stay together.
+   */
   write(text: string): void {
     this.#queue += text;
     this.#writing ??= this.#writeQueue();

@@ -50,7 +50,9 @@ export function writeText(text: string): void {
   stderr.write(text);
 }
 
-/** Whether a write is in progress. The status is then not written: it would be out of date when it is read. */
+/**
+ * Whether a write is in progress. The status is then not written: it would be out of date when it is read.
+ */
 export function writePending(): boolean {
   return stderr.writing;
 }

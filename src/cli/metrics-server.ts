@@ -17,7 +17,9 @@ import { type Answer, HttpListener, respond } from "./http-listener.ts";
 import { droppedLines } from "./log.ts";
 
 const LOOPBACK = ["127.0.0.1", "::1"];
-/** The errors of a host that lacks an address or a whole family. Bun 1.4.5 has no code for a missing family. */
+/**
+ * The errors of a host that lacks an address or a whole family. Bun 1.4.5 has no code for a missing family.
+ */
 const MISSING_ADDRESS = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "UNKNOWN"]);
 
 export interface MetricsServerOptions {
@@ -71,7 +73,11 @@ const ADVICE: Readonly<Record<string, string>> = {
   EACCES: `ports below 1024 need a privilege: give a higher one with ${METRICS}`,
 };
 
-/** Listens on each of the addresses that this host has. @throws TunnelError when it has none, or one is in use. */
+/**
+ * Listens on each of the addresses that this host has.
+ *
+ * @throws TunnelError when it has none, or one is in use.
+ */
 async function listenOnEach(
   listener: HttpListener,
   addresses: readonly string[],

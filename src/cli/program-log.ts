@@ -1,4 +1,6 @@
-/** The program's log on stderr: text for people or JSON for machines, with as much detail as `-v` requests. */
+/**
+ * The program's log on stderr: text for people or JSON for machines, with as much detail as `-v` requests.
+ */
 
 import type { NameOf } from "../observe/describe-event.ts";
 import { CATEGORY, EventLog } from "../observe/event-log.ts";

@@ -21,8 +21,8 @@ export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 
 /**
- * `bun run` forwards signals to the program, so that a Ctrl-C at a terminal arrives twice. Only a second signal that
- * arrives later than this counts as a second one.
+ * `bun run` forwards signals to the program, so that a Ctrl-C at a terminal arrives twice. Only a second
+ * signal that arrives later than this counts as a second one.
  */
 const SAME_SIGNAL_MS = 500;
 
@@ -61,11 +61,12 @@ export async function run({ plans, program, config }: Run): Promise<number> {
   let lastChange = set.start(plans).then(() => {
     if (set.tunnels.size > 0) notify("READY=1");
   });
-  // With neither a file nor certificates to read again, SIGHUP keeps its default action: closing the terminal ends the
-  // program, unless `nohup` started it.
+  // With neither a file nor certificates to read again, SIGHUP keeps its default action: closing the terminal
+  // ends the program, unless `nohup` started it.
   if (config !== undefined || plans.some(({ settings }) => settings.tls)) {
     process.on("SIGHUP", () => {
-      // The start and the reloads run one after another. A signal that arrives during one of them is handled after it.
+      // The start and the reloads run one after another. A signal that arrives during one of them is handled
+      // after it.
       lastChange = lastChange.then(async () => {
         notify("RELOADING=1");
         if (config !== undefined) await reload(set, config);
@@ -80,7 +81,7 @@ export async function run({ plans, program, config }: Run): Promise<number> {
   return set.failed ? EXIT_FAILURE : EXIT_OK;
 }
 
-/** Logs what happens in the tunnels, and with `-v` a summary of each one when it has closed. */
+/** Logs the events of the tunnels, and with `-v` a summary of each tunnel that has closed. */
 function listenerFor(programLog: ProgramLog, { verbosity }: ProgramOptions): TunnelSetListener {
   return {
     onEvent: (name, event, level, repeats) => programLog.of(name).onEvent(event, level, repeats),
@@ -140,8 +141,8 @@ function closeOnSignals(tunnels: { close(): Promise<void> }, onStop: () => void)
 type ServiceState = "READY=1" | "RELOADING=1" | "STOPPING=1";
 
 /**
- * Returns a function that reports a state to the service manager, such as systemd (sd_notify(3)). It does nothing
- * without a service manager (no NOTIFY_SOCKET), or after STOPPING=1.
+ * Returns a function that reports a state to the service manager, such as systemd (sd_notify(3)). It does
+ * nothing without a service manager (no NOTIFY_SOCKET), or after STOPPING=1.
  */
 async function openServiceManager(): Promise<(state: ServiceState) => void> {
   const { NOTIFY_SOCKET } = process.env;

@@ -1,4 +1,7 @@
-/** `--status`: live lines at the bottom of a terminal; elsewhere one log line for each tunnel every few seconds. */
+/**
+ * `--status`: live lines at the bottom of a terminal; elsewhere one log line for each tunnel every few
+ * seconds.
+ */
 
 import { Writable } from "node:stream";
 import { redactText } from "../observe/redact.ts";

@@ -1,4 +1,4 @@
-/** The tunnels of one process, by name: started together, exchanged while others run, closed together. */
+/** The tunnels of one process, by name: starts them, applies new plans while others run, and closes them. */
 
 import { type Changes, changesBetween, type TunnelPlan } from "../config/plan.ts";
 import { TunnelError } from "../errors.ts";
@@ -7,17 +7,17 @@ import type { Settings } from "../options/settings.ts";
 import { type StartExtras, startTunnel } from "../tunnel/start.ts";
 import type { Trace, Tunnel } from "../tunnel/tunnel.ts";
 
-/** Who is told what becomes of the tunnels. */
+/** Receives what happens to the tunnels. */
 export interface TunnelSetListener {
-  /** Something happened in a tunnel. The first events of one come before `onAdded`. */
+  /** A tunnel emitted an event. The first events of a tunnel come before `onAdded`. */
   onEvent(name: string, event: TunnelEvent, level: EventLevel, repeats: number): void;
-  /** A tunnel could not be started, or has ended because something is wrong. */
+  /** A tunnel could not start, or ended with an error. */
   onFailed(name: string, error: TunnelError): void;
-  /** A tunnel runs now. */
+  /** A tunnel has started. */
   onAdded?(name: string, tunnel: Tunnel): void;
-  /** A tunnel is over: closed, replaced, or ended by itself. Its counters can still be read. */
+  /** A tunnel has closed. Its counters can still be read. */
   onRemoved?(name: string, tunnel: Tunnel): void;
-  /** Who is told of every datagram of the tunnel, if anybody is. */
+  /** The function that is called for every datagram of the tunnel, if any. */
   traceOf?(name: string): Trace | undefined;
 }
 
@@ -30,57 +30,61 @@ interface Member {
 }
 
 export class TunnelSet {
-  /** Settles when no tunnel is left. Rejects only at a defect, never with a TunnelError. */
+  /** Resolves when no tunnel is left. Rejects only with a defect of the program, never with a TunnelError. */
   readonly closed: Promise<void>;
-  readonly #over = Promise.withResolvers<void>();
+  readonly #end = Promise.withResolvers<void>();
   readonly #members = new Map<string, Member>();
-  /** Tunnels that were wanted and could not run. */
+  /** Tunnels that the plans name and that could not start, or failed. */
   readonly #failed = new Set<string>();
   readonly #listener: TunnelSetListener;
   readonly #startTunnel: StartTunnel;
-  /** While tunnels are started or exchanged, there may be none for a moment. */
+  /** Whether a start or a reload is in progress. The set may be empty for a moment meanwhile. */
   #changing = false;
   #closing = false;
 
-  /** @param start another way to start a tunnel than the real one, for tests. */
+  /** @param start starts one tunnel; tests replace it. */
   constructor(listener: TunnelSetListener, start: StartTunnel = startTunnel) {
     this.#listener = listener;
     this.#startTunnel = start;
-    this.closed = this.#over.promise;
+    this.closed = this.#end.promise;
   }
 
-  /** The tunnels that run, by name. */
+  /** The running tunnels, by name. */
   get tunnels(): ReadonlyMap<string, Tunnel> {
     return new Map([...this.#members].map(([name, { tunnel }]) => [name, tunnel]));
   }
 
-  /** Whether a tunnel that was wanted could not run, though nobody has called `close`. */
+  /** Whether a planned tunnel could not start, or failed. False once `close` was called. */
   get failed(): boolean {
     return this.#failed.size > 0 && !this.#closing;
   }
 
-  /** Starts them all in turn. When one cannot start, those before it are closed again, and the rest are not tried. */
+  /**
+   * Starts the tunnels one after another. When one cannot start, the started ones are closed, and the rest
+   * are not started.
+   */
   async start(plans: readonly TunnelPlan[]): Promise<void> {
     await this.#change(async () => {
       for (const plan of plans) {
         if (await this.#open(plan)) continue;
-        await this.#closeThose([...this.#members.keys()]);
+        await this.#closeNamed([...this.#members.keys()]);
         return;
       }
     });
   }
 
   /**
-   * Makes those run that are planned, and no others. Unchanged ones are not touched; of a changed one that cannot start, the
-   * former is started again. To be called only when `start` and the call before have settled.
+   * Closes the tunnels that are not planned and starts the planned ones. Unchanged tunnels keep running. A
+   * changed tunnel that cannot start is started again with its former settings. Call it only when `start` and
+   * every earlier call have settled.
    */
   async reload(plans: readonly TunnelPlan[]): Promise<Changes> {
     const settings = new Map([...this.#members].map(([name, member]) => [name, member.settings]));
     const changes = changesBetween(settings, plans);
     await this.#change(async () => {
       this.#failed.clear();
-      // A port may pass from one tunnel to another, so all are closed before any is started.
-      await this.#closeThose([...changes.removed, ...changes.changed.map(({ name }) => name)]);
+      // A port may move from one tunnel to another, so all closing tunnels close before any tunnel starts.
+      await this.#closeNamed([...changes.removed, ...changes.changed.map(({ name }) => name)]);
       for (const plan of [...changes.changed, ...changes.added]) {
         const former = settings.get(plan.name);
         if (await this.#open(plan)) continue;
@@ -90,21 +94,24 @@ export class TunnelSet {
     return changes;
   }
 
-  /** Closes them all. `closed` does not wait for what is still being started; that is closed as soon as it runs. */
+  /**
+   * Closes all tunnels. `closed` does not wait for a tunnel that is still starting; that tunnel is closed
+   * once it has started.
+   */
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#closeThose([...this.#members.keys()]);
+    await this.#closeNamed([...this.#members.keys()]);
     this.#settle();
   }
 
   async #change(work: () => Promise<void>): Promise<void> {
     this.#changing = true;
-    await work().catch(this.#over.reject);
+    await work().catch(this.#end.reject);
     this.#changing = false;
     this.#settle();
   }
 
-  /** Whether the tunnel runs now, or need not because all are being closed. */
+  /** @returns false if the tunnel could not start. While the set closes, no tunnel starts, which is no failure. */
   async #open({ name, settings }: TunnelPlan): Promise<boolean> {
     if (this.#closing) return true;
     try {
@@ -113,7 +120,7 @@ export class TunnelSet {
         trace: this.#listener.traceOf?.(name),
       });
       this.#add(name, { settings, tunnel });
-      if (this.#closing) await this.#closeThose([name]);
+      if (this.#closing) await this.#closeNamed([name]);
       return true;
     } catch (error) {
       this.#fail(name, error);
@@ -129,11 +136,11 @@ export class TunnelSet {
     tunnel.closed
       .catch((error) => this.#fail(name, error))
       .then(() => this.#remove(name, tunnel))
-      .catch(this.#over.reject);
+      .catch(this.#end.reject);
   }
 
   #remove(name: string, tunnel: Tunnel): void {
-    // It may have been replaced already.
+    // A new tunnel may have this name already.
     if (this.#members.get(name)?.tunnel !== tunnel) return;
     this.#members.delete(name);
     this.#listener.onRemoved?.(name, tunnel);
@@ -146,7 +153,7 @@ export class TunnelSet {
     this.#listener.onFailed(name, error);
   }
 
-  async #closeThose(names: readonly string[]): Promise<void> {
+  async #closeNamed(names: readonly string[]): Promise<void> {
     const closing = names.map(async (name) => {
       const tunnel = this.#members.get(name)?.tunnel;
       await tunnel?.close();
@@ -156,6 +163,6 @@ export class TunnelSet {
   }
 
   #settle(): void {
-    if (this.#members.size === 0 && (this.#closing || !this.#changing)) this.#over.resolve();
+    if (this.#members.size === 0 && (this.#closing || !this.#changing)) this.#end.resolve();
   }
 }

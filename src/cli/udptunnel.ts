@@ -42,7 +42,9 @@ async function runOrCheck(request: Run): Promise<number> {
     : await run(request);
 }
 
-/** Writes the requested text to stdout. It is not an error when the reader closes it early, as `head` does. */
+/**
+ * Writes the requested text to stdout. It is not an error when the reader closes it early, as `head` does.
+ */
 async function print(text: string): Promise<number> {
   try {
     await writeAll(1, text);

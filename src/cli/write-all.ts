@@ -8,9 +8,9 @@ import { errorCode } from "../net/network.ts";
 const RETRY_MS = 20;
 
 /**
- * Writes all of `text`. The write runs in Bun's thread pool, which has at least two threads: a pipe that is not read
- * blocks one of them and nothing else. O_NONBLOCK is not an alternative: it would also apply to every process that
- * shares the pipe or the terminal.
+ * Writes all of `text`. The write runs in Bun's thread pool, which has at least two threads: a pipe that is
+ * not read blocks one of them and nothing else. O_NONBLOCK is not an alternative: it would also apply to
+ * every process that shares the pipe or the terminal.
  *
  * @throws the system's error: EPIPE, ENOSPC, EIO.
  */

@@ -1,52 +1,56 @@
 /**
- * What is counted. In each direction, at any moment and exactly:
+ * A tunnel's counters. In each direction, at any moment and exactly:
  *
- *     received = sent + all that was dropped + held
+ *     received = sent + dropped + held
  *
- * where held is what waits in a queue or for a socket. Drops that the kernel made before we received are not in it.
+ * Held datagrams wait in a queue or for a socket. Datagrams that the kernel dropped before they were received
+ * are not part of the equation.
  */
 
 import { TLS_CODES } from "../net/tls/tls-failure.ts";
 import { DelayHistogram } from "./delay-histogram.ts";
 
-/** Every reason for which a datagram can be lost here. */
+/** Every reason for which udptunnel can drop a datagram. */
 export const DROP_REASONS = [
-  "queue full", // the queue's limit of bytes or frames; the oldest goes first
-  "expired", // waited longer than the age limit
-  "standing queue", // waited in a queue that would not drain
-  "no stream", // one-way or no TCP connection to put it on
-  "stream lost", // its TCP connection ended before the whole frame was taken
+  "queue full", // the queue reached its limit of bytes or frames; the oldest datagram is dropped first
+  "expired", // it waited longer than the age limit
+  "standing queue", // it waited in a queue that did not drain (CoDel)
+  "no stream", // no TCP connection is up, or the tunnel does not relay in this direction
+  "stream lost", // its TCP connection ended before the kernel took the whole frame
   "pair incomplete", // RTP mode: the other connection of the pair is not up
-  "wrong source", // its sender is not the one expected
-  "wrong port", // per-source mode: the target's host sent it from another port than the one datagrams are sent to
-  "loop", // it was sent by this tunnel's own socket
+  "wrong source", // an unexpected sender
+  "wrong port", // per-source mode: the target's host sent it from another port than the target's
+  "loop", // this tunnel's own socket sent it
   "too long", // longer than UDP can carry
-  "unreachable", // the kernel has no way to the target
-  "no socket", // per-source mode: no UDP socket to the target could be opened
-  "send error", // the kernel refused it for another reason
-  "receive only", // receive-only: nothing may be sent to UDP
-  "send only", // send-only: nothing may come from UDP
-  "session limit", // no room for another session
-  "closing", // arrived or still waiting while the tunnel was being closed
+  "unreachable", // the kernel has no route to the target
+  "no socket", // per-source mode: the UDP socket to the target could not be opened
+  "send error", // the kernel refused to send it for another reason
+  "receive only", // the options forbid sending to UDP
+  "send only", // the options forbid receiving from UDP
+  "session limit", // it needed a new session, and all sessions are in use
+  "closing", // it arrived or waited while the tunnel was closing
 ] as const;
 
-/** Why a datagram was lost: one of {@link DROP_REASONS}, where each is explained. */
+/** Why a datagram was dropped: one of {@link DROP_REASONS}, where each is explained. */
 export type DropReason = (typeof DROP_REASONS)[number];
 
-/** Every reason for which a connection never proved that it knows the secret. */
+/** Every reason for which a connection failed to authenticate with the secret. */
 export const AUTH_FAILURE_REASONS = [
-  "timeout", // it said nothing, or not all
-  "no handshake", // it said something else: a client without the secret, a scanner
-  "unsupported version", // a handshake of a version not known here
-  "invalid proof", // it does not know the secret, or repeats what was said in another connection
-  "evicted", // it had waited longest when another came and there was no room
-  "closed by peer", // it closed the connection
+  "timeout", // the handshake was incomplete at its deadline
+  "no handshake", // it sent something else: a client without the secret, a scanner
+  "unsupported version", // its version of the handshake is unknown here
+  "invalid proof", // it does not know the secret, or replays the handshake of another connection
+  "evicted", // it was the oldest pending connection when the limit of pending connections was reached
+  "closed by peer", // the peer closed the connection
 ] as const;
 
-/** Why a connection was rejected that should have proved to know the secret: each is explained where they are listed. */
+/** Why a connection failed to authenticate: one of `AUTH_FAILURE_REASONS`, where each is explained. */
 export type AuthFailureReason = (typeof AUTH_FAILURE_REASONS)[number];
 
-/** One direction's counters: datagrams, and bytes: of payload where received, as given to the kernel where sent. */
+/**
+ * One direction's counters. Received bytes are payload; sent bytes are what the kernel took, headers
+ * included.
+ */
 export class DirectionCounters {
   received = 0;
   receivedBytes = 0;
@@ -54,12 +58,12 @@ export class DirectionCounters {
   sentBytes = 0;
   readonly dropped = zeros(DROP_REASONS);
 
-  /** The one door through which a datagram is lost. */
+  /** Counts dropped datagrams. Every drop calls this. */
   drop(reason: DropReason, datagrams = 1): void {
     this.dropped[reason] += datagrams;
   }
 
-  /** Counts a datagram that came and must not be relayed. */
+  /** Counts a datagram that was received and must not be relayed. */
   refuse(payload: Uint8Array, reason: DropReason): void {
     this.received++;
     this.receivedBytes += payload.length;
@@ -71,33 +75,36 @@ export class DirectionCounters {
   }
 }
 
-/** One tunnel's counters, since it was started. */
+/** A tunnel's counters, from its start. */
 export class Counters {
-  /** From UDP into TCP. "Sent" is: the kernel has taken the whole frame. */
+  /** From UDP to TCP. A datagram counts as sent when the kernel has taken its whole frame. */
   readonly outbound = new DirectionCounters();
-  /** From TCP to UDP. "Sent" is: the kernel has taken the datagram. */
+  /** From TCP to UDP. A datagram counts as sent when the kernel has taken it. */
   readonly inbound = new DirectionCounters();
-  /** How long what went out had waited here. */
+  /** How long frames waited in the queue. */
   readonly delay = new DelayHistogram();
-  /** Writes to TCP that took anything: how many frames share one is `outbound.sent / writes`. */
+  /** Writes of which TCP took at least a byte. Frames per write: `outbound.sent / writes`. */
   writes = 0;
-  /** System calls that handed datagrams to UDP: how many share one is `inbound.sent / sends`. */
+  /** System calls that sent datagrams to UDP. Datagrams per call: `inbound.sent / sends`. */
   sends = 0;
-  /** ICMP refusals: nobody listened where a datagram was sent. Not drops: the kernel had taken those. */
+  /**
+   * ICMP refusals: no program listens at the target. They are not drops, because the kernel had taken the
+   * datagrams.
+   */
   refusals = 0;
-  /** Other errors that UDP sockets reported. */
+  /** Other errors of UDP sockets. */
   socketErrors = 0;
-  /** TCP connections that came up. */
+  /** TCP connections established. */
   connects = 0;
-  /** TCP connections, incoming, that were rejected. */
+  /** Incoming TCP connections that were rejected. */
   rejectedConnections = 0;
-  /** Those of them that did not prove that they know the secret. */
+  /** Rejected connections that did not authenticate with the secret, by reason. */
   readonly authFailures = zeros(AUTH_FAILURE_REASONS);
-  /** Those of them whose TLS handshake failed, by code. */
+  /** Rejected connections whose TLS handshake failed, by code. */
   readonly failedHandshakes = zeros(TLS_CODES);
-  /** Segments sent again on streams that are gone. */
+  /** TCP segments retransmitted on streams that are closed. */
   retransmits = 0;
-  /** Datagrams the kernel dropped at UDP sockets that are gone. */
+  /** Datagrams that the kernel dropped at UDP sockets that are closed. */
   kernelDrops = 0;
 }
 

@@ -1,16 +1,15 @@
-/** Delays in buckets, such as how long frames waited before the kernel began to take them. */
+/** A histogram of delays. */
 
-/** Upper bounds of the buckets in milliseconds; the last bucket is open. */
+/** Upper bounds of the buckets of queue delays in milliseconds. A last bucket has no upper bound. */
 export const DELAY_BOUNDS_MS = [0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
 
 export class DelayHistogram {
   readonly boundsMs: readonly number[];
-  /** Number of delays in each bucket, not cumulative; one more bucket than there are bounds. */
+  /** The number of delays in each bucket, not cumulative. The last bucket has no upper bound. */
   readonly counts: Float64Array;
   /** The sum of all delays, in milliseconds. */
   sumMs = 0;
 
-  /** @param boundsMs upper bounds of the buckets; one more bucket is open. */
   constructor(boundsMs: readonly number[] = DELAY_BOUNDS_MS) {
     this.boundsMs = boundsMs;
     this.counts = new Float64Array(boundsMs.length + 1);
@@ -24,7 +23,7 @@ export class DelayHistogram {
     this.counts[bucket] = (this.counts[bucket] as number) + 1;
   }
 
-  /** Number of delays recorded. */
+  /** The number of recorded delays. */
   get count(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }

@@ -1,5 +1,6 @@
 /**
- * Logs events to LogTape, in the category `["udptunnel", name]`. The process decides where records go (`configure` of
+ * Logs events to LogTape, in the category `["udptunnel", name]`. The process decides where records go
+ * (`configure` of
  * @logtape/logtape); without a configuration LogTape discards them.
  */
 
@@ -29,7 +30,9 @@ export interface EventLogOptions {
   readonly redact?: boolean | undefined;
   /** Events below this level are not logged. Default: `trace`. */
   readonly lowestLevel?: Level | undefined;
-  /** Loads LogTape. The first record calls it, so that a tunnel that logs nothing does not pay for LogTape. */
+  /**
+   * Loads LogTape. The first record calls it, so that a tunnel that logs nothing does not pay for LogTape.
+   */
   readonly load?: (() => Promise<LogTape>) | undefined;
 }
 

@@ -27,8 +27,8 @@ export class EventLoopLag {
     const due = this.#clock.now() + SAMPLE_MS;
     return this.#clock.after(SAMPLE_MS, () => {
       let lag = Math.max(0, this.#clock.now() - due);
-      // A loop that was blocked for long has missed samples. Each missed one has one interval less lag than the one
-      // before it.
+      // A loop that was blocked for long has missed samples. Each missed one has one interval less lag than
+      // the one before it.
       for (; lag >= 0; lag -= SAMPLE_MS) this.histogram.record(lag);
       this.#timer = this.#sample();
     });

@@ -7,7 +7,10 @@ import { invokeListener } from "./invoke-listener.ts";
 
 type EventType = TunnelEvent["type"];
 
-/** Events that single datagrams cause, so that a flood can cause many. Repeats within a minute are not passed on at all. */
+/**
+ * Events that single datagrams cause, so that a flood can cause many. Repeats within a minute are not passed
+ * on at all.
+ */
 const DATAGRAM_EVENT_TYPES = [
   "loop detected",
   "wrong source",
@@ -49,9 +52,9 @@ const WARNINGS = new Set<EventType>([
 ]);
 
 /**
- * The kind of an event that is throttled apart from others of its type, and whose first occurrence is a warning: a TLS
- * failure by its code, because the cause is more often a wrong option than the network; a limit of this host; a server
- * that closes the connection, possibly after failures of another kind.
+ * The kind of an event that is throttled apart from others of its type, and whose first occurrence is a
+ * warning: a TLS failure by its code, because the cause is more often a wrong option than the network; a
+ * limit of this host; a server that closes the connection, possibly after failures of another kind.
  */
 function kindOf(event: TunnelEvent): string | undefined {
   if (event.type === "connection rejected" && event.reason === "fd limit") return event.reason;
@@ -74,8 +77,8 @@ export class EventReporter {
   }
 
   /**
-   * Whether an event that a datagram causes would be passed on now. If not, it counts as suppressed. Ask before building
-   * the event: a flood then costs no memory.
+   * Whether an event that a datagram causes would be passed on now. If not, it counts as suppressed. Ask
+   * before building the event: a flood then costs no memory.
    */
   isDue(type: DatagramEventType): boolean {
     return this.#throttle.isDue(type, this.#now());
@@ -97,7 +100,11 @@ export class EventReporter {
     else if (!DATAGRAM_EVENTS.has(type)) this.#notify(event, RECURRING.has(type) ? "debug" : "info", 0);
   }
 
-  /** Reports the listening ports, and warns if everyone may connect. @param limitsAccess whether anything limits who may. */
+  /**
+   * Reports the listening ports, and warns if any client can connect.
+   *
+   * @param limitsAccess whether clients are authenticated or their addresses are limited.
+   */
   reportListening(tcp: readonly Endpoint[], udp: readonly Endpoint[], limitsAccess: boolean): void {
     this.report({ type: "listening", tcp, udp });
     if (!limitsAccess && tcp.some(({ address }) => !isLoopback(address)))

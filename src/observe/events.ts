@@ -7,35 +7,35 @@ import type { AuthFailureReason } from "./counters.ts";
 /** Why a connection ended. */
 export type DisconnectReason =
   | "closed by peer" // it sent FIN
-  | "stalled" // it read nothing for as long as a dead one would be given
-  | "connection lost" // reset, or an error of the operating system: see `code`
-  | "replaced" // the same peer connected anew
-  | "idle" // a session without traffic for the idle timeout
-  | "evicted" // the session idle longest, ended to make room for another
+  | "stalled" // the peer read nothing within the time that a dead peer is given
+  | "connection lost" // a reset, or an error of the operating system in `code`
+  | "replaced" // the same peer connected again
+  | "idle" // the session had no traffic for the idle timeout
+  | "evicted" // the session was idle the longest, and a new one needed its place
   | "pair lost" // RTP mode: the other connection of the pair ended
-  | "pair incomplete" // RTP mode: its other half did not come
+  | "pair incomplete" // RTP mode: the other connection of the pair was not made in time
   | "closing"; // this tunnel is being closed
 
 /** Why another address of the target's name is used. */
 export type TargetSwitchReason =
-  | "refused" // by ICMP or the kernel: no program listens there, or no route leads there
-  | "no answer" // nothing has ever come from there, though datagrams went out
-  | "no socket"; // no socket to it can be opened: see the host's addresses and routes
+  | "refused" // ICMP or the kernel refused datagrams: no program listens there, or no route leads there
+  | "no answer" // nothing has ever arrived from there, although datagrams were sent
+  | "no socket"; // no socket to it can be opened: check the host's addresses and routes
 
 /** Why an incoming connection was rejected. */
 export type RejectReason =
-  | "peer already connected"
-  | "replacement limit"
-  | "session limit"
-  | "address limit"
+  | "peer already connected" // peer mode: another peer is served
+  | "replacement limit" // peer mode: the peer's address replaced its connection too often
+  | "session limit" // all sessions are in use
+  | "address limit" // all sessions of its address are in use
   | "address not allowed"
-  | "fd limit" // too few of the process's descriptors are left (ulimit -n)
+  | "fd limit" // the process has too few file descriptors left (ulimit -n)
   | AuthFailureReason
   | "closing";
 
 /**
- * Everything that is told, by `type`. `listening` comes first; `socket settings` says what the system gives beyond plain sockets,
- * and comes again when that changes.
+ * An event of a tunnel. `listening` is the first one. `socket settings` reports what the system grants beyond
+ * plain sockets, and is emitted again when that changes.
  */
 export type TunnelEvent =
   | { type: "listening"; tcp: readonly Endpoint[]; udp: readonly Endpoint[] }
@@ -61,17 +61,19 @@ export type TunnelEvent =
   | { type: "loop detected"; source: Endpoint }
   | { type: "wrong source"; source: Endpoint; expected: readonly string[] }
   | { type: "target refused"; target: Endpoint; refusals: number }
-  /** Per-source mode: the target's host answered from another port, or another host sent to a session's port. */
+  /**
+   * Per-source mode: the target's host answered from another port, or another host sent to a session's port.
+   */
   | { type: "unexpected answer"; reason: "wrong port" | "wrong source"; target: Endpoint; source: Endpoint }
-  /** The kernel refuses to send. `lost`: datagrams lost since it began. */
+  /** The kernel refuses to send. `lost` counts the datagrams lost since the first refusal. */
   | { type: "sending failed"; target: Endpoint; code: string; lost: number }
   | { type: "sending recovered"; target: Endpoint; lost: number }
-  /** The interface of a multicast group or of a link-local target has been removed. */
+  /** The interface of a multicast group or of a link-local target was removed. */
   | { type: "interface lost"; interface: string }
-  /** The interface is back, or the system has chosen another: the tunnel receives and sends there. */
+  /** The interface is back, or the system chose another one; the tunnel receives and sends on it. */
   | { type: "interface restored"; interface: string }
   | { type: "unauthenticated listener"; tcp: readonly Endpoint[] }
-  /** The target's name has other addresses than before; `using` is where datagrams go now. */
+  /** The target's name has other addresses than before. Datagrams go to `using`. */
   | {
       type: "target address changed";
       name: string;
@@ -91,17 +93,21 @@ export type TunnelEvent =
   | { type: "name lookup failed"; name: string; code: string; kept: readonly string[] };
 
 /**
- * How much an event matters: warnings concern whoever runs the tunnel, the rest whoever watches it; `debug` is the same
- * again within a minute.
+ * How important an event is. A `warning` needs attention; `info` is a change of state; `debug` repeats an
+ * event within a minute.
  */
 export type EventLevel = "warning" | "info" | "debug";
 
 /**
- * Told of each event. What it throws is raised as an uncaught exception and does not disturb the tunnel.
+ * Receives each event. An exception of the listener is raised as an uncaught one and does not disturb the
+ * tunnel.
  *
- * @param repeats how many events of this type were `debug`, or not told at all, since one was last told.
+ * @param repeats the number of events of this kind since the last one at a higher level than `debug`: they
+ * had the level `debug`, or were suppressed.
  */
 export type EventListener = (event: TunnelEvent, level: EventLevel, repeats: number) => void;
 
-/** The `code` of a failed dial whose connection came up, and ended before the server sent anything. */
+/**
+ * The `code` of a failed dial whose connection was established, and ended before the server sent anything.
+ */
 export const PEER_CLOSED = "PEER_CLOSED";

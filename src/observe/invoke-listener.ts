@@ -1,15 +1,17 @@
-/** Calling code that is not ours: its faults are seen, and what we were in the middle of goes on. */
+/**
+ * Calls code of the library's user. Its exceptions surface as uncaught ones and do not interrupt the caller.
+ */
 
-/** Calls it; what it throws is {@link raise}d. */
-export function invokeListener(run: () => void): void {
+/** Calls `listener`. An exception of it is {@link raise}d. */
+export function invokeListener(listener: () => void): void {
   try {
-    run();
+    listener();
   } catch (error) {
     raise(error);
   }
 }
 
-/** Makes an uncaught exception of an error, in a turn of its own. */
+/** Throws the error as an uncaught exception, after the current call stack has finished. */
 export function raise(error: unknown): void {
   queueMicrotask(() => {
     throw error;

@@ -1,6 +1,6 @@
 /**
- * The metrics of a tunnel, and where a snapshot has their values. docs/operating.md has a row for each metric (a test
- * compares them).
+ * The metrics of a tunnel, and where a snapshot has their values. docs/operating.md has a row for each metric
+ * (a test compares them).
  */
 
 import { TLS_CODES } from "../net/tls/tls-failure.ts";

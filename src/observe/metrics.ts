@@ -1,4 +1,6 @@
-/** Every Prometheus metric, as text. Each scrape takes one snapshot of every tunnel; nothing is counted here. */
+/**
+ * Every Prometheus metric, as text. Each scrape takes one snapshot of every tunnel; nothing is counted here.
+ */
 
 import type { DelayHistogram } from "./delay-histogram.ts";
 import { TUNNEL_METRICS, type TunnelMetric } from "./metric-table.ts";
@@ -7,7 +9,7 @@ import type { DelayStats, TunnelStats, Tunnels } from "./stats.ts";
 
 const MS_PER_S = 1000;
 
-/** What is measured of the process, not of one tunnel. */
+/** Figures of the process, not of one tunnel. */
 export interface ProcessFigures {
   readonly version: string;
   /** How late the event loop ran its timers. */

@@ -1,27 +1,32 @@
-/** Hides addresses in what is shown: the one place for it. Ports stay, so that flows can still be told apart. */
+/**
+ * Hides addresses and host names in everything that is shown. Ports stay, so that flows can be distinguished.
+ */
 
 import { isIP } from "node:net";
 import { withoutZone } from "../net/endpoint.ts";
 
 const HIDDEN = "hidden";
 
-/** Where an address or the name of a host stands, perhaps with a port or a prefix. */
+/** Keys whose value is an address or a host name, possibly with a port or a prefix. */
 const HOST_KEYS = new Set(["address", "to", "server", "name", "expected", "kept"]);
 
+/** Text that may be an IPv4 or IPv6 address. */
 const CANDIDATES = /(?:[0-9a-f]*:){2,}[0-9a-f.]*(?:%[\w.-]+)?|\d+(?:\.\d+){3}/gi;
 
-/** The same text without its IPv4 and IPv6 literals. */
+/** Replaces the IPv4 and IPv6 addresses in a text. */
 export function redactText(text: string): string {
   return text.replace(CANDIDATES, (found) => (isIP(withoutZone(found)) === 0 ? found : HIDDEN));
 }
 
-/** A copy of plain data in which hosts are hidden: where they stand alone, in a `message`, and literals everywhere. */
+/**
+ * Copies plain data and hides hosts in the copy: the values of host keys, the same hosts in a `message`, and
+ * addresses in every other text.
+ */
 export function redact<T>(value: T): T {
-  const hosts: string[] = [];
-  return copy(value, "", hosts) as T;
+  return copy(value, "", []) as T;
 }
 
-/** @param hosts those met so far: a message stands behind the host it is about. */
+/** @param hosts collects the hosts found so far. The key `message` comes after the host that it is about. */
 function copy(value: unknown, key: string, hosts: string[]): unknown {
   if (typeof value === "string") return hide(value, key, hosts);
   if (Array.isArray(value)) return value.map((part) => copy(part, key, hosts));

@@ -1,12 +1,12 @@
-/** Snapshots as lines for people. Pure. */
+/** Snapshots as lines of text. */
 
 import { formatEndpoint } from "../net/endpoint.ts";
 import type { DelayStats, DirectionStats, TunnelStats } from "./stats.ts";
 
 /**
- * A few lines about now.
+ * The status in a few lines.
  *
- * @param before an earlier snapshot: rates and delays are of the time since then, everything else is of now.
+ * @param before an earlier snapshot: rates and delays cover the time since then.
  */
 export function statusLines(now: TunnelStats, before: TunnelStats): string[] {
   return [
@@ -19,21 +19,21 @@ export function statusLines(now: TunnelStats, before: TunnelStats): string[] {
   ];
 }
 
-/** The same in one line. */
+/** The status in one line. */
 export function statusLine(now: TunnelStats, before: TunnelStats): string {
   return statusLines(now, before).join("; ");
 }
 
-/** A tunnel's whole life in one line. */
+/** A summary of everything since the tunnel's start, in one line. */
 export function summaryLine(stats: TunnelStats): string {
   const { outbound, inbound, connects, uptimeMs } = stats;
-  const way = (name: string, { received, sent, dropped }: DirectionStats) =>
+  const directionText = (name: string, { received, sent, dropped }: DirectionStats) =>
     `${name} ${received} received, ${sent} sent, ${drops({ dropped })} dropped`;
-  const connections = `${connects} ${connects === 1 ? "connection" : "connections"}${refused(stats)}`;
-  return `ran ${duration(uptimeMs)}, ${connections}; ${way("out", outbound)}; ${way("in", inbound)}${kernel(stats)}`;
+  const connections = `${connects} ${connects === 1 ? "connection" : "connections"}${rejections(stats)}`;
+  return `ran ${duration(uptimeMs)}, ${connections}; ${directionText("out", outbound)}; ${directionText("in", inbound)}${kernel(stats)}`;
 }
 
-/** A tunnel with everything at 0, to compare with when there is no earlier snapshot. */
+/** The snapshot at the tunnel's start, with all counters 0. It stands in for a missing earlier snapshot. */
 export function atStart(first: TunnelStats): TunnelStats {
   const none = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, held: 0 };
   return {
@@ -79,7 +79,7 @@ function delayBetween(now: DelayStats, before: DelayStats): string {
   return `${mean.toFixed(1)} ms, 99% ${percentile(now.boundsMs, counts, frames * 0.99)}`;
 }
 
-/** Which bucket the frame of this rank is in. */
+/** The bucket of the frame of this rank. */
 function percentile(boundsMs: readonly number[], counts: readonly number[], rank: number): string {
   let upTo = 0;
   for (const [index, bound] of boundsMs.entries()) {
@@ -94,16 +94,18 @@ function drops({ dropped }: Pick<DirectionStats, "dropped">): string {
   return all === 0 ? "0" : `${all} (${reasonsOf(dropped)})`;
 }
 
-/** Those rejected, if any, and why those of them were that failed to prove themselves or in their TLS handshake. */
-function refused({ rejectedConnections, authFailures, failedHandshakes }: TunnelStats): string {
+/**
+ * The number of rejected connections, if any, with the reasons of failed authentications and TLS handshakes.
+ */
+function rejections({ rejectedConnections, authFailures, failedHandshakes }: TunnelStats): string {
   const reasons = reasonsOf({ ...authFailures, ...failedHandshakes });
   if (rejectedConnections === 0) return "";
   return `, ${rejectedConnections} rejected${reasons && ` (${reasons})`}`;
 }
 
 function reasonsOf(counts: Readonly<Record<string, number>>): string {
-  const met = Object.entries(counts).filter(([, count]) => count > 0);
-  return met.map(([reason, count]) => `${count} ${reason}`).join(", ");
+  const nonzero = Object.entries(counts).filter(([, count]) => count > 0);
+  return nonzero.map(([reason, count]) => `${count} ${reason}`).join(", ");
 }
 
 function kernel({ kernelDrops = 0 }: TunnelStats): string {

@@ -1,128 +1,135 @@
-/** A tunnel at one moment, as a plain object: what `stats()`, the metrics and the live status are made of. */
+/** Snapshots of a tunnel as plain objects. `stats()`, the metrics and the status are made from them. */
 
 import type { Endpoint } from "../net/endpoint.ts";
 import type { TlsCode } from "../net/tls/tls-failure.ts";
 import type { AuthFailureReason, Counters, DirectionCounters, DropReason } from "./counters.ts";
 import { DELAY_BOUNDS_MS } from "./delay-histogram.ts";
 
-/** What a tunnel is doing now. */
+/** The state of a tunnel. */
 export type TunnelState =
-  | "listening" // it waits for others, and serves whoever comes
-  | "connecting" // a client without a connection
-  | "connected" // a stream is up; in RTP mode, both are
+  | "listening" // it waits for connections or for UDP sources
+  | "connecting" // it is a client without a connection
+  | "connected" // a stream is up; in RTP mode, both streams are
   | "closing"
   | "closed";
 
-/** One TCP connection that is up. What the kernel does not say is missing (other systems than Linux say nothing). */
+/** An open TCP connection. Values that the kernel does not report are missing; only Linux reports them. */
 export interface StreamStats {
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  /** The round trip time now. */
+  /** The current round trip time. */
   readonly rttMs?: number;
-  /** The least round trip time of the last minutes. */
+  /** The minimum round trip time of the last minutes. */
   readonly minRttMs?: number;
-  /** Segments sent again since this connection began. */
+  /** Segments retransmitted since this connection was established. */
   readonly retransmits?: number;
-  /** Bytes under way: sent, not delivered and not known to be lost. */
+  /** Bytes in flight: sent, not acknowledged and not known to be lost. */
   readonly inFlightBytes?: number;
-  /** Bytes the kernel has taken and not sent even once. */
+  /** Bytes that the kernel has taken and has not sent even once. */
   readonly unsentBytes?: number;
 }
 
-/** What a tunnel can only be asked for, as nothing counts it. Costs a system call for each socket that is open. */
+/** Values of this moment, which no counter holds. Reading them costs a system call for each open socket. */
 export interface Gauges {
   readonly state: TunnelState;
   /** Since the tunnel was started. */
   readonly uptimeMs: number;
-  /** Sessions there are now; 0 but in per-source mode. */
+  /** Open sessions of per-source mode; 0 in peer mode. */
   readonly sessions: number;
-  /** What waits for TCP, headers included. */
+  /** Bytes in the queue for TCP, headers included. */
   readonly queueBytes: number;
-  /** Bytes of TCP chunks whose rest waits for the time slice or for UDP. */
+  /** Bytes received from TCP that wait for a time slice or for the UDP socket. */
   readonly undeliveredBytes: number;
-  /** Of the UDP sockets there are now; undefined when the system does not say. */
+  /**
+   * Datagrams that the kernel dropped at the open UDP sockets; undefined when the system does not report
+   * them.
+   */
   readonly kernelDrops: number | undefined;
   /** See {@link TunnelStats}. */
   readonly sendFailure: string | undefined;
   readonly streams: readonly StreamStats[];
 }
 
-/** Whatever has stats. */
+/** An object with statistics. */
 export interface Observable {
   stats(): TunnelStats;
 }
 
-/** The tunnels there are now, by name. */
+/** Returns the running tunnels by name. */
 export type Tunnels = () => ReadonlyMap<string, Observable>;
 
-/** One direction: datagrams, and bytes as {@link DirectionCounters} counts them. */
+/** One direction. Bytes are counted as in {@link DirectionCounters}. */
 export interface DirectionStats {
   readonly received: number;
   readonly receivedBytes: number;
   readonly sent: number;
   readonly sentBytes: number;
-  /** Datagrams lost, by reason. */
+  /** Dropped datagrams, by reason. */
   readonly dropped: Readonly<Record<DropReason, number>>;
-  /** Received, and neither sent nor dropped yet. */
+  /** Datagrams received and neither sent nor dropped yet. */
   readonly held: number;
 }
 
-/** How long frames waited for TCP. */
+/** A histogram of the time that frames waited for TCP. */
 export interface DelayStats {
-  /** Upper bounds of the buckets; one more bucket is open. */
+  /** Upper bounds of the buckets. A last bucket has no upper bound. */
   readonly boundsMs: readonly number[];
-  /** Frames in each bucket, not added up. */
+  /** The number of frames in each bucket, not cumulative. */
   readonly counts: readonly number[];
   readonly sumMs: number;
 }
 
-/** Everything a tunnel knows of itself; counters run from its start. JSON can hold it. */
+/** A snapshot of a tunnel. Counters begin at the start of the tunnel. JSON can represent the whole object. */
 export interface TunnelStats {
   readonly state: TunnelState;
   readonly uptimeMs: number;
-  /** From UDP into TCP. */
+  /** From UDP to TCP. */
   readonly outbound: DirectionStats;
   /** From TCP to UDP. */
   readonly inbound: DirectionStats;
   readonly delay: DelayStats;
-  /** What waits for TCP, headers included. */
+  /** Bytes in the queue for TCP, headers included. */
   readonly queueBytes: number;
-  /** Bytes of TCP chunks whose rest waits for the time slice or for UDP. `inbound.held` counts its whole datagrams. */
+  /**
+   * Bytes received from TCP that wait for a time slice or for the UDP socket. `inbound.held` counts their
+   * whole datagrams.
+   */
   readonly undeliveredBytes: number;
-  /** Writes to TCP: frames per write is `outbound.sent / writes`. */
+  /** Writes to TCP. Frames per write: `outbound.sent / writes`. */
   readonly writes: number;
-  /** System calls that sent to UDP: datagrams per send is `inbound.sent / sends`. */
+  /** System calls that sent to UDP. Datagrams per call: `inbound.sent / sends`. */
   readonly sends: number;
-  /** Sessions there are now; 0 but in per-source mode. */
+  /** Open sessions of per-source mode; 0 in peer mode. */
   readonly sessions: number;
-  /** TCP connections that came up. */
+  /** TCP connections established. */
   readonly connects: number;
   /** Incoming TCP connections that were rejected. */
   readonly rejectedConnections: number;
-  /** Those of them that did not prove that they know the secret, by reason. */
+  /** Rejected connections that did not authenticate with the secret, by reason. */
   readonly authFailures: Readonly<Record<AuthFailureReason, number>>;
-  /** Those of them whose TLS handshake failed, by code. */
+  /** Rejected connections whose TLS handshake failed, by code. */
   readonly failedHandshakes: Readonly<Record<TlsCode, number>>;
-  /** ICMP refusals: nobody listened where a datagram was sent. */
+  /** ICMP refusals: no program listens at the target. */
   readonly refusals: number;
-  /** Other errors that UDP sockets reported. */
+  /** Other errors of UDP sockets. */
   readonly socketErrors: number;
   /**
-   * The errno name while the kernel refuses datagrams to the only target. Undefined when it takes them, when it has
-   * refused none for a minute, and for a client in per-source mode, which has many targets.
+   * The errno name while the kernel refuses datagrams to the only target. Undefined when the kernel takes
+   * them, when it has refused none for a minute, and for a client in per-source mode, which has many targets.
    */
   readonly sendFailure: string | undefined;
   /**
-   * Datagrams the kernel dropped before we received them: its buffer was full, or one socket had had its share of a
-   * turn. They are not in `received`. Undefined when the system does not say.
+   * Datagrams that the kernel dropped before udptunnel received them: the socket's buffer was full, or the
+   * socket had used its share of a time slice. They are not in `received`. Undefined when the system does not
+   * report them.
    */
   readonly kernelDrops: number | undefined;
-  /** Segments TCP sent again, streams that are gone included. */
+  /** TCP segments retransmitted, closed streams included. */
   readonly retransmits: number;
   readonly streams: readonly StreamStats[];
 }
 
-/** Puts a snapshot together; what it returns does not change any more. */
+/** Makes a snapshot. It does not change when the counters do. */
 export function statsOf(
   counters: Counters,
   held: { outbound: number; inbound: number },
@@ -155,19 +162,19 @@ export function statsOf(
   };
 }
 
-/** The sum of what is known; undefined when nothing is. */
+/** The sum of the known numbers; undefined when none is known. */
 export function sum(...numbers: readonly (number | undefined)[]): number | undefined {
   const known = numbers.filter((number) => number !== undefined);
   return known.length === 0 ? undefined : known.reduce((all, number) => all + number, 0);
 }
 
-/** One direction at this moment. */
+/** A snapshot of one direction. */
 export function directionStats(counters: DirectionCounters, held: number): DirectionStats {
   const { received, receivedBytes, sent, sentBytes, dropped } = counters;
   return { received, receivedBytes, sent, sentBytes, held, dropped: { ...dropped } };
 }
 
-/** Whether a tunnel works: it is connected or listening, and can send to its target. */
+/** Whether a tunnel is connected or listening, and can send to its target. */
 export function isHealthy({ state, sendFailure }: Pick<TunnelStats, "state" | "sendFailure">): boolean {
   return (state === "connected" || state === "listening") && sendFailure === undefined;
 }
