@@ -111,7 +111,7 @@ export class TunnelSet {
     this.#settle();
   }
 
-  /** @returns false if the tunnel could not start. While the set closes, no tunnel starts, which is no failure. */
+  /** @returns false if the tunnel could not start; true also while the set closes and starts nothing. */
   async #open({ name, settings }: TunnelPlan): Promise<boolean> {
     if (this.#closing) return true;
     try {

@@ -28,8 +28,9 @@ const DESCRIBERS: Describers = {
   "address skipped": ({ message }) =>
     `${message}: this host does not have the address; using the other addresses of that name`,
   "local address unknown": ({ udp, addresses }) =>
-    `UDP ${formatEndpoint(udp)} covers ${addresses.join(", ")}. This system does not report which of them a datagram ` +
-    "was sent to. So an answer may leave from another one, and a program with a connected socket does not receive it. " +
+    `UDP ${formatEndpoint(udp)} covers ${addresses.join(", ")}. ` +
+    "This system does not report which of them a datagram was sent to. " +
+    "So an answer may leave from another one, and a program with a connected socket does not receive it. " +
     `Listen on one address, such as ${addresses[0]}/${udp.port}`,
   "interface lost": ({ interface: name }) =>
     `the network interface ${name} was removed, is down or has no address; waiting until it is back`,
@@ -47,10 +48,11 @@ const DESCRIBERS: Describers = {
     `${message}${needsCertificate(code) ? ` (${certificateOptions(nameOf)})` : ""}; ` +
     `trying again in ${seconds(retryInMs)}`,
   "mode mismatch": ({ server }, nameOf) =>
-    `${server} closed three connections in a row without an answer. Possible causes: it runs without ` +
-    `${nameOf("perSource")}; it has no free session (${nameOf("maxSessions")}, ${nameOf("maxSessionsPerAddress")}); its ` +
-    `${nameOf("allow")} excludes this address; it requires TLS or a secret; it is another program. If it is udptunnel, ` +
-    "its log has the cause",
+    `${server} closed three connections in a row without an answer. ` +
+    `Possible causes: it runs without ${nameOf("perSource")}; ` +
+    `it has no free session (${nameOf("maxSessions")}, ${nameOf("maxSessionsPerAddress")}); ` +
+    `its ${nameOf("allow")} excludes this address; it requires TLS or a secret; it is another program. ` +
+    "If it is udptunnel, its log has the cause",
   "connection rejected": ({ remote, reason }) => rejected(remote, rejection(reason)),
   "handshake failed": ({ remote, message }) => rejected(remote, message),
   "wrong secret": ({ remote }) =>
@@ -69,7 +71,8 @@ const DESCRIBERS: Describers = {
     `give ${nameOf("clientCa")} or ${nameOf("secretFile")} to authenticate clients, ` +
     `or ${nameOf("allow")} to limit their addresses (which is not authentication)`,
   "secret exposed": ({ file, mode }) =>
-    `users other than the owner can access the secret file ${file} (mode ${mode.toString(8)}); run chmod 600 ${file}`,
+    `users other than the owner can access the secret file ${file} (mode ${mode.toString(8)}); ` +
+    `run chmod 600 ${file}`,
   "certificate warning": ({ message }) => message,
   "certificates reloaded": () => "the certificates were reloaded; new connections use them",
   "certificate reload failed": ({ message }) => `${message}; the previous certificates stay in use`,
@@ -88,10 +91,12 @@ const DESCRIBERS: Describers = {
   // Datagrams and their target
   "loop detected": ({ source }, nameOf) =>
     `dropping datagrams that this tunnel sent itself (they arrive from ${formatEndpoint(source)}): ` +
-    `both ends probably have the same UDP address on one host; give one of them another port or ${nameOf("bind")}`,
+    "both ends probably have the same UDP address on one host; " +
+    `give one of them another port or ${nameOf("bind")}`,
   "wrong source": ({ source, expected }, nameOf) =>
     `dropping datagrams from ${formatEndpoint(source)}: only ${expected.join(", ")} may send; ` +
-    `add ${source.address} to ${nameOf("from")} to allow it, or give ${nameOf("anySource")} to allow all sources`,
+    `add ${source.address} to ${nameOf("from")} to allow it, ` +
+    `or give ${nameOf("anySource")} to allow all sources`,
   "unexpected answer": unexpectedAnswer,
   "target refused": ({ target, refusals }) =>
     `UDP ${formatEndpoint(target)} refused ${refusals} datagrams, and nothing has ever arrived from it; ` +
@@ -108,14 +113,17 @@ const DESCRIBERS: Describers = {
     `sending to UDP ${formatEndpoint(target)} works again${lostDatagrams(lost)}`,
 };
 
-/** The code of a connection's end. Codes that suggest a wrong option of this end come with advice. */
+/** The error code of a connection that ended, with the likely causes if they are not obvious. */
 function because(code: string | undefined, nameOf: NameOf): string {
   const options = certificateOptions(nameOf);
   switch (code) {
     case undefined:
       return "";
     case "TLS_REJECTED":
-      return ` (${code}: the peer may be serving another client, or require another client certificate: ${options})`;
+      return (
+        ` (${code}: the peer may be serving another client, ` +
+        `or require another client certificate: ${options})`
+      );
     case "TLS_NO_CLIENT_CERTIFICATE":
       return ` (${code}: the peer requires a client certificate: ${options})`;
     default:

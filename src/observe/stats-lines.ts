@@ -10,10 +10,12 @@ import type { DelayStats, DirectionStats, TunnelStats } from "./stats.ts";
  */
 export function statusLines(now: TunnelStats, before: TunnelStats): string[] {
   return [
-    [stateOf(now), ...sending(now), `up ${duration(now.uptimeMs)}`, ...roundTrip(now), ...sessions(now)].join(
-      ", ",
-    ),
-    `out ${rates(now, before, "outbound")}, queue ${bytes(now.queueBytes)}, delay ${delayBetween(now.delay, before.delay)}`,
+    [...state(now), `up ${duration(now.uptimeMs)}`, ...roundTrip(now), ...sessions(now)].join(", "),
+    [
+      `out ${rates(now, before, "outbound")}`,
+      `queue ${bytes(now.queueBytes)}`,
+      `delay ${delayBetween(now.delay, before.delay)}`,
+    ].join(", "),
     `in ${rates(now, before, "inbound")}`,
     `dropped out ${drops(now.outbound)}; in ${drops(now.inbound)}${kernel(now)}`,
   ];
@@ -30,7 +32,8 @@ export function summaryLine(stats: TunnelStats): string {
   const directionText = (name: string, { received, sent, dropped }: DirectionStats) =>
     `${name} ${received} received, ${sent} sent, ${drops({ dropped })} dropped`;
   const connections = `${connects} ${connects === 1 ? "connection" : "connections"}${rejections(stats)}`;
-  return `ran ${duration(uptimeMs)}, ${connections}; ${directionText("out", outbound)}; ${directionText("in", inbound)}${kernel(stats)}`;
+  const directions = `${directionText("out", outbound)}; ${directionText("in", inbound)}${kernel(stats)}`;
+  return `ran ${duration(uptimeMs)}, ${connections}; ${directions}`;
 }
 
 /** The snapshot at the tunnel's start, with all counters 0. It stands in for a missing earlier snapshot. */
@@ -45,14 +48,11 @@ export function atStart(first: TunnelStats): TunnelStats {
   };
 }
 
-function stateOf({ state, streams, sessions: count }: TunnelStats): string {
+function state({ state, streams, sessions: count, sendFailure }: TunnelStats): string[] {
   const [first] = streams;
-  if (state !== "connected" || first === undefined || count > 0) return state;
-  return `connected to ${formatEndpoint(first.remote)}`;
-}
-
-function sending({ sendFailure }: TunnelStats): string[] {
-  return sendFailure === undefined ? [] : [`cannot send to UDP (${sendFailure})`];
+  const isPeer = state === "connected" && first !== undefined && count === 0;
+  const text = isPeer ? `connected to ${formatEndpoint(first.remote)}` : state;
+  return sendFailure === undefined ? [text] : [text, `cannot send to UDP (${sendFailure})`];
 }
 
 function roundTrip({ streams }: TunnelStats): string[] {

@@ -11,6 +11,16 @@ const socket = { segmentOffload: true, socketBufferBytes: 8192, receiveBufferByt
 const EVENTS: readonly (readonly [TunnelEvent, keys: readonly string[]])[] = [
   [{ type: "socket settings", ...socket }, ["socketBufferBytes"]],
   [{ type: "fd limit", limit: 128, sessions: 32, wanted: 8192 }, ["maxSessions"]],
+  [
+    {
+      type: "dial failed",
+      to: "server.example/5000",
+      code: "TLS_NO_CLIENT_CERTIFICATE",
+      message: "the server requires a client certificate",
+      retryInMs: 100,
+    },
+    ["cert", "key"],
+  ],
   [{ type: "disconnected", remote: at, reason: "connection lost", code: "TLS_REJECTED" }, ["cert", "key"]],
   [
     {
