@@ -30,7 +30,7 @@ export interface ConnectorContext {
   readonly draining: DrainingStreams;
   /** Whether the tunnel ends when the first connection ends or cannot be made. */
   readonly endsWithStream: boolean;
-  /** Whether every connection from `network` is of an authenticated client. */
+  /** Whether `transport` delivers connections of authenticated clients only. */
   readonly authenticates: boolean;
   /** Every link has its stream. */
   onConnected(): void;

@@ -101,7 +101,7 @@ export class PeerClient implements Connector {
     const { promise: ended, resolve } = Promise.withResolvers<NetError | undefined>();
     let upAt: number | undefined;
     const group = new StreamGroup(this.#context, {
-      onUp: ([stream]) => {
+      onComplete: ([stream]) => {
         this.#context.onConnected();
         upAt = clock.now();
         this.#upAt = upAt;
@@ -132,9 +132,7 @@ export class PeerClient implements Connector {
   }
 }
 
-/**
- * The message for a connection that ended early. Only the server knows the cause, so it lists all of them.
- */
+/** The message for a connection that ended early. Only the server knows the cause, so it lists all causes. */
 function closedEarly(server: Endpoint, reason: string): string {
   return (
     `${formatEndpoint(server)} accepted the connection and closed it without sending anything (${reason}). ` +

@@ -147,7 +147,7 @@ export class PeerServer implements Connector {
   #openGroup(first: StreamPort): StreamGroup {
     const { events, endsWithStream } = this.#context;
     const group: StreamGroup = new StreamGroup(this.#context, {
-      onUp: ([stream = first]) => {
+      onComplete: ([stream = first]) => {
         this.#context.onConnected();
         events.report({ type: "connected", local: stream.local, remote: stream.remote });
       },

@@ -79,7 +79,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
       wrapNetError("ERR_LISTEN")(error);
     }
     this.events.reportListening(this.tcp, this.udp, limitsAccess(this.settings));
-    this.#watchInterface();
+    this.#watchInterface(target.endpoint);
   }
 
   get tcp(): readonly Endpoint[] {
@@ -108,16 +108,12 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     this.#target?.refresh();
   }
 
-  #watchInterface(): void {
-    const find = interfaceFinder(this.network, this.settings, this.#firstTarget);
+  #watchInterface(target: Endpoint): void {
+    const find = interfaceFinder(this.network, this.settings, target);
     if (find === undefined) return;
     const { clock } = this.network;
     const renew = () => this.#ingresses.forEach((ingress) => void ingress.reopen());
     this.#interfaceWatch = new InterfaceWatch({ clock, events: this.events, find, renew });
-  }
-
-  get #firstTarget(): Endpoint {
-    return (this.#ingresses[0] as UdpIngress).target;
   }
 
   async #findTarget(from: readonly string[] | undefined): Promise<Target> {

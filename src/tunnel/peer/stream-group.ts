@@ -7,7 +7,7 @@ import type { DisconnectReason } from "../../observe/events.ts";
 
 export interface StreamGroupEvents {
   /** Every link has its stream, and relaying has begun. */
-  onUp(streams: readonly StreamPort[]): void;
+  onComplete(streams: readonly StreamPort[]): void;
   /** A stream ended, so the group ends all of them. Called once, also when the group was never complete. */
   onEnded(reason: DisconnectReason, code: string | undefined): void;
 }
@@ -65,7 +65,7 @@ export class StreamGroup {
     // Unblock first: the stream may deliver frames as soon as it is attached.
     if (this.complete) for (const link of this.#links) link.unblock();
     (this.#links[index] as Link).attach(stream, (end) => this.#onStreamEnd(stream, end));
-    if (this.complete && !this.#ended) this.#events.onUp(this.#streams as StreamPort[]);
+    if (this.complete && !this.#ended) this.#events.onComplete(this.#streams as StreamPort[]);
   }
 
   /** Ends every stream gracefully: data already written still arrives. */

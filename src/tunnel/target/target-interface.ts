@@ -36,8 +36,8 @@ export function withZone(
 
 /**
  * Refuses a target that is link-local and has no zone, when several interfaces have link-local addresses. The
- * kernel would choose one of them by its routes, and datagrams that leave on the wrong one are lost without
- * an error.
+ * kernel would choose one of them by its routes. Datagrams that leave on the wrong one are lost without an
+ * error.
  *
  * @param addresses the target's addresses, after {@link withZone}.
  * @throws OptionsError.
@@ -60,9 +60,7 @@ export function interfaceOf(settings: Pick<Settings, "interface">, target: Endpo
   return settings.interface ?? /%(.+)$/.exec(target.address)?.[1];
 }
 
-/**
- * A function that finds the interface to the target; undefined if the kernel chooses it for each datagram.
- */
+/** Returns how to find the target's interface; undefined if the kernel chooses it for each datagram. */
 export function interfaceFinder(
   network: Network,
   settings: Pick<Settings, "interface">,
