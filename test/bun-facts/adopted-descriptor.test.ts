@@ -1,4 +1,7 @@
-/** What Bun.connect does with a descriptor of ours. Red after a change of Bun: dial.ts no longer holds. */
+/**
+ * What Bun.connect does with a descriptor that it adopts. If red after a Bun upgrade: review
+ * net/linux/dial.ts.
+ */
 
 import { expect, test } from "bun:test";
 import { beginDial } from "../../src/net/linux/dial.ts";
@@ -6,7 +9,7 @@ import { adopt, fdOf } from "../net/linux/adopt.ts";
 import { libc, noLibc } from "../net/linux/open-libc.ts";
 
 test.skipIf(noLibc)(
-  "open comes at once and means nothing, the promise neither; drain means connected",
+  "open is called at once and means nothing, nor does the promise; drain means connected",
   async () => {
     const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const { port } = listener;
@@ -34,19 +37,16 @@ test.skipIf(noLibc)(
   },
 );
 
-test.skipIf(noLibc)(
-  "once connected it is a socket like any other: both its addresses are known",
-  async () => {
-    const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-    const dialled = beginDial(libc, { to: { address: "127.0.0.1", port: listener.port }, from: "127.0.0.7" });
-    if ("error" in dialled) throw new Error(dialled.error);
-    const connected = Promise.withResolvers<void>();
-    const socket = await adopt(dialled.fd, { data() {}, drain: () => connected.resolve() });
-    await connected.promise;
-    expect(fdOf(socket)).toBe(dialled.fd);
-    expect([socket.remoteAddress, socket.remotePort]).toEqual(["127.0.0.1", listener.port]);
-    expect([socket.localAddress, socket.localPort > 0]).toEqual(["127.0.0.7", true]);
-    socket.terminate();
-    listener.stop(true);
-  },
-);
+test.skipIf(noLibc)("once connected, it is a normal socket: both its addresses are known", async () => {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const dialled = beginDial(libc, { to: { address: "127.0.0.1", port: listener.port }, from: "127.0.0.7" });
+  if ("error" in dialled) throw new Error(dialled.error);
+  const connected = Promise.withResolvers<void>();
+  const socket = await adopt(dialled.fd, { data() {}, drain: () => connected.resolve() });
+  await connected.promise;
+  expect(fdOf(socket)).toBe(dialled.fd);
+  expect([socket.remoteAddress, socket.remotePort]).toEqual(["127.0.0.1", listener.port]);
+  expect([socket.localAddress, socket.localPort > 0]).toEqual(["127.0.0.7", true]);
+  socket.terminate();
+  listener.stop(true);
+});

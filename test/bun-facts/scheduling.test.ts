@@ -1,8 +1,11 @@
-/** When what is scheduled while datagrams arrive gets its turn. Red after a change of Bun: read the fact's users. */
+/**
+ * When callbacks run that are scheduled while datagrams arrive. If red after a Bun upgrade: review the code
+ * that relies on it.
+ */
 
 import { expect, test } from "bun:test";
 
-test("microtasks run after every datagram, setImmediate once after all that wait", async () => {
+test("microtasks run after every datagram, setImmediate once after all queued datagrams", async () => {
   const order: string[] = [];
   const done = Promise.withResolvers<void>();
   const socket = await Bun.udpSocket({
@@ -25,7 +28,7 @@ test("microtasks run after every datagram, setImmediate once after all that wait
   socket.close();
 });
 
-test("a UDP socket is read until it is empty, however long that keeps everything else waiting", async () => {
+test("a UDP socket is read until it is empty, however long all other work is delayed", async () => {
   let received = 0;
   const immediate = Promise.withResolvers<number>();
   const socket = await Bun.udpSocket({

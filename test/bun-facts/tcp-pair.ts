@@ -1,11 +1,11 @@
-/** Two ends of one loopback connection, each with the names of its events so far. */
+/** The two ends of a loopback connection, each with a list of its events. */
 
 export interface End {
   socket: Bun.Socket<unknown>;
   readonly events: string[];
   /** Payload bytes received so far. */
   received: number;
-  /** Resolves when an event of this name has come. */
+  /** Resolves when an event of this name has occurred. */
   until(event: string): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ function end(): { end: End; handlers: Bun.SocketHandler } {
   return { end: made, handlers };
 }
 
-/** Runs `use` with both ends of a connection, whose ends may be half open, and closes what is left. */
+/** Runs `use` with both ends of a connection, which may be half open, and closes them afterwards. */
 export async function withPair(use: (client: End, server: End) => void | Promise<void>): Promise<void> {
   const [client, server] = [end(), end()];
   const hostname = "127.0.0.1";
@@ -55,7 +55,7 @@ export async function withPair(use: (client: End, server: End) => void | Promise
   }
 }
 
-/** Writes until the socket takes no more; returns how many bytes it took. */
+/** Writes until the socket takes no more. @returns the number of bytes it took. */
 export function fill(socket: Bun.Socket<unknown>): number {
   const chunk = new Uint8Array(new ArrayBuffer(1 << 20));
   let bytes = 0;

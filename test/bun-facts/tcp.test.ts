@@ -1,10 +1,13 @@
-/** What Bun's TCP sockets do, as far as the tunnel counts on it. Red after a change of Bun: read the fact's users. */
+/**
+ * Behavior of Bun's TCP sockets that the tunnel relies on. If red after a Bun upgrade: review the code that
+ * relies on it.
+ */
 
 import { expect, test } from "bun:test";
 import { fdOf } from "../net/linux/adopt.ts";
 import { fill, withPair } from "./tcp-pair.ts";
 
-test("a socket and a listener show their descriptor as fd", () =>
+test("a socket and a listener have their descriptor as fd", () =>
   withPair((client, server) => {
     expect(fdOf(client.socket)).toBeGreaterThan(2);
     expect(fdOf(server.socket)).toBeGreaterThan(2);
@@ -13,7 +16,7 @@ test("a socket and a listener show their descriptor as fd", () =>
     listener.stop(true);
   }));
 
-test("write takes 0 to all bytes, keeps none of the rest, and says -1 when the socket is gone", () =>
+test("write takes 0 to all bytes, stores none of the rest, and returns -1 when the socket is closed", () =>
   withPair(async (client, server) => {
     server.socket.pause();
     const taken = fill(client.socket);
@@ -31,7 +34,7 @@ test("write with an offset and no length throws", () =>
     expect(client.socket.write(new Uint8Array(10), 1, 9)).toBe(9);
   }));
 
-test("drain comes when there is room again", () =>
+test("drain is called when there is room again", () =>
   withPair(async (client, server) => {
     server.socket.pause();
     fill(client.socket);
@@ -41,7 +44,7 @@ test("drain comes when there is room again", () =>
     expect(client.socket.write(new Uint8Array(1), 0, 1)).toBe(1);
   }));
 
-test("a peer's FIN is end, without close, and later writes still arrive", () =>
+test("a peer's FIN calls end, without close, and later writes still arrive", () =>
   withPair(async (client, server) => {
     client.socket.shutdown();
     await server.until("end");
@@ -67,19 +70,19 @@ test("allowHalfOpen within the handlers is ignored", async () => {
   listener.stop(true);
 });
 
-test("a peer's reset is close with ECONNRESET and neither end nor error", () =>
+test("a peer's reset calls close with ECONNRESET, and neither end nor error", () =>
   withPair(async (client, server) => {
     client.socket.terminate();
     await server.until("close ECONNRESET");
     expect(server.events.filter((event) => event !== "drain")).toEqual(["open", "close ECONNRESET"]);
   }));
 
-test("a paused socket delivers nothing, a FIN neither, until it resumes", () =>
+test("a paused socket delivers no data and no FIN until it resumes", () =>
   withPair(async (client, server) => {
     server.socket.pause();
     client.socket.write("hello");
     client.socket.shutdown();
-    // The other direction's bytes come later than these could have come.
+    // These bytes in the other direction arrive later than the first ones.
     server.socket.write("marker");
     await client.until("data");
     await new Promise(setImmediate);
@@ -89,7 +92,7 @@ test("a paused socket delivers nothing, a FIN neither, until it resumes", () =>
     expect(server.events.filter((event) => event !== "drain")).toEqual(["open", "data", "end"]);
   }));
 
-test("a paused socket learns of a reset at once", () =>
+test("a paused socket reports a reset at once", () =>
   withPair(async (client, server) => {
     server.socket.pause();
     client.socket.terminate();
@@ -102,7 +105,7 @@ test("terminate calls close before it returns", () =>
     expect(client.events.at(-1)).toBe("close undefined");
   }));
 
-test("shutdown loses nothing that was taken, though the peer sends on", () =>
+test("shutdown loses no bytes that write took, even if the peer continues to send", () =>
   withPair(async (client, server) => {
     server.socket.pause();
     const taken = fill(client.socket);
@@ -114,7 +117,7 @@ test("shutdown loses nothing that was taken, though the peer sends on", () =>
     expect(server.received).toBe(taken);
   }));
 
-test("end loses what was taken when something of the peer's is unread", () =>
+test("end loses bytes that write took if data of the peer is unread", () =>
   withPair(async (client, server) => {
     server.socket.pause();
     client.socket.pause();
@@ -126,7 +129,7 @@ test("end loses what was taken when something of the peer's is unread", () =>
     expect(server.received).toBeLessThan(taken);
   }));
 
-test("a chunk is a copy of its own", async () => {
+test("each chunk is a new copy", async () => {
   const chunks: Uint8Array[] = [];
   const second = Promise.withResolvers<void>();
   const listener = Bun.listen({

@@ -1,4 +1,7 @@
-/** What Bun's UDP sockets do, as far as the tunnel counts on it. Red after a change of Bun: read the fact's users. */
+/**
+ * Behavior of Bun's UDP sockets that the tunnel relies on. If red after a Bun upgrade: review the code that
+ * relies on it.
+ */
 
 import { describe, expect, test } from "bun:test";
 import { IPPROTO_IPV6, SOL_SOCKET } from "../../src/net/linux/constants.ts";
@@ -12,15 +15,15 @@ function open(socket: object, options: object = {}): Promise<Bun.udp.Socket<"buf
   return Bun.udpSocket({ hostname: LOOPBACK, ...options, socket } as Bun.udp.SocketOptions<"buffer">);
 }
 
-/** A port nobody listens on: one that was open a moment ago. */
-async function deadPort(): Promise<number> {
+/** A port without a socket: it was open a moment ago. */
+async function closedPort(): Promise<number> {
   const socket = await open({});
   const { port } = socket;
   socket.close();
   return port;
 }
 
-test("the error handler gets the error first, not the socket as the types say", async () => {
+test("the first argument of the error handler is the error, not the socket as in the types", async () => {
   const seen = Promise.withResolvers<unknown[]>();
   const socket = await open({
     data() {
@@ -63,7 +66,7 @@ test.skipIf(noLibc)(
   },
 );
 
-test("each datagram is a copy of its own at offset 0, and an empty one is delivered", async () => {
+test("each datagram is a new copy at offset 0, and an empty one is delivered", async () => {
   const arrived: Buffer[] = [];
   const third = Promise.withResolvers<void>();
   const socket = await open({
@@ -79,7 +82,7 @@ test("each datagram is a copy of its own at offset 0, and an empty one is delive
   socket.close();
 });
 
-test("drain comes once after creation, unasked", async () => {
+test("drain is called once after creation", async () => {
   let drains = 0;
   const first = Promise.withResolvers<void>();
   const socket = await open({
@@ -95,7 +98,7 @@ test("drain comes once after creation, unasked", async () => {
   socket.close();
 });
 
-test("sendMany stops at a datagram the kernel refuses and returns its index, without saying why", async () => {
+test("sendMany stops at a datagram that the kernel refuses, and returns its index, no error", async () => {
   const socket = await open({ error() {} });
   const [ok, tooLong] = ["ok", new Uint8Array(65_508)];
   const to = [socket.port, LOOPBACK];
@@ -111,17 +114,17 @@ test("setMulticastTTL(0) throws", async () => {
   socket.close();
 });
 
-describe("a datagram to where nobody listens", () => {
-  test("makes the next send, to anyone, throw, and the error handler is told from the error queue", async () => {
-    const told = Promise.withResolvers<{ code: string; errqueue: boolean }>();
-    const socket = await open({ error: told.resolve });
-    socket.send("x", await deadPort(), LOOPBACK);
+describe("a datagram to a closed port", () => {
+  test("makes the next send throw, whatever its target, and calls the error handler as well", async () => {
+    const reported = Promise.withResolvers<{ code: string; errqueue: boolean }>();
+    const socket = await open({ error: reported.resolve });
+    socket.send("x", await closedPort(), LOOPBACK);
     expect(() => socket.send("x", socket.port, LOOPBACK)).toThrow("ECONNREFUSED");
-    expect(await told.promise).toMatchObject({ code: "ECONNREFUSED", errqueue: true });
+    expect(await reported.promise).toMatchObject({ code: "ECONNREFUSED", errqueue: true });
     socket.close();
   });
 
-  test.skipIf(noLibc)("harms nobody once IP_RECVERR is cleared", async () => {
+  test.skipIf(noLibc)("has no effect on others once IP_RECVERR is cleared", async () => {
     const arrived = Promise.withResolvers<void>();
     const errors: unknown[] = [];
     const socket = await open({
@@ -129,7 +132,7 @@ describe("a datagram to where nobody listens", () => {
       error: (error: unknown) => errors.push(error),
     });
     expect(setReceiveErrors(libc, fdOf(socket), false)).toBeUndefined();
-    socket.send("x", await deadPort(), LOOPBACK);
+    socket.send("x", await closedPort(), LOOPBACK);
     expect(socket.send("x", socket.port, LOOPBACK)).toBe(true);
     await arrived.promise;
     expect(errors).toEqual([]);

@@ -56,7 +56,7 @@ testNeeding("udptunnel")("is the one end of a tunnel whose other end is the orig
   channel.receive((datagram) => fromOriginal.resolve(text(datagram)));
   // One frame is all the original handles of a read: the second is there to push the first out.
   channel.send(utf8("to UDP"));
-  await app.hears("to UDP");
+  await app.receives("to UDP");
   app.send("from UDP");
   expect(await fromOriginal.promise).toBe("from UDP");
   await channel.close();

@@ -56,7 +56,7 @@ describe("several tunnels in one process", () => {
     using app = await UdpApp.open(here);
     using far = await UdpApp.open(there);
     app.send("through both");
-    await far.hears("through both");
+    await far.receives("through both");
     program.child.kill("SIGTERM");
     expect(await program.exited()).toBe(0);
     expect(program.output).toBe("");
@@ -168,7 +168,7 @@ describe("SIGHUP", () => {
     using app = await UdpApp.open(here);
     using far = await UdpApp.open(there);
     app.send("still there");
-    await far.hears("still there");
+    await far.receives("still there");
   });
 
   test("restarts a changed tunnel with its old settings if it cannot start with the new ones", async () => {

@@ -153,7 +153,7 @@ test("-v tells of connections, -vv of each datagram with its source and length",
   await server.says(`outbound: 5 bytes from ${APP_HOST}:${udp}`);
   await server.says(`outbound: 0 bytes from ${APP_HOST}:${udp}`);
   await server.says(`inbound: 2 bytes from ${TUNNEL_HOST}:${peer.socket.localPort}`);
-  await app.hears("hi");
+  await app.receives("hi");
   expect(server.output).toBe("");
 });
 

@@ -156,13 +156,13 @@ test("the recipe in docs/security.md: two machines with a shared secret", async 
   using serverApp = await UdpApp.open(serverUdp);
   using clientApp = await UdpApp.open(clientUdp);
   clientApp.send("through the tunnel");
-  await serverApp.hears("through the tunnel");
+  await serverApp.receives("through the tunnel");
   expect(server.errors + client.errors).not.toMatch(/chmod|anyone/);
   using attacker = await connectRaw(tcp);
   attacker.socket.write("no secret");
   await server.says("no handshake");
   serverApp.send("for the client alone");
-  await clientApp.hears("for the client alone");
+  await clientApp.receives("for the client alone");
   expect(Buffer.concat(attacker.read).subarray(0, 8).toString("hex")).toBe("ffff756470740001");
   expect(Buffer.concat(attacker.read).length).toBe(40);
 });

@@ -21,7 +21,7 @@ test("a server without an address listens on IPv4 alone, and relays", async () =
   await using client = start("-c", `${TUNNEL_HOST}/${tcp}`, ...bind, `${APP_HOST}/${here.port}`);
   await client.says("connected: TCP");
   here.send("hello");
-  await there.hears("hello");
+  await there.receives("hello");
 });
 
 test("a port that is taken is still the answer", async () => {
@@ -46,5 +46,5 @@ test("a process that may open Internet sockets only (systemd, RestrictAddressFam
   await server.says("listening on TCP");
   using peer = await connectRaw(tcp);
   peer.socket.write(Uint8Array.of(0, 2, 0x68, 0x69));
-  await there.hears("hi");
+  await there.receives("hi");
 });

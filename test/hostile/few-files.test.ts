@@ -129,7 +129,7 @@ test("several tunnels of one process, each with sessions and one with TLS, leave
     using app = await UdpApp.open(udp);
     using peer = await connectRaw(port);
     peer.socket.write(Uint8Array.of(0, 2, 0x68, 0x69));
-    await app.hears("hi");
+    await app.receives("hi");
   }
 });
 

@@ -44,7 +44,7 @@ async function pair() {
   started.push(tunnel);
   const apps = { there: await UdpApp.open(there.udp), here: await UdpApp.open(udp) };
   apps.here.send("first");
-  await apps.there.hears("first");
+  await apps.there.receives("first");
   return { there: there.tunnel, here: tunnel, apps };
 }
 
@@ -87,7 +87,7 @@ test("refusals of a missing target are counted; when it starts, the next datagra
   expect(warnings.map(({ type }) => type)).toEqual(["target refused"]);
   using app = await UdpApp.open(udp);
   peer.socket.write(encodeFrame(new TextEncoder().encode("welcome back")));
-  await app.hears("welcome back");
+  await app.receives("welcome back");
   expect(tunnel.counters.inbound.sent).toBe(13);
 });
 
@@ -111,7 +111,7 @@ test("TCP segments of one byte give the same datagrams", async () => {
     peer.socket.write(Uint8Array.of(byte)); // TCP_NODELAY is on: each write is a segment
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-  await app.hears("z");
+  await app.receives("z");
   expect(app.texts).toEqual(texts);
 });
 
@@ -169,7 +169,7 @@ test("garbage on the TCP port is relayed as far as it parses, and the tunnel sti
   app.received.length = 0;
   using peer = await connectRaw(tcp);
   peer.socket.write(encodeFrame(new TextEncoder().encode("still here")));
-  await app.hears("still here");
+  await app.receives("still here");
 });
 
 test("a connection that is reset before it is accepted does no harm", async () => {
@@ -189,7 +189,7 @@ test("a connection that is reset before it is accepted does no harm", async () =
   expect(child.exitCode).toBe(0);
   using peer = await connectRaw(tcp);
   peer.socket.write(encodeFrame(new TextEncoder().encode("alive")));
-  await app.hears("alive");
+  await app.receives("alive");
   expect(tunnel.counters.inbound.sent).toBe(1);
 });
 
@@ -231,8 +231,8 @@ test("probes from the peer's address change nothing; a connection with a frame r
   const frames = new Uint8Array([...encodeFrame(Buffer.from("one")), ...encodeFrame(Buffer.from("two"))]);
   restarted.socket.write(frames, 0, 3);
   await until("the rest to be written", () => restarted.socket.write(frames, 3, frames.length - 3) > 0);
-  await app.hears("one");
-  await app.hears("two");
+  await app.receives("one");
+  await app.receives("two");
   app.send("to the new connection");
   await until("a datagram", () => decoded(restarted.read).length === 1);
   expect([tunnel.counters.connects, decoded(peer.read).length]).toEqual([2, 1]);

@@ -20,7 +20,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const PIPE =
-  "it is a pipe, as <(...) and often /dev/stdin are; write its content to a regular file, and give the path of that";
+  "it is a pipe, as <(...) and often /dev/stdin are; " +
+  "write its content to a regular file, and give the path of that";
 const DEVICE = "it is a device; give the path of a regular file";
 const DIRECTORY = "it is a directory; give the path of a file";
 const NONE = "there is no such file; give the path of one that exists (ENOENT)";
@@ -34,7 +35,7 @@ test("a regular file is read, with its mode", () => {
     expect(readRegularFile("/proc/self/limits", 100_000).bytes.length).toBeGreaterThan(100);
 });
 
-describe("anything else is refused at once, though nobody writes to a pipe and a device has no end", () => {
+describe("any other file is an error at once, although a pipe has no writer and a device no end", () => {
   test.each([
     ["pipe", "EINVAL", PIPE],
     ["link", "EINVAL", PIPE],
@@ -61,7 +62,7 @@ const FILES = [
   ["large", /it is larger than \d+ bytes/],
 ] as const;
 
-describe.each(FILES)("a file that is %s is one clear line", (name, problem) => {
+describe.each(FILES)("for the file %s the problem is one clear line", (name, problem) => {
   const path = () => (name.startsWith("/") ? name : at(name));
   const line = (text: string) =>
     expect(text).toMatch(problem instanceof RegExp ? problem : RegExp(escaped(problem)));

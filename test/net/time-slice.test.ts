@@ -1,18 +1,21 @@
-/** The process's time slice, on a clock that each look moves on. */
+/** The time slice, on a clock that advances each time it is read. */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Backlog, type PausedSocket, TimeSlice } from "../../src/net/time-slice.ts";
 
-// Bun does not print an error's cause, which is where the failed expectation would else stand.
+// Bun does not print an error's cause, where the failed expectation would be otherwise.
 fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
 
-/** A slice whose clock moves on by `lookMs` at each look, and `endTick`, which says whether another tick was asked for. */
-function sliceWith(lookMs = 0) {
-  const time = { nowMs: 0, lookMs };
+/**
+ * A slice whose clock moves on by `readMs` at each look, and `endTick`, which says whether another tick was
+ * asked for.
+ */
+function sliceWith(readMs = 0) {
+  const time = { nowMs: 0, readMs };
   let ends: (() => void)[] = [];
   const slice = TimeSlice.of({
-    now: () => (time.nowMs += time.lookMs),
+    now: () => (time.nowMs += time.readMs),
     after: () => ({ cancel() {} }),
     endOfTick: (run) => void ends.push(run),
   });
@@ -38,13 +41,13 @@ const backlog = (name: string, done: string[], quanta: number): Backlog => ({
   },
 });
 
-test("there is one for each clock", () => {
+test("each clock has one slice", () => {
   const clock = { now: () => 0, after: () => ({ cancel() {} }), endOfTick() {} };
   expect(TimeSlice.of(clock)).toBe(TimeSlice.of(clock));
   expect(TimeSlice.of(clock)).not.toBe(TimeSlice.of({ ...clock }));
 });
 
-test("backlogs are handled in rotation, and the next tick begins with the one after the last", () => {
+test("backlogs are handled in rotation, and the next tick continues with the next one", () => {
   const { slice, endTick } = sliceWith(0.2);
   const done: string[] = [];
   for (const name of ["a", "b", "c", "d"]) slice.defer(backlog(name, done, 3));
@@ -57,7 +60,7 @@ test("backlogs are handled in rotation, and the next tick begins with the one af
   expect(ticks.length).toBeGreaterThan(3);
 });
 
-test("whatever else took the tick, one quantum of what waits is handled", () => {
+test("each tick handles at least one quantum of a backlog, even if other work used up the slice", () => {
   const { slice, time, endTick } = sliceWith();
   const done: string[] = [];
   slice.defer(backlog("a", done, 2));
@@ -69,7 +72,7 @@ test("whatever else took the tick, one quantum of what waits is handled", () => 
   expect(done.join("")).toBe("abab");
 });
 
-test("while several are served each has a quantum only; one alone has the slice", () => {
+test("a socket gets the whole slice while it is alone, else one quantum", () => {
   const { slice, time, endTick } = sliceWith();
   slice.begin();
   expect(slice.mustYield).toBe(false);
@@ -84,7 +87,7 @@ test("while several are served each has a quantum only; one alone has the slice"
   expect(slice.mustYield).toBe(false);
 });
 
-test("a few paused sockets are read again in each tick, in their order, those without room keeping their place", () => {
+test("each tick reads a few paused sockets, in order; sockets without room stay queued", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];
   const poor = socket("poor", done, false);
@@ -94,14 +97,14 @@ test("a few paused sockets are read again in each tick, in their order, those wi
   expect(done.splice(0)).toEqual(["0", "1", "2", "3"]);
   expect(endTick()).toBe(true);
   expect(done.splice(0)).toEqual(["4", "5"]);
-  expect(endTick()).toBe(false); // nothing spins for the sake of one that has no room
+  expect(endTick()).toBe(false); // a socket without room requests no further tick
   poor.hasRoom = true;
   slice.begin();
   endTick();
   expect(done).toEqual(["poor"]);
 });
 
-test("sockets that brought much are read one in a tick, and each has a quantum only while the others wait", () => {
+test("each tick reads one socket that brought much data; it gets one quantum while others wait", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];
   for (const name of ["a", "b"]) slice.awaitRead({ ...socket(name, done), lastBytes: 512 * 1024 });
@@ -113,7 +116,7 @@ test("sockets that brought much are read one in a tick, and each has a quantum o
   expect(slice.mustYield).toBe(false);
 });
 
-test("new sockets are read at once while nobody waits, a few in a tick, and before the paused ones", () => {
+test("a few new sockets in a tick are read at once if no socket waits, the rest before paused ones", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];
   const fresh = Array.from({ length: 6 }, (_, number) => socket(`new ${number}`, done));
@@ -123,35 +126,35 @@ test("new sockets are read at once while nobody waits, a few in a tick, and befo
   expect(done).toEqual(["new 4", "new 5", "paused"]);
 });
 
-test("what asked for the end of the tick comes before the backlogs, once, and survives another's fault", () => {
+test("end-of-tick callbacks run once, before backlogs, and in the next tick if another one throws", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];
   const flush = () => void done.push("flush");
   slice.defer(backlog("backlog", done, 1));
   slice.atEndOfTick(() => {
-    throw new Error("a fault");
+    throw new Error("a defect");
   });
   for (let time = 0; time < 2; time++) slice.atEndOfTick(flush);
-  expect(endTick).toThrow("a fault");
+  expect(endTick).toThrow("a defect");
   endTick();
   expect(done).toEqual(["flush", "backlog"]);
 });
 
-test("a fault leaves no paused socket behind", () => {
+test("an exception leaves no paused socket behind", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];
   slice.awaitRead(socket("read", done));
   slice.defer({
     handleQuantum() {
-      throw new Error("a fault");
+      throw new Error("a defect");
     },
   });
-  expect(endTick).toThrow("a fault");
+  expect(endTick).toThrow("a defect");
   expect(endTick()).toBe(true);
   expect(done).toEqual(["read"]);
 });
 
-test("whoever is forgotten is not called", () => {
+test("a forgotten member is not called", () => {
   const { slice, endTick } = sliceWith();
   const done: string[] = [];
   const member = { ...backlog("backlog", done, 1), ...socket("read", done) };
@@ -163,15 +166,15 @@ test("whoever is forgotten is not called", () => {
   expect(done).toEqual([]);
 });
 
-test("whatever is queued, everything is served in the end, whoever has no room excepted until it has", () => {
+test("everything queued is handled in the end, and a socket without room as soon as it has room", () => {
   const step = fc.oneof(
     fc.record({ type: fc.constant("backlog"), quanta: fc.integer({ min: 1, max: 9 }) }),
     fc.record({ type: fc.constantFrom("paused", "new"), hasRoom: fc.boolean() }),
     fc.record({ type: fc.constant("tick") }),
   ) as fc.Arbitrary<{ type: string; quanta?: number; hasRoom?: boolean }>;
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), fc.constantFrom(0, 0.1, 2), (steps, lookMs) => {
-      const { slice, endTick } = sliceWith(lookMs);
+    fc.property(fc.array(step, { maxLength: 80 }), fc.constantFrom(0, 0.1, 2), (steps, readMs) => {
+      const { slice, endTick } = sliceWith(readMs);
       const done: string[] = [];
       const poor: (PausedSocket & { hasRoom: boolean })[] = [];
       let expected = 0;
@@ -189,12 +192,12 @@ test("whatever is queued, everything is served in the end, whoever has no room e
         }
       }
       while (endTick()) {
-        // until nothing more is to be done
+        // until no further tick is requested
       }
       for (const one of poor) one.hasRoom = true;
       slice.begin();
       while (endTick()) {
-        // and again
+        // once more
       }
       expect(done.length).toBe(expected);
     }),

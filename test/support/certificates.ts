@@ -4,40 +4,40 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Two files in PEM. */
+/** The paths of two PEM files. */
 export interface Identity {
   readonly cert: string;
   readonly key: string;
 }
 
-export interface Wishes {
-  /** The host name or address literal it is for. */
+export interface CertificateOptions {
+  /** The host name or address literal that the certificate is for. */
   readonly name?: string;
-  /** Days from now until it ends; one that has ended a day ago is asked for with -1. */
+  /** The certificate expires this many days from now; -1 gives one that expired a day ago. */
   readonly days?: number;
 }
 
-/** A directory of certificates, gone at the end of its scope. */
+/** A directory of certificates, deleted at the end of its scope. */
 export class Certificates implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), "udptunnel-tls-"));
   #count = 0;
 
-  /** A new authority: its certificate vouches for what {@link issue} makes of it. */
+  /** Creates an authority, for {@link issue}. */
   authority(): Identity {
     return this.#make({ name: "authority" }, ({ key }) => ["-signkey", key], "basicConstraints=CA:TRUE\n");
   }
 
-  /** A certificate that vouches for itself. */
-  selfSigned(wishes: Wishes = {}): Identity {
-    return this.#make(wishes, ({ key }) => ["-signkey", key]);
+  /** Creates a self-signed certificate. */
+  selfSigned(options: CertificateOptions = {}): Identity {
+    return this.#make(options, ({ key }) => ["-signkey", key]);
   }
 
-  /** A certificate that an authority vouches for. */
-  issue(by: Identity, wishes: Wishes = {}): Identity {
-    return this.#make(wishes, () => ["-CA", by.cert, "-CAkey", by.key]);
+  /** Creates a certificate that an authority signs. */
+  issue(by: Identity, options: CertificateOptions = {}): Identity {
+    return this.#make(options, () => ["-CA", by.cert, "-CAkey", by.key]);
   }
 
-  /** Writes a file of this directory, for the owner only. @returns its path. */
+  /** Writes a file in this directory that only the owner can access. @returns its path. */
   write(name: string, text: string): string {
     const file = join(this.directory, name);
     writeFileSync(file, text, { mode: 0o600 });
@@ -49,7 +49,7 @@ export class Certificates implements Disposable {
   }
 
   #make(
-    { name = "localhost", days = 30 }: Wishes,
+    { name = "localhost", days = 30 }: CertificateOptions,
     signing: (made: Identity) => string[],
     extension = "",
   ): Identity {
@@ -85,14 +85,14 @@ function alternative(name: string): string {
   return /^[\d.]+$/.test(name) ? `IP:${name}` : `DNS:${name}`;
 }
 
-/** The pin of a certificate's public key as openssl works it out, in hexadecimal. */
+/** The pin of a certificate's public key, in hexadecimal, computed by openssl. */
 export function pinOf({ cert }: Identity): string {
   const publicKey = openssl("x509", "-in", cert, "-pubkey", "-noout");
   const spki = run(["openssl", "pkey", "-pubin", "-outform", "der"], publicKey);
   return `sha256:${new Bun.CryptoHasher("sha256").update(spki).digest("hex")}`;
 }
 
-/** Runs openssl to its end. @returns what it wrote. */
+/** Runs openssl. @returns its output. */
 export function openssl(...args: string[]): Buffer {
   return run(["openssl", ...args]);
 }

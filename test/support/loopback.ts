@@ -1,12 +1,12 @@
-/** Real sockets on this host, for tests of whole tunnels: UDP programs and raw TCP ends. */
+/** Real sockets on this host for tests of whole tunnels: UDP programs and TCP clients without a tunnel. */
 
 import { PATIENCE_MS, until } from "./until.ts";
 
-/** Where programs are: tunnels bind 127.0.0.1, programs this other address of the same ports. */
+/** Programs bind this address, and tunnels bind 127.0.0.1, on the same ports. */
 export const APP_HOST = "127.0.0.2";
 export const TUNNEL_HOST = "127.0.0.1";
 
-/** A UDP port number that nobody on this host used a moment ago. */
+/** A UDP port number that was free on this host a moment ago. */
 export async function freeUdpPort(): Promise<number> {
   const socket = await Bun.udpSocket({ hostname: "0.0.0.0" });
   const { port } = socket;
@@ -14,7 +14,7 @@ export async function freeUdpPort(): Promise<number> {
   return port;
 }
 
-/** A TCP port number that nobody on this host used a moment ago. */
+/** A TCP port number that was free on this host a moment ago. */
 export function freeTcpPort(): number {
   const listener = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
   const { port } = listener;
@@ -22,7 +22,7 @@ export function freeTcpPort(): number {
   return port;
 }
 
-/** A UDP program that keeps what it receives. */
+/** A UDP program that stores the datagrams it receives. */
 export class UdpApp implements Disposable {
   readonly received: Uint8Array[] = [];
   readonly port: number;
@@ -46,7 +46,7 @@ export class UdpApp implements Disposable {
     return new UdpApp(await Bun.udpSocket(options), received);
   }
 
-  /** Sends to the tunnel on this UDP port. An ICMP refusal of what was sent before is passed over. */
+  /** Sends to the tunnel on this UDP port. Ignores ICMP refusals of earlier datagrams. */
   send(payload: Uint8Array | string, to = this.port): void {
     for (let tries = 0; tries < 3; tries++) {
       try {
@@ -62,7 +62,7 @@ export class UdpApp implements Disposable {
     return this.received.map((payload) => new TextDecoder().decode(payload));
   }
 
-  async hears(text: string, timeoutMs = PATIENCE_MS): Promise<void> {
+  async receives(text: string, timeoutMs = PATIENCE_MS): Promise<void> {
     await until(`"${text}" at port ${this.port}`, () => this.texts.includes(text), timeoutMs);
   }
 
@@ -71,7 +71,7 @@ export class UdpApp implements Disposable {
   }
 }
 
-/** A raw TCP end that keeps what it reads. */
+/** A TCP client that stores the data it receives. */
 export interface RawStream extends Disposable {
   readonly socket: Bun.Socket;
   readonly read: Uint8Array[];
@@ -95,7 +95,7 @@ export async function connectRaw(port: number): Promise<RawStream> {
   return { socket, read, state, [Symbol.dispose]: () => void socket.terminate() };
 }
 
-/** Writes all of it, waiting for room. */
+/** Writes all bytes, waiting for room where needed. */
 export async function writeAll(socket: Bun.Socket, bytes: Uint8Array): Promise<void> {
   let written = 0;
   await until("the peer to read", () => {

@@ -1,4 +1,4 @@
-/** The ways in which sockets can be had on this system: the portable one, and the system's own. */
+/** The implementations of sockets to test: the portable one, and the one with this system's extras. */
 
 import { LinuxSockets } from "../../src/net/linux/linux-sockets.ts";
 import type { SystemSockets } from "../../src/net/system-sockets.ts";
@@ -7,5 +7,5 @@ const options = { deadAfterMs: 15_000, socketBufferBytes: 1 << 20, offload: "aut
 const linux = process.platform === "linux" ? LinuxSockets.open(options) : undefined;
 
 /** Each with its name. */
-export const WAYS: [name: string, system: SystemSockets | undefined][] = [["portable", undefined]];
-if (linux !== undefined) WAYS.push(["Linux", linux]);
+export const PLATFORMS: [name: string, system: SystemSockets | undefined][] = [["portable", undefined]];
+if (linux !== undefined) PLATFORMS.push(["Linux", linux]);

@@ -3,12 +3,12 @@
 import { readFileSync } from "node:fs";
 
 export interface UdpSocket {
-  /** The local address, as the file has it: eight hexadecimal digits, all 0 for any. */
+  /** The local address as in the file: eight hexadecimal digits, all 0 for any address. */
   readonly address: string;
   readonly port: number;
-  /** No two sockets have the same. */
+  /** Unique to the socket. */
   readonly inode: number;
-  /** Datagrams the kernel dropped because nobody had read those before: the program got no time. */
+  /** Datagrams that the kernel dropped because the receive buffer was full: the program got no CPU time. */
   readonly drops: number;
 }
 
@@ -23,7 +23,10 @@ export function udpSockets(pid: number | "self" = "self"): UdpSocket[] {
   });
 }
 
-/** Datagrams the kernel dropped at this process's IPv4 socket, for want of room; NaN when there is no such socket. */
+/**
+ * Datagrams that the kernel dropped at this IPv4 socket, whose buffer was full; NaN when the socket does not
+ * exist.
+ */
 export function dropsAt(host: string, port: number): number {
   const reversed = host.split(".").toReversed().map(Number);
   const address = Buffer.from(reversed).toString("hex").toUpperCase();

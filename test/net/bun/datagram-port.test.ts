@@ -5,11 +5,11 @@ import { NetError } from "../../../src/net/network.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
 import { burn } from "../../support/burn.ts";
 import { freeUdpPort, TUNNEL_HOST } from "../../support/loopback.ts";
-import { WAYS } from "../../support/system-sockets.ts";
+import { PLATFORMS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
 
-/** Keeps what is told to it. */
-class Told implements DatagramReceiver, SendObserver {
+/** Records the events of a port and its senders. */
+class Recorder implements DatagramReceiver, SendObserver {
   readonly received: string[] = [];
   readonly errors: string[] = [];
   readonly dropped: string[] = [];
@@ -33,15 +33,15 @@ class Told implements DatagramReceiver, SendObserver {
 const any = { address: TUNNEL_HOST, port: 0 };
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-describe.each(WAYS)("a datagram port, %s", (_name, system) => {
-  test("that cannot join its group is a failure of the network", () => {
+describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
+  test("throws NetError when it cannot join its group", () => {
     const joined = { sources: [], interface: { name: "none", id: "0", address4: "198.51.100.1" } };
     const options = { bind: { address: "239.255.77.77", port: 0 }, join: joined };
-    expect(() => new BunDatagramPort(options, new Told(), system)).toThrow(NetError);
+    expect(() => new BunDatagramPort(options, new Recorder(), system)).toThrow(NetError);
   });
 
-  test("sends in order, many at once, the empty and the largest too", async () => {
-    const [there, here] = [new Told(), new Told()];
+  test("sends in order, many at once, including empty and the largest datagrams", async () => {
+    const [there, here] = [new Recorder(), new Recorder()];
     const receiving = new BunDatagramPort({ bind: any }, there, system);
     const sending = new BunDatagramPort({ bind: any }, here, system);
     const sender = sending.sender(receiving.local, here);
@@ -55,60 +55,60 @@ describe.each(WAYS)("a datagram port, %s", (_name, system) => {
     for (const port of [receiving, sending]) port.close();
   });
 
-  // Only where Linux serves: Bun's own calls ignore the zone and send by another interface.
+  // Only with the Linux extras: Bun's own calls ignore the zone and send on another interface.
   if (system !== undefined)
-    test("refuses to send to a zone that does not exist", () => {
-      const told = new Told();
-      const port = new BunDatagramPort({ bind: { address: "::", port: 0 } }, told, system);
-      const sender = port.sender({ address: "fe80::1%no-such-zone", port: 9 }, told);
+    test("drops datagrams to a zone that does not exist", () => {
+      const recorder = new Recorder();
+      const port = new BunDatagramPort({ bind: { address: "::", port: 0 } }, recorder, system);
+      const sender = port.sender({ address: "fe80::1%no-such-zone", port: 9 }, recorder);
       for (const payload of [bytes("a"), bytes("b")]) sender.add(payload, 0, payload.length);
       sender.flush();
-      expect(told).toMatchObject({ sent: 0, dropped: ["unreachable", "unreachable"] });
+      expect(recorder).toMatchObject({ sent: 0, dropped: ["unreachable", "unreachable"] });
       port.close();
     });
 
-  test("drops what is too long, alone", async () => {
-    const told = new Told();
-    const port = new BunDatagramPort({ bind: any, oneTarget: true }, told, system);
-    const sender = port.sender(port.local, told);
+  test("drops only the datagram that is too long", async () => {
+    const recorder = new Recorder();
+    const port = new BunDatagramPort({ bind: any, oneTarget: true }, recorder, system);
+    const sender = port.sender(port.local, recorder);
     for (const payload of [bytes("a"), new Uint8Array(65_508), bytes("b")])
       sender.add(payload, 0, payload.length);
     sender.flush();
-    await until("the others", () => told.received.length === 2);
-    expect(told).toMatchObject({ received: ["a", "b"], dropped: ["too long"], sent: 2 });
+    await until("the others", () => recorder.received.length === 2);
+    expect(recorder).toMatchObject({ received: ["a", "b"], dropped: ["too long"], sent: 2 });
     port.close();
   });
 
-  test("with one target sees refusals, and loses nothing when it is back", async () => {
-    const told = new Told();
+  test("with one target reports refusals, and loses nothing when the target is open again", async () => {
+    const recorder = new Recorder();
     const target = { address: TUNNEL_HOST, port: await freeUdpPort() };
-    const port = new BunDatagramPort({ bind: any, oneTarget: true }, told, system);
-    const sender = port.sender(target, told);
+    const port = new BunDatagramPort({ bind: any, oneTarget: true }, recorder, system);
+    const sender = port.sender(target, recorder);
     const send = (text: string) => {
       sender.add(bytes(text), 0, text.length);
       sender.flush();
     };
     for (let count = 1; count <= 3; count++) {
-      send("anybody?");
-      await until("the refusal", () => told.errors.length >= count);
+      send("unanswered");
+      await until("the refusal", () => recorder.errors.length >= count);
     }
-    send("not read"); // its refusal may still wait in the socket when the next is sent
-    const there = new Told();
+    send("not read"); // its refusal may be pending in the socket when the next is sent
+    const there = new Recorder();
     const back = new BunDatagramPort({ bind: target }, there, system);
     for (const text of ["x", "y", "z"]) send(text);
     await until("all three", () => there.received.includes("z"));
     expect(there.received).toEqual(["x", "y", "z"]);
-    expect(new Set(told.errors)).toEqual(new Set(["ECONNREFUSED"]));
-    expect(told.dropped).toEqual([]);
+    expect(new Set(recorder.errors)).toEqual(new Set(["ECONNREFUSED"]));
+    expect(recorder.dropped).toEqual([]);
     for (const open of [port, back]) open.close();
   });
 
-  test("with many targets, one that is dead costs the others nothing", async () => {
-    const [there, told] = [new Told(), new Told()];
+  test("with many targets, a closed one costs the others no datagram", async () => {
+    const [there, recorder] = [new Recorder(), new Recorder()];
     const live = new BunDatagramPort({ bind: any }, there, system);
-    const port = new BunDatagramPort({ bind: any }, told, system);
-    const toLive = port.sender(live.local, told);
-    const toDead = port.sender({ address: TUNNEL_HOST, port: await freeUdpPort() }, told);
+    const port = new BunDatagramPort({ bind: any }, recorder, system);
+    const toLive = port.sender(live.local, recorder);
+    const toDead = port.sender({ address: TUNNEL_HOST, port: await freeUdpPort() }, recorder);
     for (let count = 0; count < 10; count++) {
       for (const sender of [toDead, toLive]) {
         sender.add(bytes("x"), 0, 1);
@@ -116,46 +116,46 @@ describe.each(WAYS)("a datagram port, %s", (_name, system) => {
       }
     }
     await until("all ten", () => there.received.length === 10);
-    expect(told.dropped).toEqual([]);
+    expect(recorder.dropped).toEqual([]);
     for (const open of [live, port]) open.close();
   });
 
-  test("shares its port with another address only when asked to, and names the address that is taken", async () => {
+  test("shares its port with another address if `shared`; the error names the address in use", async () => {
     const port = await freeUdpPort();
     const bound = new BunDatagramPort(
       { bind: { address: "0.0.0.0", port }, shared: true },
-      new Told(),
+      new Recorder(),
       system,
     );
     const other = { address: "127.0.0.2", port };
-    expect(() => new BunDatagramPort({ bind: other }, new Told(), system)).toThrow(
+    expect(() => new BunDatagramPort({ bind: other }, new Recorder(), system)).toThrow(
       `cannot bind UDP 127.0.0.2:${port}: EADDRINUSE`,
     );
-    new BunDatagramPort({ bind: other, shared: true }, new Told(), system).close();
+    new BunDatagramPort({ bind: other, shared: true }, new Recorder(), system).close();
     bound.close();
   });
 
-  test("under a flood that is dear to handle, answers go in order, and a turn has an end", async () => {
+  test("in a flood that is slow to handle, answers keep their order, and each tick ends", async () => {
     const DATAGRAMS = 5000;
-    // Never more under way than the kernel holds for us.
-    const underWay = (system?.report.receiveBufferBytes ?? 0) >= 1 << 20 ? 1000 : 100;
-    const [told, there] = [new Told(), new Told()];
-    let longestTurn = 0;
-    let inTurn = 0;
+    // Never more in flight than fit the receive buffer.
+    const inFlightMax = (system?.report.receiveBufferBytes ?? 0) >= 1 << 20 ? 1000 : 100;
+    const [recorder, there] = [new Recorder(), new Recorder()];
+    let longestTick = 0;
+    let inTick = 0;
     const onDatagram = (payload: Uint8Array) => {
       burn(20);
       sender.add(payload, 0, payload.length);
       sender.flush();
-      if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
-      longestTurn = Math.max(longestTurn, inTurn);
+      if (inTick++ === 0) setImmediate(() => (inTick = 0));
+      longestTick = Math.max(longestTick, inTick);
     };
     const asking = new BunDatagramPort({ bind: any }, there, system);
     const port = new BunDatagramPort({ bind: any }, { onDatagram, onError: () => {} }, system);
-    const sender = port.sender(asking.local, told);
+    const sender = port.sender(asking.local, recorder);
     const asker = asking.sender(port.local, there);
-    await Bun.sleep(5); // what Bun does with a new socket is over
+    await Bun.sleep(5); // until Bun has called drain for the new sockets
     for (let asked = 0; there.received.length < DATAGRAMS; ) {
-      while (asked < DATAGRAMS && asked - there.received.length < underWay) {
+      while (asked < DATAGRAMS && asked - there.received.length < inFlightMax) {
         const question = bytes(`${asked++}`);
         asker.add(question, 0, question.length);
       }
@@ -163,27 +163,27 @@ describe.each(WAYS)("a datagram port, %s", (_name, system) => {
       await new Promise(setImmediate);
     }
     expect(there.received).toEqual(Array.from({ length: DATAGRAMS }, (_, index) => `${index}`));
-    expect(told.dropped).toEqual([]);
-    if (system !== undefined) expect(longestTurn).toBeLessThanOrEqual(192);
+    expect(recorder.dropped).toEqual([]);
+    if (system !== undefined) expect(longestTick).toBeLessThanOrEqual(192);
     for (const open of [port, asking]) open.close();
   });
 });
 
-test("a flood that was there before its first turn leaves the event loop at rest afterwards", async () => {
-  const system = WAYS.find(([name]) => name === "Linux")?.[1];
-  const told = new Told();
+test("after a flood that arrived before its first tick, the event loop is idle", async () => {
+  const system = PLATFORMS.find(([name]) => name === "Linux")?.[1];
+  const recorder = new Recorder();
   const source = await Bun.udpSocket({});
   const onDatagram = (payload: Uint8Array) => {
     burn(20);
-    told.onDatagram(payload);
+    recorder.onDatagram(payload);
   };
   const port = new BunDatagramPort({ bind: any }, { onDatagram, onError() {} }, system);
   for (let count = 0; count < 250; count++) source.send(`${count}`, port.local.port, TUNNEL_HOST);
-  await until("all of them", () => told.received.length === 250);
+  await until("all of them", () => recorder.received.length === 250);
   const before = process.cpuUsage();
-  await Bun.sleep(200); // an interval that is measured
+  await Bun.sleep(200); // the measured interval
   const { user, system: kernel } = process.cpuUsage(before);
-  expect(user + kernel).toBeLessThan(60_000); // spinning would take all of it
+  expect(user + kernel).toBeLessThan(60_000); // a spinning loop would use all of it
   for (const open of [port, source]) open.close();
 });
 
@@ -195,10 +195,10 @@ test("reading is resumed before Bun sends on the socket or closes it", () => {
     prepareDatagramSocket: () => {},
     transmitter: () => undefined,
   } as unknown as SystemSockets;
-  const told = new Told();
-  const port = new BunDatagramPort({ bind: any }, told, system);
+  const recorder = new Recorder();
+  const port = new BunDatagramPort({ bind: any }, recorder, system);
   const sender = port.sender(port.local, {
-    ...told,
+    ...recorder,
     onSent: () => void done.push("sent"),
     onWritable() {},
     onSendDropped() {},

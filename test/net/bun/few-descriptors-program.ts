@@ -1,4 +1,4 @@
-/** Fills its table of descriptors, then asks from which address a target would be reached. Prints the answer. */
+/** Prints the source address to a target, and then that with a full table of file descriptors. */
 
 import { openSync } from "node:fs";
 import { openBunNetwork } from "../../../src/net/bun/network.ts";

@@ -3,7 +3,7 @@ import { dial } from "../../../src/net/bun/dial.ts";
 import { listen } from "../../../src/net/bun/listen.ts";
 import type { StreamPort } from "../../../src/net/stream-port.ts";
 import { freeTcpPort, TUNNEL_HOST } from "../../support/loopback.ts";
-import { WAYS } from "../../support/system-sockets.ts";
+import { PLATFORMS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
 
 const any = { address: TUNNEL_HOST, port: 0 };
@@ -31,8 +31,8 @@ class Log {
   }
 }
 
-describe.each(WAYS)("a stream port, %s", (_name, system) => {
-  /** Both ends of a new connection; the dialling one has nobody listening yet. */
+describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
+  /** Both ends of a new connection, each with a log of its events. */
   async function connect() {
     const log = { near: new Log(), far: new Log() };
     let far: StreamPort | undefined;
@@ -51,7 +51,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     return { near, far: far as StreamPort, log };
   }
 
-  /** Writes all of it as there is room. */
+  /** Writes all bytes, as there is room. */
   async function writeAll(stream: StreamPort, all: Uint8Array): Promise<void> {
     let written = 0;
     await until("room", () => {
@@ -60,14 +60,14 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     });
   }
 
-  test("names both ends alike", async () => {
+  test("has the same two endpoints at both ends", async () => {
     const { near, far } = await connect();
     expect(near.local).toEqual(far.remote);
     expect(near.remote).toEqual(far.local);
     near.terminate();
   });
 
-  test("knows who its peer was after it is gone, though nobody asked before", async () => {
+  test("knows its peer after it was closed, even if that was never read before", async () => {
     const { near, far } = await connect();
     const { local } = near;
     far.terminate();
@@ -75,14 +75,14 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     near.terminate();
   });
 
-  test("gives what was not needed to the next receiver, and what comes meanwhile", async () => {
+  test("passes bytes pushed back, and later events, to the next receiver", async () => {
     const { near, far, log } = await connect();
     near.write(bytes("too much"));
     await until("the chunk", () => log.far.length === 8);
     far.pushBack(bytes("much"));
     near.write(bytes(", and more"));
     near.shutdown();
-    await Bun.sleep(20); // nobody may be told: there is no event to wait for
+    await Bun.sleep(20); // no receiver may be called, so there is no event to await
     expect(log.far.length).toBe(8);
     const next = new Log();
     far.receive(next);
@@ -95,7 +95,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
 
   const large = new Uint8Array(12_000_000).map((_, index) => index >> 8);
 
-  test("takes what it has room for, and says when there is more", async () => {
+  test("write takes what fits, and onDrain follows when there is room", async () => {
     const { near, far, log } = await connect();
     far.pause();
     let taken = near.write(large);
@@ -112,7 +112,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     near.terminate();
   });
 
-  test("loses nothing on shutdown, though the peer is still sending", async () => {
+  test("shutdown loses nothing while the peer is still sending", async () => {
     const { near, far, log } = await connect();
     await writeAll(near, large);
     far.write(bytes("the peer is still sending"));
@@ -125,12 +125,12 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     expect(Buffer.concat(log.near.chunks).toString()).toBe("the peer is still sending; it still may");
   });
 
-  test("tells nothing while it is paused", async () => {
+  test("calls no receiver while it is paused", async () => {
     const { near, far, log } = await connect();
     far.pause();
     near.write(bytes("x"));
     near.shutdown();
-    (await connect()).near.terminate(); // takes long enough for the byte to arrive
+    (await connect()).near.terminate(); // meanwhile the byte arrives
     expect([log.far.chunks, log.far.events]).toEqual([[], []]);
     far.resume();
     await until("the rest", () => log.far.events.length > 0);
@@ -138,7 +138,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     far.terminate();
   });
 
-  test("terminate tells its own side at once, and resets the other", async () => {
+  test("terminate calls onClose at once, and resets the other end", async () => {
     const { near, log } = await connect();
     near.terminate();
     expect(log.near.events).toEqual(["close undefined"]);
@@ -147,12 +147,12 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     expect(near.write(bytes("x"))).toBe(-1);
   });
 
-  test("keeps what comes before anybody asks for it", async () => {
+  test("buffers events until it has a receiver", async () => {
     const listener = listen(
       any,
       (stream) => {
         stream.receive(new Log());
-        stream.write(bytes("the server speaks first"));
+        stream.write(bytes("the server sends first"));
         stream.shutdown();
       },
       { system },
@@ -162,11 +162,11 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     const log = new Log();
     stream.receive(log);
     await until("its end", () => log.events.length > 0);
-    expect([Buffer.concat(log.chunks).toString(), log.events[0]]).toEqual(["the server speaks first", "end"]);
+    expect([Buffer.concat(log.chunks).toString(), log.events[0]]).toEqual(["the server sends first", "end"]);
     stream.terminate();
   });
 
-  test("an early event that sets another receiver has the later ones told to that", async () => {
+  test("a buffered event may replace the receiver; the new one gets the rest", async () => {
     const listener = listen(
       any,
       (stream) => {
@@ -178,7 +178,8 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     );
     const stream = await dial(listener.local, system).stream;
     listener.close();
-    for (let turn = 0; turn < 3; turn++) (await connect()).near.terminate(); // the byte and the FIN come meanwhile
+    // Meanwhile the byte and the FIN arrive.
+    for (let count = 0; count < 3; count++) (await connect()).near.terminate();
     const [first, second] = [new Log(), new Log()];
     first.onChunk = () => stream.receive(second);
     stream.receive(first);
@@ -187,7 +188,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     stream.terminate();
   });
 
-  test("a dial that nobody answers says why", async () => {
+  test("a refused dial rejects with the reason", async () => {
     const port = freeTcpPort();
     const [outcome] = await Promise.allSettled([dial({ address: TUNNEL_HOST, port }, system).stream]);
     expect(outcome).toMatchObject({
@@ -196,7 +197,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     });
   });
 
-  test("a dial that was cancelled never settles", async () => {
+  test("a cancelled dial never settles", async () => {
     let accepted = 0;
     const listener = listen(
       any,
@@ -224,7 +225,7 @@ describe.each(WAYS)("a stream port, %s", (_name, system) => {
     listener.close();
   });
 
-  test("a port in use is named", () => {
+  test("the error names a port that is in use", () => {
     const listener = listen(any, () => {}, { system });
     expect(() => listen(listener.local, () => {}, { system })).toThrow(
       `cannot listen on TCP ${TUNNEL_HOST}:${listener.local.port}: EADDRINUSE`,

@@ -7,10 +7,10 @@ import { BunDatagramPort } from "../../../src/net/bun/datagram-port.ts";
 import type { DatagramReceiver, LocalAddress, SendObserver } from "../../../src/net/datagram-port.ts";
 import { READ_DATAGRAMS_MAX } from "../../../src/net/linux/datagram-reader.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
-import { WAYS } from "../../support/system-sockets.ts";
+import { PLATFORMS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
 
-const [, linux] = WAYS.find(([name]) => name === "Linux") ?? [];
+const [, linux] = PLATFORMS.find(([name]) => name === "Linux") ?? [];
 const bytes = (text: string) => new TextEncoder().encode(text);
 const openFiles = () => readdirSync("/proc/self/fd").length;
 
@@ -142,7 +142,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
   test("delivers the rest of a batch when the receiver throws, and rethrows the exception", async () => {
     const program = `
       import { BunDatagramPort } from "${new URL("../../../src/net/bun/datagram-port.ts", import.meta.url).pathname}";
-      import { WAYS } from "${new URL("../../support/system-sockets.ts", import.meta.url).pathname}";
+      import { PLATFORMS } from "${new URL("../../support/system-sockets.ts", import.meta.url).pathname}";
       let count = 0;
       process.on("uncaughtException", (error) => console.log(error.message));
       const receiver = {
@@ -152,7 +152,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
         },
         onError: console.log,
       };
-      const port = new BunDatagramPort({ bind: { address: "0.0.0.0", port: 0 }, reportLocal: true }, receiver, WAYS[1][1]);
+      const port = new BunDatagramPort({ bind: { address: "0.0.0.0", port: 0 }, reportLocal: true }, receiver, PLATFORMS[1][1]);
       const source = await Bun.udpSocket({});
       for (let sent = 0; sent < 5; sent++) source.send("x", port.local.port, "127.0.0.2");
     `;

@@ -19,7 +19,7 @@ for (const version of VERSIONS) {
     const quiet = ["-quiet", "-cert", cert, "-key", key, version, ...ALPN];
     await using client = OpensslPeer.client(there.tcp, ...trust, ...quiet);
     client.say(frame("from openssl"));
-    await there.app.hears("from openssl");
+    await there.app.receives("from openssl");
     there.app.send("to openssl");
     await until("the answer", () => textsOf(client).includes("to openssl"));
   });
@@ -34,7 +34,7 @@ for (const version of VERSIONS) {
     here.app.send("to openssl");
     await until("the datagram", () => textsOf(server).includes("to openssl"));
     server.say(frame("from openssl"));
-    await here.app.hears("from openssl");
+    await here.app.receives("from openssl");
   });
 }
 

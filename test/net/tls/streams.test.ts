@@ -8,7 +8,7 @@ import { Certificates as Files } from "../../../src/net/tls/certificates.ts";
 import { Certificates } from "../../support/certificates.ts";
 import { TUNNEL_HOST } from "../../support/loopback.ts";
 import { testNeeding } from "../../support/need.ts";
-import { WAYS } from "../../support/system-sockets.ts";
+import { PLATFORMS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
 
 const deaf: StreamReceiver = { onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} };
@@ -18,7 +18,7 @@ function noWarning(message: string): never {
   throw new Error(message);
 }
 
-for (const [way, system] of WAYS) {
+for (const [way, system] of PLATFORMS) {
   const testTls = (name: string, run: () => Promise<void>) => testNeeding("openssl")(`${way}: ${name}`, run);
 
   /** A listener that keeps its streams, with its own and a client's certificates. */
@@ -130,7 +130,7 @@ for (const [way, system] of WAYS) {
   });
 }
 
-const [, linux] = WAYS[1] ?? [];
+const [, linux] = PLATFORMS[1] ?? [];
 if (linux !== undefined) {
   testNeeding("openssl")(
     "a connection that waits while the certificates are exchanged is served",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { BatchSender } from "../../../src/net/udp/batch-sender.ts";
 import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
 
-/** A kernel that answers by the book: for each datagram offered, in order, "ok" or an errno name. */
+/** A kernel with scripted answers: for each datagram offered, in order, "ok" or an error code. */
 class FakeKernel {
   readonly taken: string[] = [];
   readonly dropped: string[] = [];
@@ -11,10 +11,10 @@ class FakeKernel {
   ready = 0;
   sentBytes = 0;
   waiting: BatchSender[] = [];
-  /** What becomes of the datagrams offered next; beyond its end all are taken. */
+  /** The answers for the datagrams offered next. When there are none left, all are taken. */
   answers: string[] = [];
-  /** Whether a short transmit says why. */
-  tells = true;
+  /** Whether an incomplete transmit has an error code. */
+  reportsRefusal = true;
   refusal = "";
   readonly sender: BatchSender;
 
@@ -23,7 +23,7 @@ class FakeKernel {
       awaitDrain: (sender: BatchSender) => void this.waiting.push(sender),
       onRefused: () => void this.refused++,
     };
-    const report = {
+    const observer = {
       onSent: (datagrams: number, bytes: number, systemCalls: number) => {
         this.sentCount += datagrams;
         this.sentBytes += bytes;
@@ -33,7 +33,7 @@ class FakeKernel {
         void this.dropped.push(`${datagrams} ${reason}${code ? ` ${code}` : ""}`),
       onWritable: () => void this.ready++,
     };
-    this.sender = new BatchSender(socket, this, (payload) => this.#sendOne(payload), report);
+    this.sender = new BatchSender(socket, this, (payload) => this.#sendOne(payload), observer);
   }
 
   sentCount = 0;
@@ -49,9 +49,9 @@ class FakeKernel {
     for (let index = batch.from; index < batch.count; index++) {
       const answer = this.answers.shift() ?? "ok";
       if (answer !== "ok") {
-        this.refusal = this.tells ? answer : "";
-        // A refusal that is not told now is met again.
-        if (!this.tells || index > batch.from) this.answers.unshift(answer);
+        this.refusal = this.reportsRefusal ? answer : "";
+        // If the code is not reported now, the next try has it.
+        if (!this.reportsRefusal || index > batch.from) this.answers.unshift(answer);
         return index - batch.from;
       }
       this.#take(batch.view(index));
@@ -92,7 +92,7 @@ class FakeKernel {
   }
 }
 
-test("all goes out in one call", () => {
+test("a batch is sent in one call", () => {
   const kernel = new FakeKernel();
   kernel.send("a", "", "bcd");
   expect(kernel.taken).toEqual(["a", "", "bcd"]);
@@ -100,13 +100,13 @@ test("all goes out in one call", () => {
   expect([kernel.sentCount, kernel.sentBytes, kernel.sentInCalls, kernel.sender.held]).toEqual([3, 4, 1, 0]);
 });
 
-test("flush without anything to send calls nobody", () => {
+test("flush makes no call when there is nothing to send", () => {
   const kernel = new FakeKernel();
   kernel.sender.flush();
   expect(kernel.calls).toEqual([]);
 });
 
-test("a full batch goes out by itself", () => {
+test("a full batch is sent without flush", () => {
   const kernel = new FakeKernel();
   const texts = Array.from({ length: BATCH_DATAGRAMS_MAX + 1 }, (_, number) => `${number}`);
   kernel.add(...texts);
@@ -116,9 +116,9 @@ test("a full batch goes out by itself", () => {
   expect(kernel.taken).toEqual(texts);
 });
 
-test("a short count without a reason is looked into at once: the datagram may be bad, or the socket full", () => {
+test("after a short count without an error code the next datagram is tried alone at once", () => {
   const kernel = new FakeKernel();
-  kernel.tells = false;
+  kernel.reportsRefusal = false;
   kernel.answers = ["ok", "EMSGSIZE", "ok"];
   kernel.send("a", "bad", "b");
   expect(kernel.taken).toEqual(["a", "b"]);
@@ -136,7 +136,7 @@ test.each([
   ["EPERM", "send error"],
   ["ENOBUFS", "send error"],
   ["EINVAL", "send error"],
-])("%p drops that one datagram as %p, and the rest goes out", (code, reason) => {
+])("%p drops that one datagram as %p, and the rest is sent", (code, reason) => {
   const kernel = new FakeKernel();
   kernel.answers = ["ok", code, "ok"];
   kernel.send("a", "bad", "b");
@@ -145,8 +145,8 @@ test.each([
   expect(kernel.sentCount).toBe(2);
 });
 
-describe("ECONNREFUSED, the answer to an earlier datagram", () => {
-  test("is counted, and the datagram is sent once more", () => {
+describe("ECONNREFUSED because of an earlier datagram", () => {
+  test("is counted, and the datagram is sent again", () => {
     const kernel = new FakeKernel();
     kernel.answers = ["ok", "ECONNREFUSED", "ECONNREFUSED", "ok"];
     kernel.send("a", "b", "c");
@@ -155,7 +155,7 @@ describe("ECONNREFUSED, the answer to an earlier datagram", () => {
     expect(kernel.dropped).toEqual([]);
   });
 
-  test("without end drops the datagram as unreachable", () => {
+  test("at every try drops the datagram as unreachable", () => {
     const kernel = new FakeKernel();
     kernel.answers = Array.from({ length: 5 }, () => "ECONNREFUSED");
     kernel.send("a", "b");
@@ -164,7 +164,7 @@ describe("ECONNREFUSED, the answer to an earlier datagram", () => {
     expect(kernel.refused).toBe(5);
   });
 
-  test("and then a full buffer holds it", () => {
+  test("and then a full buffer makes the sender hold the datagram", () => {
     const kernel = new FakeKernel();
     kernel.answers = ["ECONNREFUSED", "EAGAIN"];
     kernel.send("a", "b");
@@ -172,7 +172,7 @@ describe("ECONNREFUSED, the answer to an earlier datagram", () => {
   });
 });
 
-describe("a full buffer", () => {
+describe("a full send buffer", () => {
   function full(...texts: string[]): FakeKernel {
     const kernel = new FakeKernel();
     kernel.answers = ["ok", "EAGAIN", "EAGAIN"];
@@ -180,21 +180,21 @@ describe("a full buffer", () => {
     return kernel;
   }
 
-  test("holds the rest, and is noticed by Bun's own send, which arms its drain", () => {
+  test("makes the sender hold the rest; the last call is Bun's own send, so that Bun calls drain", () => {
     const kernel = full("a", "b", "c");
     expect(kernel.taken).toEqual(["a"]);
     expect([kernel.sender.blocked, kernel.sender.held, kernel.waiting.length]).toEqual([true, 2, 1]);
     expect(kernel.calls.at(-1)).toBe("send");
   });
 
-  test("is left alone until there is room", () => {
+  test("makes flush do nothing until there is room", () => {
     const kernel = full("a", "b");
     const calls = kernel.calls.length;
     kernel.sender.flush();
     expect(kernel.calls).toHaveLength(calls);
   });
 
-  test("that has room again asks what to do; flush goes on in order", () => {
+  test("with room again calls onWritable; flush continues in order", () => {
     const kernel = full("a", "b", "c");
     kernel.drain();
     expect([kernel.ready, kernel.sender.blocked, kernel.sender.held]).toEqual([1, false, 2]);
@@ -203,7 +203,7 @@ describe("a full buffer", () => {
     expect(kernel.sender.held).toBe(0);
   });
 
-  test("that is full again waits again", () => {
+  test("that fills again blocks the sender again", () => {
     const kernel = full("a", "b", "c");
     kernel.drain();
     kernel.answers = ["ok", "EAGAIN", "EAGAIN"];
@@ -212,7 +212,7 @@ describe("a full buffer", () => {
     expect([kernel.sender.blocked, kernel.sender.held, kernel.waiting.length]).toEqual([true, 1, 1]);
   });
 
-  test("that only seemed full costs nothing", () => {
+  test("that has room at the second try does not block the sender", () => {
     const kernel = new FakeKernel();
     kernel.answers = ["ok", "EAGAIN", "ok"];
     kernel.send("a", "b", "c");
@@ -220,7 +220,7 @@ describe("a full buffer", () => {
     expect(kernel.sender.blocked).toBe(false);
   });
 
-  test("gives up what it holds when told to, counted once", () => {
+  test("and then drop: the held datagrams are counted once, and the sender is unblocked", () => {
     const kernel = full("a", "b", "c");
     kernel.sender.drop("expired");
     expect(kernel.dropped).toEqual(["2 expired"]);
@@ -232,14 +232,14 @@ describe("a full buffer", () => {
     expect(kernel.taken).toEqual(["a", "d"]);
   });
 
-  test("with nothing held, dropping drops nothing", () => {
+  test("and drop with nothing held has no effect", () => {
     const kernel = new FakeKernel();
     kernel.sender.drop("closing");
     expect(kernel.dropped).toEqual([]);
   });
 });
 
-test("senders that were blocked leave only a few batches behind", () => {
+test("only a few batches are kept after many senders were blocked", () => {
   const blocked = Array.from({ length: 50 }, () => {
     const kernel = new FakeKernel();
     kernel.answers = ["EAGAIN", "EAGAIN"];

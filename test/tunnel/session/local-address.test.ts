@@ -5,10 +5,10 @@ import { UDPTUNNEL } from "../../../scripts/running-program.ts";
 import { startClient, startServer } from "../../../src/index.ts";
 import { Namespaces } from "../../support/namespaces.ts";
 import { testNeeding } from "../../support/need.ts";
-import { WAYS } from "../../support/system-sockets.ts";
+import { PLATFORMS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
 
-const reportsLocal = WAYS.some(([name]) => name === "Linux");
+const reportsLocal = PLATFORMS.some(([name]) => name === "Linux");
 const ANSWER_BYTES = 100;
 
 /** A target that answers a number N with N datagrams of equal length; each starts with its index. */
