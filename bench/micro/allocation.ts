@@ -1,7 +1,7 @@
 /**
- * Bytes allocated per datagram, measured where nothing is ever collected: a process of its own with the garbage
- * collector off, in which every allocation shows as growth of resident memory. Run by run.ts as
- * `allocation.ts FILE ours|naive SIZE BATCHES`; prints one number.
+ * Measures the bytes allocated per datagram, in a process of its own without garbage collection: there, every
+ * allocation is growth of resident memory. run.ts runs it as `allocation.ts FILE ours|naive SIZE BATCHES`. It
+ * prints one number.
  */
 
 import { memoryUsage } from "bun:jsc";
@@ -29,7 +29,7 @@ export async function allocatedBytes(
 
 function growthPerDatagram(contender: Contender, size: string, batchesMax: number): number {
   const batch = contender(loadOf(size));
-  /** How many batches were run before memory had grown too far, or enough were. */
+  /** Runs batches until memory has grown too far. @returns how many ran. */
   const run = (batchesAtMost: number) => {
     const start = memoryUsage().current;
     let batches = 0;
@@ -39,7 +39,7 @@ function growthPerDatagram(contender: Contender, size: string, batchesMax: numbe
     }
     return batches;
   };
-  // The first batches also grow the compiler's memory.
+  // In the first batches the compiler's memory grows, too.
   run(batchesMax / 5);
   const before = memoryUsage().current;
   const batches = run(batchesMax);

@@ -1,11 +1,12 @@
 import { encodeFrame, FrameDecoder, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
-import { BATCH_DATAGRAMS, type Load, type MicroBench, roundAndRound } from "./micro-bench.ts";
+import { BATCH_DATAGRAMS, cycle, type Load, type MicroBench } from "./micro-bench.ts";
 
-// Near what one TCP read delivers under load; no multiple of a frame, so that a frame straddles nearly every cut.
+// About what one TCP read delivers under load. Not a multiple of a frame, so that frames straddle most
+// chunks.
 const CHUNK_BYTES = 65_521;
 const CHUNKS_MIN = 8;
 
-/** The frames of a load as one stream without end, in chunks. */
+/** The frames of a load as one endless stream, in chunks. */
 function chunksOf({ datagrams }: Load): () => Uint8Array {
   const once = Buffer.concat(datagrams.map(encodeFrame));
   const repeats = Math.ceil((CHUNKS_MIN * CHUNK_BYTES) / once.length);
@@ -14,7 +15,7 @@ function chunksOf({ datagrams }: Load): () => Uint8Array {
   for (let position = 0; position < stream.length; position += CHUNK_BYTES) {
     chunks.push(new Uint8Array(stream.subarray(position, position + CHUNK_BYTES)));
   }
-  return roundAndRound(chunks);
+  return cycle(chunks);
 }
 
 function ours(load: Load): () => unknown {
@@ -31,8 +32,8 @@ function ours(load: Load): () => unknown {
 }
 
 /**
- * Each read fills a fixed buffer up; then one frame is handed on and what stands behind it is moved down to the front.
- * A read is here a copy out of the chunk.
+ * Each read fills a fixed buffer. Then one frame is handed on, and the bytes after it move to the front. A
+ * read is a copy out of the chunk.
  */
 function naive(load: Load): () => unknown {
   const nextChunk = chunksOf(load);
@@ -68,8 +69,7 @@ function naive(load: Load): () => unknown {
 
 export default {
   name: "decoder",
-  about:
-    "payloads out of chunks of 64 KiB; naive: one frame a read, the rest moved down to the front each time",
+  about: "payloads out of chunks of 64 KiB; naive: one frame per read, the rest moved to the front each time",
   ours,
   naive,
 } satisfies MicroBench;

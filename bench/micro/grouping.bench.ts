@@ -1,7 +1,7 @@
 import { groupEnd } from "../../src/net/linux/segment-groups.ts";
 import { BATCH_DATAGRAMS, type Load, type MicroBench } from "./micro-bench.ts";
 
-/** Lengths of a batch in typed memory, as the data path has them. */
+/** The lengths of a batch in a typed array, as on the data path. */
 function ours({ datagrams }: Load): () => unknown {
   const lengths = Int32Array.from(datagrams, (datagram) => datagram.length);
   let from = 0;

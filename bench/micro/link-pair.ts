@@ -1,4 +1,4 @@
-/** Two links joined by a stream in memory: a whole tunnel, from one UDP side to the other, without a system call. */
+/** Two links joined by a stream in memory: a whole tunnel from UDP to UDP, without system calls. */
 
 import { Link } from "../../src/link/link.ts";
 import type { DatagramSender, SendObserver } from "../../src/net/datagram-port.ts";
@@ -6,25 +6,25 @@ import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
 
 export interface LinkPair {
-  /** Takes a datagram in at one end. */
+  /** A datagram arrives at one end. */
   push(datagram: Uint8Array): void;
-  /** Ends a turn of the event loop: what is queued is written, arrives, and is sent. */
-  endTurn(): void;
-  /** Datagrams and payload bytes that have left at the other end. */
-  readonly left: { datagrams: number; bytes: number };
+  /** Ends a tick of the event loop: queued datagrams are written, arrive and are sent. */
+  endTick(): void;
+  /** Datagrams and payload bytes that the other end has sent. */
+  readonly sent: { datagrams: number; bytes: number };
   readonly counters: Counters;
 }
 
-/** Makes one. Its clock advances by a millisecond a turn. */
+/** Makes a pair. Its clock advances by a millisecond per tick. */
 export function linkPair(): LinkPair {
-  const left = { datagrams: 0, bytes: 0 };
+  const sent = { datagrams: 0, bytes: 0 };
   const counters = new Counters();
   let now = 0;
-  let turn: (() => void)[] = [];
+  let ends: (() => void)[] = [];
   const clock = {
     now: () => now,
     after: () => ({ cancel() {} }),
-    endOfTick: (run: () => void) => void turn.push(run),
+    endOfTick: (run: () => void) => void ends.push(run),
   };
   const link = () =>
     new Link({
@@ -34,7 +34,7 @@ export function linkPair(): LinkPair {
       settings: { queueBytesMax: 4 * 1024 * 1024, maxDelayMs: 200, deadAfterMs: 15_000, inFlight: "auto" },
     });
   const [near, far] = [link(), link()];
-  far.sendTo((observer) => new CountingSender(left, observer), 4);
+  far.sendTo((observer) => new CountingSender(sent, observer), 4);
   const stream = memoryStream((chunk) => far.onChunk(chunk));
   near.attach(stream, () => {});
   far.attach(
@@ -43,18 +43,18 @@ export function linkPair(): LinkPair {
   );
   return {
     push: (datagram) => near.onDatagram(datagram),
-    endTurn() {
+    endTick() {
       now++;
-      const due = turn;
-      turn = [];
+      const due = ends;
+      ends = [];
       for (const run of due) run();
     },
-    left,
+    sent,
     counters,
   };
 }
 
-/** Takes all it is given, and hands it on as one chunk, copied as a kernel would. */
+/** Takes everything, and hands it on as one chunk, copied as a kernel does. */
 function memoryStream(onChunk: (chunk: Uint8Array) => void): StreamPort {
   const nowhere = { address: "192.0.2.1", port: 1 };
   return {
@@ -77,13 +77,13 @@ function memoryStream(onChunk: (chunk: Uint8Array) => void): StreamPort {
 class CountingSender implements DatagramSender {
   readonly blocked = false;
   readonly held = 0;
-  readonly #left: { datagrams: number; bytes: number };
+  readonly #sent: { datagrams: number; bytes: number };
   readonly #observer: SendObserver;
   #datagrams = 0;
   #bytes = 0;
 
-  constructor(left: { datagrams: number; bytes: number }, observer: SendObserver) {
-    this.#left = left;
+  constructor(sent: { datagrams: number; bytes: number }, observer: SendObserver) {
+    this.#sent = sent;
     this.#observer = observer;
   }
 
@@ -94,8 +94,8 @@ class CountingSender implements DatagramSender {
 
   flush(): void {
     this.#observer.onSent(this.#datagrams, this.#bytes, 1);
-    this.#left.datagrams += this.#datagrams;
-    this.#left.bytes += this.#bytes;
+    this.#sent.datagrams += this.#datagrams;
+    this.#sent.bytes += this.#bytes;
     this.#datagrams = 0;
     this.#bytes = 0;
   }

@@ -1,9 +1,10 @@
 /**
- * Runs every `*.bench.ts` of this folder, each beside its naive twin, and prints one line a payload size:
+ * Runs every `*.bench.ts` of this folder, next to the naive way, and prints one line per payload size:
  *
  *     bun bench/micro/run.ts [--only NAME] [--sizes 64,1200,mix] [--json FILE] [--tiny]
  *
- * Medians of many samples (mitata); bytes allocated come from a process of their own (allocation.ts).
+ * The figures are medians of many samples (mitata). allocation.ts measures bytes allocated, in another
+ * process.
  */
 
 import { arch, cpus, release } from "node:os";
@@ -12,16 +13,16 @@ import { measure } from "mitata";
 import { allocatedBytes } from "./allocation.ts";
 import { BATCH_DATAGRAMS, type Contender, type Load, loadOf, type MicroBench, SIZES } from "./micro-bench.ts";
 
-/** What one contender took. */
+/** The figures of one contender. */
 interface Measured {
-  /** Nanoseconds a datagram: the median, the fastest sample and the 99th percentile. */
+  /** Nanoseconds per datagram: the median, the fastest sample and the 99th percentile. */
   ns: number;
   nsMin: number;
   nsP99: number;
   datagramsPerSecond: number;
-  /** Payload only, headers not counted. */
+  /** Payload only, without headers. */
   bytesPerSecond: number;
-  /** Bytes allocated a datagram, garbage included; null when it could not be measured. */
+  /** Bytes allocated per datagram, garbage included; null when the measurement failed. */
   allocatedBytes: number | null;
 }
 
@@ -31,11 +32,11 @@ interface Row {
   size: string;
   ours: Measured;
   naive: Measured;
-  /** How many times faster ours is; below 1 the naive twin is faster. */
+  /** How many times faster ours is. Below 1, the naive way is faster. */
   ratio: number;
 }
 
-// Samples of 64 calls: mitata's own 4096 would take seconds for the slow twins.
+// Samples of 64 calls: mitata's default of 4096 would take seconds where the naive way is slow.
 const FULL = { min_cpu_time: 300e6, min_samples: 12, batch_samples: 64 };
 const TINY = { min_cpu_time: 0, min_samples: 2, batch_samples: 4 };
 
@@ -117,24 +118,24 @@ function machine() {
   };
 }
 
-/** Says what is wrong with the command line, or nothing. */
-function complaint(names: string[], sizes: string[]): string | undefined {
+/** @returns the error in the command line, or undefined. */
+function usageError(names: string[], sizes: string[]): string | undefined {
   if (options.only !== undefined && !names.includes(options.only))
-    return `no bench is named ${options.only}; there are: ${names.join(", ")}`;
-  const wrong = sizes.find((size) => size !== "mix" && !(/^\d{1,5}$/.test(size) && Number(size) <= 65_507));
-  return wrong === undefined
+    return `no benchmark is named ${options.only}. The benchmarks are: ${names.join(", ")}`;
+  const invalid = sizes.find((size) => size !== "mix" && !(/^\d{1,5}$/.test(size) && Number(size) <= 65_507));
+  return invalid === undefined
     ? undefined
-    : `a payload size is 0 to 65507 or mix, not ${JSON.stringify(wrong)}`;
+    : `a payload size must be 0 to 65507 or mix, not ${JSON.stringify(invalid)}`;
 }
 
 const benches = await findBenches();
 const sizes = options.sizes.split(",");
-const wrong = complaint(
+const error = usageError(
   benches.map(({ bench }) => bench.name),
   sizes,
 );
-if (wrong !== undefined) {
-  process.stderr.write(`${wrong}\n`);
+if (error !== undefined) {
+  process.stderr.write(`${error}\n`);
   process.exit(2);
 }
 

@@ -1,20 +1,20 @@
 import { HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
 import { linkPair } from "./link-pair.ts";
-import { BATCH_DATAGRAMS, type Load, type MicroBench, roundAndRound } from "./micro-bench.ts";
+import { BATCH_DATAGRAMS, cycle, type Load, type MicroBench } from "./micro-bench.ts";
 
 function ours({ datagrams }: Load): () => unknown {
-  const next = roundAndRound(datagrams);
+  const next = cycle(datagrams);
   const pair = linkPair();
   return () => {
     for (let count = 0; count < BATCH_DATAGRAMS; count++) pair.push(next());
-    pair.endTurn();
-    return pair.left.bytes;
+    pair.endTick();
+    return pair.sent.bytes;
   };
 }
 
-/** One frame a datagram, one write a frame, one read a write, the rest moved to the front after each frame. */
+/** One write and one read per frame; the rest moves to the front after each frame. */
 function naive({ datagrams }: Load): () => unknown {
-  const next = roundAndRound(datagrams);
+  const next = cycle(datagrams);
   const frame = new Uint8Array(HEADER_BYTES + PAYLOAD_BYTES_MAX);
   const received = new Uint8Array(2 * (HEADER_BYTES + PAYLOAD_BYTES_MAX));
   let filled = 0;
@@ -43,7 +43,7 @@ function naive({ datagrams }: Load): () => unknown {
 
 export default {
   name: "tunnel",
-  about: "32 datagrams through two links joined in memory; naive: framed, carried and unframed one by one",
+  about: "32 datagrams through two links joined in memory; naive: framed, written and decoded one by one",
   ours,
   naive,
 } satisfies MicroBench;

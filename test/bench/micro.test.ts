@@ -15,7 +15,7 @@ async function run(...options: string[]) {
   return { exitCode: await process_.exited, stdout, stderr };
 }
 
-test("every micro benchmark runs, beside its naive twin, and its JSON holds what the table shows", async () => {
+test("every micro benchmark runs with its naive counterpart, and the JSON has the figures of the table", async () => {
   const folder = mkdtempSync(join(tmpdir(), "udptunnel-micro-"));
   try {
     const file = join(folder, "micro.json");
@@ -49,20 +49,20 @@ test("every micro benchmark runs, beside its naive twin, and its JSON holds what
 test.each([
   [
     ["--only", "nothing"],
-    "no bench is named nothing; there are: decoder, grouping, header, queue, session-lookup, tunnel",
+    "no benchmark is named nothing. The benchmarks are: decoder, grouping, header, queue, session-lookup, tunnel",
   ],
-  [["--sizes", "1,65508"], 'a payload size is 0 to 65507 or mix, not "65508"'],
-])("%p is refused before anything is measured", async (options, complaint) => {
+  [["--sizes", "1,65508"], 'a payload size must be 0 to 65507 or mix, not "65508"'],
+])("%p is refused before anything is measured", async (options, message) => {
   const { exitCode, stdout, stderr } = await run(...options);
   expect([exitCode, stdout]).toEqual([2, ""]);
-  expect(stderr.trim()).toStartWith(complaint);
+  expect(stderr.trim()).toStartWith(message);
 });
 
-test("a datagram leaves nothing behind on the heap", async () => {
+test("a datagram leaves nothing on the heap", async () => {
   const waste = Bun.spawn([process.execPath, join(RUN, "../waste.ts"), "--datagrams", "200000"], {
     stdout: "pipe",
     stderr: "inherit",
   });
-  expect(await waste.stdout.text()).toMatch(/^200000 datagrams of 172 bytes: \d+ ns each, .*bound: 1\)\n$/);
+  expect(await waste.stdout.text()).toMatch(/^200000 datagrams of 172 bytes: \d+ ns each, .*limit: 1\)\n$/);
   expect(await waste.exited).toBe(0);
 });

@@ -1,4 +1,7 @@
-/** A path that carries less than is offered, simulated in memory: does the tunnel keep its own queue and the path's short? */
+/**
+ * The tunnel keeps its own queue and the path's short when the path, simulated in memory, carries less than
+ * is offered.
+ */
 
 import { expect, test } from "bun:test";
 import type { StreamGauge } from "../../src/net/stream-port.ts";
@@ -14,7 +17,10 @@ interface Path {
   rttMs: number;
 }
 
-/** Lets the path carry what the kernel has taken, at its rate, and tells the kernel's view of it. */
+/**
+ * Carries what the kernel has taken, at the rate of the path, and reports the state of the stream as the
+ * kernel would.
+ */
 class Bottleneck {
   #taken = 0;
   #delivered = 0;
@@ -41,7 +47,7 @@ class Bottleneck {
     });
   }
 
-  /** What the kernel has taken and the path has not yet carried. */
+  /** Bytes that the kernel has taken and the path has not carried yet. */
   get waitingBytes(): number {
     return this.#taken - this.#delivered;
   }
@@ -55,7 +61,7 @@ class Bottleneck {
   }
 }
 
-/** Offers `overload` times what the path carries for `seconds`, then says how the last half went. */
+/** Offers `overload` times what the path carries for `seconds`. @returns what happened in the second half. */
 async function congest(path: Path, overload: number, seconds: number, maxDelayMs?: number) {
   const scene = new Scene();
   const { client, clientApp } = await scene.pair({}, maxDelayMs === undefined ? {} : { maxDelayMs });
@@ -81,22 +87,22 @@ async function congest(path: Path, overload: number, seconds: number, maxDelayMs
   return result;
 }
 
-test("a slow link at 1.5 times what it carries stays full, with 20 ms in the path and the rest dropped as a standing queue", async () => {
+test("offered 1.5 times its rate, a path stays full with a queue of 20 ms, and the rest is dropped", async () => {
   const { used, pathMs, dropped, delay } = await congest({ bytesPerMs: 250, rttMs: 1 }, 1.5, 4);
   expect(used).toBeGreaterThan(0.97);
   expect(pathMs).toBeLessThan(30);
   expect(dropped["standing queue"]).toBeGreaterThan(100);
   expect(dropped.expired).toBe(0);
-  // Nothing waited longer than 100 ms here: the last three buckets are beyond it.
+  // No datagram waited longer than 100 ms: the last buckets of the histogram are empty.
   expect(delay.slice(-5)).toEqual([0, 0, 0, 0, 0]);
 });
 
-test("a link that carries what is offered loses nothing", async () => {
+test("a path that carries what is offered loses nothing", async () => {
   const { dropped } = await congest({ bytesPerMs: 250, rttMs: 1 }, 0.9, 2);
   expect(Object.values(dropped).every((count) => count === 0)).toBe(true);
 });
 
-test("without a limit of delay nothing is dropped but what does not fit into the queue", async () => {
+test("without a delay limit, datagrams are dropped only when the queue is full", async () => {
   const { dropped } = await congest({ bytesPerMs: 250, rttMs: 1 }, 1.5, 2, 0);
   expect(dropped["standing queue"] + dropped.expired).toBe(0);
 });

@@ -1,4 +1,4 @@
-/** What one stream brings at once may be more than one tick of the event loop has time for. */
+/** Chunks that are too long to be delivered within one tick of the event loop. */
 
 import { expect, test } from "bun:test";
 import { InboundPath } from "../../src/link/inbound-path.ts";
@@ -33,51 +33,51 @@ function slowPath(hooks: LinkHooks = {}) {
   const path = new InboundPath({ clock, counters, maxDelayMs: Infinity, chunkBudget: undefined, ...hooks });
   path.sendTo(sender as unknown as DatagramSender, 4);
   path.open(stream as unknown as StreamPort);
-  return { path, clock, sent, done, counters, endTurn: () => ends.splice(0).forEach((end) => void end()) };
+  return { path, clock, sent, done, counters, endTick: () => ends.splice(0).forEach((end) => void end()) };
 }
 
-test("the rest of a long chunk waits for the next turn, and the stream with it", () => {
-  const { path, clock, sent, done, endTurn } = slowPath();
+test("the rest of a long chunk is delivered in the next ticks, and the stream is paused meanwhile", () => {
+  const { path, clock, sent, done, endTick } = slowPath();
   path.onChunk(CHUNK, clock.now());
-  let turns = 1;
+  let ticks = 1;
   while (sent.length < FRAMES) {
     expect(done).toEqual(["pause"]);
     const before = sent.length;
-    endTurn();
-    turns++;
+    endTick();
+    ticks++;
     expect(sent.length - before).toBeGreaterThan(0);
     expect(sent.length - before).toBeLessThanOrEqual(256);
   }
-  endTurn();
-  expect(turns).toBeGreaterThan(3);
+  endTick();
+  expect(ticks).toBeGreaterThan(3);
   expect(sent).toEqual(Array.from({ length: FRAMES }, (_, number) => number & 255));
   expect(done).toEqual(["pause", "resume"]);
-  endTurn();
+  endTick();
   expect(done).toEqual(["pause", "resume"]);
 });
 
-test("a chunk counts as received when it comes, and what waits of it as held", () => {
-  const { path, clock, sent, counters, endTurn } = slowPath();
+test("a chunk counts as received when it arrives, and its undelivered rest counts as held", () => {
+  const { path, clock, sent, counters, endTick } = slowPath();
   path.onChunk(CHUNK, clock.now());
   expect(counters.inbound).toMatchObject({ received: FRAMES, receivedBytes: FRAMES });
   expect(path.held).toBe(FRAMES - sent.length);
   expect(path.undeliveredBytes).toBe(CHUNK.length);
-  while (sent.length < FRAMES) endTurn();
+  while (sent.length < FRAMES) endTick();
   expect(counters.inbound.received).toBe(FRAMES);
   expect([path.held, path.undeliveredBytes]).toEqual([0, 0]);
 });
 
-test("when the stream is lost, what still waits of it is delivered first, in the same rotation", () => {
-  const { path, clock, sent, counters, endTurn } = slowPath();
+test("when the stream is closed, the rest of its data is delivered before the end is reported", () => {
+  const { path, clock, sent, counters, endTick } = slowPath();
   path.onChunk(CHUNK, clock.now());
   path.afterDelivery(() => path.close(), true);
   expect(sent.length).toBeLessThan(FRAMES);
-  for (let turn = 0; turn < 20; turn++) endTurn();
+  for (let tick = 0; tick < 20; tick++) endTick();
   expect(sent.length).toBe(FRAMES);
   expect(counters.inbound).toMatchObject({ received: FRAMES, droppedTotal: 0 });
 });
 
-test("a stream that is taken away has one quantum delivered; the rest is lost, and counted", () => {
+test("when the stream is taken away, one quantum is delivered; the rest is counted as lost", () => {
   const { path, clock, sent, counters } = slowPath();
   path.onChunk(CHUNK, clock.now());
   const before = sent.length;
@@ -87,20 +87,20 @@ test("a stream that is taken away has one quantum delivered; the rest is lost, a
   expect([path.held, path.undeliveredBytes]).toEqual([0, 0]);
 });
 
-test("the end of the stream waits for what came before it", () => {
-  const { path, clock, sent, done, endTurn } = slowPath();
+test("the end of the stream is reported after the data before it is delivered", () => {
+  const { path, clock, sent, done, endTick } = slowPath();
   path.afterDelivery(() => done.push("at once"));
   path.onChunk(CHUNK, clock.now());
   path.afterDelivery(() => done.push(`after ${sent.length}`));
-  for (let turn = 0; turn < 20; turn++) endTurn();
+  for (let tick = 0; tick < 20; tick++) endTick();
   expect(done).toEqual(["at once", "pause", `after ${FRAMES}`, "resume"]);
 });
 
-test("a chunk that comes though the stream is paused is delivered too", () => {
-  const { path, clock, sent, done, endTurn } = slowPath();
+test("a chunk that arrives while the stream is paused is delivered too", () => {
+  const { path, clock, sent, done, endTick } = slowPath();
   path.onChunk(CHUNK, clock.now());
-  path.onChunk(CHUNK, clock.now()); // as TLS may
-  for (let turn = 0; turn < 40; turn++) endTurn();
+  path.onChunk(CHUNK, clock.now()); // TLS can do this
+  for (let tick = 0; tick < 40; tick++) endTick();
   expect(sent.length).toBe(2 * FRAMES);
   expect(done).toEqual(["pause", "resume"]);
 });

@@ -20,8 +20,8 @@ function gauge(values: Partial<StreamGauge>): StreamGauge {
   return { ...quiet, ...values };
 }
 
-/** A window that has watched a path carry `bytesPerMs` for a while, its round trip as given. */
-function watched(
+/** A window that has measured a path of `bytesPerMs` and this round trip time. */
+function measured(
   bytesPerMs: number,
   rttMs: number,
   minRttMs: number,
@@ -33,14 +33,14 @@ function watched(
   return window;
 }
 
-describe("what a path carries", () => {
-  test("is what was delivered, over 40 ms or a round trip", () => {
+describe("the rate of a path", () => {
+  test("is the bytes delivered in 40 ms, or in one round trip if that is longer", () => {
     const rate = new PathRate();
     for (let now = 0; now <= 40; now += 10) rate.observe(now * 250, 5, now);
     expect(rate.bytesPerMs).toBe(250);
   });
 
-  test("is the highest of five measurements, so that lumps and pauses do not count", () => {
+  test("is the highest of five measurements, so that lumps and gaps do not lower it", () => {
     const rate = new PathRate();
     let delivered = 0;
     for (let now = 0; now <= 200; now += 10) {
@@ -57,7 +57,7 @@ describe("what a path carries", () => {
     expect(rate.bytesPerMs).toBeCloseTo(100);
   });
 
-  test("is not judged by a time in which there was nothing to send, unless it was higher", () => {
+  test("is not lowered by a measurement with an empty queue, but can be raised by it", () => {
     const rate = new PathRate();
     let delivered = 0;
     let now = 0;
@@ -76,14 +76,14 @@ describe("what a path carries", () => {
     expect(rate.bytesPerMs).toBe(400);
   });
 
-  test("is not judged by a time in which nobody looked", () => {
+  test("is not lowered by a gap between observations", () => {
     const rate = new PathRate();
     for (let now = 0; now <= 400; now += 10) rate.observe(now * 250, 5, now);
     rate.observe(400 * 250 + 1, 5, 5000);
     expect(rate.bytesPerMs).toBe(250);
   });
 
-  test("is not judged by an interruption, however long", () => {
+  test("is not lowered by an interruption of the path", () => {
     const rate = new PathRate();
     for (let now = 0; now <= 400; now += 10) rate.observe(now * 250, 5, now);
     for (let now = 410; now <= 2000; now += 10) rate.observe(400 * 250, 5, now);
@@ -93,73 +93,73 @@ describe("what a path carries", () => {
 });
 
 describe("the send window", () => {
-  test("knows no bound where the kernel says nothing", () => {
+  test("has no limit when the kernel reports no figures", () => {
     expect(new SendWindow(4096, true).room(undefined, 0)).toBe(Infinity);
   });
 
-  test("bounds what the kernel holds unsent, by 16 KiB at first", () => {
+  test("limits unsent data in the kernel, to 16 KiB at first", () => {
     const window = new SendWindow(undefined, true);
     expect(window.room(gauge({}), 0)).toBe(16_384);
     expect(window.room(gauge({ unsentBytes: 10_000 }), 0)).toBe(6384);
     expect(window.room(gauge({ unsentBytes: 16_384, inFlightBytes: 1 }), 0)).toBe(0);
   });
 
-  test("bounds unsent bytes by what is asked for", () => {
+  test("limits unsent data to `unsentBytesMax`", () => {
     expect(new SendWindow(4096, true).room(gauge({ unsentBytes: 1000 }), 0)).toBe(3096);
   });
 
-  test("lets unsent bytes last 10 ms where the path carries more", () => {
-    const window = watched(5000, 1, 1);
+  test("allows unsent data for 10 ms at the rate of the path", () => {
+    const window = measured(5000, 1, 1);
     expect(window.room(gauge({ deliveredBytes: 5_000_000 }), 1000)).toBe(50_000);
   });
 
-  test("leaves what is in flight alone until the path has been seen full", () => {
-    const window = watched(2500, 60, 50); // 10 ms above the least: no queue to speak of
+  test("does not limit data in flight before the path was full", () => {
+    const window = measured(2500, 60, 50); // 10 ms above the least: not full
     expect(window.room(gauge({ inFlightBytes: 1e9, rttMs: 60, minRttMs: 50 }), 1000)).toBeGreaterThan(0);
   });
 
-  test("then bounds it by what the path carries in its least round trip and 20 ms", () => {
-    const window = watched(2500, 75, 50);
+  test("then limits it to what the path carries in its least round trip time and 20 ms", () => {
+    const window = measured(2500, 75, 50);
     const path = 2500 * 70;
     expect(window.room(gauge({ inFlightBytes: path - 5000, rttMs: 75, minRttMs: 50 }), 1000)).toBe(5000);
     expect(window.room(gauge({ inFlightBytes: path, rttMs: 75, minRttMs: 50 }), 1000)).toBe(0);
-    // Also when the queue is gone again: it is the bound that keeps it away.
+    // Also when the path is no longer full: the limit keeps it so.
     expect(window.room(gauge({ inFlightBytes: path, rttMs: 50, minRttMs: 50 }), 1000)).toBe(0);
   });
 
-  test("or a quarter of the round trip, on a long path", () => {
-    const window = watched(6000, 260, 200);
+  test("or a quarter of the round trip time on a long path", () => {
+    const window = measured(6000, 260, 200);
     expect(window.room(gauge({ inFlightBytes: 6000 * 250 - 3000, rttMs: 260, minRttMs: 200 }), 1000)).toBe(
       3000,
     );
   });
 
-  test("has room for two segments more than a slow path holds", () => {
-    const window = watched(1, 60, 1);
+  test("allows two segments more than a slow path holds", () => {
+    const window = measured(1, 60, 1);
     expect(window.room(gauge({ inFlightBytes: 0, rttMs: 60 }), 1000)).toBe(1 + 2 * MSS);
   });
 
-  test.each([50, 200])("fills a path of %d ms again that seemed to carry next to nothing", (minRttMs) => {
-    const window = watched(1, minRttMs + 60, minRttMs);
-    const underWay: { arrivesAt: number; bytes: number }[] = [];
+  test.each([50, 200])("fills a path of %d ms again after measuring a rate near zero", (minRttMs) => {
+    const window = measured(1, minRttMs + 60, minRttMs);
+    const inFlight: { arrivesAt: number; bytes: number }[] = [];
     let deliveredBytes = 1000;
     let inFlightBytes = 0;
     for (let now = 1002; now < 30_000; now += 2) {
-      while (underWay[0] && underWay[0].arrivesAt <= now) {
-        const { bytes } = underWay.shift() as { bytes: number };
+      while (inFlight[0] && inFlight[0].arrivesAt <= now) {
+        const { bytes } = inFlight.shift() as { bytes: number };
         deliveredBytes += bytes;
         inFlightBytes -= bytes;
       }
       const room = window.room(gauge({ rttMs: minRttMs + 1, minRttMs, deliveredBytes, inFlightBytes }), now);
       if (room <= 0) continue;
-      const bytes = Math.max(1, Math.floor(room / FRAME_BYTES)) * FRAME_BYTES; // as the queue hands them out
-      underWay.push({ arrivesAt: now + minRttMs + 2, bytes });
+      const bytes = Math.max(1, Math.floor(room / FRAME_BYTES)) * FRAME_BYTES; // as the queue does
+      inFlight.push({ arrivesAt: now + minRttMs + 2, bytes });
       inFlightBytes += bytes;
     }
     expect(inFlightBytes).toBeGreaterThan(100 * MSS);
   });
 
-  test("does not write less than a segment while something is in flight, and huge segments do not count", () => {
+  test("writes less than a segment only when nothing is in flight; 1448 bytes do for larger segments", () => {
     const window = new SendWindow(undefined, true);
     expect(window.room(gauge({ unsentBytes: 16_384 - 1447, inFlightBytes: 1 }), 0)).toBe(0);
     expect(window.room(gauge({ unsentBytes: 16_384 - 1448, inFlightBytes: 1 }), 0)).toBe(1448);
@@ -167,23 +167,23 @@ describe("the send window", () => {
     expect(window.room(gauge({ unsentBytes: 0, inFlightBytes: 1, mssBytes: 65_483 }), 0)).toBe(16_384);
   });
 
-  test("does not bound what is in flight when asked not to", () => {
-    const window = watched(2500, 75, 50, new SendWindow(undefined, false));
+  test("does not limit data in flight if the option is off", () => {
+    const window = measured(2500, 75, 50, new SendWindow(undefined, false));
     expect(window.room(gauge({ inFlightBytes: 1e9, rttMs: 75, minRttMs: 50 }), 1000)).toBeGreaterThan(0);
   });
 
-  test("has room when nothing is unacknowledged, whatever the other figures have drifted to", () => {
+  test("has room when all data is acknowledged, even if the other figures are wrong", () => {
     const drifted = { inFlightBytes: 1e9, outstandingBytes: 1e9, unackedBytes: 0, deliveredBytes: 2_500_000 };
     for (const unsentBytesMax of [undefined, 4096]) {
-      const window = watched(2500, 75, 50, new SendWindow(unsentBytesMax, true));
+      const window = measured(2500, 75, 50, new SendWindow(unsentBytesMax, true));
       for (const wrong of [{}, { unsentBytes: 1e9 }, { mssBytes: 0 }, { mssBytes: 65_483 }]) {
         expect(window.room(gauge({ ...drifted, rttMs: 75, minRttMs: 50, ...wrong }), 1000)).toBe(MSS);
       }
     }
   });
 
-  test("knows nothing of the path of a new stream", () => {
-    const window = watched(2500, 75, 50);
+  test("starts without measurements for a new stream", () => {
+    const window = measured(2500, 75, 50);
     window.reset();
     expect(window.room(gauge({ inFlightBytes: 1e9, rttMs: 75, minRttMs: 50 }), 1000)).toBe(16_384);
   });

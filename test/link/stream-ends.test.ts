@@ -10,7 +10,7 @@ async function serverWithApp() {
   return { scene, tunnel, app: new App(scene.wire, SERVER_APP), socket: scene.udp(SERVER) };
 }
 
-test("half a frame at the end of one stream is no part of the next", async () => {
+test("half a frame at the end of one stream does not become part of the next", async () => {
   const { scene, tunnel, app } = await serverWithApp();
   for (const half of [[0], [0, 9], [0, 9, 1, 2]]) {
     const { stream } = await scene.connect(CLIENT);
@@ -27,7 +27,7 @@ test("half a frame at the end of one stream is no part of the next", async () =>
   await scene.end();
 });
 
-test("several frames of one chunk wait in the decoder, and are counted when their stream ends", async () => {
+test("undelivered frames count as held, and as `stream lost` when their stream ends", async () => {
   const { scene, tunnel, app, socket } = await serverWithApp();
   const { stream } = await scene.connect(CLIENT);
   socket.faults.room = 0;
@@ -44,7 +44,7 @@ test("several frames of one chunk wait in the decoder, and are counted when thei
   await scene.end();
 });
 
-test("a stream that comes up while the UDP socket is full is not read before there is room", async () => {
+test("a stream that comes up while the UDP socket is full is read when the socket has room", async () => {
   const { scene, tunnel, app, socket } = await serverWithApp();
   const first = await scene.connect(CLIENT);
   socket.faults.room = 0;
@@ -64,7 +64,7 @@ test("a stream that comes up while the UDP socket is full is not read before the
   await scene.end();
 });
 
-test("a peer that sends FIN gets what was written before, and our FIN", async () => {
+test("a peer that sends FIN gets the data written before, then our FIN", async () => {
   const { scene, tunnel, app } = await serverWithApp();
   const { stream, observed } = await scene.connect(CLIENT);
   app.send(SERVER, "answer");
@@ -82,7 +82,7 @@ test("a peer that sends FIN gets what was written before, and our FIN", async ()
   await scene.end();
 });
 
-test("garbage is sent to the one target as far as it parses, and holds no memory", async () => {
+test("garbage is sent to the target as far as it parses, and no memory stays in use", async () => {
   const { scene, tunnel, app } = await serverWithApp();
   const { stream } = await scene.connect(CLIENT);
   let state = 1;
@@ -100,7 +100,7 @@ test("garbage is sent to the one target as far as it parses, and holds no memory
   await scene.end();
 });
 
-test("a black hole is a stream that takes no more; closing gets past it", async () => {
+test("a stream to a black hole takes no more data, and the tunnel still closes", async () => {
   const scene = new Scene();
   scene.wire.streamFaults.bufferBytes = 4;
   const { client, clientApp } = await scene.pair();

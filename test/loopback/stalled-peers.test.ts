@@ -4,10 +4,12 @@ import { APP_HOST, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.
 import { PATIENCE_MS, until } from "../support/until.ts";
 
 const DEAD_AFTER_MS = 2000;
-/** The slow peer reads this often, and counts as dead after eight times as long: a busy machine is slow, too. */
+/**
+ * The slow peer reads once in this time. Its limit is eight times as long, because a busy machine delays it.
+ */
 const READ_EVERY_MS = 500;
 
-/** A client whose server reads `bytesAtOnce` each time it is told to, and a program that floods it. */
+/** A client that a program floods, connected to a server that reads only while its socket is resumed. */
 async function flooded(options: Partial<ClientOptions>) {
   const stack = new AsyncDisposableStack();
   const accepted = Promise.withResolvers<Bun.Socket>();
@@ -43,33 +45,33 @@ async function flooded(options: Partial<ClientOptions>) {
   stack.defer(() => clearInterval(timer));
   const { outbound } = client.counters;
   const socket = await accepted.promise;
-  await until("the connection to be full", () => outbound.droppedTotal > 0);
+  await until("a full connection", () => outbound.droppedTotal > 0);
   const tunnel = { client, socket, ended, read: () => read };
   return { ...tunnel, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 test.each([
-  ["with our own send window", {}],
-  ["filled by the kernel alone", { inFlight: "kernel", unsentBytesMax: 1 << 30 }],
-] as const)("a peer that reads nothing is dead after a while: stalled, %s", async (_how, options) => {
+  ["with the link's send window", {}],
+  ["with the kernel's window alone", { inFlight: "kernel", unsentBytesMax: 1 << 30 }],
+] as const)("a peer that reads nothing counts as stalled after deadAfterMs, %s", async (_how, options) => {
   const beganAt = performance.now();
   await using tunnel = await flooded(options);
-  await until("the end", () => tunnel.ended.length > 0, DEAD_AFTER_MS + PATIENCE_MS);
+  await until("the end of the connection", () => tunnel.ended.length > 0, DEAD_AFTER_MS + PATIENCE_MS);
   expect(tunnel.ended[0]).toMatchObject({ reason: "stalled" });
   expect(performance.now() - beganAt).toBeGreaterThan(DEAD_AFTER_MS / 2);
 });
 
-test("a peer that reads slowly is alive", async () => {
+test("a peer that reads slowly stays connected", async () => {
   const deadAfterMs = 8 * READ_EVERY_MS;
   await using tunnel = await flooded({ deadAfterMs });
   const readUntil = performance.now() + 2 * deadAfterMs;
   while (performance.now() < readUntil) {
     const before = tunnel.read();
     tunnel.socket.resume();
-    await until("something to read", () => tunnel.read() > before || tunnel.ended.length > 0);
+    await until("data to read", () => tunnel.read() > before || tunnel.ended.length > 0);
     expect(tunnel.ended).toEqual([]);
     tunnel.socket.pause();
-    await Bun.sleep(READ_EVERY_MS); // slow is what it is about
+    await Bun.sleep(READ_EVERY_MS); // the peer must be slow
   }
   expect(tunnel.client.counters.connects).toBe(1);
 });

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import type { Tunnel } from "../../src/index.ts";
 
-/** Asserts that no datagram was lost uncounted: received = sent + dropped + held, in both directions. */
+/** Asserts that every lost datagram is counted: received = sent + dropped + held, in both directions. */
 export function expectConserved(...tunnels: readonly Tunnel[]): void {
   for (const { counters, held } of tunnels) {
     for (const direction of ["outbound", "inbound"] as const) {

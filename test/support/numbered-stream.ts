@@ -1,13 +1,16 @@
-/** Datagrams whose bytes follow from a seed and their number, so that whoever receives them knows what to expect. */
+/** Datagrams whose bytes depend only on a seed and their number, so that a receiver can check them. */
 
-/** As many different bytes as there are: payloads are windows into them. */
+/** Length of the random bytes. Payloads are windows into them. */
 const POOL_BYTES = 1 << 17;
 
 export class NumberedStream {
   readonly #bytes: number;
   readonly #pool = new Uint8Array(POOL_BYTES);
 
-  /** @param bytes the length of every payload; from four bytes on, it opens with the datagram's number. */
+  /**
+   * @param bytes the length of each payload. With four bytes or more, it begins with the number of the
+   * datagram.
+   */
   constructor(seed: number, bytes: number) {
     this.#bytes = bytes;
     let state = seed >>> 0 || 1;
@@ -20,7 +23,7 @@ export class NumberedStream {
     }
   }
 
-  /** The payload of datagram `number`, counted from 0, in memory of its own. */
+  /** The payload of datagram `number`, from 0, in new memory. */
   payload(number: number): Uint8Array {
     const start = (number * 251) % (POOL_BYTES - this.#bytes + 1);
     const payload = this.#pool.slice(start, start + this.#bytes);
