@@ -16,7 +16,7 @@ test("with -v the program says whether segment offload is in use", async () => {
     `127.0.0.2/${await freeUdpPort()}`,
   ];
   await using program = new Program(["-v", "--offload", "off", ...ends]);
-  await program.says("segment offload not in use (not ");
+  await program.says("segment offload not in use (");
 });
 
 test("a buffer smaller than asked for comes with what to do about it", () => {
