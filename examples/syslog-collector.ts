@@ -1,10 +1,11 @@
 /**
- * A syslog collector that needs no UDP port: it is itself the far end of its senders' tunnels. On a machine that may only
- * speak TCP to it, `udptunnel -c collector.example/5140 127.0.0.1/514` takes syslog over UDP (RFC 5426) and carries it here.
+ * A syslog collector without a UDP port: this program is itself the server of its senders' tunnels. A sender
+ * that can reach it only by TCP runs `udptunnel -c collector.example/5140 127.0.0.1/514` and sends syslog
+ * over UDP (RFC 5426) to that tunnel.
  *
  *     bun syslog-collector.ts [TCP-addr/]TCP-port
  *
- * Each message becomes one line of JSON on stdout. SIGTERM ends it, after what has come is written.
+ * It prints each message as one line of JSON. At SIGTERM it prints the received messages and exits.
  */
 
 import { type DatagramChannel, listenChannels, OptionsError } from "udptunnel";
@@ -12,10 +13,12 @@ import { type DatagramChannel, listenChannels, OptionsError } from "udptunnel";
 const SEVERITIES = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
 const decoder = new TextDecoder();
 
-/** A message's parts: `<PRI>` is eight times the facility and the severity (RFC 5424, 6.2.1). */
+/**
+ * Splits a message into its parts. `<PRI>` is eight times the facility, plus the severity (RFC 5424, 6.2.1).
+ */
 function parse(datagram: Uint8Array): { facility: number; severity: string | undefined; message: string } {
   const [, priority, message] = /^<(\d{1,3})>(.*)$/s.exec(decoder.decode(datagram)) ?? [];
-  const number = Number(priority ?? 13); // user-level notice, when there is none (RFC 3164, 4.3.3)
+  const number = Number(priority ?? 13); // without a priority: user-level notice (RFC 3164, 4.3.3)
   return {
     facility: number >> 3,
     severity: SEVERITIES[number & 7],

@@ -1,4 +1,11 @@
-/** udptunnel as a library. */
+/**
+ * The public interface of the library; docs/api.md has an example of every export.
+ *
+ * - {@link startServer} and {@link startClient} start a {@link Tunnel}.
+ * - {@link dialChannel} and {@link listenChannels} open a {@link DatagramChannel}: one end of a tunnel
+ *   without UDP.
+ * - {@link FrameDecoder}, {@link FrameQueue} and {@link encodeFrame} are the framing alone.
+ */
 
 export type { ChannelEnd, ChannelStats, DatagramChannel } from "./channel/datagram-channel.ts";
 export { type ChannelExtras, dialChannel } from "./channel/dial-channel.ts";

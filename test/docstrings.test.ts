@@ -1,9 +1,9 @@
-/** Every export has a docstring: it is the library's reference. */
+/** Every export has a docstring, because the docstrings are the reference of the library. */
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
-/** The names a module exports, each with the file that declares it. */
+/** The names that a module exports, each with the file that declares it. */
 function exportsOf(file: URL): [name: string, declaredIn: URL][] {
   const source = readFileSync(file, "utf8");
   const all = [...source.matchAll(/export \* from "(.*?)"/g)].flatMap(([, from = ""]) =>
@@ -22,7 +22,7 @@ function exportsOf(file: URL): [name: string, declaredIn: URL][] {
 
 const EXPORTS = exportsOf(new URL("../src/index.ts", import.meta.url));
 
-test.each(EXPORTS)("%s has one", (name, file) => {
+test.each(EXPORTS)("%s has a docstring", (name, file) => {
   const source = readFileSync(file, "utf8");
   const declaration = `export (?:abstract |async )?(?:class|function|const|interface|type) ${name}\\b`;
   expect(source).toMatch(new RegExp(declaration));

@@ -1,4 +1,4 @@
-/** Tunnels in a network of memory, on a clock that stands still, and the programs at their two ends. */
+/** Tunnels on a network in memory, with a virtual clock, and the programs at both ends. */
 
 import {
   type ClientOptions,
@@ -16,7 +16,7 @@ import type { MemoryStreamPort } from "./memory/stream-port.ts";
 
 export const SERVER = "10.0.0.1";
 export const CLIENT = "10.0.0.2";
-/** The hosts of the programs that talk through the tunnel. */
+/** The hosts of the programs that communicate through the tunnel. */
 export const SERVER_APP = "10.0.1.1";
 export const CLIENT_APP = "10.0.1.2";
 export const TCP_PORT = 4000;
@@ -24,7 +24,7 @@ export const UDP_PORT = 5000;
 
 export const utf8 = (text: string) => new TextEncoder().encode(text);
 
-/** A UDP program in memory that keeps what it receives. */
+/** A UDP program in memory. It stores the datagrams it receives. */
 export class App {
   readonly received: Uint8Array[] = [];
   readonly port: number;
@@ -53,7 +53,7 @@ export class App {
   }
 }
 
-/** A tunnel with all that it told of itself. */
+/** A tunnel with the events it has emitted. */
 export interface Watched {
   readonly tunnel: Tunnel;
   readonly events: TunnelEvent[];
@@ -94,7 +94,7 @@ export class Scene {
   /** The newest connection's [dialling end, accepting end]. */
   get stream(): [MemoryStreamPort, MemoryStreamPort] {
     const stream = this.wire.streams.at(-1);
-    if (stream === undefined) throw new Error("there was no connection yet");
+    if (stream === undefined) throw new Error("no connection was made yet");
     return stream;
   }
 
@@ -105,7 +105,7 @@ export class Scene {
     return found;
   }
 
-  /** Opens a TCP connection to the server from any address, with nothing behind it. */
+  /** Opens a TCP connection to the server from any address, without a tunnel. Records what arrives on it. */
   async connect(from: string, port = TCP_PORT) {
     const observed = {
       chunks: [] as Uint8Array[],
@@ -125,7 +125,7 @@ export class Scene {
     return { stream: await dial.stream, observed };
   }
 
-  /** Closes every tunnel, and asserts that nothing was lost uncounted and no timer is left. */
+  /** Closes every tunnel. Checks that every lost datagram is counted and that no timer is left. */
   async end(): Promise<void> {
     expectConserved(...this.started);
     const closings = this.started.map((tunnel) => tunnel.close());
@@ -133,7 +133,7 @@ export class Scene {
     await Promise.all(closings);
     expectConserved(...this.started);
     for (const { held } of this.started)
-      if (held.inbound + held.outbound > 0) throw new Error("a closed tunnel holds datagrams");
+      if (held.inbound + held.outbound > 0) throw new Error("a closed tunnel still holds datagrams");
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers are left`);
   }
 

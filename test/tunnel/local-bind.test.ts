@@ -41,7 +41,7 @@ describe("a server listens on every address of the name it is given", () => {
 
     test(`${mode}, without those that the host lacks, which is told`, async () => {
       const { wire, events, extras } = twoAddresses();
-      wire.lacking.add(HERE);
+      wire.missingAddresses.add(HERE);
       const server = await startServer({ ...options, listen: `here.example/${TCP_PORT}` }, extras);
       expect(server.tcp).toEqual([{ address: HERE_TOO, port: TCP_PORT }]);
       const message = `cannot listen on TCP [${HERE}]:${TCP_PORT}: EADDRNOTAVAIL`;
@@ -59,7 +59,7 @@ describe("a server listens on every address of the name it is given", () => {
       await expect(startServer(given, extras)).rejects.toThrow(`TCP ${HERE_TOO}:${TCP_PORT}: EADDRINUSE`);
       expect(wire.listeners.size).toBe(1);
       wire.listeners.clear();
-      wire.lacking.add(HERE).add(HERE_TOO);
+      wire.missingAddresses.add(HERE).add(HERE_TOO);
       await expect(startServer(given, extras)).rejects.toThrow(`TCP [${HERE}]:${TCP_PORT}: EADDRNOTAVAIL`);
     });
   }

@@ -1,4 +1,4 @@
-/** A UDP socket made of a map, with the faults a test asks for. */
+/** A UDP socket in memory. Tests set its faults. */
 
 import type {
   DatagramPort,
@@ -10,19 +10,19 @@ import type { Endpoint } from "../../../src/net/endpoint.ts";
 import { BatchSender, type SenderSocket } from "../../../src/net/udp/batch-sender.ts";
 import type { DatagramBatch, Transmitter } from "../../../src/net/udp/datagram-batch.ts";
 
-/** How one socket behaves; a test may change it at any time. */
+/** The faults of one socket. A test may change them at any time. */
 export interface DatagramFaults {
-  /** Datagrams the socket's buffer still takes before it is full; `drain` sets it anew. */
+  /** How many more datagrams the socket takes before its buffer is full. `drain` sets a new number. */
   room: number;
-  /** The error the kernel gives for a datagram, if any. */
+  /** The errno name with which the kernel refuses a datagram, if it does. */
   refuse: (payload: Uint8Array) => string | undefined;
-  /** What the kernel would say it has dropped. */
+  /** The number of drops that the kernel reports. */
   kernelDrops: number | undefined;
 }
 
 export class MemoryDatagramPort implements DatagramPort, SenderSocket {
   readonly local: Endpoint;
-  /** Each is bound to one address. */
+  /** False, because each socket is bound to one address. */
   readonly reportsLocal = false;
   readonly ready = Promise.resolve();
   readonly faults: DatagramFaults = { room: Infinity, refuse: () => undefined, kernelDrops: undefined };
@@ -44,7 +44,7 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
     this.#onClose = onClose;
   }
 
-  sender(target: Endpoint, report: SendObserver): DatagramSender {
+  sender(target: Endpoint, observer: SendObserver): DatagramSender {
     const tryOne = (payload: Uint8Array): string | undefined => {
       const refusal = this.faults.refuse(payload);
       if (refusal !== undefined) return refusal;
@@ -59,15 +59,15 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
       if (refusal === "EAGAIN") return false;
       throw Object.assign(new Error(refusal), { code: refusal });
     };
-    return new BatchSender(this, new MemoryTransmitter(tryOne), sendOne, report);
+    return new BatchSender(this, new MemoryTransmitter(tryOne), sendOne, observer);
   }
 
-  /** The buffer has room for this many datagrams again. */
+  /** Makes room for this many datagrams in the buffer, and resumes the blocked senders. */
   drain(room = Infinity): void {
     this.faults.room = room;
-    const waiting = this.#blocked;
+    const blocked = this.#blocked;
     this.#blocked = [];
-    for (const sender of waiting) sender.resume();
+    for (const sender of blocked) sender.resume();
   }
 
   kernelDrops(): number | undefined {

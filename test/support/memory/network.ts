@@ -1,4 +1,4 @@
-/** A network in memory: the twin of the real one, for tests of a whole tunnel with a clock that stands still. */
+/** A network in memory with a virtual clock, for tests of whole tunnels. It replaces the real network. */
 
 import type {
   DatagramPort,
@@ -20,38 +20,38 @@ import { MemoryDatagramPort } from "./datagram-port.ts";
 import { FAULTLESS, MemoryStreamPort, type StreamFaults } from "./stream-port.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
-/** What the hosts share: a clock, names, sockets, and the faults of the wire. */
+/** The parts that all hosts share: clock, names, sockets, and the faults of the wire. */
 export class MemoryWire {
   readonly clock = new VirtualClock();
   readonly names = new Map<string, string[]>();
-  /** Every name looked up, in order. */
+  /** Every name that was looked up, in order. */
   readonly lookups: string[] = [];
-  /** The interface of every host; undefined while it is gone. */
+  /** The interface that every host has; undefined while it does not exist. */
   interface: Pick<NetworkInterface, "name" | "id"> | undefined = { name: "mem0", id: "1" };
   /** The names of every host's interfaces that have a link-local address. */
   linkLocalInterfaces: readonly string[] = [];
   /** Broadcast addresses, with the networks they reach. */
   readonly broadcasts = new Map<string, readonly string[]>();
-  /** Addresses that no host has: nothing can be bound to them. */
-  readonly lacking = new Set<string>();
-  /** The error code when a UDP socket with these options cannot be opened. */
+  /** Addresses that no host has. Binding to them fails. */
+  readonly missingAddresses = new Set<string>();
+  /** The errno name with which opening a UDP socket fails, if it does. */
   socketFault: (options: DatagramPortOptions) => string | undefined = () => undefined;
   /** Addresses to which no host has a route. */
   readonly unroutable = new Set<string>();
-  /** Addresses that never answer, not even with a refusal. */
+  /** Addresses that never answer and never refuse. */
   readonly blackHoles = new Set<string>();
   readonly listeners = new Map<string, (client: Endpoint) => StreamPort>();
   readonly datagramPorts = new Map<string, MemoryDatagramPort>();
-  /** Every connection made, as [dialling end, accepting end]. */
+  /** Every connection that came up, as [dialling end, accepting end]. */
   readonly streams: [MemoryStreamPort, MemoryStreamPort][] = [];
-  /** Every dial begun, by the endpoint dialled. */
+  /** The endpoint of every dial, in order. */
   readonly dialled: string[] = [];
-  /** The faults new connections are born with. */
+  /** The faults that new connections start with. */
   streamFaults: StreamFaults = { ...FAULTLESS };
-  /** What a dial meets: the error, "hang" for no answer at all, or nothing. */
+  /** How a dial fails: an errno name, or "hang" for no answer. Undefined if it succeeds. */
   dialFault: (to: Endpoint) => string | undefined = () => undefined;
 
-  /** Sends a datagram from an endpoint that has no socket here; false when nobody is bound to `to`. */
+  /** Sends a datagram from an endpoint that needs no socket. Returns false if no socket is bound to `to`. */
   inject(from: Endpoint, to: Endpoint, payload: Uint8Array): boolean {
     const port = this.datagramPorts.get(formatEndpoint(to));
     port?.receiver.onDatagram(payload, from.port, from.address);
@@ -59,7 +59,7 @@ export class MemoryWire {
   }
 }
 
-/** One host on the wire. A socket bound to all addresses, or to a group, has its first one. */
+/** One host on the wire. A socket bound to all addresses, or to a group, gets the host's first address. */
 export class MemoryNetwork implements HostNetwork {
   readonly clock: VirtualClock;
   readonly #wire: MemoryWire;
@@ -92,7 +92,7 @@ export class MemoryNetwork implements HostNetwork {
     const address = this.#localAddress(bind.address);
     const local = { address, port: bind.port || this.#nextPort++ };
     const key = formatEndpoint(local);
-    this.#mayBind(bind.address, `bind UDP ${formatEndpoint(bind)}`);
+    this.#refuseMissing(bind.address, `bind UDP ${formatEndpoint(bind)}`);
     const fault = this.#wire.socketFault(options);
     if (fault !== undefined) throw new NetError(fault, `cannot bind UDP ${formatEndpoint(bind)}: ${fault}`);
     const ports = this.#wire.datagramPorts;
@@ -108,7 +108,7 @@ export class MemoryNetwork implements HostNetwork {
     };
     const port: MemoryDatagramPort = new MemoryDatagramPort(local, receiver, deliver, () => {
       isOpen = false;
-      if (ports.get(key) === port) ports.delete(key); // a later one may share the port
+      if (ports.get(key) === port) ports.delete(key); // a later socket may share the port
     });
     ports.set(key, port);
     return port;
@@ -172,7 +172,7 @@ export class MemoryNetwork implements HostNetwork {
   ): StreamListener {
     const local = { address: at.address ?? this.#address, port: at.port || this.#nextPort++ };
     const key = formatEndpoint(local);
-    this.#mayBind(local.address, `listen on TCP ${key}`);
+    this.#refuseMissing(local.address, `listen on TCP ${key}`);
     if (this.#wire.listeners.has(key))
       throw new NetError("EADDRINUSE", `cannot listen on TCP ${key}: EADDRINUSE`);
     this.#wire.listeners.set(key, (client) => {
@@ -195,8 +195,8 @@ export class MemoryNetwork implements HostNetwork {
     return this.#others.includes(bind) ? bind : this.#address;
   }
 
-  #mayBind(address: string, what: string): void {
-    if (!this.#wire.lacking.has(address)) return;
+  #refuseMissing(address: string, what: string): void {
+    if (!this.#wire.missingAddresses.has(address)) return;
     throw new NetError("EADDRNOTAVAIL", `cannot ${what}: EADDRNOTAVAIL`);
   }
 }

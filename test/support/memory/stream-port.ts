@@ -1,17 +1,17 @@
-/** A TCP connection made of two arrays, with the faults a test asks for. */
+/** A TCP connection in memory: each end has an array of incoming bytes. Tests set its faults. */
 
 import type { Endpoint } from "../../../src/net/endpoint.ts";
 import type { StreamGauge, StreamPort, StreamReceiver } from "../../../src/net/stream-port.ts";
 
-/** How the two ends of one connection behave; a test may change it at any time. */
+/** The faults of one connection. A test may change them at any time. */
 export interface StreamFaults {
-  /** Bytes that may wait between writer and reader; `write` takes no more. */
+  /** How many bytes fit between writer and reader. `write` takes no more. */
   bufferBytes: number;
-  /** Hands bytes to the reader in chunks of at most this size. */
+  /** The maximum size of a chunk for the reader. */
   chunkBytesMax: number;
-  /** Carries nothing, and tells nobody: a cable pulled out. */
+  /** Delivers nothing and reports nothing, like an unplugged cable. */
   blackHole: boolean;
-  /** What the kernel would say of the stream. */
+  /** The state that the kernel reports for the stream. */
   gauge?: () => StreamGauge;
 }
 
@@ -28,13 +28,13 @@ export class MemoryStreamPort implements StreamPort {
   #receiver: StreamReceiver | undefined;
   #incoming: Uint8Array[] = [];
   #incomingBytes = 0;
-  /** Data handed back by the former receiver. */
-  #unread: Uint8Array | undefined;
+  /** Data that the former receiver pushed back. */
+  #pushedBack: Uint8Array | undefined;
   #finSent = false;
   #finDelivered = false;
   #paused = false;
   #closed = false;
-  #pumping = false;
+  #deliveryScheduled = false;
   #writerBlocked = false;
 
   private constructor(
@@ -49,7 +49,7 @@ export class MemoryStreamPort implements StreamPort {
     this.#endOfTick = endOfTick;
   }
 
-  /** Both ends of a new connection. */
+  /** Makes both ends of a new connection. */
   static pair(
     client: Endpoint,
     server: Endpoint,
@@ -65,14 +65,14 @@ export class MemoryStreamPort implements StreamPort {
 
   receive(receiver: StreamReceiver): void {
     this.#receiver = receiver;
-    const bytes = this.#unread;
-    this.#unread = undefined;
-    if (bytes !== undefined) receiver.onChunk(bytes); // at once, as the real one
+    const bytes = this.#pushedBack;
+    this.#pushedBack = undefined;
+    if (bytes !== undefined) receiver.onChunk(bytes); // at once, like the real port
     this.#schedule();
   }
 
   pushBack(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#unread = bytes;
+    if (bytes.length > 0) this.#pushedBack = bytes;
     this.#receiver = undefined;
   }
 
@@ -99,7 +99,7 @@ export class MemoryStreamPort implements StreamPort {
     this.probedOften = often;
     const peer = this.#peer;
     if (!often || peer === undefined || this.faults.blackHole) return;
-    if (peer.#closed) this.#endOfTick(() => this.fail("ECONNRESET")); // the answer to a probe
+    if (peer.#closed) this.#endOfTick(() => this.fail("ECONNRESET")); // the peer answers the probe with a reset
   }
 
   pause(): void {
@@ -123,7 +123,7 @@ export class MemoryStreamPort implements StreamPort {
     if (!this.faults.blackHole) this.#endOfTick(() => peer?.fail("ECONNRESET"));
   }
 
-  /** Ends the connection as a reset from outside would, at this end. */
+  /** Ends the connection at this end with an error, as a reset by the peer does. */
   fail(code: string): void {
     this.#close(code);
   }
@@ -135,17 +135,17 @@ export class MemoryStreamPort implements StreamPort {
     this.#receiver?.onClose(code);
   }
 
-  /** Delivery happens in a turn of its own, as from a kernel. */
+  /** Delivers in a later tick, as the kernel does. */
   #schedule(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
+    if (this.#deliveryScheduled) return;
+    this.#deliveryScheduled = true;
     this.#endOfTick(() => {
-      this.#pumping = false;
-      this.#pump();
+      this.#deliveryScheduled = false;
+      this.#deliver();
     });
   }
 
-  #pump(): void {
+  #deliver(): void {
     if (this.faults.blackHole || this.#closed) return;
     while (this.#incoming.length > 0 && this.#receiver && !this.#paused && !this.#closed) {
       const [first] = this.#incoming as [Uint8Array];

@@ -1,4 +1,4 @@
-/** A clock that stands still until a test moves it. */
+/** A clock that stands still until a test advances it. */
 
 import type { Clock, Timer } from "../../../src/net/clock.ts";
 
@@ -6,7 +6,7 @@ export class VirtualClock implements Clock {
   #now = 0;
   #timers: { at: number; order: number; run: () => void }[] = [];
   #order = 0;
-  #turn: (() => void)[] = [];
+  #atEndOfTick: (() => void)[] = [];
 
   now(): number {
     return this.#now;
@@ -23,21 +23,21 @@ export class VirtualClock implements Clock {
   }
 
   endOfTick(run: () => void): void {
-    this.#turn.push(run);
+    this.#atEndOfTick.push(run);
   }
 
-  /** Timers not yet due. */
+  /** The number of timers that have not run. */
   get pending(): number {
     return this.#timers.length;
   }
 
-  /** Lets everything that is due now happen: turns, timers and the promises they settle, until nothing is left. */
+  /** Runs everything that is due now: ends of ticks, timers and settled promises, until none is left. */
   async settle(): Promise<void> {
     for (;;) {
-      await new Promise<void>((resolve) => setImmediate(resolve)); // promises in between run to their end
+      await new Promise<void>((resolve) => setImmediate(resolve)); // runs the callbacks of promises
       const due = this.#timers.filter((timer) => timer.at <= this.#now);
-      if (this.#turn.length === 0 && due.length === 0) return;
-      this.endTurn();
+      if (this.#atEndOfTick.length === 0 && due.length === 0) return;
+      this.endTick();
       const next = due.sort((a, b) => a.at - b.at || a.order - b.order)[0];
       if (next !== undefined) {
         this.#timers = this.#timers.filter((timer) => timer !== next);
@@ -46,14 +46,16 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** Calls the functions that wait for the end of this turn, but none that is added meanwhile. */
-  endTurn(): void {
-    const turn = this.#turn;
-    this.#turn = [];
-    for (const run of turn) run();
+  /**
+   * Calls the functions that were added for the end of this tick. Those that they add run in the next one.
+   */
+  endTick(): void {
+    const runs = this.#atEndOfTick;
+    this.#atEndOfTick = [];
+    for (const run of runs) run();
   }
 
-  /** Moves on by this many milliseconds, stopping at each timer on the way. */
+  /** Advances by this many milliseconds, and stops at each timer that becomes due. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await this.settle();

@@ -20,7 +20,7 @@ class Entry implements Connection {
   }
 }
 
-test("each address has a limit of its own, and a deleted connection counts no longer", () => {
+test("each address has a limit of its own, and a deleted connection does not count", () => {
   const table = new ConnectionTable<Entry>(10, 2);
   const [first, second, other] = [new Entry(), new Entry(), new Entry()];
   table.add(first, "10.0.0.1");
@@ -52,7 +52,7 @@ test("an address at its limit evicts no connection of another address", () => {
   expect(table.makeRoom(100_000, "10.0.0.2")).toEqual({ limit: "address limit" });
 });
 
-test("the sweep ends idle connections, shrinks others after 5 s, and stops when told", async () => {
+test("the sweep ends idle connections, shrinks others after 5 s, and can be stopped", async () => {
   const clock = new VirtualClock();
   const table = new ConnectionTable<Entry>(10);
   const start = clock.now();

@@ -45,7 +45,7 @@ class SlowScene extends SessionScene {
   }
 
   ticks(count: number): void {
-    for (let tick = 0; tick < count; tick++) this.clock.endTurn();
+    for (let tick = 0; tick < count; tick++) this.clock.endTick();
   }
 
   get sessionSockets(): MemoryDatagramPort[] {

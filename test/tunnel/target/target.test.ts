@@ -103,7 +103,7 @@ describe("a target with several addresses", () => {
     for (const lack of ["route", "socket"]) {
       const scene = new Scene();
       if (lack === "route") scene.wire.unroutable.add(AT_6);
-      else scene.wire.lacking.add("::");
+      else scene.wire.missingAddresses.add("::");
       scene.wire.names.set(NAME, [AT_6, SERVER_APP]);
       const { server, serverApp, clientApp } = await scene.pair({ target });
       clientApp.send("10.0.0.2", "arrives");
@@ -121,7 +121,7 @@ describe("a target with several addresses", () => {
     scene.wire.names.set("here.example", [SERVER, "::1"]);
     const { server, clientApp } = await scene.pair({ target, bind: "here.example" });
     const app = new App(scene.wire, AT_6);
-    scene.wire.lacking.add(SERVER);
+    scene.wire.missingAddresses.add(SERVER);
     clientApp.send("10.0.0.2", "refused by the first");
     await scene.clock.advance(100);
     clientApp.send("10.0.0.2", "arrives");
