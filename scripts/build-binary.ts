@@ -1,7 +1,7 @@
 /**
- * Makes dist/udptunnel, the program and Bun in one file, for the system it is run on. Nothing is downloaded.
+ * Builds dist/udptunnel: the program and Bun in one file, for this system. It downloads nothing.
  *
- * The file must not be stripped: the program is kept where `strip` cuts, and what is left is Bun alone.
+ * Do not strip the file: `strip` removes the program and leaves only Bun.
  */
 
 import packageJson from "../package.json" with { type: "json" };
@@ -14,7 +14,7 @@ await Bun.build({
   minify: { syntax: true, whitespace: true },
   compile: {
     outfile,
-    // What lies in the folder it is started from must not change what it does.
+    // Files in the current directory must not change the behaviour of the program.
     autoloadDotenv: false,
     autoloadBunfig: false,
   },
@@ -23,6 +23,6 @@ await Bun.build({
 const { stdout, exitCode } = Bun.spawnSync([outfile, "--version"]);
 const version = stdout.toString().trim();
 if (exitCode !== 0 || version !== `udptunnel ${packageJson.version}`) {
-  throw new Error(`${outfile} --version ended with ${exitCode} and said "${version}"`);
+  throw new Error(`${outfile} --version exited with ${exitCode} and printed "${version}"`);
 }
 process.stdout.write(`dist/udptunnel: ${version}, ${(Bun.file(outfile).size / 1e6).toFixed(0)} MB\n`);

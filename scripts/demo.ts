@@ -1,13 +1,13 @@
-/** The demonstration: a server and a client on this host, and a few datagrams that cross them both ways. */
+/** A demonstration: a server and a client on this host, and a few datagrams in both directions. */
 
 import { freePort } from "./free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "./running-program.ts";
 
-/** One loopback address for each program, as each would have a host of its own. */
+/** One loopback address per program, as if each ran on a host of its own. */
 const LEFT = "127.0.0.3";
 const RIGHT = "127.0.0.2";
 const TUNNEL = "127.0.0.1";
-/** SO_REUSEADDR: a tunnel on this host holds the same port on all addresses. */
+/** SO_REUSEADDR: a tunnel on this host uses the same port on all addresses. */
 const REUSE_ADDRESS = 16;
 const ARRIVAL_MS = 5000;
 
@@ -18,15 +18,15 @@ By hand, in three terminals (the third runs bash):
   npx bun run udptunnel -vv -c ${TUNNEL}/5000 ${TUNNEL}/6000
   echo hello > /dev/udp/${TUNNEL}/6000
 
-The second shows the datagram going in, the first shows it coming out.`;
+The client (second terminal) shows the datagram that enters, the server (first terminal) the one that leaves.`;
 
-/** Everything that must be gone at the end. */
+/** Everything to close at the end. */
 const running = new AsyncDisposableStack();
 
 /** @returns the exit status: 1 when a datagram did not arrive. */
 async function demonstrate(): Promise<number> {
-  say("Two programs that speak UDP, and between them a tunnel that is one TCP connection:\n");
-  say("  left <--UDP--> udptunnel -c <==TCP==> udptunnel -s <--UDP--> right\n");
+  print("Two programs that use UDP, and between them a tunnel over one TCP connection:\n");
+  print("  left <--UDP--> udptunnel -c <==TCP==> udptunnel -s <--UDP--> right\n");
   const left = new Application("left", LEFT, await freePort());
   const right = new Application("right", RIGHT, await freePort());
 
@@ -42,21 +42,21 @@ async function demonstrate(): Promise<number> {
     (await left.sendTo(right, "")) &&
     (await left.sendTo(right, "x".repeat(65_507)));
   await running.disposeAsync();
-  say(arrived ? BY_HAND : "\nIt did not arrive.");
+  print(arrived ? BY_HAND : "\nThe datagram did not arrive.");
   return arrived ? 0 : 1;
 }
 
 function start(role: string, ...options: string[]): RunningProgram {
-  say(`$ udptunnel -vv ${options.join(" ")}`);
-  const onLine = (line: string) => say(line.replace(/^udptunnel:/, `  ${role}:`));
+  print(`$ udptunnel -vv ${options.join(" ")}`);
+  const onLine = (line: string) => print(line.replace(/^udptunnel:/, `  ${role}:`));
   return running.use(new RunningProgram([...UDPTUNNEL, "-vv", ...options], onLine));
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** A program that sends and receives by one UDP port, as those for voice and video do. */
+/** A program that sends and receives with one UDP port, like programs for voice and video. */
 class Application {
   readonly #name: string;
   readonly #socket: Bun.udp.Socket<"buffer">;
@@ -74,18 +74,18 @@ class Application {
     running.defer(() => this.#socket.close());
   }
 
-  /** Its address, as udptunnel is told it. */
+  /** Its address in the form of the command line. */
   get at(): string {
     return `${this.#socket.hostname}/${this.#socket.port}`;
   }
 
-  /** Sends one datagram into the tunnel; whether it came out of it at the other, as it was. */
+  /** Sends one datagram through the tunnel. @returns whether `other` received it unchanged. */
   async sendTo(other: Application, text: string): Promise<boolean> {
-    say(`${this.#name} sends ${quoted(text)}`);
+    print(`${this.#name} sends ${quoted(text)}`);
     const arrival = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => arrival.resolve(false), ARRIVAL_MS);
     other.#onPayload = (payload) => {
-      say(`${other.#name} receives ${quoted(payload.toString())}`);
+      print(`${other.#name} receives ${quoted(payload.toString())}`);
       arrival.resolve(payload.toString() === text);
     };
     this.#socket.send(text, this.#socket.port, TUNNEL);

@@ -1,6 +1,6 @@
-/** Port numbers for programs that must be told theirs beforehand. */
+/** Free port numbers, for programs that need their port as an argument. */
 
-/** A number at which nothing is bound, TCP or UDP, on any address. Somebody else may take it before it is used. */
+/** A port that is free for TCP and UDP on all addresses. Another program may take it before it is used. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const socket = await Bun.udpSocket({ hostname: "0.0.0.0" });
@@ -10,7 +10,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** An even number that is free and whose successor is, too: the ports of RTP and RTCP. */
+/** An even free port whose successor is also free: for RTP and RTCP. */
 export async function freeEvenPort(): Promise<number> {
   for (;;) {
     const port = await freePort();

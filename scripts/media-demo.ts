@@ -1,17 +1,17 @@
 /**
- * The demonstration with media: ffmpeg sends a test picture and a tone as RTP and RTCP through a tunnel in RTP mode,
- * and ffprobe decodes what comes out at the other end. Exits 1 when nothing could be decoded.
+ * A demonstration with media: ffmpeg sends a test picture and a tone as RTP and RTCP through a tunnel in RTP
+ * mode, and ffprobe decodes them at the other end. The exit status is 1 when it cannot decode them.
  */
 
 import { freeEvenPort } from "./free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "./running-program.ts";
 
-/** Sender, receiver and tunnel have an address each, as each would have a host of its own. */
+/** One loopback address for sender, receiver and tunnel, as if each ran on a host of its own. */
 const SENDER = "127.0.0.3";
 const RECEIVER = "127.0.0.2";
 const TUNNEL = "127.0.0.1";
 const WATCH_S = 3;
-/** The sender starts before the receiver is ready, and outlasts it. */
+/** Long enough: the sender starts before the receiver is ready and must not stop before it. */
 const SEND_S = 30;
 const DECODE_MS = 20_000;
 
@@ -21,7 +21,7 @@ interface DecodedStream {
   readonly nb_read_frames?: string;
 }
 
-/** Everything that must be gone at the end. */
+/** Everything to close at the end. */
 const running = new AsyncDisposableStack();
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -31,12 +31,12 @@ process.exitCode = await demonstrate().finally(() => running.disposeAsync());
 
 /** @returns the exit status. */
 async function demonstrate(): Promise<number> {
-  const lacking = ["ffmpeg", "ffprobe"].filter((name) => !Bun.which(name));
-  if (lacking.length > 0) {
-    process.stderr.write(`media-demo: ${lacking.join(" and ")} missing; as root: apt-get install ffmpeg\n`);
+  const missing = ["ffmpeg", "ffprobe"].filter((name) => !Bun.which(name));
+  if (missing.length > 0) {
+    process.stderr.write(`media-demo: ${missing.join(" and ")} missing; as root: apt-get install ffmpeg\n`);
     return 1;
   }
-  say("ffmpeg --RTP, RTCP--> udptunnel -c <==TCP, TCP==> udptunnel -s --RTP, RTCP--> ffprobe\n");
+  print("ffmpeg --RTP, RTCP--> udptunnel -c <==TCP, TCP==> udptunnel -s --RTP, RTCP--> ffprobe\n");
   const [tcp, to, from] = [await freeEvenPort(), await freeEvenPort(), await freeEvenPort()];
   const server = tunnel("-s", `${TUNNEL}/${tcp}`, `${RECEIVER}/${to}`);
   await server.said(/listening/);
@@ -50,15 +50,15 @@ async function demonstrate(): Promise<number> {
   clearTimeout(timer);
   await running.disposeAsync();
 
-  const [rtp = 0, rtcp = 0] = [from, from + 1].map((port) => crossed(client, `${SENDER}:${port}`));
-  say(`\ncarried: ${rtp} RTP and ${rtcp} RTCP packets`);
+  const [rtp = 0, rtcp = 0] = [from, from + 1].map((port) => countDatagrams(client, `${SENDER}:${port}`));
+  print(`\ncarried: ${rtp} RTP and ${rtcp} RTCP packets`);
   for (const { codec_type, codec_name, nb_read_frames } of decoded) {
-    say(`decoded: ${nb_read_frames ?? 0} frames of ${codec_type} (${codec_name})`);
+    print(`decoded: ${nb_read_frames ?? 0} frames of ${codec_type} (${codec_name})`);
   }
   const frames = decoded.map((stream) => Number(stream.nb_read_frames ?? 0));
-  const wellDone = frames.length === 2 && frames.every((count) => count > 0) && rtcp > 0;
-  if (!wellDone) say("that is not what was sent");
-  return wellDone ? 0 : 1;
+  const complete = frames.length === 2 && frames.every((count) => count > 0) && rtcp > 0;
+  if (!complete) print("the decoded streams are not complete");
+  return complete ? 0 : 1;
 }
 
 /** A test picture and a tone, as an MPEG transport stream over RTP (RFC 2250). */
@@ -78,20 +78,23 @@ function receive(port: number): string[] {
   return ["ffprobe", "-v", "quiet", ...watch, "-show_entries", what, "-of", "json", url];
 }
 
-/** How many datagrams from `source` a tunnel says it has taken. */
-function crossed(program: RunningProgram, source: string): number {
+/** The number of datagrams from `source` in the log of a tunnel. */
+function countDatagrams(program: RunningProgram, source: string): number {
   return program.lines.filter((line) => line.includes(" outbound: ") && line.endsWith(` ${source}`)).length;
 }
 
-/** Starts one end. Bound to one address it leaves the same port on the others to the media programs. */
+/**
+ * Starts one end. It binds to one address, so that the media programs can use the same port on other
+ * addresses.
+ */
 function tunnel(role: string, tcp: string, udp: string): RunningProgram {
   const options = ["-r", role, tcp, "--bind", TUNNEL, udp];
-  say(`$ udptunnel ${options.join(" ")}`);
+  print(`$ udptunnel ${options.join(" ")}`);
   return running.use(new RunningProgram([...UDPTUNNEL, "-vv", ...options]));
 }
 
 function start<Out extends "pipe" | "ignore">(command: string[], stdout: Out) {
-  say(`$ ${command.join(" ")}`);
+  print(`$ ${command.join(" ")}`);
   const child = Bun.spawn(command, { stdin: "ignore", stdout, stderr: "ignore" });
   running.defer(async () => {
     child.kill();
@@ -104,6 +107,6 @@ async function readAll(stream: ReadableStream<Uint8Array>): Promise<string> {
   return await new Response(stream).text();
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }

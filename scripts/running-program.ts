@@ -1,18 +1,18 @@
-/** A child process whose words can be waited for, and which is gone when its owner is. */
+/** A child process. Its owner can wait for a line of its stderr, and ends it when it is disposed of. */
 
 /** The command that runs udptunnel from this working tree. */
 export const UDPTUNNEL = [process.execPath, new URL("../src/cli/udptunnel.ts", import.meta.url).pathname];
 
 export class RunningProgram implements AsyncDisposable {
-  /** Every line it has written to stderr so far. */
+  /** The lines of stderr so far. */
   readonly lines: string[] = [];
   readonly #child: Bun.Subprocess<"ignore", "ignore", "pipe">;
   readonly #onLine: (line: string) => void;
   readonly #read: Promise<void>;
   #wake = Promise.withResolvers<void>();
-  #silent = false;
+  #ended = false;
 
-  /** @param onLine called with each line it writes to stderr. What it writes to stdout is discarded. */
+  /** @param onLine called with each line of stderr. Its stdout is discarded. */
   constructor(command: readonly string[], onLine: (line: string) => void = () => {}) {
     this.#onLine = onLine;
     this.#child = Bun.spawn([...command], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
@@ -23,16 +23,19 @@ export class RunningProgram implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** The status it ends with: 128 and the signal's number when a signal ended it. */
+  /** Its exit status: 128 plus the number of the signal when a signal ended it. */
   get exited(): Promise<number> {
     return this.#child.exited;
   }
 
-  /** The first line, past or to come, that matches. @throws Error with all it said when it ends without. */
+  /**
+   * The first line of stderr that matches, past or future. @throws Error with all lines when it ends without
+   * one.
+   */
   async said(pattern: RegExp): Promise<string> {
     for (let index = 0; ; index++) {
       while (index >= this.lines.length) {
-        if (this.#silent) throw new Error(`never said ${pattern}, but:\n${this.lines.join("\n")}`);
+        if (this.#ended) throw new Error(`no line matches ${pattern}; stderr:\n${this.lines.join("\n")}`);
         await this.#wake.promise;
       }
       const line = this.lines[index] ?? "";
@@ -40,7 +43,7 @@ export class RunningProgram implements AsyncDisposable {
     }
   }
 
-  /** Ends it, and settles when it is gone. */
+  /** Sends a signal. Settles when the process has ended. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
     this.#child.kill(signal);
     await this.#read;
@@ -60,7 +63,7 @@ export class RunningProgram implements AsyncDisposable {
       for (const line of lines) this.#add(line);
     }
     if (rest !== "") this.#add(rest);
-    this.#silent = true;
+    this.#ended = true;
     this.#wake.resolve();
   }
 

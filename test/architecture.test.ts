@@ -1,4 +1,7 @@
-/** docs/architecture.md says who may import whom; these tests hold the sources to it. */
+/**
+ * Checks src against docs/architecture.md: its table lists which folder may import which. The linter rejects
+ * circles of imports (noImportCycles, types included).
+ */
 
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
@@ -7,7 +10,7 @@ import { OPTIONS } from "../src/options/table.ts";
 const ROOT = join(import.meta.dir, "..");
 const PAGE = await Bun.file(join(ROOT, "docs/architecture.md")).text();
 
-/** The page's table: each folder or file of src, and what it may import besides itself. */
+/** The table of the page: each folder or file of src, and what it may import besides itself. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map(
   [...PAGE.matchAll(/^\| `([\w./]+)` \|.*\|([^|]*)\|$/gm)].map(([, folder = "", allowed = ""]) => [
     folder,
@@ -16,11 +19,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map(
 );
 
 interface Source {
-  /** Below src. */
+  /** The path below src. */
   readonly path: string;
-  /** Its folder below src, or itself. */
+  /** Its folder below src; for a file in src itself, the file. */
   readonly part: string;
-  /** Without comments and types. */
+  /** The code without comments and types. */
   readonly code: string;
   readonly imports: readonly string[];
 }
@@ -28,9 +31,9 @@ interface Source {
 const transpiler = new Bun.Transpiler({ loader: "ts" });
 const sources: Source[] = [];
 for (const path of new Bun.Glob("**/*.ts").scanSync(join(ROOT, "src"))) {
-  // Neither of the transpiler's calls takes a first line for the shell.
+  // The transpiler does not accept a first line for the shell.
   const text = (await Bun.file(join(ROOT, "src", path)).text()).replace(/^#!.*/, "");
-  // The scan leaves types out, and the layers hold for them, too.
+  // The scan ignores imports of types, but the table applies to them too.
   const untyped = text.replaceAll(/^(import|export) type (?=[{*])/gm, "$1 ");
   sources.push({
     path,
@@ -44,25 +47,25 @@ function partOf(path: string): string {
   return path.includes("/") ? dirname(path) : path;
 }
 
-/** What one source imports of the others, as paths below src. */
-function ownImports({ path, imports }: Source): string[] {
+/** The imports of one source from this repository, as paths below src. */
+function localImports({ path, imports }: Source): string[] {
   return imports.filter((name) => name.startsWith(".")).map((name) => join(dirname(path), name));
 }
 
-/** Lines `path: what` of the sources outside `allowed` whose code says it. */
-function saying(pattern: RegExp, allowed: (path: string) => boolean): string[] {
+/** Finds a pattern in the code of sources that are not `allowed`. @returns a line `path: match` for each. */
+function matches(pattern: RegExp, allowed: (path: string) => boolean): string[] {
   return sources.flatMap(({ path, code }) =>
-    allowed(path) ? [] : [...code.matchAll(pattern)].map(([what]) => `${path}: ${what}`),
+    allowed(path) ? [] : [...code.matchAll(pattern)].map(([match]) => `${path}: ${match}`),
   );
 }
 
-test("the table has every folder of src, and nothing else", () => {
+test("the table has every folder of src, and no other rows", () => {
   expect([...MAY_IMPORT.keys()].toSorted()).toEqual([...new Set(sources.map(({ part }) => part))].toSorted());
 });
 
-test("nothing imports what the table does not let it", () => {
+test("every import is allowed by the table", () => {
   const wrong = sources.flatMap((source) =>
-    ownImports(source)
+    localImports(source)
       .filter((target) => !target.startsWith(".."))
       .filter((target) => partOf(target) !== source.part)
       .filter((target) => !MAY_IMPORT.get(source.part)?.includes(partOf(target)))
@@ -71,25 +74,25 @@ test("nothing imports what the table does not let it", () => {
   expect(wrong).toEqual([]);
 });
 
-test("only the program looks outside src, for its version", () => {
+test("only cli imports from outside src: package.json, for the version", () => {
   const outside = sources.flatMap((source) =>
-    ownImports(source).flatMap((target) =>
+    localImports(source).flatMap((target) =>
       target.startsWith("..") ? [`${source.part} imports ${target}`] : [],
     ),
   );
   expect([...new Set(outside)]).toEqual(["cli imports ../package.json"]);
 });
 
-test("framing is pure: no packages, nothing of Bun, no clock, no timers, no chance", () => {
+test("framing is pure: no packages, no Bun, no clock, no timers, no randomness", () => {
   const foreign = sources.filter(({ part }) => part === "framing").flatMap(({ imports }) => imports);
   expect(foreign.filter((name) => !name.startsWith("./"))).toEqual([]);
   const impure =
     /\b(Bun|process|performance|Date|Math\.random|set(Timeout|Interval|Immediate)|queueMicrotask)\b/g;
-  expect(saying(impure, (path) => !path.startsWith("framing/"))).toEqual([]);
+  expect(matches(impure, (path) => !path.startsWith("framing/"))).toEqual([]);
 });
 
-test("Bun is for net/bun, names for net, foreign functions for net/linux", () => {
-  expect(saying(/\bBun\.\w+/g, (path) => path.startsWith("net/bun/"))).toEqual([]);
+test("only net/bun uses Bun, only net resolves names, only net/linux imports bun:ffi", () => {
+  expect(matches(/\bBun\.\w+/g, (path) => path.startsWith("net/bun/"))).toEqual([]);
   const importing = (names: RegExp, folder: string) =>
     sources.filter(
       ({ path, imports }) => !path.startsWith(folder) && imports.some((name) => names.test(name)),
@@ -98,9 +101,11 @@ test("Bun is for net/bun, names for net, foreign functions for net/linux", () =>
   expect(importing(/^bun:ffi$/, "net/linux/").map(({ path }) => path)).toEqual([]);
 });
 
-test("only the program ends the process, and nothing writes to the console", () => {
-  expect(saying(/\bprocess\.(exit|abort|kill|reallyExit)\b/g, (path) => path.startsWith("cli/"))).toEqual([]);
-  expect(saying(/\bconsole\.\w+/g, () => false)).toEqual([]);
+test("only cli ends the process, and no file writes to the console", () => {
+  expect(matches(/\bprocess\.(exit|abort|kill|reallyExit)\b/g, (path) => path.startsWith("cli/"))).toEqual(
+    [],
+  );
+  expect(matches(/\bconsole\.\w+/g, () => false)).toEqual([]);
 });
 
 test("only cli and the help texts spell options for the command line; messages get the spelling from their caller", () => {

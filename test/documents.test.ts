@@ -5,7 +5,7 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dir, "..");
 
 test.each(["README.md", "CONTRIBUTING.md", "SECURITY.md", ...new Bun.Glob("docs/**/*.md").scanSync(ROOT)])(
-  "every file %s links to is there",
+  "every link of %s to a file works",
   async (page) => {
     const text = await Bun.file(join(ROOT, page)).text();
     const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = ""]) => path);
@@ -13,7 +13,7 @@ test.each(["README.md", "CONTRIBUTING.md", "SECURITY.md", ...new Bun.Glob("docs/
   },
 );
 
-test("every file of this repository that installing needs is there", async () => {
+test("every file that docs/installing.md names exists", async () => {
   const text = await Bun.file(join(ROOT, "docs/installing.md")).text();
   const files = [...text.matchAll(/(?<![\w/])(?:packaging|man|examples)\/[\w./@-]+/g)].map(([path]) => path);
   expect(files.length).toBeGreaterThan(3);

@@ -37,7 +37,7 @@ export interface LinkHooks {
 }
 
 /** The user's settings. */
-export interface LinkSettings {
+interface LinkSettings {
   /** Bytes of frames that the queue to TCP may hold. */
   readonly queueBytesMax: number;
   /** How long a datagram may be held, in milliseconds; 0 for no limit. */

@@ -119,7 +119,7 @@ test("a dirty tree is refused, be it a changed file or a new one", async () => {
 
 test("a version that is tagged, and a changelog without changes, are refused", async () => {
   git("tag", "v1.2.3");
-  expect(release("1.2.3").said).toContain("v1.2.3 is there already");
+  expect(release("1.2.3").said).toContain("the tag v1.2.3 already exists");
   await writeFile(
     join(clone, "CHANGELOG.md"),
     "# Changelog\n\n## [Unreleased]\n\n## [1.0.0] - 2026-01-01\n\n- Old.\n",
