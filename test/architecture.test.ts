@@ -115,7 +115,7 @@ test("only cli and the help texts spell options for the command line; messages g
   // `-s` in a string, but not `ip -s link`, a command of the system.
   const letters = OPTIONS.map(({ short = "" }) => short.replace(/\d/, "")).join("");
   const short = new RegExp(`(?<=[\\s("'\`])(?<!\\bip )-[${letters}](?=[\\s)"'\`,.:;?])`, "g");
-  expect([...saying(long, spellers), ...saying(short, spellers)]).toEqual([]);
+  expect([...matches(long, spellers), ...matches(short, spellers)]).toEqual([]);
 });
 
 test("code that spells options by their keys uses keys of the table", () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { CONNECTIONS_MAX, HttpListener, isAllowedHost } from "../../src/cli/http-listener.ts";
-import { Visitors } from "../hostile/visitors.ts";
+import { ManyClients } from "../hostile/many-clients.ts";
 import { until } from "../support/until.ts";
 
 let listener: HttpListener | undefined;
@@ -13,41 +13,41 @@ async function listen(body = "hello\n"): Promise<number> {
 
 test("silent connections make room for new ones: there are never more than the limit", async () => {
   const port = await listen();
-  await using visitors = new Visitors(port);
+  await using clients = new ManyClients(port);
   const many = 4 * CONNECTIONS_MAX;
-  await visitors.grow(many);
-  await until("the oldest to be closed", () => visitors.closed === many - CONNECTIONS_MAX);
-  expect(visitors.strangers.slice(-CONNECTIONS_MAX).some(({ closed }) => closed())).toBe(false);
+  await clients.connect(many);
+  await until("the oldest to be closed", () => clients.closed === many - CONNECTIONS_MAX);
+  expect(clients.clients.slice(-CONNECTIONS_MAX).some(({ closed }) => closed())).toBe(false);
   expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("hello\n");
-  expect(visitors.closed).toBe(many - CONNECTIONS_MAX + 1);
+  expect(clients.closed).toBe(many - CONNECTIONS_MAX + 1);
 });
 
 test("one request for each connection: it is closed after the response, however long that is", async () => {
   const body = "x".repeat(5_000_000);
   const port = await listen(body);
-  await using visitors = new Visitors(port);
-  const [stranger] = await visitors.grow(1);
-  stranger?.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await until("the end of the response", () => stranger?.closed() === true);
-  expect(stranger?.read().length).toBeGreaterThan(body.length);
+  await using clients = new ManyClients(port);
+  const [client] = await clients.connect(1);
+  client?.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await until("the end of the response", () => client?.closed() === true);
+  expect(client?.read().length).toBeGreaterThan(body.length);
 });
 
 test("what is not HTTP, or too long a header, is closed and harms nobody", async () => {
   const port = await listen();
-  await using visitors = new Visitors(port);
-  const [garbage, endless] = await visitors.grow(2);
+  await using clients = new ManyClients(port);
+  const [garbage, endless] = await clients.connect(2);
   garbage?.socket.write("\0\xff\xff not HTTP\r\n\r\n");
   endless?.socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nA: ${"x".repeat(200_000)}`);
-  await until("both to be closed", () => visitors.closed === 2);
+  await until("both to be closed", () => clients.closed === 2);
   expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("hello\n");
 });
 
 test("close ends listeners and connections", async () => {
   const port = await listen();
-  await using visitors = new Visitors(port);
-  await visitors.grow(3);
+  await using clients = new ManyClients(port);
+  await clients.connect(3);
   listener?.close();
-  await until("all to be closed", () => visitors.closed === 3);
+  await until("all to be closed", () => clients.closed === 3);
   await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
 });
 

@@ -1,6 +1,6 @@
 /**
- * Bun 1.4.5 spins when `accept` meets EMFILE. So a server must never let strangers take its last file, however few files
- * it may open and however many strangers come.
+ * Bun 1.4.5 spins when `accept` fails with EMFILE. So a server must never use its last descriptor for a
+ * client, however few descriptors it may have and however many clients connect.
  */
 
 import { expect, test } from "bun:test";
@@ -12,16 +12,16 @@ import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
+import { ManyClients } from "./many-clients.ts";
 import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
-import { Visitors } from "./visitors.ts";
 
 const FILES = 128;
 const LIMITED = ["sh", "-c", `ulimit -n ${FILES} && exec "$0" "$@"`, process.execPath];
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const SECRET = { UDPTUNNEL_SECRET: "known-to-both-ends" };
-/** 0xFFFF: a frame that never ends, if frames are what is read. A thousand of these kept would be 64 MB. */
+/** 0xFFFF is the length of a frame that is never complete. To keep a thousand of these would take 64 MB. */
 const GARBAGE = new Uint8Array(65_536).fill(0xff);
-/** The runtime's own heap comes and goes by some MB. */
+/** The heap of the runtime varies by some MB. */
 const MEMORY_BYTES = 40e6;
 
 test.each([
@@ -41,15 +41,15 @@ test.each([
     const memory = residentBytes(pid);
     let most = 0;
     {
-      await using visitors = new Visitors(tcp);
+      await using clients = new ManyClients(tcp);
       for (let round = 0; round < 10; round++) {
-        for (const { socket } of await visitors.grow(100)) socket.write(GARBAGE);
+        for (const { socket } of await clients.connect(100)) socket.write(GARBAGE);
         most = Math.max(most, openFiles(pid));
       }
-      await until("the visitors to be dealt with", () => visitors.closed >= 1000 - FILES);
+      await until("the clients to be closed", () => clients.closed >= 1000 - FILES);
       const before = cpuSeconds(pid);
       await Bun.sleep(500);
-      expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // spinning would take all of it
+      expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // a spinning process would use all of it
       most = Math.max(most, openFiles(pid));
       expect(residentBytes(pid) - memory).toBeLessThan(MEMORY_BYTES);
     }
@@ -73,16 +73,16 @@ test.each([
   },
 );
 
-test("400 silent connections to --metrics take no file that a tunnel needs", async () => {
+test("400 silent connections to --metrics use no descriptor that a tunnel needs", async () => {
   const [metrics, tcp, udp] = [freeTcpPort(), freeTcpPort(), await freeUdpPort()];
   const ends = ["-s", `${TUNNEL_HOST}/${tcp}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
   await using server = new Program(["-v", "--metrics", `${metrics}`, ...ends], [...LIMITED, ENTRY]);
   await server.says("listening on TCP");
   const { pid } = server.child;
   const files = openFiles(pid);
-  await using visitors = new Visitors(metrics);
-  await visitors.grow(400);
-  await until("the silent ones to make room", () => visitors.closed === 400 - CONNECTIONS_MAX);
+  await using clients = new ManyClients(metrics);
+  await clients.connect(400);
+  await until("the oldest to be closed", () => clients.closed === 400 - CONNECTIONS_MAX);
   expect(openFiles(pid)).toBeLessThanOrEqual(files + CONNECTIONS_MAX + 1);
   const args = ["-c", `${TUNNEL_HOST}/${tcp}`, "--bind", "127.0.0.4", `${APP_HOST}/${udp}`, "-v"];
   await using client = new Program(args);
@@ -91,7 +91,7 @@ test("400 silent connections to --metrics take no file that a tunnel needs", asy
   expect((await fetch(`http://${TUNNEL_HOST}:${metrics}/healthz`)).status).toBe(200);
 });
 
-test("several tunnels of one process, each with sessions and one with TLS, leave files free together", async () => {
+test("several tunnels of one process, with sessions and one with TLS, leave descriptors free together", async () => {
   using certificates = new Certificates();
   const { cert, key } = certificates.selfSigned({ name: TUNNEL_HOST });
   const udp = await freeUdpPort();
@@ -114,14 +114,14 @@ test("several tunnels of one process, each with sessions and one with TLS, leave
   const files = openFiles(pid);
   let most = 0;
   {
-    const crowds = ports.map((port) => new Visitors(port));
+    const groups = ports.map((port) => new ManyClients(port));
     for (let round = 0; round < 4; round++)
-      for (const crowd of crowds) {
-        await crowd.grow(20);
+      for (const group of groups) {
+        await group.connect(20);
         most = Math.max(most, openFiles(pid));
       }
     await server.says(": fd limit");
-    await Promise.all(crowds.map((crowd) => crowd.leave()));
+    await Promise.all(groups.map((group) => group.close()));
   }
   expect(most).toBeLessThanOrEqual(FILES - 12);
   await until("the sessions to end", () => openFiles(pid) <= files + 1);
@@ -133,19 +133,19 @@ test("several tunnels of one process, each with sessions and one with TLS, leave
   }
 });
 
-test("a service that fills the table by itself: connections are closed, not left to spin, and served again later", async () => {
+test("a service that fills the table itself: connections are closed without spinning, and accepted again later", async () => {
   const script = new URL("full-table-program.ts", import.meta.url).pathname;
   await using service = new Program([], [...LIMITED, script]);
   await until("the table to be full", () => service.output.includes("full"));
   const port = Number(/port (\d+)/.exec(service.output)?.[1]);
-  await using visitors = new Visitors(port);
-  await visitors.grow(50);
-  await until("all to be closed", () => visitors.closed === 50);
+  await using clients = new ManyClients(port);
+  await clients.connect(50);
+  await until("all to be closed", () => clients.closed === 50);
   service.child.kill("SIGUSR2");
   await until("the files to be closed", () => service.output.includes("free"));
-  // The next look at the table, which finds room again, comes within a second.
+  // The next check of the table is within a second and finds free descriptors.
   while (!service.output.includes("opened")) {
-    await visitors.grow(1);
+    await clients.connect(1);
     await Bun.sleep(50);
   }
 }, 20_000);

@@ -1,4 +1,4 @@
-/** A service with a tunnel in it that opens files until there are no descriptors left, and closes them when told to. */
+/** A service with a tunnel. It opens files until no descriptor is free, and closes them at SIGUSR2. */
 
 import { closeSync, openSync } from "node:fs";
 import { startServer } from "../../src/index.ts";
@@ -10,19 +10,19 @@ const server = await startServer({
   bind: TUNNEL_HOST,
   perSource: true,
 });
-server.on("session opened", () => say("opened"));
-say(`port ${server.tcp[0]?.port}`);
+server.on("session opened", () => print("opened"));
+print(`port ${server.tcp[0]?.port}`);
 const files: number[] = [];
 try {
   for (;;) files.push(openSync("/dev/null", "r"));
 } catch {
-  say("full");
+  print("full");
 }
 process.on("SIGUSR2", () => {
   for (const fd of files.splice(0)) closeSync(fd);
-  say("free");
+  print("free");
 });
 
-function say(line: string): void {
+function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -1,7 +1,7 @@
 /**
- * A quiet tunnel beside connections of strangers at its server. The tunnel keeps its connection, every question has its
- * answer, every datagram is counted, and the server closes the strangers' sockets. The benchmark measures how much slower
- * the tunnel gets: `bun run bench --only hostile-clients`.
+ * A quiet tunnel whose server has hostile clients. The tunnel keeps its connection, every question gets its
+ * answer, every datagram is counted, and the server closes the sockets of the hostile clients. The benchmark
+ * measures how much slower the tunnel gets: `bun run bench --only hostile-clients`.
  */
 
 import { type ClientBehaviour, HostileClients } from "../../bench/e2e/hostile-clients.ts";
@@ -12,20 +12,20 @@ import { until } from "../support/until.ts";
 import { openFiles } from "./process-figures.ts";
 import { QUESTIONS, QuietTunnel } from "./quiet-tunnel.ts";
 
-/** Connections of a flood that the server has met before the test is over: less would prove nothing. */
-const FLOOD_MET_MIN = 200;
+/** The server must see this many connections of a flood before the test ends. */
+const FLOOD_CONNECTIONS_MIN = 200;
 
 const secret = "known-to-both-ends";
 const perSource = true;
 const FLOOD = { count: 5000, flood: true };
-/** A frame longer than any datagram, so that the program behind the server is not what is measured. */
+/** A frame longer than any UDP datagram, so that the program behind the server receives nothing. */
 const GARBAGE = "ff".repeat(20_000);
-/** A handshake's header, nonce and proof (docs/protocol.md), made for another connection. */
+/** Header, nonce and proof of a handshake (docs/protocol.md), made for another connection. */
 const OLD_RESPONSE = `ffff756470740001${"5a".repeat(64)}`;
-/** A record that opens a TLS handshake of 512 bytes (RFC 8446, section 5.1), cut off. */
-const HELLO_BEGUN = `1603010200010001fc0303${"00".repeat(40)}`;
+/** The start of a TLS handshake of 512 bytes (RFC 8446, section 5.1). */
+const HELLO_START = `1603010200010001fc0303${"00".repeat(40)}`;
 
-/** How the server is reached. */
+/** The options of server and client. */
 const MODES = {
   "peer mode": {},
   "-p": { perSource },
@@ -50,9 +50,9 @@ const KINDS: readonly (readonly [kind: string, mode: keyof typeof MODES, behavio
   ["a flood of connections", "secret, -p", FLOOD],
   ["garbage after the proof", "secret, -p", { count: 60, bytes: GARBAGE, secret }],
   ["2,000 idle handshakes", "tls", { count: 2000 }],
-  ["half a handshake, a byte a second", "tls", { count: 2000, bytes: HELLO_BEGUN, drip: true }],
+  ["half a handshake, a byte a second", "tls", { count: 2000, bytes: HELLO_START, drip: true }],
   ["a flood of connections", "tls", FLOOD],
-  ["a flood of handshakes cut off", "tls", { ...FLOOD, bytes: HELLO_BEGUN }],
+  ["a flood of incomplete handshakes", "tls", { ...FLOOD, bytes: HELLO_START }],
   ["a flood of handshakes", "tls", { ...FLOOD, tls: true }],
   ["a flood of handshakes", "tls, -p", { ...FLOOD, tls: true }],
 ];
@@ -61,12 +61,12 @@ for (const [kind, mode, behaviour] of KINDS) {
   testNeeding("openssl")(`${mode}, ${kind}: the quiet tunnel answers, and its counts are exact`, async () => {
     using certificates = new Certificates();
     const { tls, ...both } = { tls: false, ...MODES[mode] };
-    await using quiet = await QuietTunnel.open(both, ...(tls ? secured(certificates) : []));
+    await using quiet = await QuietTunnel.open(both, ...(tls ? tlsOptions(certificates) : []));
     const files = openFiles();
     {
       await using _clients = await HostileClients.start(quiet.port, behaviour);
-      const before = met(quiet);
-      const enough = () => behaviour.flood !== true || met(quiet) - before >= FLOOD_MET_MIN;
+      const before = connectionsOf(quiet);
+      const enough = () => behaviour.flood !== true || connectionsOf(quiet) - before >= FLOOD_CONNECTIONS_MIN;
       for (let asked = 0; asked < QUESTIONS || !enough(); asked++) await quiet.ask();
     }
     await until("the files to be closed", () => openFiles() <= files);
@@ -74,13 +74,13 @@ for (const [kind, mode, behaviour] of KINDS) {
   });
 }
 
-/** How many connections its server has met. */
-function met({ server: { counters } }: QuietTunnel): number {
+/** The number of connections that its server has accepted or rejected. */
+function connectionsOf({ server: { counters } }: QuietTunnel): number {
   return counters.connects + counters.rejectedConnections;
 }
 
-/** What server and client are given for TLS. */
-function secured(certificates: Certificates) {
+/** The TLS options of server and client. */
+function tlsOptions(certificates: Certificates) {
   const authority = certificates.authority();
   const identity = certificates.issue(authority, { name: TUNNEL_HOST });
   return [

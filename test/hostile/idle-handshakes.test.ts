@@ -1,4 +1,7 @@
-/** Whoever connects to a server with TLS and does not get on with the handshake: what that costs is given back. */
+/**
+ * Clients that connect to a TLS server and do not complete the handshake: the server releases their
+ * descriptors and memory.
+ */
 
 import { expect } from "bun:test";
 import { HostileClients } from "../../bench/e2e/hostile-clients.ts";
@@ -11,14 +14,14 @@ import { until } from "../support/until.ts";
 import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
 
 const IDLE = { count: 2000 };
-/** A record that opens a handshake (RFC 8446, section 5.1), a byte a second. */
+/** The start of a TLS handshake (RFC 8446, section 5.1), one byte a second. */
 const SLOW = { ...IDLE, bytes: `1603010200010001fc0303${"00".repeat(40)}`, drip: true };
 const ROUNDS = 5;
-/** A handshake under way is some 50 KB; 10 KB kept of each of 10,000 would be 100 MB. */
+/** A pending handshake takes some 50 KB. A leak of 10 KB for each of 10,000 would be 100 MB. */
 const MEMORY_BYTES = 40e6;
 
 testNeeding("openssl")(
-  "2,000 handshakes that go no further, silent or a byte a second, leave neither files nor memory taken",
+  "2,000 incomplete handshakes, silent or one byte a second, leave no descriptors or memory in use",
   async () => {
     using certificates = new Certificates();
     const { cert, key } = certificates.selfSigned({ name: TUNNEL_HOST });
@@ -30,12 +33,12 @@ testNeeding("openssl")(
     const files = openFiles(pid);
     const round = async (behaviour: typeof IDLE) => {
       await using _clients = await HostileClients.start(tcp, behaviour);
-      await until("the oldest to make room", () => openFiles(pid) <= files + HANDSHAKES_PER_PREFIX_MAX);
+      await until("the oldest to be evicted", () => openFiles(pid) <= files + HANDSHAKES_PER_PREFIX_MAX);
       const before = cpuSeconds(pid);
-      await Bun.sleep(500); // an interval that is measured
-      expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // spinning would take all of it
+      await Bun.sleep(500); // the interval to measure
+      expect(cpuSeconds(pid) - before).toBeLessThan(0.25); // a spinning process would use all of it
     };
-    await round(IDLE); // what is loaded at the first handshake stays
+    await round(IDLE); // the first handshake loads code that stays in memory
     const memory = residentBytes(pid);
     for (let number = 0; number < ROUNDS; number++) {
       await round(number % 2 === 0 ? IDLE : SLOW);

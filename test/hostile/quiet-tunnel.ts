@@ -1,4 +1,4 @@
-/** A tunnel that somebody uses a little, on real sockets, while others do their worst to its server. */
+/** A tunnel with little traffic on real sockets, while hostile clients connect to its server. */
 
 import { expect } from "bun:test";
 import {
@@ -12,10 +12,10 @@ import { expectConserved } from "../support/conservation.ts";
 import { APP_HOST, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { PATIENCE_MS, until } from "../support/until.ts";
 
-/** Asked one after the other, each when the last was answered. */
+/** The number of questions. Each is sent after the answer to the last one. */
 export const QUESTIONS = 40;
 
-/** However long a busy machine keeps a datagram waiting, it is not dropped. */
+/** No datagram is dropped for its age, however busy the machine is. */
 const PATIENT = { maxDelayMs: 0 };
 
 export class QuietTunnel implements AsyncDisposable {
@@ -40,7 +40,7 @@ export class QuietTunnel implements AsyncDisposable {
     this.#close = close;
   }
 
-  /** Server and client, connected, with a program behind the server that sends back what it gets. */
+  /** Starts a connected server and client, with a program behind the server that echoes datagrams. */
   static async open(
     both: Partial<ServerOptions & ClientOptions>,
     onServer: Partial<ServerOptions> = {},
@@ -86,13 +86,13 @@ export class QuietTunnel implements AsyncDisposable {
     return this.server.tcp[0]?.port ?? 0;
   }
 
-  /** Asks through it, and asserts that nothing was lost. */
+  /** Sends questions, and asserts that all are answered. */
   async expectUnharmed(): Promise<void> {
     for (let asked = 0; asked < QUESTIONS; asked++) await this.ask();
     this.expectExact();
   }
 
-  /** Asserts that every datagram is accounted for. */
+  /** Asserts that every datagram is counted and none dropped. */
   expectExact(): void {
     for (const { counters } of [this.server, this.client]) {
       expect(counters.outbound.droppedTotal + counters.inbound.droppedTotal).toBe(0);
@@ -109,7 +109,7 @@ export class QuietTunnel implements AsyncDisposable {
     this.#close();
   }
 
-  /** Asks once and waits for the answer. @throws Error when there is none. */
+  /** Sends a question and waits for the answer. @throws Error without an answer. */
   async ask(): Promise<void> {
     const payload = `question ${this.#asked++}`;
     this.#send(payload);

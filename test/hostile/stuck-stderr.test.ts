@@ -1,4 +1,7 @@
-/** A log that nobody reads, such as a pipe whose reader hangs, costs lines. It never stops a tunnel or a signal. */
+/**
+ * A log without a reader, such as a pipe whose reader hangs, loses lines. It never blocks a tunnel or a
+ * signal.
+ */
 
 import { expect, test } from "bun:test";
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
@@ -10,10 +13,10 @@ import { until } from "../support/until.ts";
 
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const INTO_PIPE = ["sh", "-c", 'exec "$0" "$@" 2>"$STDERR"', process.execPath, ENTRY];
-/** Fewer than a UDP socket has room for. */
+/** Fewer datagrams than fit the buffer of a UDP socket. */
 const ROUND = 100;
 
-/** A pipe that is full before anybody else writes to it, and that is read only on demand. */
+/** A pipe that is full from the start and is read only on demand. */
 class FullPipe implements Disposable {
   readonly path: string;
   text = "";
@@ -27,7 +30,7 @@ class FullPipe implements Disposable {
     untilAgain(() => writeSync(this.#fd, Buffer.alloc(4096, "\n")));
   }
 
-  /** Reads what is in it now. */
+  /** Reads its current content. */
   read(): void {
     const chunk = Buffer.alloc(65_536);
     untilAgain(() => {
@@ -49,7 +52,7 @@ function untilAgain(step: () => void): void {
   }
 }
 
-/** Runs a server at -vv whose stderr is stuck, has it carry this many datagrams, and then does the rest. */
+/** Runs a server with -vv whose stderr is blocked, sends datagrams through it, and then calls `rest`. */
 async function whileStuck(
   pipe: FullPipe,
   datagrams: number,
@@ -89,10 +92,10 @@ test.each([[[]], [["--log", "json"]], [["--status"]]])(
   },
 );
 
-test("once it is read again, every line is there or counted in one that says how many are missing", async () => {
+test("when the pipe is read again, each line was written or is counted in a line with the number of missing lines", async () => {
   using pipe = new FullPipe();
   await whileStuck(pipe, 10_000, [], async (program) => {
-    await until("what was queued", () => {
+    await until("the queued lines", () => {
       pipe.read();
       return pipe.text.includes("missing here");
     });

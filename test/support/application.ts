@@ -1,15 +1,18 @@
-/** A program at one end of a tunnel: sends numbered datagrams at a steady pace and compares what it receives. */
+/**
+ * A program at one end of a tunnel. It sends numbered datagrams at a steady rate and compares received ones
+ * with them.
+ */
 
 import type { NumberedStream } from "./numbered-stream.ts";
 
-/** SO_REUSEADDR: a tunnel on this host holds the same port on all addresses. */
+/** SO_REUSEADDR: a tunnel on this host uses the same port on all addresses. */
 const REUSE_ADDRESS = 16;
 
 export interface ApplicationOptions {
-  /** The address and port it is bound to. */
+  /** The address and port to bind. */
   readonly address: string;
   readonly port: number;
-  /** Where the tunnel takes its datagrams: the same port at this address. */
+  /** The address of the tunnel, which uses the same port. */
   readonly tunnelAddress: string;
 }
 
@@ -31,7 +34,7 @@ export class Application implements Disposable {
         ...{ flags: REUSE_ADDRESS },
         socket: {
           data: (_socket, payload) => this.#onDatagram(payload),
-          error: () => {}, // a tunnel that is not there yet refuses
+          error: () => {}, // a tunnel that has not started yet rejects datagrams
         },
       }),
     ) as Bun.udp.Socket<"uint8array">;
@@ -45,7 +48,10 @@ export class Application implements Disposable {
     return this.#received;
   }
 
-  /** Settles when the first `count` datagrams of a stream have come, in order and byte for byte. @throws at the first that differs. */
+  /**
+   * Settles when the first `count` datagrams of a stream have arrived, in order and unchanged. @throws Error
+   * at the first that differs.
+   */
   expect(stream: NumberedStream, count: number): Promise<void> {
     this.#expected = stream;
     this.#wanted = count;
@@ -55,9 +61,9 @@ export class Application implements Disposable {
   }
 
   /**
-   * Sends datagrams number `from` and on, one at a time and never faster than asked, until `isOver` says so.
+   * Sends datagrams from number `from` on, at most `perSecond` a second, until `isOver` returns true.
    *
-   * @param isOver asked before each with its number.
+   * @param isOver called with the number of the next datagram.
    */
   async send(
     stream: NumberedStream,
@@ -71,16 +77,16 @@ export class Application implements Disposable {
     for (let number = from; !isOver(number); ) {
       const now = performance.now();
       if (now < dueAt) {
-        await nextTurn();
+        await nextTick();
         continue;
       }
       try {
         if (!this.#socket.send(stream.payload(number), port, tunnelAddress)) {
-          await nextTurn(); // the socket's buffer is full
+          await nextTick(); // the buffer of the socket is full
           continue;
         }
       } catch {
-        // A tunnel that has ended refuses; whoever waits for the datagram finds out.
+        // A tunnel that has ended rejects datagrams. The receiver notices the loss.
       }
       number++;
       dueAt = Math.max(dueAt + intervalMs, now + intervalMs / 2);
@@ -105,11 +111,11 @@ export class Application implements Disposable {
 
   #difference(payload: Uint8Array, expected: Uint8Array): string {
     const number = payload.length >= 4 ? new DataView(payload.buffer).getUint32(0) : "unknown";
-    return `expected datagram ${this.#received} of ${expected.length} bytes, but number ${number} of ${payload.length} came`;
+    return `expected datagram ${this.#received} of ${expected.length} bytes, received number ${number} of ${payload.length}`;
   }
 }
 
-/** The next turn of the event loop. */
-function nextTurn(): Promise<void> {
+/** Waits for the next tick of the event loop. */
+function nextTick(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,4 +1,4 @@
-/** Keeps the processor busy; what counts is the time on it. */
+/** Uses this much CPU time. */
 export function burn(microseconds: number): void {
   const from = process.cpuUsage();
   for (;;) {

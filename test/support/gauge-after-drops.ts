@@ -1,4 +1,6 @@
-/** Sends 1 MiB to itself over TCP, and says what the kernel's figures of the connection are once all is acknowledged. */
+/**
+ * Sends 1 MiB to itself over TCP. When all is acknowledged it prints the kernel's figures for the connection.
+ */
 
 import { openLibc } from "../../src/net/linux/libc.ts";
 import { LinuxStreamGauge } from "../../src/net/linux/linux-stream-gauge.ts";

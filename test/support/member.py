@@ -1,4 +1,4 @@
-"""A member of a multicast group: tells on stderr what it receives, or sends one datagram.
+"""A member of a multicast group: prints received datagrams on stderr, or sends one datagram.
 
 member.py receive GROUP PORT INTERFACE        lines "PAYLOAD from ADDRESS ttl TTL", after a line "ready"
 member.py send TO PORT INTERFACE FROM TTL PAYLOAD
@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 
-# Python lacks the name (ip(7)).
+# Python lacks this constant (ip(7)).
 IP_RECVTTL = 12
 
 

@@ -1,4 +1,4 @@
-/** Hosts of our own: Linux network namespaces joined by pairs of virtual Ethernet interfaces. Needs root. */
+/** Test hosts: Linux network namespaces joined by pairs of virtual Ethernet interfaces. Needs root. */
 
 import { RunningProgram } from "../../scripts/running-program.ts";
 
@@ -14,29 +14,29 @@ export class Namespaces implements AsyncDisposable {
   readonly #hosts = new Set<string>();
   readonly #programs = new Set<RunningProgram>();
 
-  /** Joins two hosts, which are made when they are new. */
+  /** Joins two hosts, and creates them when they do not exist. */
   join(one: Plug, other: Plug): void {
     for (const { host } of [one, other]) this.#addHost(host);
     const peer = ["peer", "name", other.name, "netns", this.#prefix + other.host];
     this.ip(one.host, "link", "add", one.name, "type", "veth", ...peer);
     for (const { host, name, addresses } of [one, other]) {
-      // Else it makes a link-local address of its own, too, and may send from that.
+      // Otherwise the kernel adds a link-local address, and may send from it.
       if (addresses.some((address) => address.startsWith("fe80:")))
         this.ip(host, "link", "set", name, "addrgenmode", "none");
       for (const address of addresses) {
-        const now = address.includes(":") ? ["nodad"] : [];
-        this.ip(host, "address", "add", address, "dev", name, ...now);
+        const flags = address.includes(":") ? ["nodad"] : [];
+        this.ip(host, "address", "add", address, "dev", name, ...flags);
       }
       this.ip(host, "link", "set", name, "up");
     }
   }
 
-  /** Runs ip(8) for a host. @throws Error with what it said when it fails. */
+  /** Runs ip(8) for a host. @throws Error with its stderr when it fails. */
   ip(host: string, ...args: string[]): void {
     run(["ip", "-n", this.#prefix + host, ...args]);
   }
 
-  /** Runs a command on a host to its end. @throws Error with what it said when it fails. */
+  /** Runs a command on a host and waits for its end. @throws Error with its stderr when it fails. */
   run(host: string, command: readonly string[]): void {
     run(this.#on(host, command));
   }
@@ -48,7 +48,7 @@ export class Namespaces implements AsyncDisposable {
     return program;
   }
 
-  /** Ends every program, leaves the hosts. */
+  /** Ends all programs, and keeps the hosts. */
   async stopPrograms(): Promise<void> {
     await Promise.all([...this.#programs].map((program) => program.stop()));
     this.#programs.clear();

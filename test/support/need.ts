@@ -1,9 +1,12 @@
-/** What a test needs of the machine: without it the test is skipped, and says how to get it; where CI runs it fails. */
+/**
+ * What a test needs from the machine. Without it the test is skipped and prints how to install it; on CI it
+ * fails.
+ */
 
 import { test } from "bun:test";
 import { readFileSync } from "node:fs";
 
-/** A program of the list in scripts/install-peers, or `root`: the rights to make network namespaces. */
+/** A program from the list in scripts/install-peers, or `root`: the right to create network namespaces. */
 export type Need = string;
 
 type TestWithNeeds = (name: string, run: () => void | Promise<void>, timeoutMs?: number) => void;
@@ -13,15 +16,15 @@ const PACKAGES = new Map(
   [...LIST.matchAll(/^([\w-]+):([\w-]+)$/gm)].map(([, program = "", name = ""]) => [program, name]),
 );
 
-/** Whether a lack is a failure: on CI, where scripts/install-peers has run, and wherever somebody asks for it. */
+/** Whether an unmet need is a failure: on CI, after scripts/install-peers, and on request. */
 const { CI, UDPTUNNEL_REQUIRE_PEERS } = Bun.env;
 const REQUIRED = isTrue(CI) || isTrue(UDPTUNNEL_REQUIRE_PEERS);
 
-/** `test` for what needs these. */
+/** `test`, for a test with these needs. */
 export function testNeeding(...needs: Need[]): TestWithNeeds {
-  const lacks = needs.map(lack).filter((text) => text !== undefined);
-  if (lacks.length === 0) return test;
-  const text = lacks.join("; ");
+  const unmet = needs.map(unmetNeed).filter((text) => text !== undefined);
+  if (unmet.length === 0) return test;
+  const text = unmet.join("; ");
   return REQUIRED
     ? (name) =>
         test(name, () => {
@@ -30,8 +33,8 @@ export function testNeeding(...needs: Need[]): TestWithNeeds {
     : (name) => test.skip(`${name} (${text})`, () => {});
 }
 
-/** What to do about a need that is not met; undefined when it is. */
-function lack(need: Need): string | undefined {
+/** How to meet a need; undefined when it is met. */
+function unmetNeed(need: Need): string | undefined {
   if (need === "root") return process.getuid?.() === 0 ? undefined : "needs root: run the tests as root";
   const name = PACKAGES.get(need);
   if (name === undefined) throw new Error(`scripts/install-peers does not list ${need}`);

@@ -1,4 +1,4 @@
-"""A service manager's end of sd_notify(3): prints each datagram that comes to the Unix socket as a line.
+"""The service manager's end of sd_notify(3): prints each datagram of a Unix socket as a line.
 
 notified.py PATH            after a line "ready"; a path that starts with @ is an abstract name
 

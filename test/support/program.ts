@@ -6,20 +6,20 @@ import { PATIENCE_MS, until } from "./until.ts";
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const { UDPTUNNEL_PROGRAM } = Bun.env;
 
-/** What runs the program: the sources, or the executable that UDPTUNNEL_PROGRAM names. */
+/** The command of the program: the sources, or the executable in UDPTUNNEL_PROGRAM. */
 const PROGRAM = UDPTUNNEL_PROGRAM === undefined ? [process.execPath, ENTRY] : [resolve(UDPTUNNEL_PROGRAM)];
 
 export class Program implements AsyncDisposable {
   readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  /** What it has written to stderr. */
+  /** Its stderr so far. */
   errors = "";
-  /** What it has written to stdout. */
+  /** Its stdout so far. */
   output = "";
   readonly #drained: Promise<unknown>;
 
   /**
-   * @param command what to run instead of the program.
-   * @param environment variables it has besides those of the tests.
+   * @param command the command to run instead of the program.
+   * @param environment variables in addition to those of the tests.
    */
   constructor(args: readonly string[], command = PROGRAM, environment: Record<string, string> = {}) {
     this.child = Bun.spawn([...command, ...args], {
@@ -43,7 +43,7 @@ export class Program implements AsyncDisposable {
     return this.errors.split("\n").slice(0, -1);
   }
 
-  /** The exit status, once everything it wrote has been read. */
+  /** The exit status. Settles when all of its output has been read. */
   async exited(): Promise<number> {
     const status = await this.child.exited;
     await this.#drained;
@@ -54,7 +54,7 @@ export class Program implements AsyncDisposable {
     try {
       await until("", () => this.errors.includes(text), timeoutMs);
     } catch {
-      throw new Error(`it did not say "${text}" but: ${this.errors}`);
+      throw new Error(`stderr lacks "${text}": ${this.errors}`);
     }
   }
 

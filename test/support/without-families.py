@@ -1,5 +1,8 @@
-"""Runs a command as on a kernel without some address families, or under systemd's RestrictAddressFamilies=: a seccomp filter
-answers socket() with EAFNOSUPPORT. The first argument names the families: AF_INET6, or AF_UNIX,AF_NETLINK."""
+"""Runs a command as on a kernel without some address families, or under systemd's RestrictAddressFamilies=.
+
+A seccomp filter makes socket() fail with EAFNOSUPPORT. The first argument is the list of families, such as AF_INET6 or
+AF_UNIX,AF_NETLINK.
+"""
 
 import ctypes
 import errno
@@ -10,7 +13,7 @@ import sys
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 LOAD, IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # linux/filter.h
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000  # linux/seccomp.h
-NUMBER, FIRST_ARGUMENT = 0, 16  # places in struct seccomp_data
+NUMBER, FIRST_ARGUMENT = 0, 16  # offsets in struct seccomp_data
 SYS_SOCKET = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
 
 

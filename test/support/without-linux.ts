@@ -1,4 +1,4 @@
-/** Preloaded (`bun test --preload`): the tests then run as on a system whose extras nobody knows, on Bun's own calls alone. */
+/** For `bun test --preload`: the tests run without the features of Linux, only with Bun's own calls. */
 
 import { mock } from "bun:test";
 

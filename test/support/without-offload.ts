@@ -1,4 +1,4 @@
-/** Preloaded (`bun test --preload`): the tests then run as on a kernel that knows no segment offload. */
+/** For `bun test --preload`: the tests run as on a kernel without segment offload. */
 
 import { mock } from "bun:test";
 
@@ -7,6 +7,5 @@ mock.module("../../src/net/linux/segment-offload.ts", () => ({
   ...real,
   probeOffload(_libc: unknown, scratch: { offReason: string | undefined }) {
     scratch.offReason = "ENOPROTOOPT";
-    return scratch.offReason;
   },
 }));
