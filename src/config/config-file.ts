@@ -11,7 +11,7 @@ const FILE_BYTES_MAX = 4 << 20;
 
 /**
  * Reads a configuration file and finds every problem at once. Each of the first 500 is one line with the name
- * of the file, the line number and the key. There are plans only when there is no problem. Never rejects: a
+ * of the file, the line number and the key. If there is a problem, there are no plans. Never rejects: a
  * file that cannot be read is a problem, too. Between the tunnels of a long file, the process does other
  * work.
  *

@@ -37,7 +37,7 @@ export const TUNNELS_PER_STEP = 4;
 
 /**
  * Reads the text of a file in steps, so that the caller can do other work between them. Finds every problem
- * at once. There are plans only when there is no problem.
+ * at once. If there is a problem, there are no plans.
  *
  * @param shared options for every tunnel whose table does not give them.
  */

@@ -7,22 +7,24 @@
 import type { OptionDefinition } from "./definition.ts";
 import { OPTIONS } from "./table.ts";
 
-/** One way to write options. It decides how values are read and how messages name options. */
+/**
+ * How values are written. `library`: typed, in the unit that the key ends in. `written`: in the units of the
+ * command line (seconds, for example), and a number may be text with a suffix.
+ */
+export type Notation = "library" | "written";
+
+/** One way to write options: how values are read and how messages name options. */
 export interface InputStyle {
   /** Spells the option that has this key in the library. */
   readonly nameOf: (key: string) => string;
-  /**
-   * `library`: typed values in the unit that the key ends in. `written`: the units of the command line
-   * (seconds, for example), and a number may be text with a suffix.
-   */
-  readonly values: "library" | "written";
+  readonly notation: Notation;
 }
 
 /** Every environment variable that gives an option begins with this. */
 export const VARIABLE_PREFIX = "UDPTUNNEL_";
 
 /** `secretFile` */
-export const LIBRARY: InputStyle = { values: "library", nameOf: (key) => key };
+export const LIBRARY: InputStyle = { notation: "library", nameOf: (key) => key };
 
 /** `--secret-file` */
 export const COMMAND_LINE = writtenStyle((definition) =>
@@ -44,7 +46,7 @@ export function typedName({ name, environmentOnly }: OptionDefinition): string {
 
 function writtenStyle(spell: (definition: OptionDefinition) => string): InputStyle {
   const names = new Map(OPTIONS.map((definition) => [definition.key, spell(definition)]));
-  return { values: "written", nameOf: (key) => names.get(key) ?? key };
+  return { notation: "written", nameOf: (key) => names.get(key) ?? key };
 }
 
 /** A style that prefers the spellings in `given` (by key), as the user wrote them. */

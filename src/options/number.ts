@@ -1,7 +1,7 @@
 /** Parses and formats the numbers of options: durations, bytes, traffic classes, whole numbers. */
 
 import type { NumberDefinition } from "./definition.ts";
-import type { InputStyle } from "./input-style.ts";
+import type { Notation } from "./input-style.ts";
 import { quoted } from "./message-text.ts";
 import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 
@@ -23,33 +23,29 @@ const DSCP: ReadonlyMap<string, number> = new Map([
 export function parseNumber(
   input: unknown,
   definition: NumberDefinition,
-  values: InputStyle["values"],
+  notation: Notation,
 ): ParseResult<number> {
-  const number = toLibraryUnit(input, definition, values);
+  const number = toLibraryUnit(input, definition, notation);
   if (number === undefined || Number.isNaN(number)) {
-    return parseError(`${quoted(input)} is not a number; ${allowed(definition, values)}`);
+    return parseError(`${quoted(input)} is not a number; ${allowed(definition, notation)}`);
   }
   if (!Number.isInteger(number) && Number.isFinite(number)) {
-    return parseError(`${quoted(input)} is not a whole number; ${allowed(definition, values)}`);
+    return parseError(`${quoted(input)} is not a whole number; ${allowed(definition, notation)}`);
   }
   if (number < definition.min)
-    return parseError(`${quoted(input)} is too small; ${allowed(definition, values)}`);
+    return parseError(`${quoted(input)} is too small; ${allowed(definition, notation)}`);
   if (number > definition.max)
-    return parseError(`${quoted(input)} is too large; ${allowed(definition, values)}`);
+    return parseError(`${quoted(input)} is too large; ${allowed(definition, notation)}`);
   return parsed(number);
 }
 
-function toLibraryUnit(
-  input: unknown,
-  definition: NumberDefinition,
-  values: InputStyle["values"],
-): number | undefined {
+function toLibraryUnit(input: unknown, definition: NumberDefinition, notation: Notation): number | undefined {
   if (definition.kind === "tos" && typeof input === "string") {
     const codePoint = DSCP.get(input.toUpperCase());
     // The lower two bits of the byte belong to ECN (RFC 3168).
     if (codePoint !== undefined) return codePoint * 4;
   }
-  if (values === "library") return typeof input === "number" ? input : undefined;
+  if (notation === "library") return typeof input === "number" ? input : undefined;
   const number = typeof input === "string" ? numberOf(input, definition.kind) : input;
   if (typeof number !== "number") return undefined;
   // Rounding is needed: 1.001 times 1000 is a little less than 1001.
@@ -67,11 +63,11 @@ function numberOf(text: string, kind: NumberDefinition["kind"]): number | undefi
   return /^-?\d+(\.\d+)?$/.test(text) || /^0x[0-9a-f]+$/i.test(text) ? Number(text) : undefined;
 }
 
-function allowed(definition: NumberDefinition, values: InputStyle["values"]): string {
-  const unit = definition.unit?.[values === "library" ? 1 : 0];
-  const bounds = values === "library" ? `${definition.min} to ${definition.max}` : formatBounds(definition);
+function allowed(definition: NumberDefinition, notation: Notation): string {
+  const unit = definition.unit?.[notation === "library" ? 1 : 0];
+  const bounds = notation === "library" ? `${definition.min} to ${definition.max}` : formatBounds(definition);
   const named = definition.kind === "tos" ? " or a DSCP name such as EF, AF41, CS5 or LE" : "";
-  const suffixed = definition.kind === "bytes" && values === "written";
+  const suffixed = definition.kind === "bytes" && notation === "written";
   return `give ${bounds}${unit === undefined || suffixed ? "" : ` ${unit}`}${named}`;
 }
 

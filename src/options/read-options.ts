@@ -25,7 +25,7 @@ interface OptionSet {
 const TUNNEL: OptionSet = { required: { server: ["listen", "target"], client: ["connect", "target"] } };
 
 /**
- * Reads options given under the library's keys, in any style. There are values only when there is no problem.
+ * Reads options given under the library's keys, in any style. If there is a problem, there are no values.
  *
  * @param role the end of the tunnel; undefined when the input does not name exactly one. Rules about roles
  * are then skipped.
@@ -43,7 +43,7 @@ export function readOptions(
     if (!accepts(set, key)) continue;
     const option = style.nameOf(key);
     const given = Object.hasOwn(input, key) ? input[key] : undefined;
-    const result = readValue(definition, given, style.values);
+    const result = readValue(definition, given, style.notation);
     problems.push(...result.problems.map((problem) => ({ option, problem })));
     if (result.value !== undefined) {
       values[key] = result.value;
@@ -58,7 +58,7 @@ export function readOptions(
   return problems.length > 0 ? { problems } : { problems, values: values as OptionValues };
 }
 
-/** Reads the options that concern the process. There are values only when there is no problem. */
+/** Reads the options that concern the process. If there is a problem, there are no values. */
 export function readProgramOptions(
   input: Readonly<Record<string, unknown>>,
   style: InputStyle,
@@ -67,7 +67,7 @@ export function readProgramOptions(
   const values: Record<string, unknown> = {};
   for (const definition of OPTIONS.filter(({ cliOnly }) => cliOnly)) {
     const { key } = definition;
-    const result = readValue(definition, input[key], style.values);
+    const result = readValue(definition, input[key], style.notation);
     problems.push(...result.problems.map((problem) => ({ option: style.nameOf(key), problem })));
     if (result.value !== undefined) values[key] = result.value;
   }
@@ -108,9 +108,7 @@ function unknownKeys(input: Readonly<Record<string, unknown>>, set: OptionSet): 
   const unknown = Object.keys(input).filter((key) => !known.includes(key) && input[key] !== undefined);
   return unknown.map((key) => {
     const meant = nearest(key, known);
-    return {
-      option: key,
-      problem: `is not an option${meant === undefined ? "; leave it out" : `; did you mean ${quoted(meant)}?`}`,
-    };
+    const advice = meant === undefined ? "leave it out" : `did you mean ${quoted(meant)}?`;
+    return { option: key, problem: `is not an option; ${advice}` };
   });
 }

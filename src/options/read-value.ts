@@ -6,7 +6,7 @@
 import { readPin } from "../net/tls/pin.ts";
 import { parseHost, parseHostPort, parseLiteral, parseNetwork } from "./address.ts";
 import type { EndpointDefinition, OptionDefinition } from "./definition.ts";
-import type { InputStyle } from "./input-style.ts";
+import type { Notation } from "./input-style.ts";
 import { quoted } from "./message-text.ts";
 import { parseNumber } from "./number.ts";
 import { type ParseResult, parsed, parseError } from "./parse-result.ts";
@@ -22,14 +22,10 @@ export interface ValueResult {
  * Reads a value with all its problems. Undefined gives the default; a repeatable option always gives an
  * array.
  */
-export function readValue(
-  definition: OptionDefinition,
-  input: unknown,
-  values: InputStyle["values"],
-): ValueResult {
+export function readValue(definition: OptionDefinition, input: unknown, notation: Notation): ValueResult {
   if (input === undefined) return { value: defaultOf(definition), problems: [] };
-  if (!definition.repeatable) return readOne(definition, input, values);
-  const results = (Array.isArray(input) ? input : [input]).map((one) => readOne(definition, one, values));
+  if (!definition.repeatable) return readOne(definition, input, notation);
+  const results = (Array.isArray(input) ? input : [input]).map((one) => readOne(definition, one, notation));
   return collect(
     results,
     results.map(({ value }) => value),
@@ -43,18 +39,14 @@ function defaultOf(definition: OptionDefinition): unknown {
   return "default" in definition ? definition.default : undefined;
 }
 
-function readOne(definition: OptionDefinition, input: unknown, values: InputStyle["values"]): ValueResult {
+function readOne(definition: OptionDefinition, input: unknown, notation: Notation): ValueResult {
   if (definition.kind === "endpoint" && typeof input === "object" && input !== null) {
     return readEndpointObject(input, definition);
   }
-  return toValueResult(parseOne(definition, input, values));
+  return toValueResult(parseOne(definition, input, notation));
 }
 
-function parseOne(
-  definition: OptionDefinition,
-  input: unknown,
-  values: InputStyle["values"],
-): ParseResult<unknown> {
+function parseOne(definition: OptionDefinition, input: unknown, notation: Notation): ParseResult<unknown> {
   switch (definition.kind) {
     case "flag":
       return definition.means === undefined
@@ -69,7 +61,7 @@ function parseOne(
     case "secret":
       return readSecret(input);
     case "endpoint":
-      return readEndpointText(input, definition, values);
+      return readEndpointText(input, definition, notation);
     case "text":
       return readText(input, definition.argument, parsed);
     case "host":
@@ -83,7 +75,7 @@ function parseOne(
     case "secret file":
       return readText(input, definition.argument, readSecretFile);
     default:
-      return input === "" ? missingValue(definition.argument) : parseNumber(input, definition, values);
+      return input === "" ? missingValue(definition.argument) : parseNumber(input, definition, notation);
   }
 }
 
@@ -128,9 +120,9 @@ function missingValue(argument: string): { readonly problem: string } {
 function readEndpointText(
   input: unknown,
   { form, argument }: EndpointDefinition,
-  values: InputStyle["values"],
+  notation: Notation,
 ): ParseResult<unknown> {
-  const portZero = form.portZero === true && values === "library";
+  const portZero = form.portZero === true && notation === "library";
   const text = typeof input === "number" && form.hostOptional === true ? String(input) : input;
   return readText(text, argument, (given) => parseHostPort(given, { ...form, portZero }));
 }

@@ -105,8 +105,7 @@ function settingsOrThrow(options: Readonly<Record<string, unknown>>, role: Role)
 }
 
 /**
- * Reads options given under the library's keys, in any style. There are settings only when there is no
- * problem.
+ * Reads options given under the library's keys, in any style. If there is a problem, there are no settings.
  */
 export function readSettings(
   options: Readonly<Record<string, unknown>>,

@@ -17,6 +17,6 @@ describe("each reader's spelling", () => {
 });
 
 test("an option is named as it was given, other options in the style", () => {
-  const { nameOf, values } = asGiven(COMMAND_LINE, new Map([["perSource", "-p"]]));
-  expect([nameOf("perSource"), nameOf("rtp"), values]).toEqual(["-p", "--rtp", "written"]);
+  const { nameOf, notation } = asGiven(COMMAND_LINE, new Map([["perSource", "-p"]]));
+  expect([nameOf("perSource"), nameOf("rtp"), notation]).toEqual(["-p", "--rtp", "written"]);
 });
