@@ -1,17 +1,17 @@
-/** Somebody between client and server who sees every byte, and may change or cut them. */
+/** A TCP proxy between client and server that can change the bytes or cut the connection. */
 
 import { TUNNEL_HOST } from "../../support/loopback.ts";
 
 type Writer = Pick<Bun.Socket, "write" | "end">;
 
-/** What becomes of a chunk on its way: bytes, or the end of both connections. */
-export type Meddling = (chunk: Buffer, from: "client" | "server") => Buffer | "cut";
+/** Returns the bytes to pass on for a chunk, or cuts both connections. */
+export type Tamper = (chunk: Buffer, from: "client" | "server") => Buffer | "cut";
 
 export class MiddleMan implements Disposable {
   readonly port: number;
   readonly #listener: Bun.TCPSocketListener<Bun.Socket | undefined>;
-  /** A no-op passes everything on. */
-  meddle: Meddling = (chunk) => chunk;
+  /** By default it passes every chunk on unchanged. */
+  tamper: Tamper = (chunk) => chunk;
 
   /** @param to the server's port. */
   constructor(to: number) {
@@ -47,9 +47,9 @@ export class MiddleMan implements Disposable {
     this.#listener.stop(true);
   }
 
-  /** Test traffic is small: what one write does not take is lost, and the test fails. */
+  /** Test traffic is small. Bytes that one write does not take are lost, and the test fails. */
   #pass(chunk: Buffer, from: "client" | "server", to: Writer, back: Writer): void {
-    const passed = this.meddle(chunk, from);
+    const passed = this.tamper(chunk, from);
     if (passed === "cut") {
       to.end();
       back.end();

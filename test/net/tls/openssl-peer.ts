@@ -1,4 +1,4 @@
-/** `openssl s_client` and `openssl s_server`: ends of TLS that are not ours. */
+/** `openssl s_client` and `openssl s_server` as TLS peers. */
 
 import { readFileSync } from "node:fs";
 import type { Identity } from "../../support/certificates.ts";
@@ -7,27 +7,29 @@ import { until } from "../../support/until.ts";
 
 export class OpensslPeer implements AsyncDisposable {
   readonly port: number;
-  /** What it has received, or said of the connection. */
+  /** The standard output: the data received, or a report on the connection. */
   readonly output: Uint8Array[] = [];
   readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #drained: Promise<unknown>;
-  /** What it complains of. */
+  /** The standard error output. */
   errors = "";
 
   private constructor(port: number, args: readonly string[]) {
     this.port = port;
     this.#child = Bun.spawn(["openssl", ...args], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     const { stdout, stderr } = this.#child;
-    const keep = async () => {
+    const readOutput = async () => {
       for await (const chunk of stdout) this.output.push(chunk);
     };
-    const complain = async () => {
+    const readErrors = async () => {
       for await (const chunk of stderr) this.errors += Buffer.from(chunk).toString();
     };
-    this.#drained = Promise.all([keep(), complain()]);
+    this.#drained = Promise.all([readOutput(), readErrors()]);
   }
 
-  /** A client of the server on this port. With `-quiet` its input and output are the stream, and nothing else. */
+  /**
+   * A client of the server on this port. With `-quiet` its input and output are only the data of the stream.
+   */
   static client(port: number, ...args: string[]): OpensslPeer {
     return new OpensslPeer(port, ["s_client", "-connect", `${TUNNEL_HOST}:${port}`, ...args]);
   }
@@ -44,13 +46,13 @@ export class OpensslPeer implements AsyncDisposable {
     return Buffer.concat(this.output);
   }
 
-  /** Hands it input. */
-  say(input: string | Uint8Array): void {
+  /** Writes to the standard input. */
+  write(input: string | Uint8Array): void {
     this.#child.stdin.write(input);
     this.#child.stdin.flush();
   }
 
-  /** Its exit status, once everything it wrote has been read. */
+  /** Waits until it has ended and all its output is read. @returns the exit status. */
   async exited(): Promise<number> {
     const status = await this.#child.exited;
     await this.#drained;
@@ -63,7 +65,9 @@ export class OpensslPeer implements AsyncDisposable {
   }
 }
 
-/** Whether somebody listens, without connecting: s_server would take that for its client. (proc(5), /proc/net/tcp) */
+/**
+ * Whether the port is open (proc(5), /proc/net/tcp). A connection would count as the only client of s_server.
+ */
 function isListening(port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   return new RegExp(`:${hex} 00000000:0000 0A `).test(readFileSync("/proc/net/tcp", "utf8"));

@@ -10,13 +10,16 @@ import { until } from "../../support/until.ts";
 const testTls = testNeeding("openssl");
 const PAGE = await Bun.file(new URL("../../../docs/tls.md", import.meta.url)).text();
 
-/** The blocks of commands of the page's section with this title. */
+/** The code blocks in the page's section with this title. */
 function blocksOf(title: string): string[] {
   const section = PAGE.split("\n## ").find((text) => text.startsWith(title)) ?? "";
   return [...section.matchAll(/```sh\n([^`]*)```/g)].map(([, block = ""]) => block);
 }
 
-/** Runs the last block's two ends on this host, with these words in place of the page's, and sends through them. */
+/**
+ * Runs the two commands of the last block on this host, with some words replaced, and sends a datagram
+ * through.
+ */
 async function runEnds(
   title: string,
   directory: string,
@@ -33,7 +36,10 @@ async function runEnds(
       .replace("-s 7000", `-s ${TUNNEL_HOST}/${tcp}`)
       .replace("-c relay.example/7000", `-c ${TUNNEL_HOST}/${tcp} --sni relay.example`)
       .replace("127.0.0.1/5000", `${APP_HOST}/${port} --bind ${TUNNEL_HOST}`);
-    const full = Object.entries(words).reduce((text, [word, ours]) => text.replace(word, ours), local);
+    const full = Object.entries(words).reduce(
+      (text, [word, replacement]) => text.replace(word, replacement),
+      local,
+    );
     return new Program(["-v", ...full.split(" ").slice(1)], command);
   };
   await using there = start(server, far);

@@ -10,19 +10,19 @@ import { arrives, TlsScene } from "./tls-scene.ts";
 
 const testTls = testNeeding("openssl");
 
-testTls("a pair relays both ways, and says that it is connected", async () => {
+testTls("two ends relay both ways, and report that they are connected", async () => {
   await using scene = new TlsScene();
   const there = await scene.server();
   const here = await scene.client(there.tcp);
   await arrives(here, there, "out");
   await arrives(there, here, "and back");
-  const told = here.events.map(({ type }) => type).filter((type) => type !== "socket settings");
-  expect(told).toEqual(["listening", "connected"]);
+  const types = here.events.map(({ type }) => type).filter((type) => type !== "socket settings");
+  expect(types).toEqual(["listening", "connected"]);
   expect(here.warnings).toEqual([]);
   expectConserved(here.tunnel, there.tunnel);
 });
 
-testTls("each source of per-source mode has a TLS connection of its own", async () => {
+testTls("in per-source mode each source has its own TLS connection", async () => {
   await using scene = new TlsScene();
   const target = await Bun.udpSocket({
     hostname: APP_HOST,
@@ -50,7 +50,7 @@ testTls("each source of per-source mode has a TLS connection of its own", async 
   expect(there.tunnel.counters.connects).toBe(3);
 });
 
-testTls("10,000 datagrams cross each way at once, byte for byte", async () => {
+testTls("10,000 datagrams in each direction at once arrive unchanged", async () => {
   await using scene = new TlsScene();
   const there = await scene.server({ maxDelayMs: 0 });
   const here = await scene.client(there.tcp, { ca: scene.authority.cert, maxDelayMs: 0 });
@@ -67,7 +67,7 @@ testTls("10,000 datagrams cross each way at once, byte for byte", async () => {
   expectConserved(here.tunnel, there.tunnel);
 });
 
-testTls("RTP mode has TLS on both of its connections", async () => {
+testTls("RTP mode uses TLS on both connections", async () => {
   await using scene = new TlsScene();
   const [tcp, udp, own] = [await freeEvenPort(), await freeEvenPort(), await freeEvenPort()];
   const there = await scene.server({
@@ -90,7 +90,7 @@ function applicationOf(port: number): Application {
 }
 
 testTls(
-  "a second client from the peer's address takes its place with its first datagram, and no sooner",
+  "a second client from the peer's address replaces it with its first datagram, and not before",
   async () => {
     await using scene = new TlsScene();
     const there = await scene.server();

@@ -9,13 +9,13 @@ import { arrives, failureOf, TlsScene } from "./tls-scene.ts";
 
 const testTls = testNeeding("openssl");
 
-/** Puts another certificate and key where the first are. */
+/** Overwrites a certificate and its key with others. */
 function replace({ cert, key }: Identity, by: Identity): void {
   copyFileSync(by.cert, cert);
   copyFileSync(by.key, key);
 }
 
-testTls("new connections get the new certificate; the one that is up stays", async () => {
+testTls("new connections get the new certificate, and the established one continues", async () => {
   await using scene = new TlsScene();
   const there = await scene.server({ perSource: true });
   const first = await scene.client(there.tcp, { perSource: true, pin: pinOf(scene.identity) });
@@ -26,12 +26,12 @@ testTls("new connections get the new certificate; the one that is up stays", asy
   expect(there.events.at(-1)).toEqual({ type: "certificates reloaded" });
   await arrives(first, there, "still up");
   const second = await scene.client(there.tcp, { perSource: true, pin: pinOf(renewed) });
-  await arrives(second, there, "anew");
+  await arrives(second, there, "new");
   expect(there.tunnel.counters.connects).toBe(2);
   expect(there.tunnel.tcp[0]?.port).toBe(there.tcp);
 });
 
-testTls("a client's own certificate and authorities are read again, too", async () => {
+testTls("a client's certificate and authorities are reloaded, too", async () => {
   await using scene = new TlsScene();
   const own = scene.certificates.issue(scene.authority, { name: "alice", days: -1 });
   const there = await scene.server({ clientCa: scene.authority.cert });
@@ -46,19 +46,19 @@ testTls("a client's own certificate and authorities are read again, too", async 
   await arrives(here, there, "renewed");
 });
 
-testTls("what cannot be used is told, and changes nothing", async () => {
+testTls("files that cannot be used are reported, and the old certificates stay in use", async () => {
   await using scene = new TlsScene();
   const there = await scene.server();
-  const stranger = scene.certificates.selfSigned();
+  const other = scene.certificates.selfSigned();
   const { cert, key } = scene.identity;
-  const spoilings: readonly (readonly [spoil: () => void, message: RegExp])[] = [
-    [() => copyFileSync(stranger.key, key), /is not the private key of the certificate in/],
+  const cases: readonly (readonly [damage: () => void, message: RegExp])[] = [
+    [() => copyFileSync(other.key, key), /is not the private key of the certificate in/],
     [() => writeFileSync(key, "no key"), /contains no private key in PEM format/],
     [() => writeFileSync(cert, "half a certif"), /contains no certificate in PEM format/],
     [() => rmSync(cert), /^certificate file .*\.crt: there is no such file/],
   ];
-  for (const [spoil, message] of spoilings) {
-    spoil();
+  for (const [damage, message] of cases) {
+    damage();
     there.tunnel.reloadCertificates();
     expect(there.warnings.at(-1)).toMatchObject({
       type: "certificate reload failed",
@@ -69,7 +69,7 @@ testTls("what cannot be used is told, and changes nothing", async () => {
   await arrives(here, there, "as before");
 });
 
-testTls("the program reads them again on SIGHUP", async () => {
+testTls("the program reloads certificates on SIGHUP", async () => {
   await using scene = new TlsScene();
   const { cert, key } = scene.identity;
   const tcp = freeTcpPort();
@@ -88,39 +88,38 @@ testTls("the program reads them again on SIGHUP", async () => {
   await program.says("(ENOENT); the previous certificates stay in use");
 });
 
-/** What the program says before it gives up, or goes on in doubt. */
+/** The first line of the program, before it exits or after which it continues. */
 const STARTS: readonly (readonly [
   what: string,
-  spoil: (id: Identity) => void,
+  damage: (id: Identity) => void,
   line: RegExp,
   status?: number,
 ])[] = [
   [
-    "a key file that is not there",
+    "a key file that does not exist",
     ({ key }) => rmSync(key),
     /private key file .*\.key: there is no such file; give the path of one that exists \(ENOENT\)$/,
     1,
   ],
   [
-    "a certificate that is none",
+    "an empty certificate file",
     ({ cert }) => writeFileSync(cert, ""),
     /\.crt: contains no certificate in PEM format$/,
     1,
   ],
+  ["an encrypted key", encrypt, /\.key: the private key is encrypted; store it without a passphrase$/, 1],
   [
-    "a key that is encrypted",
-    encrypt,
-    /\.key: the private key is encrypted; store it without a passphrase$/,
-    1,
+    "a key that other users can read",
+    ({ key }) => chmodSync(key, 0o640),
+    /\(mode 640\); run chmod 600 on it$/,
   ],
-  ["a key that others may read", ({ key }) => chmodSync(key, 0o640), /\(mode 640\); run chmod 600 on it$/],
 ];
 
-for (const [what, spoil, line, status] of STARTS) {
-  testTls(`the program is given ${what}`, async () => {
+for (const [what, damage, line, status] of STARTS) {
+  testTls(`the program starts with ${what}`, async () => {
     await using scene = new TlsScene();
     const { cert, key } = scene.identity;
-    spoil(scene.identity);
+    damage(scene.identity);
     const target = `${TUNNEL_HOST}/${await freeUdpPort()}`;
     await using program = new Program([
       "-s",
@@ -143,10 +142,10 @@ testNeeding(
   "root",
   "setpriv",
   "openssl",
-)("a key that may not be read is one clear line, and 1", async () => {
+)("a key without read permission gives one clear line, and exit status 1", async () => {
   await using scene = new TlsScene();
   const { cert, key } = scene.identity;
-  chownSync(key, 65_534, 65_534); // root without the privilege to read what is others'
+  chownSync(key, 65_534, 65_534); // root without the privilege to read files of other users
   const caps = "-dac_override,-dac_read_search";
   const entry = new URL("../../../src/cli/udptunnel.ts", import.meta.url).pathname;
   const unprivileged = ["setpriv", `--inh-caps=${caps}`, `--bounding-set=${caps}`, process.execPath, entry];
@@ -154,7 +153,8 @@ testNeeding(
   await using program = new Program(["--tls", "--cert", cert, "--key", key, ...ends], unprivileged);
   expect(await program.exited()).toBe(1);
   expect(program.lines).toEqual([
-    `udptunnel: private key file ${key}: it may not be read; give the user that runs udptunnel access to it and to the directories above it (EACCES)`,
+    `udptunnel: private key file ${key}: it may not be read; ` +
+      "give the user that runs udptunnel access to it and to the directories above it (EACCES)",
   ]);
 });
 

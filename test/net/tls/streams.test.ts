@@ -18,10 +18,11 @@ function noWarning(message: string): never {
   throw new Error(message);
 }
 
-for (const [way, system] of PLATFORMS) {
-  const testTls = (name: string, run: () => Promise<void>) => testNeeding("openssl")(`${way}: ${name}`, run);
+for (const [platform, system] of PLATFORMS) {
+  const testTls = (name: string, run: () => Promise<void>) =>
+    testNeeding("openssl")(`${platform}: ${name}`, run);
 
-  /** A listener that keeps its streams, with its own and a client's certificates. */
+  /** A listener, the streams it accepts, and the certificates of both ends. */
   function listening(made: Certificates) {
     const authority = made.authority();
     const identity = made.issue(authority, { name: TUNNEL_HOST });
@@ -53,7 +54,7 @@ for (const [way, system] of PLATFORMS) {
     second.terminate();
   });
 
-  testTls("certificates that cannot be listened with leave every listener with the former ones", async () => {
+  testTls("if one listener rejects new certificates, every listener keeps the old ones", async () => {
     using made = new Certificates();
     const authority = made.authority();
     const identity = made.issue(authority, { name: TUNNEL_HOST });
@@ -83,7 +84,7 @@ for (const [way, system] of PLATFORMS) {
     for (const listener of listeners) listener.close();
   });
 
-  testTls("certificates that cannot be dialled with fail the dial, and hold no descriptor", async () => {
+  testTls("certificates that Bun rejects fail the dial, and no descriptor stays open", async () => {
     using made = new Certificates();
     const { listener, client } = listening(made);
     const refused = Object.defineProperty(client, "forClient", { value: () => ({ cert: "refused" }) });
@@ -97,7 +98,7 @@ for (const [way, system] of PLATFORMS) {
   });
 
   testTls(
-    "a dial that is given up during the handshake says nothing more, and the server sees it go",
+    "a dial cancelled during the handshake never settles, and the server's connection is closed",
     async () => {
       using made = new Certificates();
       const { client } = listening(made);
@@ -113,14 +114,14 @@ for (const [way, system] of PLATFORMS) {
         (stream) => settled.push(stream),
         (error) => settled.push(error),
       );
-      await until("TCP to be up", () => attempt.answered === true);
+      await until("TCP to be connected", () => attempt.answered === true);
       attempt.cancel();
-      await until("it to go", () => closed === 1);
+      await until("the close", () => closed === 1);
       expect(settled).toEqual([]);
     },
   );
 
-  testTls("nobody there: the system's own word", async () => {
+  testTls("a dial to a closed port fails with the system's error code", async () => {
     using made = new Certificates();
     const { listener, client } = listening(made);
     listener.close();
@@ -133,7 +134,7 @@ for (const [way, system] of PLATFORMS) {
 const [, linux] = PLATFORMS[1] ?? [];
 if (linux !== undefined) {
   testNeeding("openssl")(
-    "a connection that waits while the certificates are exchanged is served",
+    "connections that wait while the certificates are replaced are accepted",
     async () => {
       using made = new Certificates();
       const authority = made.authority();
@@ -144,7 +145,7 @@ if (linux !== undefined) {
         certificates: server,
       });
       const client = new Files({ role: "client", ca: authority.cert }, noWarning);
-      // Over loopback the kernel has these in the listener's queue before the call returns.
+      // On loopback the kernel puts these into the listener's queue before `dial` returns.
       const dials = Array.from({ length: 10 }, () => dial(listener.local, linux, client));
       server.reload();
       for (const { stream } of dials) (await stream).terminate();

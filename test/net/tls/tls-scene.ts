@@ -1,4 +1,4 @@
-/** Tunnels with TLS between two programs on this host, and what they tell. */
+/** Tunnels with TLS between two programs on this host, and their events. */
 
 import {
   type ClientOptions,
@@ -12,23 +12,23 @@ import { Certificates } from "../../support/certificates.ts";
 import { APP_HOST, freeUdpPort, TUNNEL_HOST, UdpApp } from "../../support/loopback.ts";
 import { until } from "../../support/until.ts";
 
-/** What one end of the scene is. */
+/** One end of the scene. */
 export interface End {
   readonly tunnel: Tunnel;
   readonly app: UdpApp;
   readonly events: TunnelEvent[];
-  /** Those of its events that are news. */
+  /** The events of level "warning". */
   readonly warnings: TunnelEvent[];
 }
 
 export class TlsScene implements AsyncDisposable {
   readonly certificates = new Certificates();
   readonly authority = this.certificates.authority();
-  /** The server's, for 127.0.0.1. */
+  /** The server's certificate, for 127.0.0.1. */
   readonly identity = this.certificates.issue(this.authority, { name: TUNNEL_HOST });
   readonly #ends: End[] = [];
 
-  /** A server; without other options it has {@link identity}. */
+  /** Starts a server. By default it has {@link identity}. */
   async server(options: Partial<ServerOptions> = {}): Promise<End & { readonly tcp: number }> {
     const udp = await freeUdpPort();
     const end = await this.#end(udp, (onEvent) =>
@@ -47,7 +47,7 @@ export class TlsScene implements AsyncDisposable {
     return { ...end, tcp: end.tunnel.tcp[0]?.port ?? 0 };
   }
 
-  /** A client of the server on this TCP port; without other options it trusts {@link authority}. */
+  /** Starts a client of the server on this TCP port. By default it trusts {@link authority}. */
   async client(tcp: number, options: Partial<ClientOptions> = { ca: this.authority.cert }): Promise<End> {
     const udp = await freeUdpPort();
     const target = options.perSource ? `${TUNNEL_HOST}/${udp}` : `${APP_HOST}/${udp}`;
@@ -87,7 +87,7 @@ export class TlsScene implements AsyncDisposable {
   }
 }
 
-/** Sends until it arrives: what is sent before a connection is up may be too old by then. */
+/** Sends a text again and again until it arrives: datagrams sent before the connection is up may expire. */
 export async function arrives(from: End, to: End, text: string): Promise<void> {
   let next = 0;
   await until(`"${text}" to arrive`, () => {
@@ -99,7 +99,7 @@ export async function arrives(from: End, to: End, text: string): Promise<void> {
   });
 }
 
-/** Waits for the first event of a kind that has a code, and returns it. */
+/** Waits for the first event of a type that has a code. @returns the event. */
 export async function failureOf(end: End, type: TunnelEvent["type"], timeoutMs?: number) {
   const found = () => end.events.find((event) => event.type === type);
   await until(`"${type}"`, () => found() !== undefined, timeoutMs);

@@ -9,7 +9,7 @@ import { arrives, failureOf, TlsScene } from "./tls-scene.ts";
 
 const testTls = testNeeding("openssl");
 
-/** What a case makes its ends of. */
+/** The options of the two ends in one case. */
 type Make = (scene: TlsScene) => {
   readonly server?: Partial<ServerOptions>;
   readonly client?: Partial<ClientOptions>;
@@ -28,32 +28,29 @@ const ACCEPTED: readonly (readonly [what: string, make: Make])[] = [
     }),
   ],
   [
-    "a certificate that is its own authority",
+    "a self-signed certificate that is trusted as authority",
     (scene) => {
       const self = scene.certificates.selfSigned({ name: TUNNEL_HOST });
       return { server: self, client: { ca: self.cert } };
     },
   ],
   [
-    "the pinned key of a certificate that nobody vouches for, of another name and expired",
+    "the pinned key of a certificate that is self-signed, for another name, and expired",
     (scene) => {
       const self = scene.certificates.selfSigned({ name: "elsewhere.example", days: -1 });
       return { server: self, client: { pin: pinOf(self) } };
     },
   ],
+  ["the pinned key of a valid certificate", (scene) => ({ client: { pin: pinOf(scene.identity) } })],
   [
-    "the pinned key of a certificate that is in order",
-    (scene) => ({ client: { pin: pinOf(scene.identity) } }),
-  ],
-  [
-    "a client with a certificate, where one is asked for",
+    "a client with a certificate, where the server requires one",
     (scene) => ({
       server: { clientCa: scene.authority.cert },
       client: { ...trusting(scene), ...scene.certificates.issue(scene.authority, { name: "alice" }) },
     }),
   ],
   [
-    "a client with a certificate, where none is asked for",
+    "a client with a certificate, where the server requires none",
     (scene) => ({
       client: { ...trusting(scene), ...scene.certificates.issue(other(scene), { name: "alice" }) },
     }),
@@ -71,7 +68,7 @@ for (const [what, make] of ACCEPTED) {
   });
 }
 
-const REFUSED_BY_CLIENT: readonly (readonly [what: string, code: string, words: RegExp, make: Make])[] = [
+const REJECTED_BY_CLIENT: readonly (readonly [what: string, code: string, message: RegExp, make: Make])[] = [
   [
     "another authority's certificate",
     "TLS_UNKNOWN_AUTHORITY",
@@ -81,13 +78,13 @@ const REFUSED_BY_CLIENT: readonly (readonly [what: string, code: string, words: 
     }),
   ],
   [
-    "the system's authorities do not know it",
+    "a certificate that the system's authorities have not signed",
     "TLS_UNKNOWN_AUTHORITY",
     /not signed by a trusted authority/,
     () => ({ client: {} }),
   ],
   [
-    "a certificate that nobody vouches for",
+    "a self-signed certificate",
     "TLS_UNKNOWN_AUTHORITY",
     /not signed by a trusted authority/,
     (scene) => ({
@@ -111,7 +108,7 @@ const REFUSED_BY_CLIENT: readonly (readonly [what: string, code: string, words: 
     }),
   ],
   [
-    "a certificate for the address, and not for the name of --sni",
+    "a certificate for the address, but not for the name of --sni",
     "TLS_WRONG_NAME",
     /another name/,
     (scene) => ({
@@ -136,15 +133,15 @@ const REFUSED_BY_CLIENT: readonly (readonly [what: string, code: string, words: 
   ],
 ];
 
-for (const [what, code, words, make] of REFUSED_BY_CLIENT) {
-  testTls(`refused by the client: ${what}`, async () => {
+for (const [what, code, message, make] of REJECTED_BY_CLIENT) {
+  testTls(`rejected by the client: ${what}`, async () => {
     await using scene = new TlsScene();
     const { server, client = trusting(scene) } = make(scene);
     const there = await scene.server(server);
     const here = await scene.client(there.tcp, client);
     here.app.send("never to be seen");
     const failure = await failureOf(here, "dial failed");
-    expect(failure).toMatchObject({ code, message: expect.stringMatching(words) });
+    expect(failure).toMatchObject({ code, message: expect.stringMatching(message) });
     expect(await failureOf(there, "handshake failed")).toMatchObject({ code: "TLS_CLOSED" });
     expect(there.tunnel.counters).toMatchObject({ connects: 0 });
     expect(there.tunnel.counters.rejectedConnections).toBeGreaterThan(0);
@@ -153,8 +150,8 @@ for (const [what, code, words, make] of REFUSED_BY_CLIENT) {
   });
 }
 
-/** The client learns only after its own handshake, with TLS 1.3. */
-const REFUSED_BY_SERVER: readonly (readonly [what: string, code: string, words: RegExp, make: Make])[] = [
+/** With TLS 1.3, the client learns of the rejection only after its own handshake. */
+const REJECTED_BY_SERVER: readonly (readonly [what: string, code: string, message: RegExp, make: Make])[] = [
   ["no client certificate", "TLS_NO_CLIENT_CERTIFICATE", /the client sent no certificate/, trustedClient],
   [
     "another authority's client certificate",
@@ -165,7 +162,7 @@ const REFUSED_BY_SERVER: readonly (readonly [what: string, code: string, words: 
     }),
   ],
   [
-    "a client certificate that nobody vouches for",
+    "a self-signed client certificate",
     "TLS_UNKNOWN_AUTHORITY",
     /the client's/,
     (scene) => ({
@@ -189,16 +186,16 @@ function trustedClient(scene: TlsScene): ReturnType<Make> {
   return { client: trusting(scene) };
 }
 
-for (const [what, code, words, make] of REFUSED_BY_SERVER) {
-  testTls(`refused by the server: ${what}`, async () => {
+for (const [what, code, message, make] of REJECTED_BY_SERVER) {
+  testTls(`rejected by the server: ${what}`, async () => {
     await using scene = new TlsScene();
     const there = await scene.server({ clientCa: scene.authority.cert });
     const here = await scene.client(there.tcp, make(scene).client);
-    const pour = setInterval(() => here.app.send("never to be seen"), 5);
+    const sending = setInterval(() => here.app.send("never to be seen"), 5);
     try {
       expect(await failureOf(there, "handshake failed")).toMatchObject({
         code,
-        message: expect.stringMatching(words),
+        message: expect.stringMatching(message),
       });
       const end = await failureOf(here, "disconnected");
       expect(["TLS_REJECTED", "TLS_NO_CLIENT_CERTIFICATE"]).toContain(end.code as string);
@@ -208,7 +205,7 @@ for (const [what, code, words, make] of REFUSED_BY_SERVER) {
         () => there.events.filter(({ type }) => type === "handshake failed").length >= 3,
       );
     } finally {
-      clearInterval(pour);
+      clearInterval(sending);
     }
     expect(there.warnings.filter(({ type }) => type === "handshake failed")).toHaveLength(1);
     expect(there.tunnel.counters.connects).toBe(0);
@@ -216,7 +213,7 @@ for (const [what, code, words, make] of REFUSED_BY_SERVER) {
   });
 }
 
-testTls("no variable of the environment turns verification off", async () => {
+testTls("no environment variable disables verification", async () => {
   await using scene = new TlsScene();
   const entry = new URL("../../../src/cli/udptunnel.ts", import.meta.url).pathname;
   const command = ["env", "NODE_TLS_REJECT_UNAUTHORIZED=0", process.execPath, entry, "-v", "--tls"];
@@ -233,7 +230,10 @@ testTls("no variable of the environment turns verification off", async () => {
   const files = ["--cert", cert, "--key", key, "--client-ca", scene.authority.cert];
   await using server = new Program(["-s", `${TUNNEL_HOST}/${port}`, ...files, target], command);
   await server.says("listening");
-  const stranger = await scene.client(port, { ca: scene.authority.cert, ...scene.certificates.selfSigned() });
+  const untrusted = await scene.client(port, {
+    ca: scene.authority.cert,
+    ...scene.certificates.selfSigned(),
+  });
   await server.says("the client's certificate is not signed by a trusted authority");
-  expect((await failureOf(stranger, "disconnected")).code).toBe("TLS_REJECTED");
+  expect((await failureOf(untrusted, "disconnected")).code).toBe("TLS_REJECTED");
 });
