@@ -13,7 +13,7 @@ const USAGE = [
 ];
 
 const EXAMPLES = [
-  "Examples: on the machine that can be reached, then on the other one",
+  "Examples: first on the reachable machine, then on the other one",
   "  udptunnel -s 5000 localhost/4000",
   "  udptunnel -c server.example/5000 localhost/4000",
 ];

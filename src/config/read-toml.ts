@@ -9,7 +9,7 @@ export type TomlResult =
   | {
       readonly document: Readonly<Record<string, unknown>>;
       /**
-       * * The line, counted from 1, of the key at a path. If the key is missing, the line of the innermost
+       * The line, counted from 1, of the key at a path. If the key is missing, the line of the innermost
        * table around it. Undefined when the first part of the path is missing.
        */
       readonly lineOf: (path: readonly string[]) => number | undefined;
