@@ -15,7 +15,7 @@ async function resultOf(scenario: string): Promise<object> {
 
 const DEFECT = "TypeError: defect";
 
-test("a defect in a peer-mode client's dial ends the tunnel, and is no failed dial", async () => {
+test("a defect in a peer-mode client's dial ends the tunnel, and is not a failed dial", async () => {
   expect(await resultOf("a peer-mode client's dial")).toEqual({
     closed: DEFECT,
     events: ["listening"],
@@ -23,7 +23,7 @@ test("a defect in a peer-mode client's dial ends the tunnel, and is no failed di
   });
 });
 
-test("a defect in a session's dial is no failed dial, and other sessions still dial", async () => {
+test("a defect in a session's dial is not a failed dial, and other sessions still dial", async () => {
   expect(await resultOf("a dial of a client with sessions")).toEqual({
     failed: false,
     answers: ["re again"],

@@ -14,7 +14,7 @@ const KEEP_MS = 10_000;
 const INCOMPLETE_PAIR_MS = 10_000;
 
 export type Verdict =
-  /** There is no current peer. */
+  /** No peer is being served. */
   | "accept"
   /** This is the missing stream of the current peer's pair. */
   | "add"
