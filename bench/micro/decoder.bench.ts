@@ -1,8 +1,7 @@
 import { encodeFrame, FrameDecoder, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
 import { BATCH_DATAGRAMS, cycle, type Load, type MicroBench } from "./micro-bench.ts";
 
-// About what one TCP read delivers under load. Not a multiple of a frame, so that frames straddle most
-// chunks.
+// About one TCP read under load. Not a multiple of a frame, so that a frame straddles most cuts.
 const CHUNK_BYTES = 65_521;
 const CHUNKS_MIN = 8;
 

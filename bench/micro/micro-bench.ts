@@ -21,9 +21,9 @@ export interface Load {
 export const BATCH_DATAGRAMS = 32;
 
 /**
- * Prepares one way of doing the work and returns it as a function. Each call handles the next {@link
- * BATCH_DATAGRAMS} datagrams of the load, so that no call repeats the last one. The result depends on the
- * bytes handled, so that no compiler can omit the work.
+ * Prepares one way of doing the work and returns it as a function. Each call handles the next BATCH_DATAGRAMS
+ * datagrams of the load, so that no call repeats the last one. The result depends on the bytes handled, so
+ * that no compiler can omit the work.
  */
 export type Contender = (load: Load) => () => unknown;
 

@@ -3,8 +3,8 @@
  *
  *     bun bench/micro/run.ts [--only NAME] [--sizes 64,1200,mix] [--json FILE] [--tiny]
  *
- * The figures are medians of many samples (mitata). allocation.ts measures bytes allocated, in another
- * process.
+ * The figures are medians of many samples (mitata). allocation.ts measures allocated bytes in other
+ * processes.
  */
 
 import { arch, cpus, release } from "node:os";

@@ -2,10 +2,7 @@
 
 export const EMPTY = newBytes(0);
 
-/**
- * An ArrayBuffer first: the kernel is given the address, so it must not change (bun:ffi moves small typed
- * arrays).
- */
+/** Made from an ArrayBuffer, as the kernel gets the address: bun:ffi moves other small typed arrays. */
 export function newBytes(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));
 }

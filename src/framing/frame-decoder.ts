@@ -9,9 +9,8 @@
  * complete. A caller may stop between two `next` calls, for example when its UDP socket is full, and continue
  * later.
  *
- * Each straddling frame gets a new buffer. So a payload stays valid for as long as the caller keeps it, and a
- * decoder without a chunk holds no more than that frame. It costs one allocation per chunk, next to the
- * chunk's.
+ * Each straddling frame gets a new buffer, which costs one allocation per chunk. So a payload stays valid for
+ * as long as the caller keeps it, and a decoder without a chunk holds at most that frame.
  */
 
 import { assertRules } from "./assert-rules.ts";

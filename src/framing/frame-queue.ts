@@ -28,9 +28,7 @@ export interface FrameQueueLimits {
   bytesMax: number;
   /** Whole frames, 1 or more; Infinity for no other limit than `bytesMax`. */
   framesMax: number;
-  /**
-   * Bytes of the ring at the start, 0 or more. It doubles when needed, up to `bytesMax`. Default: `bytesMax`.
-   */
+  /** Bytes of the ring at the start, 0 or more. It doubles when needed. Default: `bytesMax`. */
   bytesInitial?: number;
 }
 
@@ -42,7 +40,7 @@ const FRAME_BYTES_EXPECTED = 128;
 
 /**
  * Frames datagrams and keeps them until a stream takes them. `push` copies a datagram in, `peek` lends the
- * bytes to write, `consume` removes those that were written.
+ * bytes to write, `consume` removes the bytes that were written.
  */
 export class FrameQueue {
   readonly #bytesMax: number;
@@ -248,9 +246,7 @@ export class FrameQueue {
     return this.#consumed < this.#boundary || this.#aside.length > 0;
   }
 
-  /**
-   * The position after the frame that begins at `position`. Its header may wrap around the end of the ring.
-   */
+  /** The position after the frame at `position`. Its header may wrap around the end of the ring. */
   #frameEnd(position: number): number {
     const mask = this.#ring.length - 1;
     const high = this.#ring[position & mask] as number;
@@ -275,8 +271,7 @@ export class FrameQueue {
   }
 
   #growRing(frameBytes: number): void {
-    // Whole frames keep to bytesMax: only the rest of a partly written frame can need more than the largest
-    // ring.
+    // Whole frames keep to bytesMax: only the rest of a partly written frame can exceed the largest ring.
     if (this.#committed - this.#consumed + frameBytes > powerOfTwo(this.#bytesMax)) this.#setAside();
     const ringBytes = powerOfTwo(this.#committed - this.#consumed + frameBytes);
     if (ringBytes <= this.#ring.length) return;

@@ -23,9 +23,7 @@ export class CoDel {
     this.#firstAboveAt = undefined;
   }
 
-  /**
-   * Whether the caller must drop every frame older than {@link TARGET_MS} now. If so, a new INTERVAL begins.
-   */
+  /** Whether the caller must now drop every frame older than TARGET. If so, a new INTERVAL begins. */
   okToDrop(now: number): boolean {
     if (this.#firstAboveAt === undefined || now - this.#firstAboveAt < INTERVAL_MS) return false;
     this.#firstAboveAt = undefined;

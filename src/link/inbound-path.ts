@@ -13,21 +13,21 @@
  *   2. The stream is paused: Bun would deliver 512 KiB or more. TCP's window closes, and the peer must wait.
  *   3. When the socket has room, the sender calls `onWritable`. If the chunk is then older than `maxDelayMs`,
  *      the datagrams that the sender and the decoder hold are dropped as `expired`.
- *   4. The rest of the chunk is delivered in the rotation of the time slice. Then the stream is read again.
+ *   4. The rest of the chunk is delivered in the rotation of the time slice. Then the stream is read again,
+ *      in its turn and when the memory budget has room.
  *
- * If the sender is replaced meanwhile, it drops what it holds as `unreachable`, and step 4 follows. If the
- * stream is closed meanwhile, the rest of the chunk is dropped as `stream lost`.
+ * If the sender is replaced meanwhile, it drops its datagrams as `unreachable`, and step 4 follows. If the
+ * stream is closed meanwhile, the rest of the chunk is dropped as `stream lost`. The sender keeps its own.
  */
 
 import { FrameDecoder } from "../framing/frame-decoder.ts";
 import { PAYLOAD_BYTES_MAX, UDP4_PAYLOAD_BYTES_MAX, UDP6_PAYLOAD_BYTES_MAX } from "../framing/header.ts";
-import type { Clock } from "../net/clock.ts";
 import type { DatagramSender, SendDropReason, SendObserver } from "../net/datagram-port.ts";
 import type { Family } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import { type Backlog, type PausedSocket, TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
-import type { LinkHooks } from "./link-options.ts";
+import type { LinkOptions } from "./link-options.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 
 /** A link's quantum: in frames, where each 2 KiB of a frame count as one more, and in bytes of a chunk. */
@@ -35,9 +35,7 @@ const QUANTUM_FRAMES = 256;
 const FRAME_BYTES_LOG2 = 11;
 const QUANTUM_BYTES = 128 * 1024;
 
-export interface InboundOptions extends Omit<LinkHooks, "onDemand"> {
-  clock: Clock;
-  counters: Counters;
+export interface InboundOptions extends Omit<LinkOptions, "use" | "settings" | "budget" | "onDemand"> {
   /** How long datagrams may wait for the UDP socket, in milliseconds; Infinity for no limit. */
   maxDelayMs: number;
   /** The budget that undelivered chunks share with other links. Without it, nothing limits the next chunk. */
@@ -145,8 +143,7 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
       else if (length > this.#payloadBytesMax) inbound.drop("too long");
       else this.#sender.add(decoder.bytes, decoder.start, length);
       quantum -= 1 + (length >> FRAME_BYTES_LOG2);
-      // After the last frame `next` must be called once more: the decoder then keeps the tail and frees the
-      // chunk.
+      // After the last frame, one more `next` makes the decoder keep the tail and release the chunk.
       if (quantum > 0 || decoder.frames === 0) continue;
       if (this.#slice.mustYield) break;
       quantum = QUANTUM_FRAMES;

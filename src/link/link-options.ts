@@ -8,6 +8,7 @@ import type { MemoryBudget } from "./memory-budget.ts";
 export interface LinkOptions extends LinkHooks {
   readonly clock: Clock;
   readonly counters: Counters;
+  /** What the link is for: see {@link LINK_USES}. */
   readonly use: keyof typeof LINK_USES;
   readonly settings: LinkSettings;
   /** Memory that the link shares with others. */
@@ -20,17 +21,11 @@ export interface LinkHooks {
   readonly onDemand?: (() => void) | undefined;
   /** A stream has brought its first whole frame. */
   readonly onFirstFrame?: (() => void) | undefined;
-  /**
-   * There is a datagram for UDP and no sender. Opens the UDP socket and calls `Link.sendTo`, unless that
-   * fails.
-   */
+  /** There is a datagram for UDP and no sender. Opens the UDP socket and calls `Link.sendTo`, or fails. */
   readonly openSender?: (() => void) | undefined;
   /** A datagram has arrived from TCP, for -vv. */
   readonly trace?: ((stream: StreamPort, bytes: number) => void) | undefined;
-  /**
-   * Notified of datagrams that the kernel refuses, with the errno name; while `failing`, also of those it
-   * takes.
-   */
+  /** Notified of refused datagrams, with the errno name; while `failing`, also of sent ones. */
   readonly sendWatch?:
     | { readonly failing: boolean; onSent(): void; onRefused(code: string, datagrams: number): void }
     | undefined;
@@ -81,10 +76,7 @@ export const LINK_USES = {
     limitsInboundDelay: true,
     budgetsChunks: true,
   },
-  /**
-   * A channel delivers to a program in place of a UDP socket. A slow program loses nothing: the peer must
-   * wait.
-   */
+  /** A channel delivers to a program, not to UDP. A slow program loses nothing: the peer must wait. */
   channel: {
     framesMax: 65_536,
     ringBytesInitial: 2048,

@@ -100,10 +100,7 @@ export class Link implements StreamReceiver {
     return sender;
   }
 
-  /**
-   * Removes the sender. Inbound datagrams are then dropped as `receive only`, unless `openSender` sets
-   * another.
-   */
+  /** Without a sender, inbound datagrams are dropped as `receive only`, unless `openSender` sets one. */
   removeSender(): void {
     this.#inbound.sendTo(undefined, undefined);
   }

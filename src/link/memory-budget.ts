@@ -5,10 +5,7 @@
 
 /** The most bytes that Bun 1.4.5 delivers in one chunk. */
 const CHUNK_BYTES_MAX = 512 * 1024;
-/**
- * About the most that a stream brings after a smaller chunk: the kernel's receive buffer starts at 128 KiB,
- * tcp(7).
- */
+/** About the most that follows a smaller chunk: the kernel's receive buffer starts at 128 KiB, tcp(7). */
 const SMALL_CHUNK_BYTES = 128 * 1024;
 
 /** The budget, as a multiple of what one queue may hold. */
@@ -19,9 +16,7 @@ export class MemoryBudget {
   #queuedBytes = 0;
   #chunkBytes = 0;
 
-  /**
-   * @param queueBytesMax the limit of one queue. Chunks that arrive in the same tick may exceed the budget.
-   */
+  /** @param queueBytesMax the limit of one queue. Chunks that arrive in one tick may exceed the budget. */
   constructor(queueBytesMax: number) {
     this.#bytesMax = BUDGET_QUEUES * queueBytesMax;
   }

@@ -19,22 +19,17 @@ import type { StreamPort } from "../net/stream-port.ts";
 import { TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
 import { CoDel, TARGET_MS } from "./codel.ts";
-import type { LinkHooks } from "./link-options.ts";
+import type { LinkOptions } from "./link-options.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { SendWindow } from "./send-window.ts";
 import { StallDetector } from "./stall-detector.ts";
 
-/**
- * `push` flushes when this much is queued: Bun empties a UDP socket before the tick can end, however long
- * that takes.
- */
+/** `push` flushes when this much is queued: the tick cannot end before Bun has emptied the UDP socket. */
 const FLUSH_BYTES = 64 * 1024;
 /** When the window is full, it is asked again after this time. */
 const WINDOW_RETRY_MS = 2;
 
-export interface OutboundOptions extends Pick<LinkHooks, "onDemand"> {
-  clock: Clock;
-  counters: Counters;
+export interface OutboundOptions extends Pick<LinkOptions, "clock" | "counters" | "onDemand"> {
   queue: FrameQueue;
   /** Limits what the kernel is given. */
   window: SendWindow;
@@ -121,9 +116,7 @@ export class OutboundPath {
     this.#updateBudget();
   }
 
-  /**
-   * Drops frames older than `maxDelayMs`. In a standing queue, drops all that are older than CoDel's target.
-   */
+  /** Drops frames older than `maxDelayMs`; in a standing queue, all frames older than CoDel's target. */
   #expire(now: number): void {
     const { maxDelayMs } = this.#options;
     const { outbound } = this.#counters;
@@ -187,10 +180,7 @@ export class OutboundPath {
     this.#budgetedBytes = bytes;
   }
 
-  /**
-   * The stream ended. A frame of which a part was written is lost with it; whole frames stay for the next
-   * stream.
-   */
+  /** The stream ended. A partly written frame is lost with it; whole frames stay for the next stream. */
   close(): void {
     this.#stream = undefined;
     this.#stall.onIdle();

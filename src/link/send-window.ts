@@ -13,9 +13,7 @@
 
 import type { StreamGauge } from "../net/stream-port.ts";
 
-/**
- * The margin, as the queue that it causes in the network: this long, or a share of the least round trip time.
- */
+/** The margin, as a queue in the network: this long, or this share of the least round trip time. */
 const QUEUE_MS = 20;
 const QUEUE_SHARE = 1 / 4;
 /**
@@ -26,18 +24,13 @@ const QUEUE_SHARE = 1 / 4;
 const SEGMENTS_MIN = 2;
 /** Room for this much is worth a write where segments are larger (65,483 bytes on loopback). */
 const WRITE_BYTES_MIN = 1448;
-/**
- * There is always room for this many unsent bytes. More are allowed if the path carries them within this
- * time.
- */
+/** There is room for this many unsent bytes, or for as many as the path carries in this time. */
 const UNSENT_BYTES_MIN = 16 * 1024;
 const UNSENT_MS = 10;
 
 /** One measurement of the path's rate takes this long, or one round trip if that is longer. */
 const MEASURE_MS = 40;
-/**
- * The highest of the last N measurements counts: acknowledgements arrive in lumps, and processes are held up.
- */
+/** The highest of the last N measurements counts: acknowledgements come in lumps, processes are delayed. */
 const MEASUREMENTS = 5;
 
 export class SendWindow {
@@ -74,8 +67,7 @@ export class SendWindow {
     const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);
     const room = Math.min(unsentMax - gauge.unsentBytes, this.#inFlightRoom(gauge, bytesPerMs));
     if (room >= Math.min(gauge.mssBytes, WRITE_BYTES_MIN)) return room;
-    // All data is acknowledged, so no acknowledgement would ever make room: figures that show less room are
-    // wrong.
+    // With all data acknowledged, nothing would make room later: figures that show less room are wrong.
     if (gauge.unackedBytes === 0) return room > 0 ? room : WRITE_BYTES_MIN;
     // Writes of less than a segment would fill the path with headers (RFC 1122, 4.2.3.4).
     return gauge.inFlightBytes > 0 ? 0 : room;
@@ -94,9 +86,9 @@ export class SendWindow {
 /**
  * Measures what a path carries, by the bytes that reach the peer.
  *
- * The kernel's own estimate (tcpi_delivery_rate) cannot be used. While the application limits itself, as the
- * window makes it do, the kernel replaces a rate only by a higher one. Seen: 8.7 Mbit/s on a path of 2
- * Mbit/s, permanently.
+ * The kernel's own estimate (tcpi_delivery_rate) cannot be used. While the application limits itself, which
+ * is what the window does, the kernel replaces a rate only by a higher one. Seen: permanently 8.7 Mbit/s on a
+ * path of 2 Mbit/s.
  */
 export class PathRate {
   readonly #measurements = new Float64Array(MEASUREMENTS);
@@ -122,8 +114,7 @@ export class PathRate {
     const measureMs = Math.max(MEASURE_MS, rttMs);
     const unobservedMs = now - this.#observedAt;
     this.#observedAt = now;
-    // After a long gap between observations, the bytes delivered meanwhile do not show what the path could
-    // carry.
+    // The bytes delivered in a long gap between observations do not show what the path could carry.
     if (unobservedMs < measureMs * 2) {
       const elapsedMs = now - this.#beganAt;
       // While nothing arrives the path is interrupted, and a measurement would not show its rate either.

@@ -1,7 +1,6 @@
 /**
  * Detects a peer that is connected and reads nothing. Its receive window stays closed and its kernel answers
- * the probes, so TCP alone never ends the connection. While the stream takes data, the detector needs no
- * timer.
+ * the probes, so TCP alone never ends the connection. While the stream takes data, no timer runs.
  */
 
 import type { Clock, Timer } from "../net/clock.ts";
@@ -10,7 +9,7 @@ import type { StreamGauge, StreamPort } from "../net/stream-port.ts";
 /** How often a full stream is polled. */
 const POLL_MS = 1000;
 
-/** The kernel's own timeout is 0.8 of the limit, and starts a moment before ours. */
+/** Used after a timeout of the kernel, which is 0.8 of the limit and starts a moment before ours. */
 const KERNEL_SHARE = 0.7;
 
 export class StallDetector {

@@ -12,10 +12,7 @@ const length = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(PAYLOAD_BYTES_MAX - 1, PAYLOAD_BYTES_MAX) },
 );
 
-/**
- * A payload of that length. Its bytes come from a seed, because shrinking a long array of bytes takes very
- * long.
- */
+/** A payload of that length. Its bytes come from a seed: shrinking an array of bytes takes very long. */
 const datagram = fc.tuple(length, fc.nat(0xffff)).map(([bytes, seed]) => {
   let state = seed;
   return new Uint8Array(bytes).map(() => {

@@ -1,7 +1,4 @@
-/**
- * The tunnel keeps its own queue and the path's short when the path, simulated in memory, carries less than
- * is offered.
- */
+/** When a path, simulated in memory, carries less than is offered, the tunnel keeps all queues short. */
 
 import { expect, test } from "bun:test";
 import type { StreamGauge } from "../../src/net/stream-port.ts";
@@ -17,10 +14,7 @@ interface Path {
   rttMs: number;
 }
 
-/**
- * Carries what the kernel has taken, at the rate of the path, and reports the state of the stream as the
- * kernel would.
- */
+/** A path: carries the bytes that the kernel has taken at its rate, and reports the kernel's figures. */
 class Bottleneck {
   #taken = 0;
   #delivered = 0;
