@@ -1,3 +1,5 @@
+/** Authentication by the shared secret, in whole tunnels on a network in memory. */
+
 import { describe, expect, test } from "bun:test";
 import { AuthenticatedTransport } from "../../src/auth/authenticated-transport.ts";
 import { ClientHandshake, ServerHandshake } from "../../src/auth/handshake.ts";
@@ -21,28 +23,28 @@ const secret = "known-to-both-ends";
 const other = "known-to-one-end-only";
 const OTHER = "10.0.0.3";
 
-/** A client's proof for the challenge it has read. */
-function responseTo(challenge: Uint8Array, knows = secret): Uint8Array {
-  const step = new ClientHandshake(secretOf(knows), new Uint8Array(32).fill(7), undefined).take(challenge);
+/** The response of a client that knows this secret. */
+function responseTo(challenge: Uint8Array, known = secret): Uint8Array {
+  const step = new ClientHandshake(secretOf(known), new Uint8Array(32).fill(7), undefined).take(challenge);
   return (step.state === "incomplete" && step.send) || new Uint8Array();
 }
 
-/** Connects by hand, with the challenge read. */
+/** Opens a raw connection and reads the challenge. */
 async function connect(scene: Scene, from: string) {
   const { stream, observed } = await scene.connect(from);
   const [challenge = new Uint8Array()] = observed.chunks.splice(0);
   return { stream, observed, challenge };
 }
 
-/** Connects by hand and proves. */
-async function enter(scene: Scene, from: string, after = new Uint8Array()) {
+/** Opens a raw connection and authenticates it. @param after is sent directly after the response. */
+async function authenticate(scene: Scene, from: string, after = new Uint8Array()) {
   const { stream, observed, challenge } = await connect(scene, from);
   stream.write(new Uint8Array([...responseTo(challenge), ...after]));
   await scene.clock.settle();
   return { stream, observed };
 }
 
-describe("two ends that know the secret", () => {
+describe("two ends with the same secret", () => {
   test("relay in peer mode, and after a reconnect", async () => {
     const scene = new Scene();
     const { server, clientApp, serverApp, client } = await scene.pair({ secret }, { secret });
@@ -59,7 +61,7 @@ describe("two ends that know the secret", () => {
     await scene.end();
   });
 
-  test("relay with -r", async () => {
+  test("relay in RTP mode", async () => {
     const scene = new Scene();
     const { serverApp, clientApp } = await scene.pair({ secret, rtp: true }, { secret, rtp: true });
     const [serverRtcp, clientRtcp] = [
@@ -73,7 +75,7 @@ describe("two ends that know the secret", () => {
     await scene.end();
   });
 
-  test("relay with -p, every source by its own proof", async () => {
+  test("relay in per-source mode, with a handshake for each source", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ secret }, { secret });
     const sources = Array.from({ length: 100 }, (_, index) => scene.source(6000 + index));
@@ -84,7 +86,7 @@ describe("two ends that know the secret", () => {
     await scene.end();
   });
 
-  test("lose nothing when the network cuts every chunk to one byte", async () => {
+  test("lose no datagram when TCP delivers one byte at a time", async () => {
     const scene = new Scene();
     scene.wire.streamFaults.chunkBytesMax = 1;
     const { clientApp, serverApp } = await scene.pair({ secret }, { secret });
@@ -95,11 +97,11 @@ describe("two ends that know the secret", () => {
     await scene.end();
   });
 
-  test("a frame right behind the proof is relayed", async () => {
+  test("relay a frame that follows the response directly", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const app = new App(scene.wire, SERVER_APP);
-    const { observed } = await enter(scene, CLIENT, encodeFrame(utf8("at once")));
+    const { observed } = await authenticate(scene, CLIENT, encodeFrame(utf8("at once")));
     expect(app.texts).toEqual(["at once"]);
     expect(observed.chunks.map(({ length }) => length)).toEqual([32]);
     expect(tunnel.counters.connects).toBe(1);
@@ -108,24 +110,24 @@ describe("two ends that know the secret", () => {
 });
 
 describe("a server with a secret", () => {
-  test("says nothing more to whoever does not prove it, and closes all of them 10 s after they came", async () => {
+  test("sends nothing more after a failure, and closes the connection when it is 10 s old", async () => {
     const scene = new Scene();
     const { tunnel, events } = await scene.server({ secret });
     const app = new App(scene.wire, SERVER_APP);
     const cases = {
-      silent: () => new Uint8Array(),
-      "a part": (challenge: Uint8Array) => responseTo(challenge).subarray(0, 71),
+      nothing: () => new Uint8Array(),
+      "a part of the response": (challenge: Uint8Array) => responseTo(challenge).subarray(0, 71),
       frames: () => encodeFrame(utf8("let me in")),
       "another secret": (challenge: Uint8Array) => responseTo(challenge, other),
-      "the challenge back": (challenge: Uint8Array) => challenge,
+      "the challenge itself": (challenge: Uint8Array) => challenge,
       "another version": () => Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 9),
     };
     const all = [];
-    for (const say of Object.values(cases)) {
+    for (const make of Object.values(cases)) {
       const { stream, observed, challenge } = await connect(scene, CLIENT);
-      const said = say(challenge) as Uint8Array;
-      stream.write(said);
-      if (said.length > 0) stream.write(encodeFrame(utf8("and this")));
+      const bytes = make(challenge) as Uint8Array;
+      stream.write(bytes);
+      if (bytes.length > 0) stream.write(encodeFrame(utf8("and this")));
       all.push(observed);
     }
     app.send(SERVER, "for the peer");
@@ -148,7 +150,7 @@ describe("a server with a secret", () => {
     await scene.end();
   });
 
-  test("reads nothing more of whoever has failed", async () => {
+  test("reads nothing more from a connection that has failed", async () => {
     const scene = new Scene();
     await scene.server({ secret });
     const { stream } = await connect(scene, CLIENT);
@@ -161,7 +163,7 @@ describe("a server with a secret", () => {
     await scene.end();
   });
 
-  test("closes one that sends a byte a second at the same time, in every phase", async () => {
+  test("closes a connection that sends one byte per second after 10 s, too", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const slow = await connect(scene, CLIENT);
@@ -176,37 +178,37 @@ describe("a server with a secret", () => {
     await scene.end();
   });
 
-  test("does not let an authFailures connection replace the one being served", async () => {
+  test("replaces the served connection only by an authenticated one", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const app = new App(scene.wire, SERVER_APP);
-    const served = await enter(scene, CLIENT);
-    const hanging = await connect(scene, CLIENT);
+    const served = await authenticate(scene, CLIENT);
+    const silent = await connect(scene, CLIENT);
     app.send(SERVER, "still here");
     await scene.clock.advance(10_000);
     expect(served.observed).toMatchObject({ ended: false, closed: false });
-    expect(hanging.observed.closed).toBe(true);
+    expect(silent.observed.closed).toBe(true);
     expect(served.observed.chunks.at(-1)).toEqual(encodeFrame(utf8("still here")));
-    await enter(scene, CLIENT);
+    await authenticate(scene, CLIENT);
     expect(served.observed.ended).toBe(true);
     expect(tunnel.counters.connects).toBe(2);
     await scene.end();
   });
 
-  test("keeps 64 of one address waiting, and of more the newest", async () => {
+  test("keeps the newest 64 pending connections of an address", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const of = async (from: string) => await connect(scene, from);
-    const stranger = await of(OTHER);
+    const fromOther = await of(OTHER);
     const many = [];
     for (let count = 0; count < 70; count++) many.push(await of(CLIENT));
     expect(many.map(({ observed }) => observed.closed)).toEqual(many.map((_, index) => index < 6));
-    expect(stranger.observed.closed).toBe(false);
+    expect(fromOther.observed.closed).toBe(false);
     expect(tunnel.counters.authFailures.evicted).toBe(6);
     await scene.end();
   });
 
-  test("keeps 256 waiting in all; IPv6 addresses of one /64 are one", async () => {
+  test("keeps 256 pending connections in total, and counts an IPv6 /64 as one address", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const of = async (from: string) => await connect(scene, from);
@@ -220,14 +222,14 @@ describe("a server with a secret", () => {
     await of("2001:db8:2::1");
     expect(neighbours[1]?.observed.closed).toBe(true);
     expect(tunnel.counters.authFailures.evicted).toBe(2);
-    const late = await of("2001:db8:3::1");
-    late.stream.write(responseTo(late.challenge));
+    const newest = await of("2001:db8:3::1");
+    newest.stream.write(responseTo(newest.challenge));
     await scene.clock.settle();
     expect(tunnel.counters.connects).toBe(1);
     await scene.end();
   });
 
-  test("asks addresses that are not allowed for nothing", async () => {
+  test("sends no challenge to an address that is not allowed", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret, allow: CLIENT });
     const { observed, challenge } = await connect(scene, OTHER);
@@ -240,16 +242,16 @@ describe("a server with a secret", () => {
 describe("a client with a secret", () => {
   test.each([
     ["another secret", { secret: other }, /did not accept the secret/],
-    ["none", {}, /has not asked for the secret: it seems to be configured without one/],
+    ["no secret", {}, /has not asked for the secret: it seems to be configured without one/],
   ])(
-    "sends nothing to a server with %s, says why, and dials ever more seldom",
-    async (_what, server, why) => {
+    "sends nothing to a server with %s, reports the reason, and dials at growing intervals",
+    async (_what, server, reason) => {
       const scene = new Scene();
       const { client, clientApp, serverApp } = await scene.pair(server, { secret });
       clientApp.send(CLIENT, "private");
       await scene.clock.advance(4000);
       expect(client.warnings).toEqual([expect.objectContaining({ type: "dial failed", code: "EAUTH" })]);
-      expect(JSON.stringify(client.warnings)).toMatch(why);
+      expect(JSON.stringify(client.warnings)).toMatch(reason);
       await scene.clock.advance(60_000);
       expect(serverApp.received).toEqual([]);
       expect(scene.wire.dialled.length).toBeLessThan(15);
@@ -257,10 +259,10 @@ describe("a client with a secret", () => {
     },
   );
 
-  test("believes no server that only sends its proof back, and hangs up", async () => {
+  test("closes the connection when the server only reflects its proof", async () => {
     const scene = new Scene();
     let closed = false;
-    listenByHand(scene, (stream) => {
+    listenRaw(scene, (stream) => {
       stream.write(Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 1, ...new Uint8Array(32)));
       return {
         onChunk: (chunk) => void stream.write(chunk.subarray(40)),
@@ -276,12 +278,12 @@ describe("a client with a secret", () => {
     await scene.end();
   });
 
-  test("gives a server that sends a byte a second 4 s, in either phase", async () => {
+  test("gives up after 4 s when the server sends one byte per second, in either phase", async () => {
     for (const atOnce of [0, 40]) {
       const scene = new Scene();
       const challenge = new ServerHandshake(secretOf(secret), new Uint8Array(32), undefined).challenge;
       let slow: StreamPort | undefined;
-      listenByHand(scene, (stream) => {
+      listenRaw(scene, (stream) => {
         slow = stream;
         stream.write(challenge.subarray(0, atOnce));
         return { onChunk() {}, onClose() {} };
@@ -298,9 +300,9 @@ describe("a client with a secret", () => {
     }
   });
 
-  test("relays what comes right behind the server's proof", async () => {
+  test("relays a frame that follows the confirmation directly", async () => {
     const scene = new Scene();
-    listenByHand(scene, (stream) => {
+    listenRaw(scene, (stream) => {
       const handshake = new ServerHandshake(secretOf(secret), new Uint8Array(32).fill(8), undefined);
       stream.write(handshake.challenge);
       return {
@@ -319,10 +321,10 @@ describe("a client with a secret", () => {
     await scene.end();
   });
 
-  test("hangs up when it is closed in the middle of the proof", async () => {
+  test("closes the connection when the tunnel is closed during the handshake", async () => {
     const scene = new Scene();
     let closed = false;
-    listenByHand(scene, () => ({
+    listenRaw(scene, () => ({
       onChunk() {},
       onClose: () => {
         closed = true;
@@ -335,7 +337,7 @@ describe("a client with a secret", () => {
     expect(closed).toBe(true);
   });
 
-  test("with --once it ends, with the reason", async () => {
+  test("ends with ERR_DIAL if it dials only once", async () => {
     const scene = new Scene();
     await scene.server();
     const { tunnel } = await scene.client({ secret, once: true });
@@ -345,7 +347,7 @@ describe("a client with a secret", () => {
     await scene.end();
   });
 
-  test("a client without one relays nothing of the challenge", async () => {
+  test("a client without a secret relays nothing of the challenge", async () => {
     const scene = new Scene();
     const { client, clientApp } = await scene.pair({ secret }, {});
     await scene.clock.advance(30_000);
@@ -354,8 +356,8 @@ describe("a client with a secret", () => {
   });
 });
 
-/** A server that is not ours. */
-function listenByHand(
+/** Listens as the server, without a tunnel. */
+function listenRaw(
   scene: Scene,
   serve: (stream: StreamPort) => Pick<StreamReceiver, "onChunk" | "onClose">,
 ): void {
@@ -364,7 +366,7 @@ function listenByHand(
   });
 }
 
-test("what is handed out is the stream itself: the proof costs nothing afterwards", async () => {
+test("the transport passes on the underlying streams", async () => {
   const wire = new MemoryWire();
   const transport = (address: string) =>
     new AuthenticatedTransport(new MemoryNetwork(wire, address), {
@@ -385,23 +387,23 @@ test("what is handed out is the stream itself: the proof costs nothing afterward
   expect(wire.clock.pending).toBe(0);
 });
 
-test("a quarter of the open files may wait, and the rest is for those who have proved themselves", () => {
+test("a quarter of the open files is for pending connections, and the rest for authenticated ones", () => {
   const plain = new MemoryNetwork(new MemoryWire(), SERVER);
-  const guarded = (limit: number) => {
+  const limitOf = (limit: number) => {
     plain.descriptorLimit = () => limit;
     const authentication = { clock: plain.clock, secret: secretOf(secret), onAuthFailed() {} };
     return new AuthenticatedTransport(plain, authentication).descriptorLimit();
   };
-  expect([64, 1024, 65_536, Infinity].map(guarded)).toEqual([48, 768, 65_280, Infinity]);
+  expect([64, 1024, 65_536, Infinity].map(limitOf)).toEqual([48, 768, 65_280, Infinity]);
 });
 
-test("closing one listener leaves the connections that wait at another alone", async () => {
+test("closing a listener closes only its own pending connections", async () => {
   const wire = new MemoryWire();
   const { clock } = wire;
   const authentication = { clock, secret: secretOf(secret), onAuthFailed() {} };
   const server = new AuthenticatedTransport(new MemoryNetwork(wire, SERVER), authentication);
-  const proved: number[] = [];
-  const listeners = [4000, 4001].map((port) => server.listen({ port }, () => void proved.push(port)));
+  const authenticated: number[] = [];
+  const listeners = [4000, 4001].map((port) => server.listen({ port }, () => void authenticated.push(port)));
   const connections = [4000, 4001].map((port) => {
     const observed = { chunks: [] as Uint8Array[], closed: false };
     const receiver = {
@@ -421,7 +423,7 @@ test("closing one listener leaves the connections that wait at another alone", a
   const [challenge = new Uint8Array()] = connections[1]?.observed.chunks ?? [];
   (await connections[1]?.stream)?.write(responseTo(challenge));
   await clock.settle();
-  expect(proved).toEqual([4001]);
+  expect(authenticated).toEqual([4001]);
   listeners[1]?.close();
   expect(clock.pending).toBe(0);
 });

@@ -1,3 +1,5 @@
+/** The handshake alone: its bytes, and attacks on it. */
+
 import { describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -31,14 +33,13 @@ function ends({ server = SECRET, client = SECRET, serverChannel, clientChannel }
   };
 }
 
-/** Both ends' last steps, and all that was said. */
-function converse(given?: Given) {
+/** Runs a handshake. Returns its messages, and the server's step after the response. */
+function run(given?: Given) {
   const { server, client } = ends(given);
-  const asked = client.take(server.challenge);
-  const response = sent(asked);
-  const judged = server.take(response);
-  const confirmation = judged.state === "authenticated" ? sent(judged) : undefined;
-  return { challenge: server.challenge, response, confirmation, judged, client, server };
+  const response = sent(client.take(server.challenge));
+  const verdict = server.take(response);
+  const confirmation = verdict.state === "authenticated" ? sent(verdict) : undefined;
+  return { challenge: server.challenge, response, confirmation, verdict, client, server };
 }
 
 function sent(step: Step): Uint8Array {
@@ -48,7 +49,7 @@ function sent(step: Step): Uint8Array {
 
 const failed = (failure: HandshakeFailure): Step => ({ state: "failed", failure });
 
-/** A value of a vector: it goes on in lines that are indented. */
+/** A value of a test vector. Its continuation lines are indented. */
 function valueIn(block: string, name: string): string {
   return new RegExp(`^${name}: (.*(?:\\n {2}.*)*)$`, "m").exec(block)?.[1] ?? "";
 }
@@ -57,7 +58,7 @@ function hex(digits: string): Uint8Array {
   return new Uint8Array(Buffer.from(digits.replaceAll(/\s/g, ""), "hex"));
 }
 
-describe("the wire", () => {
+describe("on the wire", () => {
   const text = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8");
   const vectors = [...text.matchAll(/```vector\n(.*?)```/gs)].map(([, block = ""]) => ({
     secret: valueIn(block, "secret"),
@@ -68,11 +69,11 @@ describe("the wire", () => {
     response: hex(valueIn(block, "response")),
     confirmation: hex(valueIn(block, "confirmation")),
   }));
-  test("the document has a vector without TLS and one with", () => {
+  test("the document has one test vector without TLS and one with TLS", () => {
     expect(vectors.map(({ keyingMaterial }) => keyingMaterial.length)).toEqual([0, 32]);
   });
 
-  test.each(vectors)("is as docs/protocol.md says", (vector) => {
+  test.each(vectors)("the messages are those of docs/protocol.md", (vector) => {
     const secret = secretOf(vector.secret);
     const keyingMaterial = vector.keyingMaterial.length === 0 ? undefined : vector.keyingMaterial;
     const server = new ServerHandshake(secret, vector.serverNonce, keyingMaterial);
@@ -85,22 +86,22 @@ describe("the wire", () => {
     expect(client.take(confirmation)).toMatchObject({ state: "authenticated" });
   });
 
-  test("a proof is the HMAC of who says it and of all that was said", () => {
-    const { challenge, response, confirmation } = converse();
+  test("a proof is the HMAC of the role and of all earlier bytes", () => {
+    const { challenge, response, confirmation } = run();
     const mac = (...parts: (string | Uint8Array)[]): Uint8Array => {
       const hmac = createHmac("sha256", "correct horse battery staple");
       for (const part of parts) hmac.update(part);
       return new Uint8Array(hmac.digest());
     };
-    const said = [challenge, response.subarray(0, 40), Uint8Array.of(0)];
-    expect<Uint8Array>(response.slice(40)).toEqual(mac("udptunnel secret 1 client\0", ...said));
+    const transcript = [challenge, response.subarray(0, 40), Uint8Array.of(0)];
+    expect<Uint8Array>(response.slice(40)).toEqual(mac("udptunnel secret 1 client\0", ...transcript));
     expect<Uint8Array>(Uint8Array.from(confirmation ?? [])).toEqual(
-      mac("udptunnel secret 1 server\0", ...said, response.subarray(40)),
+      mac("udptunnel secret 1 server\0", ...transcript, response.subarray(40)),
     );
   });
 
-  test("an end that expects frames takes none of it for a datagram", () => {
-    const { challenge, response } = converse();
+  test("an end that expects frames decodes no datagram from it", () => {
+    const { challenge, response } = run();
     for (const message of [challenge, response]) {
       expect(new DataView(message.buffer, message.byteOffset).getUint16(0)).toBeGreaterThan(
         UDP6_PAYLOAD_BYTES_MAX,
@@ -112,14 +113,14 @@ describe("the wire", () => {
   });
 });
 
-describe("who knows the secret", () => {
-  test("is believed, however TCP cuts what is said, and what follows is handed on", () => {
-    const whole = fc.uint8Array({ maxLength: 50 });
+describe("a peer that knows the secret", () => {
+  test("is authenticated, wherever TCP cuts the messages, and the bytes that follow are passed on", () => {
+    const following = fc.uint8Array({ maxLength: 50 });
     fc.assert(
-      fc.property(whole, fc.integer({ min: 1, max: 80 }), (rest, size) => {
+      fc.property(following, fc.integer({ min: 1, max: 80 }), (rest, size) => {
         const { server, client } = ends();
         expect(last(client, server.challenge, 1)).toMatchObject({ state: "incomplete" });
-        const { response, confirmation } = converse();
+        const { response, confirmation } = run();
         for (const [end, message] of [
           [server, response],
           [client, confirmation as Uint8Array],
@@ -134,14 +135,16 @@ describe("who knows the secret", () => {
     );
   });
 
-  test("is believed over TLS when both ends see the same connection", () => {
-    const { judged } = converse({ serverChannel: CHANNEL, clientChannel: CHANNEL });
-    expect(judged.state).toBe("authenticated");
+  test("is authenticated over TLS when both ends have the same connection", () => {
+    const { verdict } = run({ serverChannel: CHANNEL, clientChannel: CHANNEL });
+    expect(verdict.state).toBe("authenticated");
   });
 
   let unread = new Uint8Array();
 
-  /** The step after which nothing more is taken; what it did not get to see is in `unread`. */
+  /**
+   * Takes the bytes in parts of this size. Returns the last step, and leaves the bytes not taken in `unread`.
+   */
   function last(end: Handshake, bytes: Uint8Array, size: number): Step {
     for (let at = 0; ; at += size) {
       const step = end.take(bytes.subarray(at, at + size));
@@ -151,16 +154,16 @@ describe("who knows the secret", () => {
   }
 });
 
-describe("who does not", () => {
-  test("a client with another secret is not answered", () => {
-    expect(converse({ client: OTHER }).judged).toEqual(failed("invalid proof"));
+describe("a peer that does not know the secret", () => {
+  test("a client with another secret is rejected", () => {
+    expect(run({ client: OTHER }).verdict).toEqual(failed("invalid proof"));
   });
 
-  test("a server with another secret is not believed", () => {
-    const { client, confirmation } = converse();
+  test("a server with another secret is rejected", () => {
+    const { client, confirmation } = run();
     const forged = sent(
       new ServerHandshake(OTHER, SERVER_NONCE, undefined).take(
-        converse({ server: OTHER, client: OTHER }).response,
+        run({ server: OTHER, client: OTHER }).response,
       ),
     );
     expect(forged).not.toEqual(confirmation as Uint8Array);
@@ -168,15 +171,15 @@ describe("who does not", () => {
   });
 
   test.each([
-    ["the server's", { serverChannel: CHANNEL }],
-    ["the client's", { clientChannel: CHANNEL }],
-    ["each its own", { serverChannel: CHANNEL, clientChannel: new Uint8Array(32).fill(0x34) }],
-  ])("TLS that ends between them (%s) is noticed", (_whose, channels) => {
-    expect(converse(channels).judged).toEqual(failed("invalid proof"));
+    ["at the server", { serverChannel: CHANNEL }],
+    ["at the client", { clientChannel: CHANNEL }],
+    ["two connections", { serverChannel: CHANNEL, clientChannel: new Uint8Array(32).fill(0x34) }],
+  ])("a proxy that ends TLS is detected (TLS %s)", (_where, channels) => {
+    expect(run(channels).verdict).toEqual(failed("invalid proof"));
   });
 
-  test("a recorded handshake is worth nothing in another connection, at either end", () => {
-    const { response, confirmation } = converse();
+  test("a recorded handshake is rejected in another connection, at either end", () => {
+    const { response, confirmation } = run();
     const server = new ServerHandshake(SECRET, new Uint8Array(32).fill(0x44), undefined);
     expect(server.take(response)).toEqual(failed("invalid proof"));
     const client = new ClientHandshake(SECRET, new Uint8Array(32).fill(0x55), undefined);
@@ -184,7 +187,7 @@ describe("who does not", () => {
     expect(client.take(confirmation as Uint8Array)).toEqual(failed("invalid proof"));
   });
 
-  test("our own words sent back to us are not believed", () => {
+  test("a reflected proof is rejected", () => {
     const { server, client } = ends();
     const response = sent(client.take(server.challenge));
     expect(client.take(response.subarray(40))).toEqual(failed("invalid proof"));
@@ -192,18 +195,18 @@ describe("who does not", () => {
     expect(server.take(echoed)).toEqual(failed("invalid proof"));
   });
 
-  test("every bit of the response and the confirmation counts", () => {
-    const { response, confirmation } = converse();
+  test("every changed bit of the response and the confirmation is detected", () => {
+    const { response, confirmation } = run();
     for (let bit = 0; bit < response.length * 8; bit++) {
       expect(ends().server.take(flipped(response, bit)).state).toBe("failed");
     }
     for (let bit = 0; bit < 256; bit++) {
-      const { client } = converse();
+      const { client } = run();
       expect(client.take(flipped(confirmation as Uint8Array, bit)).state).toBe("failed");
     }
   });
 
-  test("other things are told at their first wrong byte: no handshake, or another version", () => {
+  test("other data and other versions are detected at the first wrong byte", () => {
     for (const end of [ends().server, ends().client])
       expect(end.take(Uint8Array.of(0))).toEqual(failed("no handshake"));
     const next = Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 2);
@@ -211,7 +214,7 @@ describe("who does not", () => {
       expect(end.take(next)).toEqual(failed("unsupported version"));
   });
 
-  test("a server that says more than the challenge before it is answered", () => {
+  test("a server that sends more than the challenge before the response is rejected", () => {
     const { server, client } = ends();
     expect(client.take(new Uint8Array([...server.challenge, 0]))).toEqual(failed("no handshake"));
   });

@@ -1,8 +1,8 @@
 import { Secret } from "../../src/options/secret.ts";
 
-/** A secret that must be good. @throws Error with what is wrong with it. */
+/** Makes a secret. @throws Error when it is not valid. */
 export function secretOf(given: Uint8Array | string): Secret {
-  const reading = Secret.parse(given);
-  if ("problem" in reading) throw new Error(reading.problem);
-  return reading.value;
+  const result = Secret.parse(given);
+  if ("problem" in result) throw new Error(result.problem);
+  return result.value;
 }

@@ -1,3 +1,5 @@
+/** Which secrets are valid, and that no output shows one. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,28 +29,28 @@ function fileWith(content: string | Uint8Array, mode = 0o600): string {
 
 const same = (one: Secret, other: Secret) => expect(one.sign()).toEqual(other.sign());
 
-describe("what a secret is", () => {
-  test("one line break at the end is no part of it", () => {
+describe("a secret", () => {
+  test("does not include one line break at its end", () => {
     for (const end of ["\n", "\r\n"]) same(secretOf(TEXT + end), secretOf(TEXT));
     expect(secretOf(`${TEXT}\n\n`).sign()).not.toEqual(secretOf(TEXT).sign());
     expect(secretOf(`${TEXT} `).sign()).not.toEqual(secretOf(TEXT).sign());
   });
 
-  test("bytes and text are the same, and the bytes given may change afterwards", () => {
+  test("is the same as bytes or as text, and the bytes are copied", () => {
     const bytes = new TextEncoder().encode(TEXT);
     const secret = secretOf(bytes);
     bytes.fill(0);
     same(secret, secretOf(TEXT));
   });
 
-  test("it has 16 to 4096 bytes", () => {
+  test("has 16 to 4096 bytes", () => {
     secretOf("x".repeat(16));
     secretOf("x".repeat(SECRET_BYTES_MAX));
     expect(() => secretOf(`${"x".repeat(15)}\n`)).toThrow("has 15 bytes; give at least 16");
     expect(() => secretOf("x".repeat(SECRET_BYTES_MAX + 1))).toThrow("is longer than 4096 bytes");
   });
 
-  test("white space and control characters at the ends do not make text longer", () => {
+  test("is not longer for white space and control characters at its ends", () => {
     const weak = [
       " ".repeat(16),
       "\n".repeat(17),
@@ -56,11 +58,11 @@ describe("what a secret is", () => {
       "\0".repeat(16),
       `  ${"x".repeat(15)}  `,
     ];
-    const fifteen =
+    const tooShort =
       /^has (0|15) bytes(, not counting white space at its ends)?; give at least 16 \(openssl rand/;
     for (const text of weak) {
-      expect(() => secretOf(text)).toThrow(fifteen);
-      expect(() => secretOf(new TextEncoder().encode(text))).toThrow(fifteen);
+      expect(() => secretOf(text)).toThrow(tooShort);
+      expect(() => secretOf(new TextEncoder().encode(text))).toThrow(tooShort);
       expect(problemsOf(() => server({ secret: text }))).toHaveLength(1);
       expect(problemsOf(() => server({ secretFile: fileWith(text) }))).toHaveLength(1);
       const { kind } = parseArguments(["-s", "5000", "h/4000"], { UDPTUNNEL_SECRET: text });
@@ -69,12 +71,12 @@ describe("what a secret is", () => {
     expect(secretOf(` ${"x".repeat(16)} `).sign()).not.toEqual(secretOf("x".repeat(16)).sign());
   });
 
-  test("every byte of a random key counts", () => {
+  test("may have white space bytes at its ends if it is not text", () => {
     secretOf(new Uint8Array([0x20, ...Array(14).fill(0xfe), 0x0a, 0x20]));
     secretOf(new Uint8Array(16).fill(0xff, 1));
   });
 
-  test("it does not show, however it is printed", () => {
+  test("is not shown, however it is printed", () => {
     const secret = secretOf(TEXT);
     const settings = server({ secret: TEXT });
     const shown = [secret, settings].flatMap((it) => [
@@ -92,14 +94,14 @@ describe("what a secret is", () => {
   });
 });
 
-describe("options", () => {
-  test("the file's secret is that of the text in it", () => {
+describe("the options secret and secretFile", () => {
+  test("take the same secret as a file and as text", () => {
     const { secret } = client({ secretFile: fileWith(`${TEXT}\n`) });
     same(secret as Secret, secretOf(TEXT));
     expect(secret?.exposed).toBeUndefined();
   });
 
-  test("too short, too long, missing, no file: each is a problem that names the file and nothing of what is in it", () => {
+  test("report a bad file by its name, and show nothing of its content", () => {
     const short = fileWith("short-and-sweet");
     expect(problemsOf(() => server({ secretFile: short }))).toEqual([
       expect.stringMatching(/^secretFile: the secret in ".*" has 15 bytes; give at least 16/),
@@ -121,13 +123,13 @@ describe("options", () => {
     ]);
   });
 
-  test("two secrets are one too many", () => {
+  test("exclude each other", () => {
     expect(problemsOf(() => client({ secret: TEXT, secretFile: fileWith(TEXT) }))).toEqual([
       "secretFile: does not go with secret; give one of them",
     ]);
   });
 
-  test("requireAuth is content with a secret, and not with addresses", () => {
+  test("satisfy requireAuth, which allowed addresses do not", () => {
     server({ requireAuth: true, secret: TEXT });
     for (const options of [{}, { allow: "192.0.2.1" }, { listen: "127.0.0.1/5000" }]) {
       expect(problemsOf(() => server({ requireAuth: true, ...options }))).toEqual([
@@ -139,7 +141,7 @@ describe("options", () => {
     );
   });
 
-  test("a file that others may read is warned of once", async () => {
+  test("cause one warning if other users may read the file", async () => {
     const scene = new Scene();
     const file = fileWith(TEXT, 0o640);
     const { warnings } = await scene.server({ secretFile: file });
@@ -148,7 +150,7 @@ describe("options", () => {
   });
 });
 
-test("a secret guards a server that everybody can reach; nothing else of its own does", async () => {
+test("a server with a secret does not warn of an unauthenticated listener", async () => {
   const scene = new Scene();
   expect((await scene.server({ secret: TEXT })).warnings).toEqual([]);
   await scene.end();
@@ -157,20 +159,20 @@ test("a secret guards a server that everybody can reach; nothing else of its own
   await open.end();
 });
 
-test("running tunnels, their counters, events and errors do not show it", async () => {
+test("running tunnels, their counters, events and errors do not show the secret", async () => {
   const scene = new Scene();
-  const { server: at, client: from } = await scene.pair({ secret: TEXT }, { secret: `${TEXT}!` });
+  const { server: serverEnd, client: clientEnd } = await scene.pair({ secret: TEXT }, { secret: `${TEXT}!` });
   await scene.clock.advance(11_000);
   const wrong = await startServer({ listen: "x", target: "", secret: TEXT } as never).catch((error) => error);
   const alsoWrong = await startClient({ connect: "x", target: "x", secret: "sixteen--" } as never).catch(
     (e) => e,
   );
-  const shown = [at, from, wrong, alsoWrong, wrong.problems].flatMap((it) => [
+  const shown = [serverEnd, clientEnd, wrong, alsoWrong, wrong.problems].flatMap((it) => [
     inspect(it, { depth: 12, showHidden: true }),
     Bun.inspect(it, { depth: 12 }),
     String(it?.stack),
   ]);
-  expect(at.events.map(({ type }) => type)).toContain("wrong secret");
+  expect(serverEnd.events.map(({ type }) => type)).toContain("wrong secret");
   expect(shown.join("\n")).toContain(SERVER);
   expect(shown.join("\n")).toContain(CLIENT);
   for (const text of [TEXT, "sixteen--"]) expect(shown.join("\n")).not.toContain(text);
