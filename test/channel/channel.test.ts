@@ -1,4 +1,4 @@
-/** Datagram channels in memory: what is queued, dropped, held back and told. */
+/** Datagram channels on a network in memory: delivery, drops, back-pressure, limits and ends. */
 
 import { expect, test } from "bun:test";
 import { type DatagramChannel, dialChannel, encodeFrame, listenChannels } from "../../src/index.ts";
@@ -12,7 +12,7 @@ class ChannelScene extends Scene {
   readonly farNetwork = new MemoryNetwork(this.wire, SERVER);
   readonly nearNetwork = new MemoryNetwork(this.wire, CLIENT);
 
-  /** A connected pair of channels, the dialling one first. */
+  /** Opens a connected pair of channels: `near` has dialled, `far` was accepted. */
   async channels(dialled: object = {}, accepted: object = {}) {
     const arrived = Promise.withResolvers<DatagramChannel>();
     const server = await listenChannels({ listen: connect, idleTimeoutMs: 0, ...accepted }, arrived.resolve, {
@@ -22,7 +22,7 @@ class ChannelScene extends Scene {
     return { near, far: await arrived.promise, server };
   }
 
-  /** What a promise settles to once all that is due has happened. */
+  /** Runs everything that is due, and returns the value of the promise. */
   async settled<T>(promise: Promise<T>): Promise<T> {
     await Promise.race([this.clock.settle(), promise]);
     await this.clock.settle();
@@ -37,8 +37,8 @@ class ChannelScene extends Scene {
   }
 }
 
-/** What was dropped one way, by reason, where it was anything. */
-function lost(channel: DatagramChannel | undefined, direction: "outbound" | "inbound") {
+/** The drops in one direction by reason, without the reasons that have none. */
+function drops(channel: DatagramChannel | undefined, direction: "outbound" | "inbound") {
   const dropped = Object.entries(channel?.stats()[direction].dropped ?? {});
   return Object.fromEntries(dropped.filter(([, count]) => count > 0));
 }
@@ -47,8 +47,8 @@ function expectConserved(...channels: DatagramChannel[]): void {
   for (const channel of channels) {
     for (const direction of ["outbound", "inbound"] as const) {
       const { received, sent, held, dropped } = channel.stats()[direction];
-      const gone = Object.values(dropped).reduce((sum, count) => sum + count, 0);
-      expect({ direction, received, accounted: sent + held + gone }).toEqual({
+      const lost = Object.values(dropped).reduce((sum, count) => sum + count, 0);
+      expect({ direction, received, accounted: sent + held + lost }).toEqual({
         direction,
         received,
         accounted: received,
@@ -57,7 +57,7 @@ function expectConserved(...channels: DatagramChannel[]): void {
   }
 }
 
-test("carries datagrams of every length both ways, in order and byte for byte", async () => {
+test("a channel carries datagrams of every length in both directions, in order and unchanged", async () => {
   const scene = new ChannelScene();
   const { near, far, server } = await scene.channels();
   const payloads = [0, 1, 2, 1200, 65_507, 65_535].map((length) => new Uint8Array(length).fill(length));
@@ -72,7 +72,7 @@ test("carries datagrams of every length both ways, in order and byte for byte", 
   await scene.closeAll(near, server);
 });
 
-test("is one end of a tunnel whose other end is a udptunnel", async () => {
+test("a channel can be one end of a tunnel", async () => {
   const scene = new ChannelScene();
   const arrived = Promise.withResolvers<DatagramChannel>();
   const server = await listenChannels({ listen: connect }, arrived.resolve, { network: scene.farNetwork });
@@ -92,20 +92,20 @@ test("is one end of a tunnel whose other end is a udptunnel", async () => {
   await ending;
 });
 
-test("refuses what is too long, and everything once it is closed", async () => {
+test("send rejects datagrams that are too long, and all datagrams after the close", async () => {
   const scene = new ChannelScene();
   const { near, far, server } = await scene.channels();
   far.receive(() => {});
   expect(near.send(new Uint8Array(65_536))).toBe(false);
   await scene.closeAll(near);
   expect(near.send(utf8("late"))).toBe(false);
-  expect(lost(near, "outbound")).toEqual({ "too long": 1, "no stream": 1 });
+  expect(drops(near, "outbound")).toEqual({ "too long": 1, "no stream": 1 });
   expect(await near.closed).toEqual({ reason: "closing" });
   await scene.closeAll(server);
   expect(await far.closed).toEqual({ reason: "closed by peer" });
 });
 
-test("drops the oldest when full and what has waited too long, and says how much waits", async () => {
+test("the queue drops the oldest datagrams when it is full, and expired ones", async () => {
   const scene = new ChannelScene();
   scene.wire.streamFaults.bufferBytes = 0;
   const { near, far, server } = await scene.channels({ queueBytesMax: 128 * 1024, maxDelayMs: 50 });
@@ -124,20 +124,20 @@ test("drops the oldest when full and what has waited too long, and says how much
   expectConserved(near, far);
 });
 
-test("a consumer that lags makes the peer wait, and loses nothing", async () => {
+test("a slow consumer holds the peer back and loses no datagram", async () => {
   const scene = new ChannelScene();
   scene.wire.streamFaults.bufferBytes = 64 * 1024;
   const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
   const TOTAL = 4000;
   for (let number = 0; number < TOTAL; number++) near.send(new Uint8Array(1000).fill(number));
   await scene.clock.advance(5000);
-  const waiting = far.stats().inbound;
-  expect(waiting.held).toBeGreaterThanOrEqual(1024);
-  expect(waiting.held).toBeLessThan(1100);
+  const { held } = far.stats().inbound;
+  expect(held).toBeGreaterThanOrEqual(1024);
+  expect(held).toBeLessThan(1100);
   expect(near.stats().outbound.held).toBeGreaterThan(TOTAL / 2);
   let taken = 0;
   for await (const datagram of far) {
-    if (datagram[999] !== taken % 256) throw new Error(`number ${taken} is not itself`);
+    if (datagram[999] !== taken % 256) throw new Error(`datagram ${taken} has changed`);
     if (++taken === TOTAL) break;
     if (taken % 100 === 0) await scene.clock.settle();
   }
@@ -145,7 +145,7 @@ test("a consumer that lags makes the peer wait, and loses nothing", async () => 
   await scene.closeAll(near, server);
 });
 
-test("a receiver set late is given what waited first", async () => {
+test("a receiver gets the buffered datagrams first", async () => {
   const scene = new ChannelScene();
   scene.wire.streamFaults.bufferBytes = 1 << 22;
   const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
@@ -153,20 +153,20 @@ test("a receiver set late is given what waited first", async () => {
   for (const number of numbers) near.send(new Uint8Array(new Uint32Array([number]).buffer));
   await scene.clock.settle();
   expect(far.stats().inbound.held).toBe(numbers.length);
-  const got: number[] = [];
-  far.receive((datagram) => void got.push(new Uint32Array(datagram.slice().buffer)[0] ?? -1));
+  const received: number[] = [];
+  far.receive((datagram) => void received.push(new Uint32Array(datagram.slice().buffer)[0] ?? -1));
   await scene.clock.settle();
-  expect(got).toEqual(numbers);
+  expect(received).toEqual(numbers);
   await scene.closeAll(near, server);
 });
 
-test("when the peer is done sending, answers to all it sent still reach it", async () => {
+test("after the FIN of the peer, answers to all its datagrams still reach it", async () => {
   const scene = new ChannelScene();
   const accepted = Promise.withResolvers<DatagramChannel>();
   const answered = (async () => {
     const channel = await accepted.promise;
     for await (const question of channel) {
-      await scene.nearNetwork.resolve("10.0.0.1", undefined); // something asynchronous
+      await scene.nearNetwork.resolve("10.0.0.1", undefined); // any asynchronous operation
       expect(channel.send(utf8(`${text(question)}!`))).toBe(true);
     }
     return await channel.closed;
@@ -184,7 +184,7 @@ test("when the peer is done sending, answers to all it sent still reach it", asy
   await scene.closeAll(server);
 });
 
-test("a connection that is lost ends the iteration after what had come, and says why", async () => {
+test("a lost connection ends the iteration after the received datagrams", async () => {
   const scene = new ChannelScene();
   const { near, far, server } = await scene.channels();
   near.send(utf8("first"));
@@ -192,15 +192,15 @@ test("a connection that is lost ends the iteration after what had come, and says
   await scene.clock.settle();
   for (const end of scene.stream) end.fail("ECONNRESET");
   expect(await far.closed).toEqual({ reason: "connection lost", code: "ECONNRESET" });
-  const got: (string | undefined)[] = [];
-  for await (const datagram of far) got.push(text(datagram));
-  expect(got).toEqual(["first", "second"]);
+  const received: (string | undefined)[] = [];
+  for await (const datagram of far) received.push(text(datagram));
+  expect(received).toEqual(["first", "second"]);
   expect(far.send(utf8("answer"))).toBe(false);
   expectConserved(near, far);
   await scene.closeAll(server);
 });
 
-test("leaving the loop closes nothing, and closing ends the loop", async () => {
+test("leaving the loop does not close the channel, and closing ends the loop", async () => {
   const scene = new ChannelScene();
   const { near, far, server } = await scene.channels();
   for (const word of ["one", "two", "three"]) near.send(utf8(word));
@@ -213,14 +213,14 @@ test("leaving the loop closes nothing, and closing ends the loop", async () => {
   expect(text((await iterator.next()).value ?? undefined)).toBe("two");
   await scene.closeAll(far, server);
   expect(await iterator.next()).toEqual({ done: true, value: undefined });
-  expect(lost(far, "inbound")).toEqual({ closing: 1 });
+  expect(drops(far, "inbound")).toEqual({ closing: 1 });
   expectConserved(near, far);
 });
 
-test("a signal ends a dial, and later the channel", async () => {
+test("a signal cancels the dial, and later closes the channel", async () => {
   const scene = new ChannelScene();
   scene.wire.dialFault = () => "hang";
-  const reason = new Error("no longer wanted");
+  const reason = new Error("cancelled by the test");
   const early = new AbortController();
   const dial = dialChannel({ connect }, { network: scene.nearNetwork, signal: early.signal });
   await scene.clock.settle();
@@ -240,7 +240,7 @@ test("a signal ends a dial, and later the channel", async () => {
   await scene.closeAll(server);
 });
 
-test("a dial tries every address, gives each 5 s, and tells the last one's error", async () => {
+test("a dial tries every address for 5 s each, and rejects with the error of the last", async () => {
   const scene = new ChannelScene();
   scene.wire.names.set("servers.test", ["10.0.0.7", "10.0.0.8"]);
   scene.wire.dialFault = ({ address }) => (address === "10.0.0.7" ? "hang" : undefined);
@@ -254,7 +254,7 @@ test("a dial tries every address, gives each 5 s, and tells the last one's error
   expect(scene.clock.pending).toBe(0);
 });
 
-test("every problem with the options is told at once, before anything is opened", async () => {
+test("all problems of the options are reported at once, before anything is opened", async () => {
   const wrong = { connect: "a/b/c", maxDelayMs: -1, target: "10.0.0.1/5", qeueBytesMax: 5 } as object;
   const failure = await dialChannel(wrong as { connect: string }).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: "ERR_OPTIONS" });
@@ -268,22 +268,22 @@ test("every problem with the options is told at once, before anything is opened"
   expect(await listenChannels(nothing, () => {}).catch((error: unknown) => error)).toMatchObject(missing);
 });
 
-test("a listener turns away whom it has no room for, ends who is idle, and is free again", async () => {
+test("a listener rejects connections over its limits, and ends idle channels", async () => {
   const scene = new ChannelScene();
   const options = { listen: connect, allow: ["10.0.0.0/8"], maxSessionsPerAddress: 1, idleTimeoutMs: 3000 };
   const ends: string[] = [];
-  const told: string[] = [];
+  const warnings: string[] = [];
   const server = await listenChannels(
     options,
     (channel) => void channel.closed.then(({ reason }) => ends.push(reason)),
-    { network: scene.farNetwork, onEvent: ({ type }, level) => level === "warning" && told.push(type) },
+    { network: scene.farNetwork, onEvent: ({ type }, level) => level === "warning" && warnings.push(type) },
   );
   const first = await scene.connect("10.0.0.5");
   const second = await scene.connect("10.0.0.5");
-  const stranger = await scene.connect("192.0.2.1");
-  expect([first, second, stranger].map(({ observed }) => observed.closed)).toEqual([false, true, true]);
+  const notAllowed = await scene.connect("192.0.2.1");
+  expect([first, second, notAllowed].map(({ observed }) => observed.closed)).toEqual([false, true, true]);
   expect([server.channels.size, server.rejectedConnections]).toEqual([1, 2]);
-  expect(told).toEqual(["address limit"]);
+  expect(warnings).toEqual(["address limit"]);
   await scene.clock.advance(5500);
   expect(ends).toEqual(["idle"]);
   expect(server.channels.size).toBe(0);
@@ -294,7 +294,7 @@ test("a listener turns away whom it has no room for, ends who is idle, and is fr
   expect(scene.wire.listeners.size).toBe(0);
 });
 
-test("a listener ends the channel idle longest before descriptors run short", async () => {
+test("a listener evicts the channel that was idle longest before descriptors run short", async () => {
   const scene = new ChannelScene();
   Object.assign(scene.farNetwork, { descriptorLimit: () => 8 });
   const server = await listenChannels({ listen: connect, idleTimeoutMs: 0 }, () => {}, {
@@ -310,7 +310,7 @@ test("a listener ends the channel idle longest before descriptors run short", as
   await scene.closeAll(server, ...near);
 });
 
-test("closing while the peer is made to wait drops what had come as closing, and is not held up", async () => {
+test("closing while the peer is held back drops the received datagrams at once", async () => {
   const scene = new ChannelScene();
   const { near, far, server } = await scene.channels({ maxDelayMs: 0 });
   for (let number = 0; number < 3000; number++) near.send(new Uint8Array(10));
@@ -323,20 +323,20 @@ test("closing while the peer is made to wait drops what had come as closing, and
   expectConserved(near, far);
 });
 
-test("a peer that is there and reads nothing is given up, once", async () => {
+test("a channel whose peer reads nothing ends once, as stalled", async () => {
   const scene = new ChannelScene();
   const { near, far, server } = await scene.channels({ deadAfterMs: 3000, maxDelayMs: 0 });
   for (const end of scene.stream) end.faults.bufferBytes = 0;
   near.send(utf8("never read"));
   await scene.clock.advance(5000);
   expect(await near.closed).toEqual({ reason: "stalled", code: undefined });
-  expect(lost(near, "outbound")).toEqual({ "stream lost": 1 });
+  expect(drops(near, "outbound")).toEqual({ "stream lost": 1 });
   expect(await far.closed).toEqual({ reason: "connection lost", code: "ECONNRESET" });
   expectConserved(near, far);
   await scene.closeAll(server);
 });
 
-test("the channels of one listener together hold no more than sixteen may", async () => {
+test("the channels of one listener share a limit of sixteen queues", async () => {
   const scene = new ChannelScene();
   scene.wire.streamFaults.bufferBytes = 0;
   const channels: DatagramChannel[] = [];
@@ -349,7 +349,7 @@ test("the channels of one listener together hold no more than sixteen may", asyn
     return true;
   });
   expect(full).toEqual([...Array.from({ length: 16 }, () => true), false]);
-  expect(lost(channels[16], "outbound")).toEqual({ "queue full": 1 });
+  expect(drops(channels[16], "outbound")).toEqual({ "queue full": 1 });
   await scene.closeAll(server);
   expectConserved(...channels);
 });

@@ -12,7 +12,7 @@ import { testNeeding } from "../support/need.ts";
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-test("on loopback, 5000 datagrams of many lengths come through whole while the consumer lags", async () => {
+test("on loopback, 5000 datagrams of many lengths reach a slow consumer unchanged", async () => {
   const TOTAL = 5000;
   const payload = (number: number) => new Uint8Array(1 + ((number * 7919) % 1400)).fill(number);
   const arrived = Promise.withResolvers<DatagramChannel>();
@@ -24,7 +24,7 @@ test("on loopback, 5000 datagrams of many lengths come through whole while the c
   for (let number = 0; number < TOTAL; number++) expect(near.send(payload(number))).toBe(true);
   let number = 0;
   for await (const datagram of far) {
-    if (Buffer.compare(datagram, payload(number)) !== 0) throw new Error(`number ${number} is not itself`);
+    if (Buffer.compare(datagram, payload(number)) !== 0) throw new Error(`datagram ${number} has changed`);
     if (++number === TOTAL) break;
     if (number % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -33,7 +33,7 @@ test("on loopback, 5000 datagrams of many lengths come through whole while the c
   expect(await near.closed).toEqual({ reason: "closing" });
 });
 
-test("on loopback, a server that is not there is ERR_DIAL, a port in use ERR_LISTEN", async () => {
+test("on loopback, a missing server is ERR_DIAL and a port in use is ERR_LISTEN", async () => {
   const port = await freePort();
   const failed = await dialChannel({ connect: `127.0.0.1/${port}` }).catch((error: unknown) => error);
   expect(failed).toMatchObject({ code: "ERR_DIAL", cause: { code: "ECONNREFUSED" } });
@@ -46,7 +46,7 @@ test("on loopback, a server that is not there is ERR_DIAL, a port in use ERR_LIS
   });
 });
 
-testNeeding("udptunnel")("is the one end of a tunnel whose other end is the original", async () => {
+testNeeding("udptunnel")("a channel can be the other end of a tunnel of the original", async () => {
   const udpPort = await freePort();
   const [toOriginal, fromOriginal] = [await accepted(), Promise.withResolvers<string>()];
   using app = await UdpApp.open(udpPort);
@@ -54,7 +54,7 @@ testNeeding("udptunnel")("is the one end of a tunnel whose other end is the orig
   await using original = new RunningProgram(["udptunnel", ...args]);
   const channel = await toOriginal.channel;
   channel.receive((datagram) => fromOriginal.resolve(text(datagram)));
-  // One frame is all the original handles of a read: the second is there to push the first out.
+  // The original handles one frame per read, so the second one makes it handle the first.
   channel.send(utf8("to UDP"));
   await app.receives("to UDP");
   app.send("from UDP");
@@ -64,7 +64,7 @@ testNeeding("udptunnel")("is the one end of a tunnel whose other end is the orig
   await toOriginal.server.close();
 });
 
-testNeeding("unbound")("asks a resolver over TCP, many questions on one connection", async () => {
+testNeeding("unbound")("a channel sends many queries to a DNS resolver on one connection", async () => {
   const records = new Map(Array.from({ length: 200 }, (_, id) => [`host-${id}.test`, `192.0.2.${id}`]));
   await using unbound = await Unbound.start(records);
   await using channel = await dialChannel({ connect: `127.0.0.1/${unbound.port}`, maxDelayMs: 0 });
@@ -81,24 +81,24 @@ testNeeding("unbound")("asks a resolver over TCP, many questions on one connecti
   );
 });
 
-testNeeding("dig")("answers questions asked by dig over TCP, as a DNS server would", async () => {
+testNeeding("dig")("a channel answers a query of dig over TCP, as a DNS server does", async () => {
   await using server = await listenChannels({ listen: "127.0.0.1/0" }, async (channel) => {
-    for await (const query of channel) channel.send(refusing(query));
+    for await (const query of channel) channel.send(refusalOf(query));
   });
   const args = ["+tcp", "+tries=1", "+time=5", "-p", `${server.tcp[0]?.port}`, "@127.0.0.1", "example.test"];
   await using dig = Bun.spawn(["dig", ...args], { stdout: "pipe", stderr: "ignore" });
   expect(await dig.stdout.text()).toContain("status: REFUSED");
 });
 
-/** The same message as an answer: QR set, RCODE 5 (RFC 1035, 4.1.1). */
-function refusing(query: Uint8Array): Uint8Array {
+/** The query as an answer that refuses it: QR is set, and RCODE is 5 (RFC 1035, 4.1.1). */
+function refusalOf(query: Uint8Array): Uint8Array {
   const answer = query.slice();
   answer[2] = (answer[2] ?? 0) | 0x80;
   answer[3] = 5;
   return answer;
 }
 
-/** A server and its first channel. */
+/** Listens, and returns the server and a promise of its first channel. */
 async function accepted() {
   const { promise: channel, resolve } = Promise.withResolvers<DatagramChannel>();
   const server = await listenChannels({ listen: "127.0.0.1/0" }, resolve);
