@@ -1,4 +1,4 @@
-/** A program that has a secret and crashes with a tunnel's settings at hand. */
+/** A program that crashes with an error that carries settings with a secret. */
 
 import { parseArguments } from "../../src/cli/arguments.ts";
 

@@ -21,44 +21,50 @@ async function serverArguments() {
 }
 
 for (const kind of ["a path", "an abstract name"]) {
-  testNeeding("python3")(`the service manager at ${kind} is told of readiness and of the end`, async () => {
-    const where = await folder();
-    const path = kind === "a path" ? join(where, "socket") : `@${where}`;
-    await using manager = new Program([path], NOTIFIED);
-    await until("the manager", () => manager.output === "ready\n");
-    await using server = new Program(await serverArguments(), undefined, { NOTIFY_SOCKET: path });
-    await until("readiness", () => manager.output === "ready\nREADY=1\n");
-    server.child.kill("SIGTERM");
-    expect(await server.exited()).toBe(0);
-    await until("the end", () => manager.output === "ready\nREADY=1\nSTOPPING=1\n");
-    expect(server.errors).toBe("");
-    await rm(where, { recursive: true });
-  });
+  testNeeding("python3")(
+    `the program reports its start and its stop to a service manager at ${kind}`,
+    async () => {
+      const where = await folder();
+      const path = kind === "a path" ? join(where, "socket") : `@${where}`;
+      await using manager = new Program([path], NOTIFIED);
+      await until("the manager", () => manager.output === "ready\n");
+      await using server = new Program(await serverArguments(), undefined, { NOTIFY_SOCKET: path });
+      await until("readiness", () => manager.output === "ready\nREADY=1\n");
+      server.child.kill("SIGTERM");
+      expect(await server.exited()).toBe(0);
+      await until("the stop", () => manager.output === "ready\nREADY=1\nSTOPPING=1\n");
+      expect(server.errors).toBe("");
+      await rm(where, { recursive: true });
+    },
+  );
 }
 
-testNeeding("python3")("the service manager hears of the beginning and the end of a reload", async () => {
-  const where = await folder();
-  const path = join(where, "socket");
-  const file = join(where, "tunnels.toml");
-  const [, tcp, , bind, target] = await serverArguments();
-  await Bun.write(file, `[tunnel.a]\nserver = "${tcp}"\nbind = "${bind}"\ntarget = "${target}"\n`);
-  await using manager = new Program([path], NOTIFIED);
-  await until("the manager", () => manager.output === "ready\n");
-  await using server = new Program(["--config", file], undefined, { NOTIFY_SOCKET: path });
-  await until("readiness", () => manager.output === "ready\nREADY=1\n");
-  const reloaded = "RELOADING=1 MONOTONIC_USEC=in time\nREADY=1\n";
-  server.child.kill("SIGHUP");
-  await until("the reload", () => manager.output === `ready\nREADY=1\n${reloaded}`);
-  await Bun.write(file, "no configuration");
-  server.child.kill("SIGHUP");
-  await until(
-    "the reload of a broken file",
-    () => manager.output === `ready\nREADY=1\n${reloaded}${reloaded}`,
-  );
-  await rm(where, { recursive: true });
-});
+testNeeding("python3")(
+  "the program reports the beginning and the end of each reload to the service manager",
+  async () => {
+    const where = await folder();
+    const path = join(where, "socket");
+    const file = join(where, "tunnels.toml");
+    const [, tcp, , bind, target] = await serverArguments();
+    await Bun.write(file, `[tunnel.a]\nserver = "${tcp}"\nbind = "${bind}"\ntarget = "${target}"\n`);
+    await using manager = new Program([path], NOTIFIED);
+    await until("the manager", () => manager.output === "ready\n");
+    await using server = new Program(["--config", file], undefined, { NOTIFY_SOCKET: path });
+    await until("readiness", () => manager.output === "ready\nREADY=1\n");
+    const reloaded = "RELOADING=1 MONOTONIC_USEC=in time\nREADY=1\n";
+    server.child.kill("SIGHUP");
+    await until("the reload", () => manager.output === `ready\nREADY=1\n${reloaded}`);
+    await Bun.write(file, "not TOML");
+    server.child.kill("SIGHUP");
+    await until(
+      "the reload of a broken file",
+      () => manager.output === `ready\nREADY=1\n${reloaded}${reloaded}`,
+    );
+    await rm(where, { recursive: true });
+  },
+);
 
-testNeeding("python3")("nothing is told when the tunnel cannot start", async () => {
+testNeeding("python3")("the program reports nothing when its tunnel cannot start", async () => {
   const where = await folder();
   const path = join(where, "socket");
   await using manager = new Program([path], NOTIFIED);
@@ -76,7 +82,7 @@ testNeeding("python3")("nothing is told when the tunnel cannot start", async () 
 });
 
 test.each(["/nowhere/at/all", "relative", "", "@", `/${"x".repeat(200)}`, "vsock:2:1"])(
-  "a service manager that cannot be reached at %p is no reason to fail",
+  "the program runs when it cannot reach the service manager at %p",
   async (path) => {
     await using server = new Program(["-v", ...(await serverArguments())], undefined, {
       NOTIFY_SOCKET: path,
@@ -84,7 +90,9 @@ test.each(["/nowhere/at/all", "relative", "", "@", `/${"x".repeat(200)}`, "vsock
     await server.says("listening on TCP");
     server.child.kill("SIGTERM");
     expect(await server.exited()).toBe(0);
-    const about = [/: listening on TCP/, /: segment offload/, /: ran 0:/];
-    expect(server.lines.map((line) => about.findIndex((pattern) => pattern.test(line)))).toEqual([0, 1, 2]);
+    const expected = [/: listening on TCP/, /: segment offload/, /: ran 0:/];
+    expect(server.lines.map((line) => expected.findIndex((pattern) => pattern.test(line)))).toEqual([
+      0, 1, 2,
+    ]);
   },
 );

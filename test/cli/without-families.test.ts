@@ -1,4 +1,7 @@
-/** The program where some sockets cannot be made: without IPv6 (ipv6.disable=1), or by a rule of the service manager. */
+/**
+ * The program on systems that forbid some sockets: without IPv6 (ipv6.disable=1), or by a rule of the service
+ * manager.
+ */
 
 import { expect } from "bun:test";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
@@ -11,7 +14,7 @@ const WITHOUT = new URL("../support/without-families.py", import.meta.url).pathn
 const COMMAND = ["python3", WITHOUT, "AF_INET6", ...UDPTUNNEL];
 const start = (...args: string[]) => new Program(["-v", ...args], COMMAND);
 
-test("a server without an address listens on IPv4 alone, and relays", async () => {
+test("a server without an address listens on IPv4 only, and relays", async () => {
   const tcp = freeTcpPort();
   using there = await UdpApp.open(await freeUdpPort());
   using here = await UdpApp.open(await freeUdpPort());
@@ -24,20 +27,20 @@ test("a server without an address listens on IPv4 alone, and relays", async () =
   await there.receives("hello");
 });
 
-test("a port that is taken is still the answer", async () => {
+test("a port in use is still reported as such", async () => {
   using taken = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
   await using server = start("-s", `${taken.port}`, `${APP_HOST}/9`);
   expect(await server.exited()).toBe(1);
   expect(server.lines.at(-1)).toContain(`cannot listen on TCP 0.0.0.0:${taken.port}: EADDRINUSE; `);
 });
 
-test("an IPv6 address that was asked for is refused with the reason", async () => {
+test("a given IPv6 address is rejected with the reason", async () => {
   await using server = start("-s", `::1/${freeTcpPort()}`, `${APP_HOST}/9`);
   expect(await server.exited()).toBe(1);
   expect(server.lines.at(-1)).toEndWith("EAFNOSUPPORT");
 });
 
-test("a process that may open Internet sockets only (systemd, RestrictAddressFamilies=) serves all the same", async () => {
+test("a process that may open only Internet sockets (systemd, RestrictAddressFamilies=) serves clients", async () => {
   const tcp = freeTcpPort();
   using there = await UdpApp.open(await freeUdpPort());
   const command = ["python3", WITHOUT, "AF_UNIX,AF_NETLINK", ...UDPTUNNEL];

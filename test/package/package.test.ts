@@ -1,4 +1,4 @@
-/** The npm package as a user has it: built, packed, and added to an empty project. */
+/** The npm package as users get it: built, packed, and added to an empty project. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -21,17 +21,17 @@ afterAll(() => project?.[Symbol.dispose]());
 const tool = (name: string, ...args: string[]) =>
   run(ROOT, process.execPath, join("node_modules/.bin", name), ...args);
 
-test("publint finds nothing to say", () => {
+test("publint reports no problem", () => {
   expect(tool("publint", project.tarball, "--strict")).toContain("All good!");
 });
 
-test("attw finds every entry's types, for modules: it is a package for Bun, which has no need of CommonJS", () => {
-  const said = tool("attw", project.tarball, "--profile", "esm-only", "--format", "json");
-  const { analysis } = JSON.parse(said) as { analysis: { entrypoints: object } };
+test("attw finds the types of every entry, for ES modules only: Bun does not need CommonJS", () => {
+  const output = tool("attw", project.tarball, "--profile", "esm-only", "--format", "json");
+  const { analysis } = JSON.parse(output) as { analysis: { entrypoints: object } };
   expect(Object.keys(analysis.entrypoints)).toEqual([".", "./framing"]);
 });
 
-test("holds what is needed and nothing of the workshop", () => {
+test("the package holds the built files and four documents, and no development files", () => {
   const files = run(project.folder, "tar", "-tzf", project.tarball).trim().split("\n");
   const others = files.filter((file) => !/^package\/dist\/.*\.(js|js\.map|d\.ts)$/.test(file));
   expect(others.sort()).toEqual(
@@ -39,7 +39,7 @@ test("holds what is needed and nothing of the workshop", () => {
   );
 });
 
-test("every export is in the documentation, in a program that runs", () => {
+test("docs/api.md names every export, and its programs use every exported value", () => {
   const source = readFileSync(join(ROOT, "src/index.ts"), "utf8");
   const framing = readFileSync(join(ROOT, "src/framing/index.ts"), "utf8");
   const lists = [...`${source}\n${framing}`.matchAll(/\{([^}]*)\} from/g)].map(([, list = ""]) => list);
@@ -48,18 +48,18 @@ test("every export is in the documentation, in a program that runs", () => {
     .map((name) => name.replace(/\btype\b/, "").trim())
     .filter((name) => name !== "");
   expect(names.length).toBeGreaterThan(30);
-  const shown = SNIPPETS.join("\n");
-  const told = (name: string) => new RegExp(`\\b${name}\\b`);
-  expect(names.filter((name) => !told(name).test(shown) && !told(name).test(API))).toEqual([]);
+  const code = SNIPPETS.join("\n");
+  const wordPattern = (name: string) => new RegExp(`\\b${name}\\b`);
+  expect(names.filter((name) => !wordPattern(name).test(code) && !wordPattern(name).test(API))).toEqual([]);
   const values = names.filter(
     (name) => !new RegExp(`type ${name}\\b`).test(source) && /^[A-Z_]+$|^[a-z]/.test(name),
   );
-  expect(values.filter((name) => !told(name).test(shown))).toEqual([]);
+  expect(values.filter((name) => !wordPattern(name).test(code))).toEqual([]);
 });
 
-describe("the documentation's programs", () => {
+describe("the programs in docs/api.md", () => {
   test.each(SNIPPETS.map((code, index) => [index, code] as const))(
-    "number %i prints what it says",
+    "number %i prints what its comments announce",
     (index, code) => {
       project.write(`snippet-${index}.ts`, code);
       const printed = run(project.folder, process.execPath, `snippet-${index}.ts`);
@@ -69,7 +69,7 @@ describe("the documentation's programs", () => {
     },
   );
 
-  test("are right in their types, by the declarations of the package, and so is the example", () => {
+  test("have correct types by the declarations of the package, and so has the example", () => {
     const compilerOptions = {
       ...{ strict: true, noEmit: true, target: "esnext", lib: ["esnext"], types: ["bun-types"] },
       ...{ module: "esnext", moduleResolution: "bundler", moduleDetection: "force", skipLibCheck: false },
@@ -85,13 +85,13 @@ describe("the documentation's programs", () => {
   });
 });
 
-test("the example collects what the packaged program brings it", async () => {
+test("the example collects what the packaged program relays", async () => {
   project.take("examples/syslog-collector.ts");
   const command = [process.execPath, "syslog-collector.ts", `${TUNNEL_HOST}/0`];
   const collector = Bun.spawn(command, { cwd: project.folder, stdout: "pipe", stderr: "pipe" });
   try {
-    const said = new TextDecoder().decode((await collector.stderr.getReader().read()).value);
-    const tcpPort = /port (\d+)/.exec(said)?.[1];
+    const output = new TextDecoder().decode((await collector.stderr.getReader().read()).value);
+    const tcpPort = /port (\d+)/.exec(output)?.[1];
     const udpPort = await freePort();
     using app = await UdpApp.open(udpPort);
     const ends = ["-c", `${TUNNEL_HOST}/${tcpPort}`, "--bind", TUNNEL_HOST, `${APP_HOST}/${udpPort}`];

@@ -1,4 +1,4 @@
-/** An empty project with the packed package added to it, as a user has it. */
+/** An empty project with the packed package added to it, as users have it. */
 
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ export class PackedProject implements Disposable {
       '{ "name": "empty", "private": true, "type": "module" }',
     );
     run(this.folder, process.execPath, "add", `./${name}`);
-    // What a project with TypeScript has beside it: Bun's types.
+    // A project with TypeScript has Bun's types, too.
     mkdirSync(join(this.folder, "node_modules/@types"), { recursive: true });
     for (const types of ["bun-types", "@types/node", "undici-types"]) {
       symlinkSync(join(ROOT, "node_modules", types), join(this.folder, "node_modules", types));
@@ -31,7 +31,7 @@ export class PackedProject implements Disposable {
     writeFileSync(join(this.folder, file), text);
   }
 
-  /** Takes a file of the repository along, under its last name. */
+  /** Copies a file of the repository into the project's folder. */
   take(file: string): void {
     cpSync(join(ROOT, file), join(this.folder, file.replace(/.*\//, "")));
   }
@@ -41,9 +41,14 @@ export class PackedProject implements Disposable {
   }
 }
 
-/** Runs a program to its end. @returns what it wrote to stdout. @throws Error with all it wrote when it fails. */
+/**
+ * Runs a program to its end.
+ *
+ * @returns its output on stdout.
+ * @throws Error with all its output when it fails.
+ */
 export function run(cwd: string, ...command: string[]): string {
-  // Programs of the package begin with `env bun`, and Bun may be nowhere but among the packages.
+  // Programs of the package begin with `env bun`, and Bun may be installed only in node_modules.
   const { PATH } = process.env;
   const env = { ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${PATH}` };
   const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, env, stdin: "ignore" });

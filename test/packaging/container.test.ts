@@ -1,4 +1,4 @@
-/** What can be said of the container's file without an engine to run it. */
+/** Checks of the container file that need no container engine. */
 
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
@@ -8,7 +8,7 @@ import packageJson from "../../package.json" with { type: "json" };
 const ROOT = join(import.meta.dir, "../..");
 const FOLDER = join(ROOT, "packaging/container");
 
-/** Instructions and their arguments, continued lines joined. */
+/** Instructions and their arguments. Continued lines are joined. */
 const instructions = (await Bun.file(join(FOLDER, "Containerfile")).text())
   .replaceAll(/^#.*\n/gm, "")
   .replaceAll("\\\n", "")
@@ -19,21 +19,21 @@ const instructions = (await Bun.file(join(FOLDER, "Containerfile")).text())
 const argumentsOf = (name: string) =>
   instructions.flatMap(([instruction, rest = ""]) => (instruction === name ? [rest] : []));
 
-test("images are pinned, and the one that builds has the Bun that the tests have", () => {
+test("images are pinned, and the build image has the same Bun as the tests", () => {
   const images = argumentsOf("FROM").map((rest) => rest.split(" ")[0]);
   expect(images[0]).toBe(`oven/bun:${packageJson.devDependencies.bun}-slim`);
   for (const image of images) expect(image).toMatch(/^[a-z/]+:[\w.-]+$/);
   expect(images.some((image) => image?.endsWith(":latest"))).toBe(false);
 });
 
-test("everything it copies is there", () => {
+test("every copied file exists", () => {
   const local = argumentsOf("COPY").filter((rest) => !rest.startsWith("--from"));
   const files = local.flatMap((rest) => rest.split(/\s+/).slice(0, -1));
   expect(files.length).toBeGreaterThan(4);
   expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
 });
 
-test("the program runs without root, from its own file, and its health is looked at", () => {
+test("the program runs without root, from its own file, with a health check", () => {
   const last = instructions.findLastIndex(([instruction]) => instruction === "FROM");
   const final = new Map(instructions.slice(last).map(([instruction, rest = ""]) => [instruction, rest]));
   expect(final.get("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
@@ -42,7 +42,8 @@ test("the program runs without root, from its own file, and its health is looked
   expect(final.get("ENV")).toMatch(/^UDPTUNNEL_METRICS=\d+$/);
 });
 
-async function checked(metrics: string): Promise<number> {
+/** Runs the health check. @returns its exit status. */
+async function checkHealth(metrics: string): Promise<number> {
   const { exited } = Bun.spawn([process.execPath, join(FOLDER, "healthy.ts")], {
     env: { ...Bun.env, UDPTUNNEL_METRICS: metrics },
     stdio: ["ignore", "ignore", "ignore"],
@@ -66,13 +67,13 @@ test.each([
     fetch: ({ url }) => new Response(null, { status: url.endsWith("/healthz") ? status : 404 }),
   });
   const metrics = written(Number(server.port));
-  expect(await checked(metrics)).toBe(0);
+  expect(await checkHealth(metrics)).toBe(0);
   status = 503;
-  expect(await checked(metrics)).toBe(1);
+  expect(await checkHealth(metrics)).toBe(1);
   await server.stop(true);
-  expect(await checked(metrics)).toBe(1);
+  expect(await checkHealth(metrics)).toBe(1);
 });
 
-test.each(["", "nonsense"])("without a metrics port (%p) nothing is healthy", async (metrics) => {
-  expect(await checked(metrics)).toBe(1);
+test.each(["", "nonsense"])("without a metrics port (%p) the container is unhealthy", async (metrics) => {
+  expect(await checkHealth(metrics)).toBe(1);
 });

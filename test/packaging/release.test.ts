@@ -1,4 +1,4 @@
-/** scripts/release in a clone, with an npm and an npx that only say that they were called. */
+/** Runs scripts/release in a clone, with stand-ins for npm and npx that only log their calls. */
 
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -25,11 +25,11 @@ const ENVIRONMENT = {
 
 function runs(...command: string[]) {
   const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd: clone, env: ENVIRONMENT });
-  return { said: stdout.toString() + stderr.toString(), exitCode };
+  return { output: stdout.toString() + stderr.toString(), exitCode };
 }
 
 const release = (...args: string[]) => runs("scripts/release", ...args);
-const git = (...args: string[]) => runs("git", ...args).said.trim();
+const git = (...args: string[]) => runs("git", ...args).output.trim();
 const text = (file: string) => readFile(join(clone, file), "utf8");
 
 async function standIn(program: "npm" | "npx", exitCode: number): Promise<void> {
@@ -38,7 +38,7 @@ async function standIn(program: "npm" | "npx", exitCode: number): Promise<void> 
   await chmod(file, 0o755);
 }
 
-/** A repository of one commit, with the files a release is about. */
+/** Makes a repository of one commit with the files that a release changes. */
 beforeEach(async () => {
   await rm(clone, { recursive: true, force: true });
   for (const file of FILES) await Bun.write(join(clone, file), Bun.file(join(ROOT, file)));
@@ -60,9 +60,9 @@ async function expectUntouched(): Promise<void> {
   expect(git("tag")).toBe("");
 }
 
-test("a release checks, moves the changes under the version, tries to publish, commits and tags", async () => {
-  const { said, exitCode } = release("1.2.3");
-  expect({ said, exitCode }).toMatchObject({ exitCode: 0 });
+test("a release runs the checks, dates the changes, tries to publish, commits and tags", async () => {
+  const { output, exitCode } = release("1.2.3");
+  expect({ output, exitCode }).toMatchObject({ exitCode: 0 });
   expect(await readFile(calls, "utf8")).toBe("npx bun run check\nnpm publish --dry-run\n");
   const changelog = await text("CHANGELOG.md");
   const [today] = changelog.match(/\d{4}-\d\d-\d\d/) ?? [];
@@ -77,18 +77,18 @@ test("a release checks, moves the changes under the version, tries to publish, c
   expect(release("1.2.4")).toMatchObject({ exitCode: 1 });
 });
 
-test("a dry run says what a release does, and does nothing", async () => {
-  const { said, exitCode } = release("1.2.3", "--dry-run");
+test("a dry run prints what a release does, and changes nothing", async () => {
+  const { output, exitCode } = release("1.2.3", "--dry-run");
   expect(exitCode).toBe(0);
   for (const step of ["bun run check", "edit CHANGELOG.md", "publish --dry-run", "git commit", "git tag"]) {
-    expect(said).toContain(step);
+    expect(output).toContain(step);
   }
   expect(await readFile(calls, "utf8")).toBe("");
   await expectUntouched();
 });
 
 test.each(["npx", "npm"] as const)(
-  "when %s fails nothing is released, and the files are as before",
+  "when %s fails, nothing is released and the files are unchanged",
   async (program) => {
     await standIn(program, 1);
     expect(release("1.2.3").exitCode).not.toBe(0);
@@ -97,33 +97,33 @@ test.each(["npx", "npm"] as const)(
 );
 
 test.each([[], ["1.2"], ["v1.2.3"], ["1.2.3-rc.1"], ["01.2.3"], ["1.2.3", "--really"]])(
-  "wrong arguments are refused: %p",
+  "invalid arguments are rejected: %p",
   async (...args) => {
     expect(release(...args).exitCode).toBe(1);
     await expectUntouched();
   },
 );
 
-test("a dirty tree is refused, be it a changed file or a new one", async () => {
+test("a working tree with a changed or a new file is rejected", async () => {
   for (const [file, mend] of [
     ["package.json", "checkout"],
     ["new", "clean"],
   ] as const) {
     await writeFile(join(clone, file), "changed\n");
-    const { said, exitCode } = release("1.2.3");
-    expect({ said, exitCode }).toEqual({ said: expect.stringContaining("dirty"), exitCode: 1 });
+    const { output, exitCode } = release("1.2.3");
+    expect({ output, exitCode }).toEqual({ output: expect.stringContaining("dirty"), exitCode: 1 });
     git(...(mend === "clean" ? ["clean", "-qf"] : ["checkout", "-q", "."]));
   }
   await expectUntouched();
 });
 
-test("a version that is tagged, and a changelog without changes, are refused", async () => {
+test("a version that is already tagged, and a changelog without changes, are rejected", async () => {
   git("tag", "v1.2.3");
-  expect(release("1.2.3").said).toContain("the tag v1.2.3 already exists");
+  expect(release("1.2.3").output).toContain("the tag v1.2.3 already exists");
   await writeFile(
     join(clone, "CHANGELOG.md"),
     "# Changelog\n\n## [Unreleased]\n\n## [1.0.0] - 2026-01-01\n\n- Old.\n",
   );
   git("commit", "-qam", "Nothing new");
-  expect(release("1.2.4").said).toContain("nothing under Unreleased");
+  expect(release("1.2.4").output).toContain("nothing under Unreleased");
 });
