@@ -11,7 +11,7 @@ async function listen(body = "hello\n"): Promise<number> {
   return await listener.listen("127.0.0.1", 0);
 }
 
-test("silent connections make room for new ones: there are never more than the limit", async () => {
+test("silent connections are evicted for new ones, and the limit holds", async () => {
   const port = await listen();
   await using clients = new ManyClients(port);
   const many = 4 * CONNECTIONS_MAX;
@@ -22,7 +22,7 @@ test("silent connections make room for new ones: there are never more than the l
   expect(clients.closed).toBe(many - CONNECTIONS_MAX + 1);
 });
 
-test("one request for each connection: it is closed after the response, however long that is", async () => {
+test("each connection gets one response, of any length, and is then closed", async () => {
   const body = "x".repeat(5_000_000);
   const port = await listen(body);
   await using clients = new ManyClients(port);
@@ -32,7 +32,7 @@ test("one request for each connection: it is closed after the response, however 
   expect(client?.read().length).toBeGreaterThan(body.length);
 });
 
-test("what is not HTTP, or too long a header, is closed and harms nobody", async () => {
+test("connections that send no HTTP, or too long a header, are closed, and others are served", async () => {
   const port = await listen();
   await using clients = new ManyClients(port);
   const [garbage, endless] = await clients.connect(2);
@@ -42,7 +42,7 @@ test("what is not HTTP, or too long a header, is closed and harms nobody", async
   expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("hello\n");
 });
 
-test("close ends listeners and connections", async () => {
+test("close() closes listeners and connections", async () => {
   const port = await listen();
   await using clients = new ManyClients(port);
   await clients.connect(3);
@@ -63,7 +63,7 @@ describe("the Host header", () => {
     "[::ffff:127.0.0.1]:9100",
     "metrics.internal:9100",
     undefined,
-  ])("on loopback %p is answered", (host) => {
+  ])("%p is allowed on loopback", (host) => {
     expect(isAllowedHost(host, "127.0.0.1", "Metrics.internal")).toBe(true);
     expect(isAllowedHost(host, "::1", "Metrics.internal")).toBe(true);
   });
@@ -80,7 +80,7 @@ describe("the Host header", () => {
     "127.0.0.1:9100:1",
     "undefined",
     "",
-  ])("on loopback %p is refused, elsewhere it is not", (host) => {
+  ])("%p is rejected on loopback, and allowed elsewhere", (host) => {
     for (const at of ["127.0.0.1", "127.0.0.5", "::1", "::ffff:127.0.0.1"])
       expect(isAllowedHost(host, at, undefined)).toBe(false);
     for (const at of ["192.0.2.1", "2001:db8::1"]) expect(isAllowedHost(host, at, undefined)).toBe(true);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { LineWriter, QUEUE_MAX } from "../../src/cli/line-writer.ts";
 
-/** A reader that takes a text only when it is let. */
+/** A reader that takes one text per call of `take` or `refuse`. */
 class Reader {
   readonly texts: string[] = [];
   readonly #pending: PromiseWithResolvers<void>[] = [];
@@ -26,7 +26,7 @@ class Reader {
 
 const notice = (lines: number) => `${lines} missing\n`;
 
-test("one write at a time; what comes meanwhile goes out together, in order", async () => {
+test("one write at a time; lines queued meanwhile are written together, in order", async () => {
   const reader = new Reader();
   const writer = new LineWriter(reader.write, notice);
   for (const line of ["a", "b", "c"]) writer.write(`${line}\n`);
@@ -38,7 +38,7 @@ test("one write at a time; what comes meanwhile goes out together, in order", as
   expect(writer.writing).toBe(false);
 });
 
-test("a reader that does not read costs lines, not memory; a line in their place says how many", async () => {
+test("lines are dropped when the reader does not read, and one line reports how many", async () => {
   const reader = new Reader();
   const writer = new LineWriter(reader.write, notice);
   const line = `${"x".repeat(99)}\n`;
@@ -61,7 +61,7 @@ test("a reader that does not read costs lines, not memory; a line in their place
   expect(third).toBe("later\n");
 });
 
-test("what cannot be written is counted, and told once something can be", async () => {
+test("lines whose write fails are counted, and reported once a write succeeds", async () => {
   const reader = new Reader();
   const writer = new LineWriter(reader.write, notice);
   writer.write("a\n");
@@ -76,7 +76,7 @@ test("what cannot be written is counted, and told once something can be", async 
   expect(reader.texts.slice(2)).toEqual([`c\n${notice(2)}`, "d\n"]);
 });
 
-test("flushed: with a reader when it has read, without one all the same", async () => {
+test("flushed() settles when the reader has read, and at the timeout without a reader", async () => {
   const reader = new Reader();
   const writer = new LineWriter(reader.write, notice);
   await writer.flushed(60_000);

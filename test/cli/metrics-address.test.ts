@@ -1,4 +1,4 @@
-/** Where `--metrics` listens on hosts that lack an address. */
+/** The addresses that `--metrics` listens on when the host lacks one. */
 
 import { expect } from "bun:test";
 import { freeTcpPort } from "../support/loopback.ts";
@@ -7,7 +7,10 @@ import { Program } from "../support/program.ts";
 
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 
-/** A script that prints what the program answers once its tunnel is up; it gives up by itself, whatever becomes of the test. */
+/**
+ * A script that prints the health once it is good. It stops after 500 tries, even if the test does not stop
+ * it.
+ */
 function ask(port: number): string {
   return `for (let tries = 0; tries < 500; tries++) {
     const answer = await fetch("http://[::1]:${port}/healthz").catch(() => undefined);

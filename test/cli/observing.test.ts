@@ -14,7 +14,7 @@ async function stop(program: Program): Promise<number> {
   return await program.exited();
 }
 
-/** Without -v nothing tells that the server is up. */
+/** Retries, because without -v the server does not report that it is up. */
 async function connectWhenUp(port: number) {
   for (;;) {
     try {
@@ -26,7 +26,7 @@ async function connectWhenUp(port: number) {
 }
 
 describe("--log json", () => {
-  test("every line is a record with the event's parts, and the last words are not lost", async () => {
+  test("every line is a record with the event's properties, up to the last one", async () => {
     const { program, tcp } = await server("-vv", "--log", "json");
     await using _ = program;
     await program.says("listening on TCP");
@@ -47,7 +47,7 @@ describe("--log json", () => {
     expect(program.output).toBe("");
   });
 
-  test("what ends the program is a record, too", async () => {
+  test("the error that ends the program is a record, too", async () => {
     using taken = Bun.listen({ hostname: TUNNEL_HOST, port: 0, socket: { data() {} } });
     for (const options of [
       ["--metrics", `${TUNNEL_HOST}/${taken.port}`],
@@ -63,7 +63,7 @@ describe("--log json", () => {
   });
 });
 
-test("--redact: neither peer nor source nor target in any line, at -vv and SIGUSR1", async () => {
+test("--redact hides peer, source and target in every line, at -vv and SIGUSR1", async () => {
   const { program, tcp, udp } = await server("-vv", "--redact");
   await using _ = program;
   await program.says("listening on TCP hidden:");
@@ -83,23 +83,24 @@ test("--redact: neither peer nor source nor target in any line, at -vv and SIGUS
 describe("--metrics", () => {
   const get = (port: number, path: string) => fetch(`http://${TUNNEL_HOST}:${port}${path}`);
 
-  test("a port in use: 1, before the tunnel starts", async () => {
+  test("a port in use is status 1, before the tunnel starts", async () => {
     using taken = Bun.listen({ hostname: TUNNEL_HOST, port: 0, socket: { data() {} } });
     const { program } = await server("-v", "--metrics", `${taken.port}`);
     expect(await program.exited()).toBe(1);
     expect(program.lines).toEqual([
-      `udptunnel: cannot serve metrics on ${TUNNEL_HOST}:${taken.port}: EADDRINUSE; another program has that port: give another one with --metrics`,
+      `udptunnel: cannot serve metrics on ${TUNNEL_HOST}:${taken.port}: EADDRINUSE; ` +
+        "another program has that port: give another one with --metrics",
     ]);
   });
 
-  test("a wrong one is told with the other problems: 2", async () => {
+  test("an invalid one is status 2, reported with the other problems", async () => {
     const program = new Program(["--metrics", "x/y", "--log", "xml", "-s", "5000", "localhost/5000"]);
     expect(await program.exited()).toBe(2);
     expect(program.errors).toContain("--metrics: ");
     expect(program.errors).toContain('--log: "xml" is not allowed; give text or json');
   });
 
-  test("metrics, health and stats; nothing else is answered", async () => {
+  test("serves metrics, health and stats, and nothing else", async () => {
     const port = freeTcpPort();
     const { program, tcp, udp } = await server("-v", "--metrics", `${port}`);
     await using _ = program;
@@ -126,7 +127,7 @@ describe("--metrics", () => {
     expect((await fetch(`http://${TUNNEL_HOST}:${port}/metrics`, { method: "POST" })).status).toBe(404);
   });
 
-  test("on loopback, IPv4 and IPv6: a foreign Host is refused at every path", async () => {
+  test("rejects a foreign Host at every path on loopback, IPv4 and IPv6", async () => {
     const port = freeTcpPort();
     const { program } = await server("-v", "--metrics", `${port}`);
     await using _ = program;
@@ -165,7 +166,7 @@ describe("--metrics", () => {
   });
 });
 
-test("SIGUSR1 tells the stats even without -v, and ends nothing", async () => {
+test("SIGUSR1 logs the stats even without -v, and the tunnel keeps running", async () => {
   const { program, tcp } = await server();
   await using _ = program;
   using peer = await connectWhenUp(tcp);
@@ -179,7 +180,7 @@ test("SIGUSR1 tells the stats even without -v, and ends nothing", async () => {
   expect(program.output).toBe("");
 });
 
-test("--status without a terminal: a line every 5 s", async () => {
+test("--status without a terminal logs a line every 5 s", async () => {
   const { program } = await server("--status");
   await using _ = program;
   await program.says("udptunnel: listening, up 0:");

@@ -6,8 +6,9 @@ import { until } from "../support/until.ts";
 const ENTRY = new URL("../../src/cli/udptunnel.ts", import.meta.url).pathname;
 const STACK = /\n\s+at |node_modules|\.ts:\d/;
 
-const WAYS_OUT =
-  "another program has that port, possibly the one whose datagrams the tunnel should carry: give --per-source on both ends, " +
+const ADVICE =
+  "another program has that port, possibly the one whose datagrams the tunnel should carry: " +
+  "give --per-source on both ends, " +
   "or another local address with --bind (such as 127.0.0.2) if that program uses only one";
 
 /** Runs the program to its end. */
@@ -24,8 +25,8 @@ async function ports() {
 
 const target = (udp: number) => ["--bind", TUNNEL_HOST, `${APP_HOST}/${udp}`];
 
-describe("a program that cannot run says why in one line", () => {
-  test("wrong options: 2, with every problem", async () => {
+describe("a program that cannot run reports why in one line", () => {
+  test("invalid options are status 2, with every problem", async () => {
     const { status, output, lines } = await run("-s", "99999", "--max-dealy", "5", "host/0");
     expect(status).toBe(2);
     expect(output).toBe("");
@@ -35,7 +36,7 @@ describe("a program that cannot run says why in one line", () => {
     expect(lines.every((line) => line.startsWith("udptunnel: "))).toBe(true);
   });
 
-  test("what is wrong with them controls no terminal", async () => {
+  test("a problem's text cannot control the terminal", async () => {
     const { lines } = await run("-s", "5000", "--\u001b[2J\u009b31m\n", "host/5000");
     expect(lines).toHaveLength(2);
     expect(lines[0]).toBe(
@@ -43,7 +44,7 @@ describe("a program that cannot run says why in one line", () => {
     );
   });
 
-  test("a TCP port in use: 1", async () => {
+  test("a TCP port in use is status 1", async () => {
     const { tcp, udp } = await ports();
     using listener = Bun.listen({ hostname: TUNNEL_HOST, port: tcp, socket: { data() {} } });
     expect(listener.port).toBe(tcp);
@@ -52,29 +53,30 @@ describe("a program that cannot run says why in one line", () => {
       status: 1,
       output: "",
       lines: [
-        `udptunnel: cannot listen on TCP ${TUNNEL_HOST}:${tcp}: EADDRINUSE; another program has that port: give another one with --server, or end that program`,
+        `udptunnel: cannot listen on TCP ${TUNNEL_HOST}:${tcp}: EADDRINUSE; ` +
+          "another program has that port: give another one with --server, or end that program",
       ],
     });
   });
 
-  test("a UDP port in use by a program that does not share: 1", async () => {
+  test("a UDP port in use by a program that does not share it is status 1", async () => {
     const { tcp, udp } = await ports();
     const holder = await Bun.udpSocket({ hostname: TUNNEL_HOST, port: udp });
     const { status, lines } = await run("-s", `${TUNNEL_HOST}/${tcp}`, ...target(udp));
     holder.close();
     expect({ status, lines }).toEqual({
       status: 1,
-      lines: [`udptunnel: cannot bind UDP ${TUNNEL_HOST}:${udp}: EADDRINUSE; ${WAYS_OUT}`],
+      lines: [`udptunnel: cannot bind UDP ${TUNNEL_HOST}:${udp}: EADDRINUSE; ${ADVICE}`],
     });
   });
 
-  test("an unknown UDP name: 1", async () => {
+  test("an unknown UDP name is status 1", async () => {
     const { status, lines } = await run("-s", `${TUNNEL_HOST}/${freeTcpPort()}`, "nobody.invalid/5000");
     expect(status).toBe(1);
     expect(lines).toEqual([expect.stringMatching(/^udptunnel: cannot resolve nobody\.invalid: E\w+$/)]);
   });
 
-  test("--once and nobody listens: 1", async () => {
+  test("a refused connection with --once is status 1", async () => {
     const { tcp, udp } = await ports();
     const { status, lines } = await run("-c", `${TUNNEL_HOST}/${tcp}`, "--once", ...target(udp));
     expect({ status, lines }).toEqual({
@@ -85,14 +87,14 @@ describe("a program that cannot run says why in one line", () => {
 });
 
 test.each(["--help", "-h", "--version", "--check -s 5000 localhost/4000"])(
-  "a stdout that is full or closed early: no stack (%s)",
+  "a stdout that is full or closed early causes no stack trace (%s)",
   async (line) => {
     const args = line.split(" ");
     const into = (stdout: string) => ["sh", "-c", `exec "$0" "$@" ${stdout}`, process.execPath, ENTRY];
     const full = new Program(args, into(">/dev/full"));
     expect(await full.exited()).toBe(1);
     expect(full.lines).toEqual(["udptunnel: cannot write to stdout: ENOSPC"]);
-    // The reader is gone before the program starts.
+    // The reader has closed before the program starts.
     const closed = new Program(args, [
       "bash",
       "-c",
@@ -106,7 +108,7 @@ test.each(["--help", "-h", "--version", "--check -s 5000 localhost/4000"])(
 );
 
 test.each(["peer closes", "peer resets"])(
-  "--once ends with 0 and without a word when the %s",
+  "--once exits with 0 and without an error when the %s",
   async (how) => {
     const { tcp, udp } = await ports();
     await using server = new Program(["-s", `${TUNNEL_HOST}/${tcp}`, "--once", "-v", ...target(udp)]);
@@ -121,7 +123,7 @@ test.each(["peer closes", "peer resets"])(
   },
 );
 
-test("without -v the first failed dial is the only line, and the next dial finds the server", async () => {
+test("without -v only the first failed dial is logged, and a later dial reaches the server", async () => {
   const { tcp, udp } = await ports();
   await using client = new Program(["-c", `${TUNNEL_HOST}/${tcp}`, ...target(udp)]);
   await client.says("ECONNREFUSED; trying again in 0.1 s");
@@ -140,7 +142,7 @@ test("without -v the first failed dial is the only line, and the next dial finds
   expect(client.output).toBe("");
 });
 
-test("-v tells of connections, -vv of each datagram with its source and length", async () => {
+test("-v logs connections, -vv logs each datagram with its source and length", async () => {
   const { tcp, udp } = await ports();
   await using server = new Program(["-s", `${TUNNEL_HOST}/${tcp}`, "-vv", ...target(udp)]);
   await server.says("listening on TCP");
@@ -157,22 +159,22 @@ test("-v tells of connections, -vv of each datagram with its source and length",
   expect(server.output).toBe("");
 });
 
-test("a wrong source is warned of once, with the option that lets it in", async () => {
+test("a wrong source causes one warning, with the option that allows it", async () => {
   const { tcp, udp } = await ports();
   await using server = new Program(["-s", `${TUNNEL_HOST}/${tcp}`, ...target(udp)]);
-  using stranger = await UdpApp.open(0, "127.0.0.3");
+  using other = await UdpApp.open(0, "127.0.0.3");
   await until("the warning", () => {
-    stranger.send("x", udp);
+    other.send("x", udp);
     return server.lines.length > 0;
   });
-  for (let count = 0; count < 20; count++) stranger.send("x", udp);
+  for (let count = 0; count < 20; count++) other.send("x", udp);
   server.child.kill("SIGTERM");
   expect(await server.exited()).toBe(0);
   expect(server.lines).toEqual([expect.stringContaining("add 127.0.0.3 to --from to allow it")]);
 });
 
 describe("signals", () => {
-  /** A server whose peer answers neither data nor FIN, so that closing takes its whole second. */
+  /** A server whose peer neither reads nor closes, so that closing takes the whole second. */
   async function stuckServer() {
     const { tcp, udp } = await ports();
     const server = new Program(["-s", `${TUNNEL_HOST}/${tcp}`, "-v", ...target(udp)]);
@@ -183,7 +185,7 @@ describe("signals", () => {
   }
 
   test.each(["SIGINT", "SIGTERM"] as const)(
-    "%s writes what is queued, says goodbye, and ends with 0",
+    "%s flushes the queue, sends FIN, and exits with 0",
     async (signal) => {
       const { server, peer, udp } = await stuckServer();
       using app = await UdpApp.open(udp);
@@ -199,7 +201,7 @@ describe("signals", () => {
     },
   );
 
-  test("a second one at once is the same one; the tunnel takes its second to close", async () => {
+  test("a second one at once counts as the same one, and the tunnel takes its second to close", async () => {
     const { server, peer } = await stuckServer();
     server.child.kill("SIGINT");
     await until("the FIN", () => peer.state.ended);
@@ -211,18 +213,18 @@ describe("signals", () => {
   test.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],
-  ] as const)("a second %s later than 0.5 s ends at once with %p", async (signal, status) => {
+  ] as const)("a second %s after more than 0.5 s exits at once with %p", async (signal, status) => {
     const { server, peer } = await stuckServer();
     server.child.kill("SIGTERM");
     await until("the FIN", () => peer.state.ended);
-    await Bun.sleep(600); // the moment after which a second signal counts
+    await Bun.sleep(600); // only later signals count as a second one
     server.child.kill(signal);
     expect(await server.exited()).toBe(status);
     peer.socket.terminate();
   });
 });
 
-test("bun run udptunnel passes arguments, output and status on", async () => {
+test("bun run udptunnel passes arguments, output and exit status through", async () => {
   const program = new Program(["run", "udptunnel", "--version"], [process.execPath]);
   expect(await program.exited()).toBe(0);
   expect(program.output).toMatch(/^udptunnel \d+\.\d+\.\d+\n$/);

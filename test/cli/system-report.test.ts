@@ -1,4 +1,4 @@
-/** What the program says of the sockets it was given. */
+/** The report of what the system grants to sockets. */
 
 import { expect, test } from "bun:test";
 import { describeEvent } from "../../src/observe/describe-event.ts";
@@ -7,7 +7,7 @@ import { COMMAND_LINE } from "../../src/options/input-style.ts";
 import { freeTcpPort, freeUdpPort } from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 
-test("with -v the program says whether segment offload is in use", async () => {
+test("-v logs whether segment offload is in use", async () => {
   const ends = [
     "-s",
     `127.0.0.1/${freeTcpPort()}`,
@@ -19,11 +19,12 @@ test("with -v the program says whether segment offload is in use", async () => {
   await program.says("segment offload not in use (");
 });
 
-test("a buffer smaller than asked for comes with what to do about it", () => {
+test("the report of a buffer smaller than requested has the remedy", () => {
   const granted = { type: "socket settings", segmentOffload: true, socketBufferBytes: 8192 } as const;
   const text = (event: TunnelEvent) => describeEvent(event, COMMAND_LINE.nameOf);
   expect(text({ ...granted, receiveBufferBytes: 4096 })).toBe(
-    "segment offload in use; UDP receive buffer: 4096 bytes of the 8192 requested (--socket-buffer); sysctl net.core.rmem_max=8192 allows more",
+    "segment offload in use; UDP receive buffer: 4096 bytes of the 8192 requested (--socket-buffer); " +
+      "sysctl net.core.rmem_max=8192 allows more",
   );
   expect(text({ ...granted, receiveBufferBytes: 8192 })).toBe(
     "segment offload in use; UDP receive buffer: 8192 bytes",

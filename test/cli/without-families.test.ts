@@ -40,7 +40,7 @@ test("a given IPv6 address is rejected with the reason", async () => {
   expect(server.lines.at(-1)).toEndWith("EAFNOSUPPORT");
 });
 
-test("a process that may open only Internet sockets (systemd, RestrictAddressFamilies=) serves clients", async () => {
+test("a process that may open only Internet sockets (RestrictAddressFamilies=) serves clients", async () => {
   const tcp = freeTcpPort();
   using there = await UdpApp.open(await freeUdpPort());
   const command = ["python3", WITHOUT, "AF_UNIX,AF_NETLINK", ...UDPTUNNEL];

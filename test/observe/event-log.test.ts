@@ -10,7 +10,7 @@ const nameOf = (key: string) => key;
 
 afterEach(() => resetSync());
 
-/** What a service that embeds us gets, by a configuration of its own. */
+/** Configures LogTape as a service that embeds the library does. @returns the collected records. */
 function collect(): LogRecord[] {
   const records: LogRecord[] = [];
   configureSync({
@@ -23,7 +23,7 @@ function collect(): LogRecord[] {
   return records;
 }
 
-test("a library's events reach the sinks that its host has configured, under the tunnel's name", async () => {
+test("events reach the sinks that the process has configured, under the tunnel's name", async () => {
   const records = collect();
   const { wire } = new Scene();
   const options = { listen: `${SERVER}/4000`, target: `${SERVER_APP}/5000`, allow: CLIENT };
@@ -38,7 +38,7 @@ test("a library's events reach the sinks that its host has configured, under the
   await tunnel.close();
 });
 
-test("records keep their order while LogTape is loaded, and say what was held back", async () => {
+test("records keep their order while LogTape is loaded, with the number of suppressed ones", async () => {
   const records = collect();
   const { promise, resolve } = Promise.withResolvers<typeof import("@logtape/logtape")>();
   const log = new EventLog({ name: "a", nameOf, load: () => promise });
@@ -56,7 +56,7 @@ test("records keep their order while LogTape is loaded, and say what was held ba
   expect(records[2]?.properties).toMatchObject({ repeats: 41 });
 });
 
-test("a LogTape that cannot be loaded ends nothing; the next record tries again, and none is lost", async () => {
+test("when LogTape cannot be loaded, the next record tries again, and no record is lost", async () => {
   const records = collect();
   let loads = 0;
   const load = async () => {
@@ -72,7 +72,7 @@ test("a LogTape that cannot be loaded ends nothing; the next record tries again,
   expect(records.map(({ message }) => message[0])).toEqual(["one", "two"]);
 });
 
-test("records that do not fit while LogTape is loaded are counted, and one record reports how many", async () => {
+test("records that do not fit while LogTape is loaded are counted and reported", async () => {
   const records = collect();
   const { promise, resolve } = Promise.withResolvers<typeof import("@logtape/logtape")>();
   const log = new EventLog({ name: "a", nameOf, load: () => promise });
@@ -90,7 +90,7 @@ test("records that do not fit while LogTape is loaded are counted, and one recor
   expect(records.at(-1)?.message).toEqual(["later"]);
 });
 
-test("events below the lowest level do not even load LogTape; text does", async () => {
+test("events below the lowest level do not load LogTape; text does", async () => {
   let loads = 0;
   const load = () => {
     loads++;
@@ -105,7 +105,7 @@ test("events below the lowest level do not even load LogTape; text does", async 
   expect(loads).toBe(1);
 });
 
-test("redacted, neither events nor datagrams nor what is said has an address", async () => {
+test("with redact, no event, datagram or text has an address", async () => {
   const records = collect();
   const log = new EventLog({ name: "a", nameOf, redact: true });
   const source = { address: "192.0.2.1", port: 7 };

@@ -27,7 +27,7 @@ const STREAM_GAUGE = {
 const linesOf = (text: string, name: string) =>
   text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
 
-test("a scrape shows each tunnel as it is now", async () => {
+test("a scrape has the current values of each tunnel", async () => {
   const scene = new Scene();
   scene.wire.streamFaults = {
     ...scene.wire.streamFaults,
@@ -59,7 +59,8 @@ test("a scrape shows each tunnel as it is now", async () => {
   expect(value('udptunnel_tcp_retransmits_total{tunnel="a"}')).toBe(3);
   expect(value('udptunnel_up{tunnel="a"}')).toBe(1);
   expect(value(`udptunnel_build_info{version="1.2.3",bun="${Bun.version}"}`)).toBe(1);
-  expect(linesOf(text, "udptunnel_kernel_drops_total")).toEqual([]); // memory does not say
+  // The memory network does not report kernel drops.
+  expect(linesOf(text, "udptunnel_kernel_drops_total")).toEqual([]);
   tunnels.set("b", server.tunnel);
   clientApp.send(CLIENT, "more");
   await scene.clock.settle();
@@ -74,7 +75,7 @@ test("a scrape shows each tunnel as it is now", async () => {
   await scene.end();
 });
 
-test("every reason for which a connection is not proved is there from the start", async () => {
+test("every reason of a failed authentication has a value from the start", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server({ secret: "known-to-both-ends" });
   (await scene.connect("10.0.9.1")).stream.write(Uint8Array.of(0, 1, 7));
@@ -86,7 +87,7 @@ test("every reason for which a connection is not proved is there from the start"
   await scene.end();
 });
 
-test("the delay's buckets add up, and end with all", async () => {
+test("the buckets of the delay are cumulative, and the last one has all frames", async () => {
   const scene = new Scene();
   const { client } = await scene.pair();
   const { delay } = client.tunnel.counters;
@@ -108,7 +109,7 @@ test("the delay's buckets add up, and end with all", async () => {
   await scene.end();
 });
 
-test("the event loop's lateness is sampled every 100 ms, and a loop held up for long has all its samples", async () => {
+test("the event loop's lag is sampled every 100 ms, also those that a blocked loop missed", async () => {
   const clock = new VirtualClock();
   let blockedMs = 0;
   const lag = new EventLoopLag({
@@ -117,7 +118,7 @@ test("the event loop's lateness is sampled every 100 ms, and a loop held up for 
     endOfTick() {},
   });
   await clock.advance(3 * SAMPLE_MS);
-  blockedMs = 3; // from here on, so one sample is late
+  blockedMs = 3; // from now on, so that one sample is late
   await clock.advance(SAMPLE_MS);
   await clock.advance(2 * SAMPLE_MS);
   blockedMs += 250;
@@ -147,7 +148,7 @@ test("the event loop's lateness is sampled every 100 ms, and a loop held up for 
   expect(linesOf(text, "udptunnel_log_lines_dropped_total")).toEqual(["udptunnel_log_lines_dropped_total 7"]);
 });
 
-test("docs/operating.md has a row for every metric, with its type and labels, and no other", async () => {
+test("docs/operating.md has a row for each metric, with its type and labels, and no other rows", async () => {
   const docs = readFileSync(new URL("../../docs/operating.md", import.meta.url), "utf8");
   const rows = [...docs.matchAll(/^\| `(udptunnel_\w+)` \| (\w+) \| ([\w, ]*)\|/gm)].map(
     ([, name, type, labels = ""]) => `${name} ${type} ${labels.trim()}`.trim(),
@@ -159,8 +160,9 @@ test("docs/operating.md has a row for every metric, with its type and labels, an
   const text = scrape(new Map([["a", server.tunnel]]));
   const written = [...text.matchAll(/^# TYPE (\w+) (\w+)\n\w+(?:\{(.*)\})? /gm)].map(
     ([, name, type, pairs = ""]) => {
-      const labels = [...pairs.matchAll(/(\w+)="/g)].map(([, label]) => label);
-      return `${name} ${type} ${labels.filter((label) => label !== "tunnel" && label !== "le").join(", ")}`.trim();
+      const labels = [...pairs.matchAll(/(\w+)="/g)].map(([, label = ""]) => label);
+      const own = labels.filter((label) => !["tunnel", "le"].includes(label));
+      return `${name} ${type} ${own.join(", ")}`.trim();
     },
   );
   expect(written).toHaveLength(text.match(/^# TYPE /gm)?.length ?? 0);

@@ -6,7 +6,7 @@ import { redact, redactText } from "../../src/observe/redact.ts";
 const peer = { address: "2001:db8::7", port: 5000 };
 const source = { address: "::ffff:192.0.2.9", port: 6000 };
 
-/** One event for each place where an address or a name stands. */
+/** One event for each property that holds an address or a name. */
 const EVENTS: TunnelEvent[] = [
   { type: "listening", tcp: [peer], udp: [source] },
   { type: "connected", local: peer, remote: source },
@@ -32,7 +32,7 @@ const EVENTS: TunnelEvent[] = [
   { type: "session closed", source, reason: "idle", sessions: 3 },
 ];
 
-test.each(EVENTS)("hides hosts in $type, in the record and in the line", (event) => {
+test.each(EVENTS)("hides hosts in $type, in the record and in its text", (event) => {
   const hidden = redact(event);
   for (const text of [JSON.stringify(hidden), describeEvent(hidden, (key) => key)]) {
     expect(text).not.toMatch(/192\.0\.2|2001:db8|server\.example/);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { atStart, statusLine, statusLines, summaryLine } from "../../src/observe/stats-lines.ts";
 import { CLIENT, Scene } from "../support/memory-tunnels.ts";
 
-test("status, rates since the last look, and a summary", async () => {
+test("the status, rates since the last sample, and a summary", async () => {
   const scene = new Scene();
   const { client, clientApp } = await scene.pair();
   const first = client.tunnel.stats();
@@ -19,12 +19,13 @@ test("status, rates since the last look, and a summary", async () => {
   expect(statusLine(now, now)).toContain("; out 0/s 0.00 Mbit/s, queue 0 B, delay none; ");
   expect(statusLines(now, atStart(now))).toEqual(statusLines(now, first));
   expect(summaryLine(now)).toBe(
-    "ran 0:00:02, 1 connection; out 11 received, 10 sent, 1 (1 wrong source) dropped; in 0 received, 0 sent, 0 dropped",
+    "ran 0:00:02, 1 connection; out 11 received, 10 sent, 1 (1 wrong source) dropped; " +
+      "in 0 received, 0 sent, 0 dropped",
   );
   await scene.end();
 });
 
-test("a summary says how many were rejected, and what kept those out who did not prove themselves", async () => {
+test("a summary has the number of rejected connections and the reasons of failed handshakes", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server({ secret: "known-to-both-ends", allow: "10.0.0.0/8" });
   for (const from of ["10.0.9.1", "10.0.9.2", "192.0.2.1"]) (await scene.connect(from)).stream.terminate();
@@ -35,7 +36,7 @@ test("a summary says how many were rejected, and what kept those out who did not
   await scene.end();
 });
 
-test("what is there to say of delays, round trips, sessions and the kernel", async () => {
+test("the status has delays, the round trip time, sessions and drops in the kernel", async () => {
   const scene = new Scene();
   const { client } = await scene.pair();
   const first = client.tunnel.stats();

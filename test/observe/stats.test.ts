@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { sum } from "../../src/observe/stats.ts";
 import { CLIENT, Scene, SERVER, TCP_PORT } from "../support/memory-tunnels.ts";
 
-/** What the kernel says of a stream; only what matters here differs between tests. */
+/** The kernel's figures of a stream. */
 const gauge = (retransmits: number) => ({
   unackedBytes: 10,
   inFlightBytes: 10,
@@ -15,7 +15,7 @@ const gauge = (retransmits: number) => ({
   retransmits,
 });
 
-test("a snapshot holds everything, can be JSON, and does not change any more", async () => {
+test("a snapshot has every value, can be JSON, and does not change", async () => {
   const scene = new Scene();
   const { server, client, clientApp } = await scene.pair();
   for (const text of ["one", "three"]) clientApp.send(CLIENT, text);
@@ -47,7 +47,7 @@ test("a snapshot holds everything, can be JSON, and does not change any more", a
   await scene.end();
 });
 
-test("who was rejected without a proof is counted by reason, and stands still in a snapshot", async () => {
+test("failed authentications are counted by reason, and a snapshot of them does not change", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server({ secret: "known-to-both-ends" });
   const { stream } = await scene.connect("10.0.9.1");
@@ -63,7 +63,7 @@ test("who was rejected without a proof is counted by reason, and stands still in
 });
 
 describe("the state", () => {
-  test("of a pair, from before it is connected to after it is closed", async () => {
+  test("of client and server, from before the connection to after the close", async () => {
     const scene = new Scene();
     const client = await scene.client();
     await scene.clock.settle();
@@ -78,7 +78,7 @@ describe("the state", () => {
     expect(client.tunnel.stats()).toMatchObject({ state: "closed", streams: [] });
   });
 
-  test("per source: listening until somebody comes, and connecting while the server does not answer", async () => {
+  test("in per-source mode: listening without a source, connecting while the server is silent", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.client({ perSource: true });
     expect(tunnel.stats().state).toBe("listening");
@@ -92,27 +92,27 @@ describe("the state", () => {
   });
 });
 
-test("retransmissions add up over streams and never fall, whether a stream ends by FIN or by a reset", async () => {
+test("retransmissions add up over streams and never fall, after FIN and after a reset", async () => {
   const scene = new Scene();
   let now = 3;
   scene.wire.streamFaults = { ...scene.wire.streamFaults, gauge: () => gauge(now) };
   const { client } = await scene.pair();
   const retransmits = () => client.tunnel.stats().retransmits;
   expect(client.tunnel.stats().streams[0]).toMatchObject({ rttMs: 12, minRttMs: 8, retransmits: 3 });
-  scene.stream[1].shutdown(); // the kernel can still be asked
+  scene.stream[1].shutdown(); // the kernel still reports its figures
   now = 5;
   await scene.clock.settle();
   expect(retransmits()).toBe(5);
   now = 2;
   await scene.clock.advance(5000);
   expect(retransmits()).toBe(7);
-  scene.stream[0].faults.gauge = () => undefined as never; // it is gone
+  scene.stream[0].faults.gauge = () => undefined as never; // the kernel has no figures of it any more
   scene.stream[0].fail("ECONNRESET");
   expect(retransmits()).toBe(7);
   await scene.end();
 });
 
-test("what the kernel dropped is known, and still when the socket is closed", async () => {
+test("drops in the kernel are known, also after the socket is closed", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server();
   scene.udp(SERVER).faults.kernelDrops = 4;
@@ -121,7 +121,7 @@ test("what the kernel dropped is known, and still when the socket is closed", as
   expect(tunnel.stats().kernelDrops).toBe(4);
 });
 
-test("what the kernel dropped at a session's socket outlives the session", async () => {
+test("drops in the kernel at a session's socket stay counted after the session", async () => {
   const scene = new Scene();
   const { tunnel } = await scene.server({ perSource: true, idleTimeoutMs: 1000 });
   const { stream } = await scene.connect("10.0.9.1");
@@ -134,6 +134,6 @@ test("what the kernel dropped at a session's socket outlives the session", async
   await scene.end();
 });
 
-test("a sum is of what is known", () => {
+test("sum() adds the known numbers", () => {
   expect([sum(), sum(undefined), sum(1, undefined, 2)]).toEqual([undefined, undefined, 3]);
 });
