@@ -1,4 +1,4 @@
-/** A tunnel as a service holds it: its events, its snapshot, its end by a signal, and what it leaves alone. */
+/** The public handle of a tunnel: events, snapshot, abort signal. The library has no side effects. */
 
 import { afterEach, expect, test } from "bun:test";
 import { once } from "node:events";
@@ -11,43 +11,43 @@ import { until } from "../support/until.ts";
 const LIBRARY = new URL("../../src/index.ts", import.meta.url).pathname;
 
 const scenes: Scene[] = [];
-function scene(): Scene {
-  const made = new Scene();
-  scenes.push(made);
-  return made;
+function newScene(): Scene {
+  const scene = new Scene();
+  scenes.push(scene);
+  return scene;
 }
 afterEach(async () => {
-  for (const used of scenes.splice(0)) await used.end();
+  for (const scene of scenes.splice(0)) await scene.end();
 });
 
 const server = { listen: `${SERVER}/4000`, target: `${SERVER_APP}/5000` };
 
-test("a listener attached to the handle at once hears everything, from listening on", async () => {
-  const used = scene();
-  const network = new MemoryNetwork(used.wire, SERVER);
-  const told: string[] = [];
-  const tunnel = await startServer(server, { network, onEvent: ({ type }) => told.push(type) });
-  used.started.push(tunnel);
-  const heard: string[] = [];
-  tunnel.on("listening", ({ type, tcp }, level) => heard.push(`${type} ${tcp[0]?.port} ${level}`));
-  tunnel.once("unauthenticated listener", ({ type }) => heard.push(type));
-  tunnel.on("connected", ({ type, remote }) => heard.push(`${type} ${remote.address}`));
-  tunnel.on("disconnected", ({ type, reason }) => heard.push(`${type}: ${reason}`));
-  expect(told).toEqual(["listening", "unauthenticated listener"]);
-  const client = await used.client();
-  await used.clock.settle();
-  await Promise.all([client.tunnel.close(), used.clock.advance(1100)]);
-  await used.clock.settle();
-  expect(heard).toEqual([
+test("a listener that is attached at once receives every event, beginning with listening", async () => {
+  const scene = newScene();
+  const network = new MemoryNetwork(scene.wire, SERVER);
+  const reported: string[] = [];
+  const tunnel = await startServer(server, { network, onEvent: ({ type }) => reported.push(type) });
+  scene.started.push(tunnel);
+  const emitted: string[] = [];
+  tunnel.on("listening", ({ type, tcp }, level) => emitted.push(`${type} ${tcp[0]?.port} ${level}`));
+  tunnel.once("unauthenticated listener", ({ type }) => emitted.push(type));
+  tunnel.on("connected", ({ type, remote }) => emitted.push(`${type} ${remote.address}`));
+  tunnel.on("disconnected", ({ type, reason }) => emitted.push(`${type}: ${reason}`));
+  expect(reported).toEqual(["listening", "unauthenticated listener"]);
+  const client = await scene.client();
+  await scene.clock.settle();
+  await Promise.all([client.tunnel.close(), scene.clock.advance(1100)]);
+  await scene.clock.settle();
+  expect(emitted).toEqual([
     "listening 4000 info",
     "unauthenticated listener",
     `connected ${CLIENT}`,
     "disconnected: closed by peer",
   ]);
-  expect(told).toEqual(["listening", "unauthenticated listener", "connected", "disconnected"]);
+  expect(reported).toEqual(["listening", "unauthenticated listener", "connected", "disconnected"]);
 });
 
-test("what a listener throws is an uncaught exception, and the tunnel goes on", async () => {
+test("an error thrown by a listener is an uncaught exception, and the tunnel continues", async () => {
   const child = Bun.spawn([process.execPath, "-e", FAULTY_LISTENERS, LIBRARY], {
     stdout: "pipe",
     stderr: "pipe",
@@ -56,26 +56,28 @@ test("what a listener throws is an uncaught exception, and the tunnel goes on", 
   expect({ output, errors, status: await child.exited }).toEqual({ output: "", errors: "", status: 0 });
 });
 
-/** Exits by itself with 0 when both faults were seen as uncaught exceptions and the connection came up all the same. */
+/** Exits with 0 if both errors were uncaught exceptions and the connection came up nevertheless. */
 const FAULTY_LISTENERS = `
   const { startServer, startClient } = await import(process.argv.at(-1));
   const seen = [];
   process.on("uncaughtException", (error) => seen.push(error.message));
-  const onEvent = ({ type }) => { if (type === "listening") throw new Error("told") };
-  const server = await startServer({ listen: "127.0.0.1/0", target: "127.0.0.3/9", udpSendOnly: true }, { onEvent });
+  const onEvent = ({ type }) => { if (type === "listening") throw new Error("reported") };
+  const given = { target: "127.0.0.3/9", udpSendOnly: true };
+  const server = await startServer({ listen: "127.0.0.1/0", ...given }, { onEvent });
   server.on("connected", () => { throw new Error("emitted") });
-  const client = await startClient({ connect: "127.0.0.1/" + server.tcp[0].port, target: "127.0.0.3/9", udpSendOnly: true });
-  await new Promise((resolve) => server.once("disconnected", resolve) && client.once("connected", () => client.close()));
+  const client = await startClient({ connect: "127.0.0.1/" + server.tcp[0].port, ...given });
+  client.once("connected", () => client.close());
+  await new Promise((resolve) => server.once("disconnected", resolve));
   await server.close();
-  if (seen.join() !== "told,emitted") process.exit(3);
+  if (seen.join() !== "reported,emitted") process.exit(3);
 `;
 
-test("a snapshot stands still, adds up and is plain data", async () => {
-  const used = scene();
-  const pair = await used.pair();
+test("a snapshot does not change, adds up and is plain data", async () => {
+  const scene = newScene();
+  const pair = await scene.pair();
   const before = pair.client.tunnel.stats();
   pair.clientApp.send(CLIENT, "hello");
-  await used.clock.settle();
+  await scene.clock.settle();
   const after = pair.client.tunnel.stats();
   expect(before.outbound.received).toBe(0);
   expect(after.outbound).toEqual({
@@ -89,29 +91,29 @@ test("a snapshot stands still, adds up and is plain data", async () => {
   expect(JSON.parse(JSON.stringify(after))).toEqual(after);
 });
 
-test("an aborted signal closes every tunnel it was given to, and nothing else", async () => {
-  const used = scene();
+test("an aborted signal closes its tunnel, and no other", async () => {
+  const scene = newScene();
   const abort = new AbortController();
-  const pair = await used.pair();
-  const network = new MemoryNetwork(used.wire, "10.0.0.9");
+  const pair = await scene.pair();
+  const network = new MemoryNetwork(scene.wire, "10.0.0.9");
   const given = { listen: "10.0.0.9/4000", target: `${SERVER_APP}/5000` };
   const aborted = await startServer(given, { network, signal: abort.signal });
-  let over = false;
+  let closed = false;
   void aborted.closed.then(() => {
-    over = true;
+    closed = true;
   });
   abort.abort();
-  await used.clock.advance(1100);
-  expect(over).toBe(true);
-  pair.clientApp.send(CLIENT, "still here");
-  await used.clock.settle();
-  expect(pair.serverApp.texts).toEqual(["still here"]);
+  await scene.clock.advance(1100);
+  expect(closed).toBe(true);
+  pair.clientApp.send(CLIENT, "still relayed");
+  await scene.clock.settle();
+  expect(pair.serverApp.texts).toEqual(["still relayed"]);
 });
 
-test("a signal aborted before or while the tunnel starts leaves nothing open", async () => {
+test("a signal that is aborted before or during the start leaves nothing open", async () => {
   const wire = new MemoryWire();
   const network = new MemoryNetwork(wire, SERVER);
-  const reason = new Error("not needed any more");
+  const reason = new Error("aborted by the test");
   const aborted = AbortSignal.abort(reason);
   await expect(startServer(server, { network, signal: aborted })).rejects.toBe(reason);
   const abort = new AbortController();
@@ -122,7 +124,7 @@ test("a signal aborted before or while the tunnel starts leaves nothing open", a
   expect([wire.listeners.size, wire.datagramPorts.size, wire.clock.pending]).toEqual([0, 0, 0]);
 });
 
-test("several tunnels in one process, ended by `await using`, each on its own", async () => {
+test("`await using` ends each of several tunnels on its own", async () => {
   const ports = [await freeUdpPort(), await freeUdpPort()];
   const names: string[] = [];
   for (const port of ports) {
@@ -142,11 +144,11 @@ test("several tunnels in one process, ended by `await using`, each on its own", 
     expect(listening.listenerCount("connected")).toBe(0);
   }
   expect(names).toEqual(["connected", "connected"]);
-  // Their ports are free again.
+  // The ports must be free again.
   for (const port of ports) (await Bun.udpSocket({ hostname: "127.0.0.1", port })).close();
 });
 
-test("the sockets event says what the system gives", async () => {
+test("the event of the socket settings has the buffers and the use of segment offload", async () => {
   const port = await freeUdpPort();
   const events: TunnelEvent[] = [];
   await using tunnel = await startServer(
@@ -155,29 +157,37 @@ test("the sockets event says what the system gives", async () => {
   );
   tunnel.on("socket settings", (event) => events.push(event));
   await until("the handle's event", () => events.length === 3);
-  const [, told, heard] = events;
-  expect(told).toBe(heard as TunnelEvent);
-  expect(told).toMatchObject({ type: "socket settings", segmentOffload: false, socketBufferBytes: 2 ** 30 });
-  expect(told).toMatchObject({ offloadLack: expect.stringMatching(/^(switched off|not on this system)$/) });
+  const [, reported, emitted] = events;
+  expect(reported).toBe(emitted as TunnelEvent);
+  expect(reported).toMatchObject({
+    type: "socket settings",
+    segmentOffload: false,
+    socketBufferBytes: 2 ** 30,
+  });
+  expect(reported).toMatchObject({
+    offloadLack: expect.stringMatching(/^(switched off|not on this system)$/),
+  });
 });
 
-test("importing and using the library prints nothing, holds nothing open and changes nothing global", async () => {
+test("the library prints nothing, keeps no process alive and changes nothing global", async () => {
   const child = Bun.spawn([process.execPath, "-e", QUIET_USE, LIBRARY], { stdout: "pipe", stderr: "pipe" });
   const [output, errors] = [await child.stdout.text(), await child.stderr.text()];
   expect({ output, errors, status: await child.exited }).toEqual({ output: "", errors: "", status: 0 });
 });
 
-/** Exits by itself with 0 only when nothing of the library keeps it alive; with 3 when something global has changed. */
+/** Exits with 0 if the library does not keep the process alive, with 3 if something global has changed. */
 const QUIET_USE = `
   const seen = () => JSON.stringify([
-    Object.getOwnPropertyNames(globalThis).sort(), process.eventNames(), process.exitCode ?? null, Object.keys(process.env).sort(),
+    Object.getOwnPropertyNames(globalThis).sort(), process.eventNames(),
+    process.exitCode ?? null, Object.keys(process.env).sort(),
   ]);
   const before = seen();
   const { startServer, startClient } = await import(process.argv.at(-1));
   if (seen() !== before) process.exit(3);
-  const server = await startServer({ listen: "127.0.0.1/0", target: "127.0.0.3/9", udpSendOnly: true });
+  const given = { target: "127.0.0.3/9", udpSendOnly: true };
+  const server = await startServer({ listen: "127.0.0.1/0", ...given });
   for (let i = 0; i < 20; i++) server.on("connected", () => {});
-  const client = await startClient({ connect: "127.0.0.1/" + server.tcp[0].port, target: "127.0.0.3/9", udpSendOnly: true });
+  const client = await startClient({ connect: "127.0.0.1/" + server.tcp[0].port, ...given });
   await new Promise((resolve) => client.once("connected", resolve));
   await client.close();
   await server.close();

@@ -1,4 +1,4 @@
-/** A listening name means all its addresses. */
+/** A name to listen on stands for all its addresses. */
 
 import { describe, expect, test } from "bun:test";
 import { listenChannels, startClient, startServer, type TunnelEvent } from "../../src/index.ts";
@@ -7,15 +7,15 @@ import { describeEvent } from "../../src/observe/describe-event.ts";
 import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, UDP_PORT, utf8 } from "../support/memory-tunnels.ts";
 
-const HERE = "2001:db8::1";
-const HERE_TOO = "10.0.0.9";
+const LOCAL6 = "2001:db8::1";
+const LOCAL4 = "10.0.0.9";
 
-/** A wire on which `here.example` has two addresses of one host. */
-function twoAddresses() {
+/** A network on which `here.example` has two addresses, both of one host. */
+function hostWithTwoAddresses() {
   const wire = new MemoryWire();
-  wire.names.set("here.example", [HERE, HERE_TOO]);
+  wire.names.set("here.example", [LOCAL6, LOCAL4]);
   const events: TunnelEvent[] = [];
-  const network = new MemoryNetwork(wire, SERVER, HERE, HERE_TOO);
+  const network = new MemoryNetwork(wire, SERVER, LOCAL6, LOCAL4);
   return { wire, events, extras: { network, onEvent: (event: TunnelEvent) => void events.push(event) } };
 }
 
@@ -24,13 +24,13 @@ const SERVERS = {
   "with sessions": { target: `${SERVER_APP}/${UDP_PORT}`, perSource: true },
 };
 
-describe("a server listens on every address of the name it is given", () => {
+describe("a server listens on every address of its name", () => {
   for (const [mode, options] of Object.entries(SERVERS)) {
-    test(`${mode}, on the same port where the system chooses it`, async () => {
-      const { wire, extras } = twoAddresses();
+    test(`${mode}, on one port if the system chooses it`, async () => {
+      const { wire, extras } = hostWithTwoAddresses();
       await using server = await startServer({ ...options, listen: "here.example/0" }, extras);
       const [first, second] = server.tcp;
-      expect(server.tcp.map(({ address }) => address)).toEqual([HERE, HERE_TOO]);
+      expect(server.tcp.map(({ address }) => address)).toEqual([LOCAL6, LOCAL4]);
       expect(first?.port).toBe(second?.port ?? 0);
       expect([...wire.listeners.keys()]).toEqual(server.tcp.map(formatEndpoint));
       const closing = server.close();
@@ -39,44 +39,44 @@ describe("a server listens on every address of the name it is given", () => {
       expect(wire.listeners.size).toBe(0);
     });
 
-    test(`${mode}, without those that the host lacks, which is told`, async () => {
-      const { wire, events, extras } = twoAddresses();
-      wire.missingAddresses.add(HERE);
+    test(`${mode}, and skips and reports an address that the host lacks`, async () => {
+      const { wire, events, extras } = hostWithTwoAddresses();
+      wire.missingAddresses.add(LOCAL6);
       const server = await startServer({ ...options, listen: `here.example/${TCP_PORT}` }, extras);
-      expect(server.tcp).toEqual([{ address: HERE_TOO, port: TCP_PORT }]);
-      const message = `cannot listen on TCP [${HERE}]:${TCP_PORT}: EADDRNOTAVAIL`;
-      const told = { type: "address skipped", address: HERE, code: "EADDRNOTAVAIL", message } as const;
-      expect(events).toContainEqual(told);
+      expect(server.tcp).toEqual([{ address: LOCAL4, port: TCP_PORT }]);
+      const message = `cannot listen on TCP [${LOCAL6}]:${TCP_PORT}: EADDRNOTAVAIL`;
+      const skipped = { type: "address skipped", address: LOCAL6, code: "EADDRNOTAVAIL", message } as const;
+      expect(events).toContainEqual(skipped);
       const closing = server.close();
       await wire.clock.advance(1100);
       await closing;
     });
 
-    test(`${mode}, or not at all when it has none of them, or one is in use`, async () => {
-      const { wire, extras } = twoAddresses();
+    test(`${mode}, and fails if the host lacks all of them, or if one is in use`, async () => {
+      const { wire, extras } = hostWithTwoAddresses();
       const given = { ...options, listen: `here.example/${TCP_PORT}` };
-      new MemoryNetwork(wire, HERE_TOO).listen({ address: HERE_TOO, port: TCP_PORT }, () => {});
-      await expect(startServer(given, extras)).rejects.toThrow(`TCP ${HERE_TOO}:${TCP_PORT}: EADDRINUSE`);
+      new MemoryNetwork(wire, LOCAL4).listen({ address: LOCAL4, port: TCP_PORT }, () => {});
+      await expect(startServer(given, extras)).rejects.toThrow(`TCP ${LOCAL4}:${TCP_PORT}: EADDRINUSE`);
       expect(wire.listeners.size).toBe(1);
       wire.listeners.clear();
-      wire.missingAddresses.add(HERE).add(HERE_TOO);
-      await expect(startServer(given, extras)).rejects.toThrow(`TCP [${HERE}]:${TCP_PORT}: EADDRNOTAVAIL`);
+      wire.missingAddresses.add(LOCAL6).add(LOCAL4);
+      await expect(startServer(given, extras)).rejects.toThrow(`TCP [${LOCAL6}]:${TCP_PORT}: EADDRNOTAVAIL`);
     });
   }
 });
 
 test("channels are accepted on every address of the name", async () => {
-  const { wire, extras } = twoAddresses();
+  const { wire, extras } = hostWithTwoAddresses();
   const server = await listenChannels({ listen: `here.example/${TCP_PORT}` }, () => {}, extras);
-  expect(server.tcp.map(({ address }) => address)).toEqual([HERE, HERE_TOO]);
+  expect(server.tcp.map(({ address }) => address)).toEqual([LOCAL6, LOCAL4]);
   await server.close();
   expect(wire.listeners.size).toBe(0);
 });
 
-test("a client with sessions listens on every address of the name, and answers from the one that was asked", async () => {
+test("in per-source mode a client listens on every address, and answers from each", async () => {
   const scene = new Scene();
-  scene.wire.names.set("here.example", [HERE, HERE_TOO]);
-  const network = new MemoryNetwork(scene.wire, CLIENT, HERE, HERE_TOO);
+  scene.wire.names.set("here.example", [LOCAL6, LOCAL4]);
+  const network = new MemoryNetwork(scene.wire, CLIENT, LOCAL6, LOCAL4);
   await scene.server({ perSource: true });
   const target = `here.example/${UDP_PORT}`;
   const client = await startClient(
@@ -84,15 +84,15 @@ test("a client with sessions listens on every address of the name, and answers f
     { network },
   );
   scene.started.push(client);
-  expect(client.udp.map(({ address }) => address)).toEqual([HERE, HERE_TOO]);
-  // One program asks both addresses from one port.
+  expect(client.udp.map(({ address }) => address)).toEqual([LOCAL6, LOCAL4]);
+  // One program sends to both addresses from one port.
   const source = { address: "10.0.2.1", port: 6000 };
   const answers: string[] = [];
-  const hear = (payload: Uint8Array, port: number, address: string) =>
+  const onDatagram = (payload: Uint8Array, port: number, address: string) =>
     void answers.push(`${new TextDecoder().decode(payload)} from ${address}/${port}`);
   new MemoryNetwork(scene.wire, source.address).openDatagramPort(
     { bind: source },
-    { onDatagram: hear, onError() {} },
+    { onDatagram, onError() {} },
   );
   const app = { address: SERVER_APP, port: UDP_PORT };
   new MemoryNetwork(scene.wire, SERVER_APP).openDatagramPort(
@@ -102,17 +102,17 @@ test("a client with sessions listens on every address of the name, and answers f
       onError() {},
     },
   );
-  for (const address of [HERE, HERE_TOO, HERE])
+  for (const address of [LOCAL6, LOCAL4, LOCAL6])
     scene.wire.inject(source, { address, port: UDP_PORT }, utf8(address));
   await scene.clock.settle();
   expect(answers.toSorted()).toEqual(
-    [HERE, HERE, HERE_TOO].map((address) => `${address} from ${address}/${UDP_PORT}`).toSorted(),
+    [LOCAL6, LOCAL6, LOCAL4].map((address) => `${address} from ${address}/${UDP_PORT}`).toSorted(),
   );
   expect(client.stats().sessions).toBe(2);
   await scene.end();
 });
 
-describe("a client with sessions that listens on all addresses, where no local address is reported,", () => {
+describe("a client in per-source mode on a wildcard address, where local addresses are unknown,", () => {
   async function listening(target: string, addresses: string[]) {
     const events: TunnelEvent[] = [];
     const wire = new MemoryWire();
@@ -126,17 +126,17 @@ describe("a client with sessions that listens on all addresses, where no local a
     return events.filter(({ type }) => type === "local address unknown");
   }
 
-  test("says that answers may leave from another of several", async () => {
+  test("reports that answers may leave from another of several addresses", async () => {
     const udp = { address: "0.0.0.0", port: UDP_PORT };
-    const told = { type: "local address unknown", udp, addresses: [SERVER, HERE_TOO] } as const;
-    expect(await listening("0.0.0.0", [HERE, HERE_TOO, "127.0.0.1", "::1", "fe80::1"])).toEqual([told]);
-    expect(describeEvent(told, (key) => key)).toContain(`such as ${SERVER}/${UDP_PORT}`);
-    expect(await listening("[::]", [HERE])).toMatchObject([{ addresses: [SERVER, HERE] }]);
+    const event = { type: "local address unknown", udp, addresses: [SERVER, LOCAL4] } as const;
+    expect(await listening("0.0.0.0", [LOCAL6, LOCAL4, "127.0.0.1", "::1", "fe80::1"])).toEqual([event]);
+    expect(describeEvent(event, (key) => key)).toContain(`such as ${SERVER}/${UDP_PORT}`);
+    expect(await listening("[::]", [LOCAL6])).toMatchObject([{ addresses: [SERVER, LOCAL6] }]);
   });
 
-  test("says nothing with one address, or where it listens on one", async () => {
-    expect(await listening("0.0.0.0", [HERE, "127.0.0.1"])).toEqual([]);
+  test("reports nothing with a single address", async () => {
+    expect(await listening("0.0.0.0", [LOCAL6, "127.0.0.1"])).toEqual([]);
     expect(await listening("[::]", ["::1", "127.0.0.1", "fe80::1"])).toEqual([]);
-    expect(await listening(SERVER, [HERE_TOO])).toEqual([]);
+    expect(await listening(SERVER, [LOCAL4])).toEqual([]);
   });
 });

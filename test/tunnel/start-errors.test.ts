@@ -8,7 +8,7 @@ import { withAdvice } from "../../src/tunnel/start-errors.ts";
 import { client, type Loose, server } from "../options/given.ts";
 import { connectRaw, writeAll } from "../support/loopback.ts";
 
-/** The advice for an error of the system, with options named as on a command line. */
+/** The advice for an errno, with options spelt as on a command line. */
 function adviceFor(
   code: "ERR_UDP_BIND" | "ERR_LISTEN" | "ERR_PERMISSION",
   errno: string,
@@ -20,24 +20,24 @@ function adviceFor(
   return message.replace("it failed", "");
 }
 
-describe("a UDP port that is taken", () => {
+describe("the advice for a UDP port in use", () => {
   const inUse = (settings: Settings) => adviceFor("ERR_UDP_BIND", "EADDRINUSE", settings);
 
-  test("in peer mode is perhaps the application's: each source its connection, or another address", () => {
+  test("in peer mode is per-source mode, or another local address", () => {
     expect(inUse(server({ target: "localhost/4000" }))).toBe(
-      "; another program has that port, possibly the one whose datagrams the tunnel should carry: give --perSource on both ends, " +
-        "or another local address with --bind (such as 127.0.0.2) if that program uses only one",
+      "; another program has that port, possibly the one whose datagrams the tunnel should carry: " +
+        "give --perSource on both ends, or another local address with --bind (such as 127.0.0.2) if that program uses only one",
     );
   });
 
-  test("names no way that the other options rule out", () => {
-    const ways: [options: Loose, expected: boolean][] = [
+  test("names no option that other options rule out", () => {
+    const cases: [options: Loose, expected: boolean][] = [
       [{ rtp: true, target: "h/4" }, false],
       [{ once: true }, false],
       [{ udpReceiveOnly: true }, false],
       [{}, true],
     ];
-    for (const [options, expected] of ways) {
+    for (const [options, expected] of cases) {
       expect(inUse(server(options)).includes("--perSource")).toBe(expected);
       expect(inUse(server(options))).toContain("--bind");
     }
@@ -48,7 +48,7 @@ describe("a UDP port that is taken", () => {
   });
 });
 
-test("other errors that are met often", () => {
+test("the advice for other frequent errors", () => {
   const plain = server({});
   expect(adviceFor("ERR_LISTEN", "EADDRINUSE", plain)).toContain("give another one with --listen");
   expect(adviceFor("ERR_LISTEN", "EADDRNOTAVAIL", plain)).toContain("give one of its own with --listen");
@@ -59,7 +59,7 @@ test("other errors that are met often", () => {
   expect(adviceFor("ERR_LISTEN", "EINVAL", plain)).toBe("");
 });
 
-test("the library's messages name its own options", async () => {
+test("the library spells options by its own keys", async () => {
   const holder = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
   const target = `127.0.0.1/${holder.port}`;
   const failed = startServer({ listen: "127.0.0.1/0", target, bind: "127.0.0.1" });
@@ -67,7 +67,7 @@ test("the library's messages name its own options", async () => {
   holder.close();
 });
 
-test("a target that cannot be reached is no reason not to start: there may be a way when a datagram comes", async () => {
+test("a tunnel starts without a route to its target, which may exist later", async () => {
   // 127.0.0.1 has no route to another host (ip(7)).
   const options = { listen: "127.0.0.1/0", target: "192.0.2.1/9", bind: "127.0.0.1", udpSendOnly: true };
   const failure = Promise.withResolvers<TunnelEvent>();
@@ -80,7 +80,7 @@ test("a target that cannot be reached is no reason not to start: there may be a 
   expect(await failure.promise).toMatchObject({ target: { address: "192.0.2.1", port: 9 }, lost: 1 });
 });
 
-test("an option that the look-up finds out of place is named as it was given", async () => {
+test("a problem that is found after the look-up names the option as the user spells it", async () => {
   const options = { listen: "127.0.0.1/0", target: "localhost/9", loop: true };
   await expect(startServer(options)).rejects.toMatchObject({
     code: "ERR_OPTIONS",
