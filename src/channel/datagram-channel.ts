@@ -96,7 +96,7 @@ export class DatagramChannel implements AsyncDisposable, AsyncIterable<Uint8Arra
    */
   send(datagram: Uint8Array): boolean {
     const rejection = this.#rejection(datagram.length);
-    if (rejection !== undefined) this.counters.outbound.refuse(datagram, rejection);
+    if (rejection !== undefined) this.counters.outbound.dropReceived(datagram, rejection);
     else this.#link.onDatagram(datagram);
     return rejection === undefined;
   }

@@ -84,13 +84,13 @@ export class OutboundPath {
   push(payload: Uint8Array, now: number): void {
     const { budget, agesWithoutStream, onDemand } = this.#options;
     const { outbound } = this.#counters;
-    if (this.stopped) return outbound.refuse(payload, "closing");
+    if (this.stopped) return outbound.dropReceived(payload, "closing");
     if (this.blockedBy !== undefined) {
-      outbound.refuse(payload, this.blockedBy);
+      outbound.dropReceived(payload, this.blockedBy);
       return onDemand?.();
     }
     if (budget?.allows(HEADER_BYTES + payload.length) === false)
-      return outbound.refuse(payload, "queue full");
+      return outbound.dropReceived(payload, "queue full");
     outbound.received++;
     outbound.receivedBytes += payload.length;
     if (this.#stream === undefined && agesWithoutStream) this.#expire(now);

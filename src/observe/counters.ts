@@ -63,8 +63,8 @@ export class DirectionCounters {
     this.dropped[reason] += datagrams;
   }
 
-  /** Counts a datagram that was received and must not be relayed. */
-  refuse(payload: Uint8Array, reason: DropReason): void {
+  /** Counts a datagram as received and dropped. */
+  dropReceived(payload: Uint8Array, reason: DropReason): void {
     this.received++;
     this.receivedBytes += payload.length;
     this.drop(reason);

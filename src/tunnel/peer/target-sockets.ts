@@ -176,7 +176,7 @@ export class TargetSockets {
         onDatagram: (payload, port, address) => this.#receiver.onDatagram(payload, port, address),
         onError,
       },
-      { onDatagram: (payload) => counters.outbound.refuse(payload, "send only"), onError },
+      { onDatagram: (payload) => counters.outbound.dropReceived(payload, "send only"), onError },
     );
   }
 

@@ -71,7 +71,7 @@ export class UdpIngress implements DatagramReceiver {
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
-    if (this.#stopped) return this.#counters.outbound.refuse(payload, "closing");
+    if (this.#stopped) return this.#counters.outbound.dropReceived(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
     if (this.#sockets.hasSent(port, address)) return this.#dropLoop(payload, port, address);
     if (this.#allowedSources?.allows(address) === false) return this.#dropWrongSource(payload, port, address);
@@ -113,11 +113,11 @@ export class UdpIngress implements DatagramReceiver {
     const expected = this.#options.settings.loop || this.#broadcast;
     if (!expected && this.#events.isDue("loop detected"))
       this.#events.report({ type: "loop detected", source: { address, port } });
-    this.#counters.outbound.refuse(payload, "loop");
+    this.#counters.outbound.dropReceived(payload, "loop");
   }
 
   #dropWrongSource(payload: Uint8Array, port: number, address: string): void {
-    this.#counters.outbound.refuse(payload, "wrong source");
+    this.#counters.outbound.dropReceived(payload, "wrong source");
     if (!this.#events.isDue("wrong source")) return;
     const { target, from } = this.#options.settings;
     const source = { address: unmapped(address), port };

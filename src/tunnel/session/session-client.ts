@@ -99,7 +99,7 @@ export class SessionClient implements SessionManager {
     const receiver: DatagramReceiver = {
       onDatagram: (payload, port, address, local) => {
         trace?.("outbound", { address, port }, payload.length);
-        if (this.#stopped) return counters.outbound.refuse(payload, "closing");
+        if (this.#stopped) return counters.outbound.dropReceived(payload, "closing");
         const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, socket);
         session?.onDatagram(payload, local);
       },
@@ -130,13 +130,13 @@ export class SessionClient implements SessionManager {
         const source = { address: unmapped(address), port };
         events.report({ type: "wrong source", source, expected: settings.from });
       }
-      return void counters.outbound.refuse(payload, "wrong source");
+      return void counters.outbound.dropReceived(payload, "wrong source");
     }
     const { limit, evict } = this.sessions.makeRoom(network.clock.now());
     if (limit !== undefined) {
       if (events.isDue("session rejected"))
         events.report({ type: "session rejected", source, sessions: this.sessions.size });
-      return void counters.outbound.refuse(payload, "session limit");
+      return void counters.outbound.dropReceived(payload, "session limit");
     }
     if (evict !== undefined) this.end(evict, "evicted");
     const sendWatch = new SendWatch(network.clock, events, () => source);
