@@ -1,8 +1,8 @@
 /**
  * The wire format: each datagram follows its length, 16 bits, big-endian. Nothing else is on the stream.
  *
- * Columbia's UDPTunnel 1.1 (1999), RTP over a connection (RFC 4571) and DNS over TCP (RFC 1035, 4.2.2) use
- * it.
+ * It is the format of Columbia's UDPTunnel 1.1 (1999), of RTP over a connection (RFC 4571) and of DNS over
+ * TCP (RFC 1035, 4.2.2).
  */
 
 /** Bytes of the header before each payload. */
