@@ -22,7 +22,7 @@ export interface SystemReport {
    */
   readonly segmentOffload: boolean;
   /** The reason when it is not used: an error code or a phrase. */
-  readonly offloadLack?: string | undefined;
+  readonly offloadOffReason?: string | undefined;
   /**
    * The smallest receive buffer that a UDP socket was granted; undefined before the first socket and when
    * unknown.

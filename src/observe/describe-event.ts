@@ -189,10 +189,10 @@ const SWITCH_REASONS: Readonly<Record<TargetSwitchReason, string>> = {
 };
 
 function socketSettings(
-  { segmentOffload, offloadLack, receiveBufferBytes, socketBufferBytes }: EventOf<"socket settings">,
+  { segmentOffload, offloadOffReason, receiveBufferBytes, socketBufferBytes }: EventOf<"socket settings">,
   nameOf: NameOf,
 ): string {
-  const offload = `segment offload ${segmentOffload ? "in use" : `not in use (${offloadLack})`}`;
+  const offload = `segment offload ${segmentOffload ? "in use" : `not in use (${offloadOffReason})`}`;
   if (receiveBufferBytes === undefined) return offload;
   const buffer = `${offload}; UDP receive buffer: ${receiveBufferBytes} bytes`;
   if (receiveBufferBytes >= socketBufferBytes) return buffer;

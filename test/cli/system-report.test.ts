@@ -29,7 +29,7 @@ test("the report of a buffer smaller than requested has the remedy", () => {
   expect(text({ ...granted, receiveBufferBytes: 8192 })).toBe(
     "segment offload in use; UDP receive buffer: 8192 bytes",
   );
-  expect(text({ ...granted, segmentOffload: false, offloadLack: "EIO" })).toBe(
+  expect(text({ ...granted, segmentOffload: false, offloadOffReason: "EIO" })).toBe(
     "segment offload not in use (EIO)",
   );
 });

@@ -165,7 +165,7 @@ test("the event of the socket settings has the buffers and the use of segment of
     socketBufferBytes: 2 ** 30,
   });
   expect(reported).toMatchObject({
-    offloadLack: expect.stringMatching(/^(switched off|not on this system)$/),
+    offloadOffReason: expect.stringMatching(/^(switched off|not on this system)$/),
   });
 });
 

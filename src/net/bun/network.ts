@@ -66,7 +66,7 @@ function watchSystem(
   onReport: (report: SystemReport) => void,
 ): void {
   if (system === undefined)
-    return onReport({ segmentOffload: false, offloadLack: "not on this system", socketBufferBytes });
+    return onReport({ segmentOffload: false, offloadOffReason: "not on this system", socketBufferBytes });
   let changed = false;
   system.onReportChanged = () => {
     if (changed) return;

@@ -84,7 +84,7 @@ export class LinuxSockets implements SystemSockets {
     const granted = this.#receiveBufferBytes;
     return {
       segmentOffload: offReason === undefined,
-      offloadLack: offReason,
+      offloadOffReason: offReason,
       receiveBufferBytes: granted === Infinity ? undefined : granted,
       socketBufferBytes: this.#options.socketBufferBytes,
     };
