@@ -144,7 +144,7 @@ testNeeding("root", "setpriv")(
       expect({ line, status, said: program.lines }).toEqual({
         line,
         status: 1,
-        said: ["udptunnel: cannot set the mark 7 on a socket: EPERM (it takes CAP_NET_ADMIN)"],
+        said: ["udptunnel: cannot set the mark 7 on a socket: EPERM (it needs CAP_NET_ADMIN)"],
       });
     }
   },
