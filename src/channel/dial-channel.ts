@@ -46,10 +46,7 @@ export async function dialChannel(
   const { signal } = extras;
   const read = readChannelOptions(options, "client");
   signal?.throwIfAborted();
-  const { settings, network, transport } = await openNetwork(read, {
-    network: extras.network,
-    listeners: [extras.onEvent],
-  });
+  const { settings, network, transport } = await openNetwork(read, [extras.onEvent], extras.network);
   let failure: NetError | undefined;
   for await (const server of addresses(network, settings)) {
     signal?.throwIfAborted();

@@ -70,7 +70,7 @@ export async function listenChannels(
   const { signal } = extras;
   const read = readChannelOptions(options, "server");
   signal?.throwIfAborted();
-  const opened = await openNetwork(read, { network: extras.network, listeners: [extras.onEvent] });
+  const opened = await openNetwork(read, [extras.onEvent], extras.network);
   const { listen, family } = opened.settings;
   const addresses = await listenAddressesOf(opened.network, listen?.address, family);
   signal?.throwIfAborted();

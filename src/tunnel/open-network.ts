@@ -22,13 +22,6 @@ import { wrapNetError } from "./start-errors.ts";
 /** The settings that concern the network. */
 type NetworkSettings = Pick<Settings, keyof SocketOptions | keyof TlsFiles | "tls" | "secret">;
 
-interface Surroundings {
-  /** Replaces the real network in tests. */
-  readonly network?: HostNetwork | undefined;
-  /** Receive every event from the first on. */
-  readonly listeners: readonly (EventListener | undefined)[];
-}
-
 /** An open network, and what a tunnel reports on it. */
 export interface OpenNetwork<Given> {
   readonly settings: Given;
@@ -41,10 +34,17 @@ export interface OpenNetwork<Given> {
   readonly certificates: Certificates | undefined;
 }
 
-/** @throws TunnelError ERR_RESOLVE, ERR_TLS, ERR_PERMISSION. */
+/**
+ * Opens the network for a tunnel with these settings.
+ *
+ * @param listeners receive every event from the first on.
+ * @param given replaces the real network in tests.
+ * @throws TunnelError ERR_RESOLVE, ERR_TLS, ERR_PERMISSION.
+ */
 export async function openNetwork<Given extends NetworkSettings>(
   settings: Given,
-  { network: given, listeners }: Surroundings,
+  listeners: readonly (EventListener | undefined)[],
+  given?: HostNetwork,
 ): Promise<OpenNetwork<Given>> {
   const counters = new Counters();
   const clock = given?.clock ?? systemClock;
@@ -61,10 +61,7 @@ export async function openNetwork<Given extends NetworkSettings>(
   return { settings, network, transport, counters, events, certificates };
 }
 
-/**
- * Reads the certificates again, if there are any, and reports the result. After a failure the old ones stay
- * in use.
- */
+/** Reads the certificates again, if there are any, and reports the result. A failure keeps the old ones. */
 export function reloadCertificates({ certificates, events }: OpenNetwork<unknown>): void {
   if (certificates === undefined) return;
   try {

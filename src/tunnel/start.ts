@@ -72,7 +72,7 @@ export async function startClient(options: ClientOptions, extras: StartExtras = 
 export async function startTunnel(read: Settings, extras: LoggedExtras): Promise<Tunnel> {
   const { signal, onEvent, trace, log } = extras;
   signal?.throwIfAborted();
-  const opened = await openNetwork(read, { network: extras.network, listeners: [onEvent, log?.onEvent] });
+  const opened = await openNetwork(read, [onEvent, log?.onEvent], extras.network);
   const { settings, network, events } = opened;
   const Mode = settings.perSource ? SessionTunnel : PeerTunnel;
   const tunnel = new Mode(opened, trace);

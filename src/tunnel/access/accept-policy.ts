@@ -14,25 +14,25 @@ import type { Connection, ConnectionTable } from "./connection-table.ts";
 /** Counts and reports rejected connections, whatever the stage at which they are rejected. */
 export class Rejections {
   readonly #counters: Counters;
-  readonly #events: EventReporter;
+  protected readonly events: EventReporter;
 
   constructor(counters: Counters, events: EventReporter) {
     this.#counters = counters;
-    this.#events = events;
+    this.events = events;
   }
 
   onRejected(remote: Endpoint, reason: RejectReason): void {
     this.#counters.rejectedConnections++;
     if (isAuthFailure(reason)) this.#counters.authFailures[reason]++;
-    if (reason === "invalid proof") this.#events.report({ type: "wrong secret", remote });
-    this.#events.report({ type: "connection rejected", remote, reason });
+    if (reason === "invalid proof") this.events.report({ type: "wrong secret", remote });
+    this.events.report({ type: "connection rejected", remote, reason });
   }
 
   /** The TLS handshake failed. */
   onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {
     this.#counters.rejectedConnections++;
     if (isTlsCode(code)) this.#counters.failedHandshakes[code]++;
-    this.#events.report({ type: "handshake failed", remote, code, message });
+    this.events.report({ type: "handshake failed", remote, code, message });
   }
 }
 
@@ -41,13 +41,11 @@ function isAuthFailure(reason: RejectReason): reason is AuthFailureReason {
 }
 
 export class ServerAcceptPolicy extends Rejections implements AcceptPolicy {
-  readonly #events: EventReporter;
   readonly #allowed: AddressFilter | undefined;
 
   /** @param allow address literals, each optionally with `/PREFIX`; an empty list allows every address. */
   constructor(counters: Counters, events: EventReporter, allow: readonly string[]) {
     super(counters, events);
-    this.#events = events;
     this.#allowed = allow.length > 0 ? new AddressFilter(allow) : undefined;
   }
 
@@ -74,11 +72,11 @@ export class ServerAcceptPolicy extends Rejections implements AcceptPolicy {
   ): boolean {
     const source = stream.remote;
     const address = unmapped(source.address);
-    const room = table.makeRoom(now, address);
+    const room = table.findRoom(now, address);
     if (room.limit !== undefined) {
       if (room.limit === "address limit")
-        this.#events.report({ type: "address limit", address, sessions: table.sizeOf(address) });
-      else this.#events.report({ type: "session rejected", source, sessions: table.size });
+        this.events.report({ type: "address limit", address, sessions: table.sizeOf(address) });
+      else this.events.report({ type: "session rejected", source, sessions: table.size });
       this.reject(stream, room.limit);
       return false;
     }

@@ -4,16 +4,13 @@ import { BlockList } from "node:net";
 import { familyOf, unmapped, withoutZone } from "../../net/endpoint.ts";
 
 /** The limit of the cache. A block may hold any number of addresses, and a sender can use all of them. */
-const KNOWN_MAX = 256;
+const CACHE_MAX = 256;
 
 export class AddressFilter {
   readonly #blocks: BlockList;
   #single = new BlockList();
-  /**
-   * A cache of allowed addresses as passed in. Other addresses are not cached, because anyone can send from
-   * many.
-   */
-  readonly #known = new Set<string>();
+  /** Allowed addresses as passed in. Other addresses are not cached: anyone can send from any number. */
+  readonly #cache = new Set<string>();
 
   /** @param blocks address literals, each optionally with `/PREFIX`. */
   constructor(blocks: readonly string[]) {
@@ -23,18 +20,18 @@ export class AddressFilter {
   /** Replaces the single addresses that are allowed in addition to the blocks. */
   allowOnly(addresses: readonly string[]): void {
     this.#single = listOf(addresses);
-    this.#known.clear();
+    this.#cache.clear();
   }
 
   /** Whether this address is allowed. Costs one look-up if the address is cached, else about 0.5 us. */
   allows(address: string): boolean {
-    if (this.#known.has(address)) return true;
-    const plain = bare(address);
+    if (this.#cache.has(address)) return true;
+    const plain = normalized(address);
     const family = blockFamily(plain);
     const allowed = this.#single.check(plain, family) || this.#blocks.check(plain, family);
     if (!allowed) return false;
-    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
-    this.#known.add(address);
+    if (this.#cache.size >= CACHE_MAX) this.#cache.clear();
+    this.#cache.add(address);
     return true;
   }
 }
@@ -44,7 +41,7 @@ function listOf(blocks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const block of blocks) {
     const [given = "", prefix] = block.split("/");
-    const address = bare(given);
+    const address = normalized(given);
     const family = blockFamily(address);
     if (prefix === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Math.max(0, Number(prefix) - (given === address ? 0 : MAPPED_BITS)), family);
@@ -60,6 +57,6 @@ function blockFamily(address: string): "ipv4" | "ipv6" {
 }
 
 /** The address without its zone; for an IPv4-mapped address the IPv4 address. */
-function bare(address: string): string {
+function normalized(address: string): string {
   return unmapped(withoutZone(address));
 }

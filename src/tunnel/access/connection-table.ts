@@ -26,7 +26,7 @@ export interface Connection {
   shrink(): void;
 }
 
-/** Whether there is room: `limit` is the limit that was reached, `evict` the connection to end first. */
+/** `limit` is set if there is no room. `evict` is a connection that must be ended to make room. */
 interface Room<Entry> {
   readonly limit?: "session limit" | "address limit";
   readonly evict?: Entry;
@@ -64,8 +64,8 @@ export class ConnectionTable<Entry extends Connection> {
     return this.#addresses.keys();
   }
 
-  /** Whether one more connection may be added. @param address counts against its limit, if given. */
-  makeRoom(now: number, address?: string): Room<Entry> {
+  /** Finds room for one more connection. @param address counts against the limit per address, if given. */
+  findRoom(now: number, address?: string): Room<Entry> {
     if (address !== undefined && this.sizeOf(address) >= this.#perAddressMax) return ADDRESS_FULL;
     if (this.size < this.#max) return ROOM;
     if (now < this.#noneIdleBefore) return TABLE_FULL;

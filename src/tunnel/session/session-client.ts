@@ -132,7 +132,7 @@ export class SessionClient implements SessionManager {
       }
       return void counters.outbound.dropReceived(payload, "wrong source");
     }
-    const { limit, evict } = this.sessions.makeRoom(network.clock.now());
+    const { limit, evict } = this.sessions.findRoom(network.clock.now());
     if (limit !== undefined) {
       if (events.isDue("session rejected"))
         events.report({ type: "session rejected", source, sessions: this.sessions.size });

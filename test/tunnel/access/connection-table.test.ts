@@ -26,12 +26,12 @@ test("each address has a limit of its own, and a deleted connection does not cou
   table.add(first, "10.0.0.1");
   table.add(second, "10.0.0.1");
   table.add(other, "10.0.0.2");
-  expect(table.makeRoom(0, "10.0.0.1")).toEqual({ limit: "address limit" });
-  expect(table.makeRoom(0, "10.0.0.2")).toEqual({});
-  expect(table.makeRoom(0)).toEqual({});
+  expect(table.findRoom(0, "10.0.0.1")).toEqual({ limit: "address limit" });
+  expect(table.findRoom(0, "10.0.0.2")).toEqual({});
+  expect(table.findRoom(0)).toEqual({});
   expect([table.delete(first), table.delete(first), table.size]).toEqual([true, false, 2]);
   expect([table.sizeOf("10.0.0.1"), table.sizeOf("10.0.0.3")]).toEqual([1, 0]);
-  expect(table.makeRoom(0, "10.0.0.1")).toEqual({});
+  expect(table.findRoom(0, "10.0.0.1")).toEqual({});
 });
 
 test("a full table evicts the connection that was idle longest, once that is more than a minute", () => {
@@ -39,17 +39,17 @@ test("a full table evicts the connection that was idle longest, once that is mor
   const [older, newer] = [new Entry(1000), new Entry(2000)];
   table.add(older);
   table.add(newer);
-  expect(table.makeRoom(61_000)).toEqual({ limit: "session limit" });
-  expect(table.makeRoom(61_001)).toEqual({ evict: older });
+  expect(table.findRoom(61_000)).toEqual({ limit: "session limit" });
+  expect(table.findRoom(61_001)).toEqual({ evict: older });
   older.activeAt = 60_000;
-  expect(table.makeRoom(62_001)).toEqual({ evict: newer });
+  expect(table.findRoom(62_001)).toEqual({ evict: newer });
 });
 
 test("an address at its limit evicts no connection of another address", () => {
   const table = new ConnectionTable<Entry>(2, 1);
   table.add(new Entry(), "10.0.0.1");
   table.add(new Entry(), "10.0.0.2");
-  expect(table.makeRoom(100_000, "10.0.0.2")).toEqual({ limit: "address limit" });
+  expect(table.findRoom(100_000, "10.0.0.2")).toEqual({ limit: "address limit" });
 });
 
 test("the sweep ends idle connections, shrinks others after 5 s, and can be stopped", async () => {
