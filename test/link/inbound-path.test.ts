@@ -130,7 +130,7 @@ test("the send watch gets each refusal with its errno, and sent datagrams only w
   expect(calls).toEqual([["EPERM", 2], "sent"]);
 });
 
-/** A UDP socket with room for `room` datagrams. It holds the first one that does not fit, as real senders do. */
+/** A UDP socket with room for `room` datagrams. The sender holds the first one that does not fit. */
 class FullSocket implements DatagramSender {
   room: number;
   held = 0;
