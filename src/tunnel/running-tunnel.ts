@@ -88,7 +88,7 @@ export abstract class RunningTunnel extends EventEmitter<TunnelEventMap> impleme
   }
 
   /** Ends the tunnel from inside. @param error why it failed; undefined when it ended as intended. */
-  onOver(error?: Error): void {
+  endTunnel(error?: Error): void {
     void this.#lifecycle.end(error);
   }
 

@@ -35,5 +35,5 @@ export interface ConnectorContext {
   /** Every link has its stream. */
   onConnected(): void;
   /** Ends the tunnel. @param error the failure; undefined when the tunnel ends as it should. */
-  onOver(error?: Error): void;
+  endTunnel(error?: Error): void;
 }

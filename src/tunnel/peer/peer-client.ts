@@ -34,7 +34,7 @@ export class PeerClient implements Connector {
     this.#servers = servers;
     this.#backoff = new Backoff(() => context.network.random());
     this.#run().catch((defect) => {
-      context.onOver(defect);
+      context.endTunnel(defect);
       throw defect;
     });
   }
@@ -64,7 +64,7 @@ export class PeerClient implements Connector {
       if (settled) this.#backoff.reset();
       const delayMs = this.#backoff.onFailure(now);
       if (endsWithStream)
-        return this.#context.onOver(
+        return this.#context.endTunnel(
           failure && new TunnelError("ERR_DIAL", failure.message, { cause: failure }),
         );
       if (failure !== undefined) {

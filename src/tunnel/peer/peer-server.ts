@@ -155,7 +155,7 @@ export class PeerServer implements Connector {
         const isCurrent = this.#current?.group === group;
         if (isCurrent) this.#current = undefined;
         events.report({ type: "disconnected", remote: first.remote, reason, code });
-        if (endsWithStream) this.#context.onOver();
+        if (endsWithStream) this.#context.endTunnel();
         if (isCurrent) this.#acceptPending();
       },
     });
