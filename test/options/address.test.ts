@@ -113,9 +113,9 @@ describe("a valid address is parsed", () => {
 
 describe("an invalid address is rejected with a reason", () => {
   test.each(BAD)("%p", (text, form, fragment) => {
-    const reading = parseHostPort(text, form);
-    expect(reading).toHaveProperty("problem");
-    expect("problem" in reading ? reading.problem : "").toContain(fragment);
+    const result = parseHostPort(text, form);
+    expect(result).toHaveProperty("problem");
+    expect("problem" in result ? result.problem : "").toContain(fragment);
   });
 });
 
@@ -152,9 +152,9 @@ test("no text makes the parser throw", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-f:./[\]% -]*$/)), (text) => {
       for (const form of [TARGET, LISTEN, CONNECT]) {
-        const reading = parseHostPort(text, form);
-        if ("problem" in reading) expect(reading.problem).not.toBe("");
-        else expect(reading.value.host ?? reading.value.port).toBeDefined();
+        const result = parseHostPort(text, form);
+        if ("problem" in result) expect(result.problem).not.toBe("");
+        else expect(result.value.host ?? result.value.port).toBeDefined();
       }
     }),
   );
