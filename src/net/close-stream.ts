@@ -1,7 +1,4 @@
-/**
- * The two ways to close a TCP connection: reset it at once, or close it gracefully after all data has
- * arrived.
- */
+/** The two ways to close a TCP connection: reset it at once, or close it gracefully, without loss of data. */
 
 import type { Clock } from "./clock.ts";
 import type { StreamPort } from "./stream-port.ts";

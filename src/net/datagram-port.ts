@@ -65,10 +65,7 @@ export interface DatagramPortOptions {
 export interface MulticastMembership {
   /** The local interface to join on. When undefined, the system chooses. */
   readonly interface: NetworkInterface | undefined;
-  /**
-   * Receive only from these sources (source-specific multicast, RFC 4607). When empty, receive from every
-   * source.
-   */
+  /** Receive from these sources only (source-specific multicast, RFC 4607); from every source when empty. */
   readonly sources: readonly string[];
 }
 
@@ -124,18 +121,13 @@ export type SendDropReason =
 
 /** Is notified of the result for each datagram given to a {@link DatagramSender}, exactly once. */
 export interface SendObserver {
-  /**
-   * The kernel has taken `datagrams` datagrams with `bytes` payload bytes in total, in `systemCalls` system
-   * calls.
-   */
+  /** The kernel took this many datagrams with this many payload bytes in total, in this many system calls. */
   onSent(datagrams: number, bytes: number, systemCalls: number): void;
   /**
-   * `datagrams` datagrams were dropped. @param code the error code if the kernel refused them, such as EPERM.
+   * This many datagrams were dropped. @param code the error code if the kernel refused them, such as EPERM.
    */
   onSendDropped(reason: SendDropReason, datagrams: number, code?: string): void;
-  /**
-   * The sender was blocked and can send again. `drop` or `flush` the datagrams that it holds, then add more.
-   */
+  /** The sender was blocked and can send again. First `flush` or `drop` the datagrams that it holds. */
   onWritable(): void;
 }
 
@@ -150,8 +142,7 @@ export interface DatagramSender {
   /** Whether the sender holds datagrams until the socket has room. `add` must not be called then. */
   readonly blocked: boolean;
   /**
-   * The local address to send from; needs {@link DatagramPort.reportsLocal}. When undefined, the system
-   * chooses.
+   * The local address to send from, if {@link DatagramPort.reportsLocal}. When undefined, the system chooses.
    */
   from?: LocalAddress | undefined;
   /** The number of datagrams that were added, and not yet sent or dropped. */

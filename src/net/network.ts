@@ -23,10 +23,7 @@ export interface SystemReport {
   readonly segmentOffload: boolean;
   /** The reason when it is not used: an error code or a phrase. */
   readonly offloadOffReason?: string | undefined;
-  /**
-   * The smallest receive buffer that a UDP socket was granted; undefined before the first socket and when
-   * unknown.
-   */
+  /** The smallest receive buffer that a UDP socket was granted; undefined when unknown. */
   readonly receiveBufferBytes?: number | undefined;
   /** The buffer size that UDP sockets requested. */
   readonly socketBufferBytes: number;
@@ -52,9 +49,7 @@ export interface Network {
   findInterface(nameOrAddress: string): NetworkInterface | undefined;
   /** The names of this host's interfaces, except loopback, that have a link-local IPv6 address. */
   linkLocalInterfaces(): readonly string[];
-  /**
-   * Every address of this host, as literals without zones. Makes system calls: do not call it per datagram.
-   */
+  /** Every address of this host, without zones. Makes system calls: do not call this per datagram. */
   localAddresses(): readonly string[];
   /**
    * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`. Empty

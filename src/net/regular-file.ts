@@ -1,7 +1,4 @@
-/**
- * Reads files that a user names: certificates, keys, secrets, configurations. Never blocks, and limits the
- * size.
- */
+/** Reads files that a user names, such as certificates and secrets. Never blocks, and limits the size. */
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { errorCode, NetError } from "./network.ts";

@@ -1,5 +1,5 @@
 /**
- * The contract for making TCP connections: by dialing and by listening. `bun/dial.ts` and `bun/listen.ts`
+ * The contract for making TCP connections: by dialling and by listening. `bun/dial.ts` and `bun/listen.ts`
  * implement it. With TLS or a shared secret, a connection is handed out only after its handshake.
  */
 

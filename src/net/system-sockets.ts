@@ -17,7 +17,7 @@ export interface SocketOptions {
   readonly tos?: number | undefined;
   /** SO_MARK of every socket on Linux, set before its first packet. */
   readonly mark?: number | undefined;
-  /** Local address literals to dial TCP from: the first of the family that is dialed. */
+  /** Local address literals to dial TCP from: the first of the family that is dialled. */
   readonly tcpBind?: readonly string[] | undefined;
   /** A peer that acknowledges nothing for this long counts as dead. */
   readonly deadAfterMs: number;
@@ -69,8 +69,7 @@ export interface SystemSockets {
   // UDP
 
   /**
-   * Sets up a UDP socket before its first packet: buffers, mark, traffic class, and what is reported with a
-   * datagram.
+   * Sets up a UDP socket before its first packet: buffers, mark, traffic class, and details of datagrams.
    *
    * @param oneTarget whether to report ICMP errors.
    * @param local whether to report the destination address of each datagram.
@@ -78,8 +77,7 @@ export interface SystemSockets {
    */
   prepareDatagramSocket(fd: number, oneTarget: boolean, local: boolean): void;
   /**
-   * Connects a UDP socket. Prepare it first: its mark may choose the route. @throws NetError such as
-   * ENETUNREACH.
+   * Connects a prepared UDP socket, whose mark may choose the route. @throws NetError such as ENETUNREACH.
    */
   connectDatagramSocket(fd: number, to: Endpoint, family: Family): void;
   /** Sets a multicast TTL that Bun rejects. @returns the error code when it failed. */
@@ -91,22 +89,15 @@ export interface SystemSockets {
   transmitter(socket: ReceivePauser, target: Endpoint, family: Family): SystemTransmitter | undefined;
   /** How many datagrams the kernel has dropped before they could be received; undefined when unknown. */
   kernelDrops(fd: number): number | undefined;
-  /**
-   * The index of a network interface, which the kernel does not reuse; undefined when the name does not
-   * exist.
-   */
+  /** The index of a network interface, which the kernel never reuses; undefined for an unknown name. */
   interfaceIndex(name: string): number | undefined;
 
   // TCP
 
-  /**
-   * Starts to connect a TCP socket, in a way that can be cancelled. @returns its descriptor, or the error
-   * code.
-   */
+  /** Starts to connect a TCP socket that can be cancelled. @returns its descriptor, or the error code. */
   beginDial(to: Endpoint): { fd: number } | { error: string };
   /**
-   * Sets up a TCP listener before its first connection. @throws NetError EPERM when the mark needs a
-   * privilege.
+   * Sets up a TCP listener before its first connection. @throws NetError EPERM if the mark needs a privilege.
    */
   prepareListener(fd: number): void;
   /** Duplicates a listener's descriptor; both share one queue of connections. Undefined when it failed. */
@@ -115,10 +106,7 @@ export interface SystemSockets {
   mayAccept(fd: number): boolean;
   /** Sets up a TCP connection, so that a dead peer is noticed in time. */
   prepareStream(fd: number): void;
-  /**
-   * Sets the keepalive interval of a TCP connection: one second if `often`, else that of
-   * {@link prepareStream}.
-   */
+  /** Sets the keepalive interval: one second if `often`, else that of {@link prepareStream}. */
   probeOften(fd: number, often: boolean): void;
   /** The kernel's figures for a TCP connection; undefined when unknown. Valid until the next call. */
   gauge(fd: number): StreamGauge | undefined;

@@ -2,23 +2,19 @@
  * The time slice: how long the process may handle received data in one tick of the event loop. All TCP and
  * UDP sockets of all tunnels and channels share it in rotation, so that no session starves another:
  *
- * 1. A socket brings data. Its owner calls `begin` and handles one quantum. It continues while `mustYield` is
- *    false.
+ * 1. A socket brings data. Its owner calls `begin`, handles one quantum, and continues unless `mustYield`.
  * 2. At the end of the tick the functions given to `atEndOfTick` run first. They write queued data to TCP.
  * 3. The rest of a chunk waits in `defer`. Each backlog handles a quantum, in rotation, until the slice is
  *    used up.
  * 4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few paused sockets are read
- *    again, in order of arrival. Only a few, since Bun reads up to 512 KiB from each before it calls this
- *    program.
+ *    again, in order of arrival. Bun reads up to 512 KiB from each before it calls any handler.
  *
  * A socket that brings less than a quantum never waits.
  */
 
 import type { Clock } from "./clock.ts";
 
-/**
- * The slice of one tick while several sockets are active. A quiet session's round trip takes about two ticks.
- */
+/** The slice while several sockets are active. A quiet session's round trip takes about two ticks. */
 const SHARED_MS = 0.5;
 /** The slice while one socket is alone. With half a millisecond it would lose 5 % of a flood's rate. */
 const ALONE_MS = 1;
@@ -33,8 +29,7 @@ const BYTES_PER_READ = 128 * 1024;
 /** The rest of a chunk whose owner had to yield. */
 export interface Backlog {
   /**
-   * Handles one quantum. @returns whether more can be handled now: the backlog then goes to the end of the
-   * queue.
+   * Handles one quantum. @returns whether more can be handled now. The backlog is then queued again, last.
    */
   handleQuantum(): boolean;
 }
@@ -87,10 +82,7 @@ export class TimeSlice {
     return this.#contended || this.#usedUp;
   }
 
-  /**
-   * Calls `run` once at the end of the tick, before any backlog. Adding the same function twice has no
-   * effect.
-   */
+  /** Calls `run` once at the end of the tick, before any backlog, even if it was added several times. */
   atEndOfTick(run: () => void): void {
     this.#endCallbacks.add(run);
     this.begin();

@@ -1,5 +1,5 @@
 /**
- * Behavior of Bun's TCP sockets that the tunnel relies on. If red after a Bun upgrade: review the code that
+ * Behaviour of Bun's TCP sockets that the tunnel relies on. If red after a Bun upgrade: review the code that
  * relies on it.
  */
 

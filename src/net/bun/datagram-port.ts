@@ -53,8 +53,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   /**
    * @param system undefined on systems without {@link SystemSockets}.
    * @param ipv6Only excludes IPv4 from a socket that is bound to all IPv6 addresses.
-   * @throws NetError when the address cannot be bound, the group cannot be joined, or an option cannot be
-   *   set.
+   * @throws NetError when the address cannot be bound, the group not be joined, or an option not be set.
    */
   constructor(
     options: DatagramPortOptions,

@@ -1,9 +1,9 @@
 /**
  * Dials TCP connections with `Bun.connect`, in one of three ways:
  *
- *     dialTls       with certificates: the dial succeeds when the handshake has
+ *     dialTls       with certificates: the dial succeeds when the handshake succeeds
  *     dialAdopted   on Linux: Bun adopts a socket that is connecting, so that the attempt can be cancelled
- *     dialPortably  elsewhere
+ *     dialPortably  on other systems
  */
 
 import { type Endpoint, formatEndpoint } from "../endpoint.ts";
@@ -15,9 +15,7 @@ import type { Certificates } from "../tls/certificates.ts";
 import { adopt, BunStreamPort, type TcpSocket, tcpHandlers } from "./stream-port.ts";
 import { type TlsSocket, TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
-/**
- * Dials one address. Without `system`, a cancelled attempt may still connect; the connection is then reset.
- */
+/** Dials one address. Without `system`, a cancelled dial may still connect; the connection is then reset. */
 export function dial(
   to: DialTarget,
   system: SystemSockets | undefined,

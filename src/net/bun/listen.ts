@@ -16,10 +16,7 @@ import { adopt, BunStreamPort, fdOf, type TcpSocket, tcpHandlers } from "./strea
 import { TlsAcceptor } from "./tls-accept.ts";
 import { type TlsSocket, type TlsStreamPort, tlsHandlers } from "./tls-stream-port.ts";
 
-/**
- * Where to listen. Without an address: on all addresses of this host, IPv4 and IPv6; on a host without IPv6,
- * only IPv4.
- */
+/** Without an address, listen on all addresses of this host: IPv4, and IPv6 if the host has it. */
 interface Place {
   readonly address?: string;
   readonly port: number;
@@ -170,8 +167,7 @@ function listenAt<Listener>(place: ListenArguments, listen: (place: ListenArgume
 
 /**
  * The code of an error of `Bun.listen`. Bun 1.4.5 reports none when it cannot open a socket at all: without
- * IPv6 (EAFNOSUPPORT) or without a free descriptor (EMFILE). A UDP socket at the same address then has the
- * code.
+ * IPv6 (EAFNOSUPPORT) or a free descriptor (EMFILE). Opening a UDP socket at that address gives the code.
  */
 function codeOf(error: unknown, address: string): string {
   const code = errorCode(error);
@@ -186,8 +182,7 @@ function codeOf(error: unknown, address: string): string {
 
 /**
  * Wraps `onOpen` for accepted connections: resets those that the policy or the limit of descriptors rejects,
- * before any handshake. A connection that its peer reset before it was accepted has no remote address
- * (accept(2) returns it all the same).
+ * before any handshake. A connection that its peer reset before accept(2) returned it has no remote address.
  */
 function checked<Data>(
   acceptPolicy: AcceptPolicy,

@@ -113,10 +113,7 @@ export class BunStreamPort implements StreamPort {
 const KEEPALIVE_MS = 5000;
 const KEEPALIVE_OFTEN_MS = 1000;
 
-/**
- * The endpoint of a socket that was closed before it was read: a connection may be reset in the tick it came
- * up.
- */
+/** The endpoint of a socket that was closed before it was read, such as one reset in its first tick. */
 const UNKNOWN: Endpoint = { address: "::", port: 0 };
 
 /** In Bun 1.4.5 a closed socket keeps an address that was read before, but no port. */

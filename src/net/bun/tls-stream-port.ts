@@ -60,8 +60,7 @@ export class TlsStreamPort extends BunStreamPort {
   #closeCode: string | undefined;
 
   /**
-   * @param onDone called once. Without a failure the stream may be handed out. With a failure the socket is
-   *   closed.
+   * @param onDone called once: without a failure when the stream may be used, else after it was closed.
    * @param remote the peer, see {@link BunStreamPort}.
    */
   constructor(
@@ -126,10 +125,7 @@ export class TlsStreamPort extends BunStreamPort {
     this.receiver.onClose(this.#closeCode ?? (this.#rejected ? "TLS_REJECTED" : code));
   }
 
-  /**
-   * The TLS session has failed: a record could not be decrypted, or the peer sent an alert. `onClose`
-   * follows.
-   */
+  /** The session failed: a record could not be decrypted, or the peer sent an alert. `onClose` follows. */
   onFailure(error: Error): void {
     this.#closeCode = readTlsFailure(error, this.#terms.side).code;
   }
@@ -147,10 +143,7 @@ export class TlsStreamPort extends BunStreamPort {
     return readTlsFailure(error, side);
   }
 
-  /**
-   * Keys can be exported only after the handshake. Before that the peer has not proved that it has the
-   * private key.
-   */
+  /** Keys can be exported only after the handshake, in which the peer proves that it has the private key. */
   #checkKey(pin: Uint8Array): NetError | undefined {
     let hash: Uint8Array;
     try {

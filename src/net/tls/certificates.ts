@@ -23,12 +23,12 @@ export interface TlsFiles {
   readonly clientCa?: string | undefined;
   /** The only public key to accept from the server, see {@link readPin}. */
   readonly pin?: string | undefined;
-  /** The name for SNI and for the check of the server's certificate, in place of the one that is dialed. */
+  /** The name for SNI and for the check of the server's certificate, in place of the one that is dialled. */
   readonly sni?: string | undefined;
 }
 
 /**
- * In the format of RFC 7301, 3.1: names, each preceded by one byte with its length. Bun takes only this form.
+ * In the format of RFC 7301, 3.1: names, each preceded by a byte with its length. Bun takes only this form.
  */
 const ALPN = Buffer.from("\x09udptunnel", "latin1");
 const TLS_1_2 = 0x0303;
@@ -147,7 +147,7 @@ export class Certificates {
   }
 
   /**
-   * The system's authorities. When undefined, Bun uses its own list: the system has none, or none are needed.
+   * The system's authorities. Undefined if none are needed, or if it has none: Bun then uses its own list.
    */
   #systemAuthorities(): string | undefined {
     if (this.#files.role === "server" || this.#files.pin !== undefined) return undefined;

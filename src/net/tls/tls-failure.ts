@@ -38,7 +38,7 @@ export const TLS_CODES = [
  * - `TLS_REJECTED`: the peer rejected this end, without a reason.
  * - `TLS_CLOSED`: the peer closed the connection during the handshake.
  * - `TLS_TIMEOUT`: the handshake took too long.
- * - `TLS_OVERLOADED`: too many handshakes were pending, so this one was aborted in favor of a newer one.
+ * - `TLS_OVERLOADED`: too many handshakes were pending, so this one was aborted in favour of a newer one.
  * - `TLS_PROTOCOL`: the peer sent invalid TLS, or the bytes were changed on the way.
  */
 export type TlsCode = (typeof TLS_CODES)[number];
@@ -48,10 +48,7 @@ export function isTlsCode(code: string | undefined): code is TlsCode {
   return (TLS_CODES as readonly (string | undefined)[]).includes(code);
 }
 
-/**
- * Bun's codes for a rejected certificate: names of OpenSSL's X509_V_ERR constants, and its own code for
- * names.
- */
+/** Bun's codes for a rejected certificate: OpenSSL's X509_V_ERR constants, and its own code for names. */
 const CERTIFICATE_CODES: ReadonlyMap<string, TlsCode> = new Map([
   ["CERT_HAS_EXPIRED", "TLS_EXPIRED"],
   ["CERT_NOT_YET_VALID", "TLS_NOT_YET_VALID"],

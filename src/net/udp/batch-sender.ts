@@ -4,9 +4,10 @@
  * 1. `add` records where a payload lies. Nothing is copied.
  * 2. `flush` passes the batch to the transmitter. The kernel takes datagrams until it refuses one.
  * 3. The refused datagram is sent once more, alone. This goes through Bun, unless {@link DirectReceive} reads
- *    the socket: only Bun's own `send` makes Bun call `drain` later. - It is sent: the rest of the batch
- *    continues. - The send buffer is full: the sender is blocked until `resume`. - The kernel refuses it with
- *    an error: it is dropped, and the rest of the batch continues.
+ *    the socket: only Bun's own `send` makes Bun call `drain` later.
+ * 4. If the kernel takes it now, the rest of the batch follows. If the send buffer is full, the sender is
+ *    blocked until `resume`. After any other error the datagram is dropped, and the rest of the batch
+ *    follows.
  */
 
 import type { DatagramSender, LocalAddress, SendDropReason, SendObserver } from "../datagram-port.ts";
@@ -32,9 +33,7 @@ export class BatchSender implements DatagramSender {
   #batch: DatagramBatch | undefined;
   #blocked = false;
 
-  /**
-   * @param sendOne sends one datagram. Returns false when the send buffer is full; throws any other error.
-   */
+  /** @param sendOne sends one datagram. Returns false if the send buffer is full; throws any other error. */
   constructor(
     socket: SenderSocket,
     transmitter: Transmitter & { from?: LocalAddress | undefined },

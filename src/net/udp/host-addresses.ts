@@ -52,8 +52,7 @@ const PREFIX_MAX = 30;
 
 /**
  * The networks of this host's interfaces that a datagram to this address reaches, as `ADDR/PREFIX`. Empty
- * unless the address is an IPv4 broadcast address. The kernel sends to one only on a socket with SO_BROADCAST
- * (socket(7)).
+ * unless it is an IPv4 broadcast address, to which only a socket with SO_BROADCAST can send (socket(7)).
  */
 export function broadcastNetworks(address: string, interfaces = hostInterfaces()): string[] {
   const found: string[] = [];
@@ -78,10 +77,7 @@ export class LocalAddressCache {
   #spellings = new Set<string>();
   #readAt = -Infinity;
 
-  /**
-   * @param read returns the addresses, as literals without a zone. Called at most every
-   *   {@link LOCAL_ADDRESSES_MS}.
-   */
+  /** @param read returns literals without a zone. Called at most once in {@link LOCAL_ADDRESSES_MS}. */
   constructor(read: () => readonly string[], clock: Clock) {
     this.#read = read;
     this.#clock = clock;

@@ -16,8 +16,8 @@ export function join(socket: Socket, group: string, membership: MulticastMembers
 /**
  * Sets how a socket sends to multicast groups.
  *
- * @param setTtlZero sets a TTL of 0, which Bun 1.4.5 refuses though the kernel does not.
- * @throws NetError EINVAL, ENODEV; the operating system's errors.
+ * @param setTtlZero sets a TTL of 0, which Bun 1.4.5 rejects although the kernel allows it.
+ * @throws NetError EINVAL or ENODEV, or an error of the operating system.
  */
 export function prepareSending(
   socket: Socket,
@@ -26,7 +26,7 @@ export function prepareSending(
   setTtlZero: () => string | undefined,
 ): void {
   const on = interfaceArgument(family, sending.interface);
-  // It returns false where it should throw.
+  // Bun returns false where it should throw.
   if (on !== undefined && !socket.setMulticastInterface(on)) {
     throw new NetError("ENODEV", `cannot send multicast on interface ${on}`);
   }
@@ -39,10 +39,7 @@ export function prepareSending(
   }
 }
 
-/**
- * The interface in the form that Bun takes: its IPv4 address, or `::%name` for IPv6. Bun ignores any other
- * form.
- */
+/** The interface as Bun takes it: its IPv4 address, or `::%name` for IPv6. Bun ignores any other form. */
 function interfaceArgument(family: Family, on: NetworkInterface | undefined): string | undefined {
   if (on === undefined) return undefined;
   if (family === 6) return `::%${on.name}`;

@@ -100,7 +100,7 @@ testTls("renegotiation closes the connection, and the tunnel continues", async (
   expect(there.app.texts.every((text) => text === "in order")).toBeTrue();
 });
 
-testTls("a connection cut without close_notify is reported, and dialed again", async () => {
+testTls("a connection cut without close_notify is reported, and dialled again", async () => {
   await using scene = new TlsScene();
   const there = await scene.server();
   using middle = new MiddleMan(there.tcp);
