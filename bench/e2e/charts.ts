@@ -1,4 +1,4 @@
-/** Charts of results, as SVG files drawn without a browser. */
+/** Draws charts of results as SVG, without a browser. */
 
 import * as echarts from "echarts";
 import type { Sample } from "./scenario.ts";
@@ -8,7 +8,7 @@ import { conditionsOf, formatCount } from "./table.ts";
 import { PERCENTILES } from "./tally.ts";
 
 export interface Chart {
-  /** Without folder or ending. */
+  /** The file name without folder and extension. */
   name: string;
   title: string;
   svg: string;
@@ -27,7 +27,10 @@ interface Drawing {
 
 const WIDTH = 760;
 const HEIGHT = 380;
-/** Ours in blue, its variant lighter, the others apart from it in hue and lightness: the same in every chart. */
+/**
+ * The same colours in every chart: udptunnel blue, its variant lighter, the others different in hue and
+ * lightness.
+ */
 const COLOURS = new Map([
   ["ours", "#1f5fbf"],
   ["ours --offload off", "#7fb0ea"],
@@ -36,7 +39,7 @@ const COLOURS = new Map([
 ]);
 const COLOUR_OF_OTHERS = "#7e22ce";
 
-/** Every chart the samples have figures for. */
+/** All charts for which the samples have figures. */
 export function drawCharts(samples: readonly Sample[]): Chart[] {
   const rows = summarize(samples).filter((row) => row.runs > 0);
   return [...lossCharts(rows), ...latencyCharts(samples), ...cpuChart(rows), ...delayCharts(samples)].map(
@@ -102,7 +105,7 @@ function cpuChart(rows: readonly Row[]): Drawing[] {
   ];
 }
 
-/** The first repeat of each relay: a median of courses over time is the course of none. */
+/** The first repeat of each relay: a median over repeats would not be a real course over time. */
 function delayCharts(samples: readonly Sample[]): Drawing[] {
   const own = samples.filter(
     ({ scenario, repeat, timeline }) => scenario === "slow-link" && repeat === 0 && timeline,

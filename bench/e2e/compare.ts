@@ -1,4 +1,7 @@
-/** Two results side by side, and whether the second is worse by more than the repeats' own spread. */
+/**
+ * Compares two results: the second is worse when the ranges of the repeats do not overlap and the difference
+ * is not noise.
+ */
 
 import type { Results } from "./results.ts";
 import type { Column } from "./scenario.ts";
@@ -6,9 +9,9 @@ import { SCENARIOS } from "./scenarios/index.ts";
 import { cellOf, type Row, type Spread, summarize } from "./statistics.ts";
 import { conditionsOf, formatSpread } from "./table.ts";
 
-/** Where there is one repeat, or the repeats agree by chance, a difference below this share is noise all the same. */
+/** A smaller relative difference is noise, even with one repeat or with repeats that agree by chance. */
 const NOISE = 0.1;
-/** Absolute differences no reader cares about, by unit: 0.05 % of loss, 20 us, 2 MB, 2 ms. */
+/** Absolute differences that do not matter, by unit: 0.05 % of loss, 20 us, 2 MB, 2 ms. */
 const NEGLIGIBLE: Record<string, number> = { "%": 0.05, us: 20, MB: 2, ms: 2, "": 0 };
 
 export interface Comparison {
@@ -16,11 +19,11 @@ export interface Comparison {
   regressions: number;
 }
 
-/** Compares the cells both results have. */
+/** Compares the cells that both results have. */
 export function compareResults(before: Results, after: Results): Comparison {
   const lines = [`A ${before.commit} ${before.date}`, `B ${after.commit} ${after.date}`];
   if (before.machine.cpu !== after.machine.cpu || before.kernel !== after.kernel) {
-    lines.push("The machines or kernels differ: the figures can hardly be compared.");
+    lines.push("The machines or kernels differ: the figures are not comparable.");
   }
   const earlier = new Map(summarize(before.samples).map((row) => [cellOf(row), row]));
   let regressions = 0;
@@ -34,7 +37,11 @@ export function compareResults(before: Results, after: Results): Comparison {
       if (difference.worse) regressions++;
     }
   }
-  lines.push(cells === 0 ? "No cell is in both." : `${cells} cells compared, ${regressions} figures worse.`);
+  lines.push(
+    cells === 0
+      ? "The results have no cell in common."
+      : `${cells} cells compared, ${regressions} figures worse.`,
+  );
   return { text: lines.join("\n"), regressions: cells === 0 ? 1 : regressions };
 }
 
@@ -51,7 +58,7 @@ function differences(old: Row, row: Row): { line: string; worse: boolean }[] {
   });
 }
 
-/** A difference counts when the two ranges do not touch and the medians are further apart than noise. */
+/** A difference counts when the two ranges do not overlap and the medians differ by more than noise. */
 function judge({ better, unit }: Column, a: Spread, b: Spread): "WORSE " | "better" | undefined {
   if (better === undefined || Number.isNaN(a.median) || Number.isNaN(b.median)) return undefined;
   const apart = Math.abs(b.median - a.median);

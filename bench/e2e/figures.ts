@@ -1,4 +1,4 @@
-/** The README's figures, made from results: what a tunnel carries, at what cost, how late. */
+/** The figures of the README, from results: throughput, cost and latency. */
 
 import { busyWarning, type Results } from "./results.ts";
 import type { Sample } from "./scenario.ts";
@@ -6,13 +6,13 @@ import { cellOf, highestRates, type Row, summarize } from "./statistics.ts";
 import { formatCount, markdownTable } from "./table.ts";
 import { TIMER_MS } from "./timer-report.ts";
 
-/** A result and the name of its file, without folder or ending. */
+/** A result and its file name without folder and extension. */
 export interface NamedResults {
   name: string;
   results: Results;
 }
 
-/** The columns there can be, by the relay's name. */
+/** The headings of the columns, by the name of the relay. */
 const HEADINGS = new Map([
   ["ours", "udptunnel"],
   ["ours --offload off", "`--offload off`"],
@@ -22,25 +22,25 @@ const HEADINGS = new Map([
 ]);
 const NOTHING = "-";
 
-/** What is asked of every relay: one line of the table. */
-interface Question {
+/** One line of the table. */
+interface Line {
   label: string;
-  answer(relay: string): string;
+  cell(relay: string): string;
 }
 
-/** A Markdown table of medians, and below it where they are from. */
+/** A Markdown table of medians, and a list of the results they come from. */
 export function figures(all: readonly NamedResults[]): string {
   const parts = newestOfEachCell(all);
   const rows = summarize(parts.flatMap(({ samples }) => samples)).filter(({ runs }) => runs > 0);
   const relays = [...HEADINGS.keys()].filter((name) => rows.some(({ relay }) => relay === name));
-  const lines = questions(rows)
-    .map(({ label, answer }) => [label, ...relays.map(answer)])
-    .filter(([, ...answers]) => answers.some((answer) => answer !== NOTHING));
+  const lines = linesOf(rows)
+    .map(({ label, cell }) => [label, ...relays.map(cell)])
+    .filter(([, ...cells]) => cells.some((cell) => cell !== NOTHING));
   const table = markdownTable(["", ...relays.map((relay) => HEADINGS.get(relay) ?? relay)], lines);
   return [table, parts.map(originOf).join("\n")].join("\n\n");
 }
 
-/** Each result with the samples of those cells that no newer one has. */
+/** Each result with the samples of its cells that no newer result has. */
 function newestOfEachCell(all: readonly NamedResults[]): (NamedResults & { samples: Sample[] })[] {
   const seen = new Set<string>();
   const newestFirst = all.toSorted((a, b) => b.results.date.localeCompare(a.results.date));
@@ -66,7 +66,7 @@ function originOf({ name, results, samples }: NamedResults & { samples: Sample[]
     .trimEnd();
 }
 
-function questions(rows: readonly Row[]): Question[] {
+function linesOf(rows: readonly Row[]): Line[] {
   const of = (scenario: string) => rows.filter((row) => row.scenario === scenario);
   const flood = of("flood");
   const flooded = distinct(flood.map(({ size = 0 }) => size));
@@ -82,11 +82,11 @@ function questions(rows: readonly Row[]): Question[] {
   return [
     {
       label: `carried when flooded, ${inSizes(flooded)}`,
-      answer: inEachSize(flood, "delivered", "/s"),
+      cell: inEachSize(flood, "delivered", "/s"),
     },
     {
       label: `highest rate tried with at most 0.1 % lost, ${inSizes(swept)}`,
-      answer: (relay) => {
+      cell: (relay) => {
         const rates = swept.map(
           (size) => highest.find((one) => one.relay === relay && one.size === size)?.rate,
         );
@@ -95,16 +95,16 @@ function questions(rows: readonly Row[]): Question[] {
     },
     {
       label: `CPU for a datagram when flooded, both ends, ${inSizes(flooded)}`,
-      answer: inEachSize(flood, "cpuUs", " us"),
+      cell: inEachSize(flood, "cpuUs", " us"),
     },
     ...distinct(of("latency").map(({ rate = 0 }) => rate)).flatMap((rate) => latency(of("latency"), rate)),
     {
       label: `how late a ${TIMER_MS} ms timer is in the flooded client (99 %), ${inSizes(flooded)}`,
-      answer: inEachSize(of("timers"), "clientP99Ms", " ms"),
+      cell: inEachSize(of("timers"), "clientP99Ms", " ms"),
     },
     {
       label: `round trip of a quiet session ${besides.join(" / ")}`,
-      answer: (relay) =>
+      cell: (relay) =>
         joined(
           besides.flatMap((detail) => medians(of("neighbours"), { relay, detail }, "tripP50Us")),
           " us",
@@ -112,15 +112,15 @@ function questions(rows: readonly Row[]): Question[] {
     },
     ...distinct(of("slow-link").map(({ detail = "" }) => detail)).map((detail) => ({
       label: `delay ${detail}, overloaded`,
-      answer: (relay: string) => joined(medians(of("slow-link"), { relay, detail }, "p50Ms", "p99Ms"), " ms"),
+      cell: (relay: string) => joined(medians(of("slow-link"), { relay, detail }, "p50Ms", "p99Ms"), " ms"),
     })),
     {
       label: "memory of both ends, at rest / at most when flooded",
-      answer: (relay) => joined(medians(of("memory"), { relay }, "restMB", "peakMB"), " MB"),
+      cell: (relay) => joined(medians(of("memory"), { relay }, "restMB", "peakMB"), " MB"),
     },
     {
       label: "start, until the server listens / the client has joined it",
-      answer: (relay) => joined(medians(of("start-up"), { relay }, "serverMs", "clientMs"), " ms"),
+      cell: (relay) => joined(medians(of("start-up"), { relay }, "serverMs", "clientMs"), " ms"),
     },
   ];
 }
@@ -130,16 +130,16 @@ function highestRate(rate: number | undefined): string {
   return rate === 0 ? "none" : `${formatCount(rate)}/s`;
 }
 
-function latency(rows: readonly Row[], rate: number): Question[] {
+function latency(rows: readonly Row[], rate: number): Line[] {
   const at = `at ${formatCount(rate)} datagrams/s`;
   return [
     {
       label: `delay ${at}`,
-      answer: (relay) => joined(medians(rows, { relay, rate }, "p50Us", "p99Us"), " us"),
+      cell: (relay) => joined(medians(rows, { relay, rate }, "p50Us", "p99Us"), " us"),
     },
     {
       label: `CPU for a datagram ${at}`,
-      answer: (relay) => joined(medians(rows, { relay, rate }, "cpuUs"), " us"),
+      cell: (relay) => joined(medians(rows, { relay, rate }, "cpuUs"), " us"),
     },
   ];
 }
@@ -155,7 +155,7 @@ function medians(
   return keys.map((key) => row?.values[key]?.median);
 }
 
-/** Figures of one unit, to three digits; one that is missing is a dash. */
+/** Formats figures of one unit with three digits. A missing figure is a dash. */
 function joined(values: readonly (number | undefined)[], unit: string): string {
   const known = values.map((value) => (Number.isFinite(value) ? value : undefined));
   if (known.every((value) => value === undefined)) return NOTHING;

@@ -1,6 +1,6 @@
 /**
- * TCP clients of a per-source server that send frames as fast as the server reads them. They run in a process of their
- * own:
+ * TCP clients of a per-source server that send frames as fast as the server reads them. They run in a process
+ * of their own:
  *
  *     bun bench/e2e/flooding-peers-program.ts PORT COUNT [FRAME BYTES]
  */

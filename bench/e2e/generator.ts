@@ -1,11 +1,11 @@
 /**
- * Offers datagrams at a steady rate, numbered, stamped and patterned. A program of its own:
+ * Sends datagrams at a steady rate, with number, time stamp and pattern. A separate program:
  *
  *     bun run bench:load 127.0.0.1:6000 [--from ADDRESS[:PORT]] [--size 172] [--rate 1000] [--seconds 10]
  *                        [--warm-up 0.3] [--sources 1] [--plain] [--round-trips]
  *
- * What has come due since the last look leaves in as few system calls as segment offload allows; `--plain` sends
- * every datagram by itself. Prints one line of JSON when counting begins, one when it ends and a report.
+ * It sends all datagrams that are due with as few system calls as segment offload allows; with `--plain` it
+ * sends each one alone. It prints one line of JSON when counting starts, one when it ends, and a report.
  */
 
 import { parseArgs } from "node:util";
@@ -16,26 +16,29 @@ import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { Tally, type TallyReport } from "./tally.ts";
 
-/** What a generator prints last. */
+/** The last message of a generator. */
 export interface GeneratorReport {
-  /** Counted datagrams the kernel took. */
+  /** Counted datagrams that the kernel accepted. */
   sent: number;
-  /** Seconds that took. */
+  /** The seconds it took to send them. */
   spanS: number;
-  /** Datagrams that left more than 5 ms after they were due: above a few per cent, the generator was too slow. */
+  /** Datagrams sent more than 5 ms late. With more than a few per cent the generator was too slow. */
   late: number;
-  /** With `--round-trips`, what came back; latencies are round trips. */
+  /** With `--round-trips`, the answers; latencies are round trips. */
   answers?: TallyReport;
 }
 
-/** How long to sleep when nothing is due; at low rates until the next datagram is. */
+/** The longest sleep when no datagram is due. */
 const TICK_US = 200;
-/** The same while answers are awaited: a round trip looks longer by up to this and the kernel's slack of 50 us. */
+/**
+ * The same while it waits for answers: a round trip is measured longer by up to this, and 50 us of timer
+ * slack.
+ */
 const LISTEN_TICK_US = 20;
 const LATE_NS = 5e6;
 /**
- * The tail: enough to push out what a relay holds back until more comes (the original: up to 64 KiB of its stream),
- * slow enough not to add to a queue.
+ * The tail: enough bytes to flush data that a relay holds back until more arrives (the original: up to 64 KiB
+ * of its stream), slow enough not to fill a queue.
  */
 const TAIL_BYTES = 128 << 10;
 const TAIL_RATE = 10_000;
@@ -55,9 +58,10 @@ async function main(): Promise<void> {
       "round-trips": { type: "boolean", default: false },
     },
   });
-  if (positionals[0] === undefined) throw new Error("where to? bench:load ADDRESS:PORT");
+  if (positionals[0] === undefined) throw new Error("give the destination: bench:load ADDRESS:PORT");
   const size = Number(values.size);
-  if (!(size >= HEADER_BYTES && size <= 65_507)) throw new Error(`--size is ${HEADER_BYTES} to 65507 bytes`);
+  if (!(size >= HEADER_BYTES && size <= 65_507))
+    throw new Error(`--size must be ${HEADER_BYTES} to 65507 bytes`);
   const from = values.from.includes(":") ? parseEndpoint(values.from) : { address: values.from, port: 0 };
   const kernel = openKernel();
   const connect = parseEndpoint(positionals[0]);
@@ -87,7 +91,9 @@ async function main(): Promise<void> {
   writeMessage({ type: "report", ...report });
 }
 
-/** Sends for `seconds` what is due at `rate`; calls `rest` when nothing is, with how long nothing will be. */
+/**
+ * Sends datagrams at `rate` for `seconds`. When none is due it calls `rest` with the time until the next one.
+ */
 function offer(
   kernel: Kernel,
   sender: Sender,
@@ -108,7 +114,7 @@ function offer(
       const taken = sender.send(phase, sent, due - sent);
       late += Math.max(0, Math.min(taken, dueLong - sent));
       sent += taken;
-      if (elapsedNs > 2e9 * seconds + 1e9) break; // hopelessly behind
+      if (elapsedNs > 2e9 * seconds + 1e9) break; // much too slow
     }
     if (due === sent) {
       const untilNextUs = (((sent + 1) / rate) * 1e9 - (kernel.now() - startNs)) / 1000;

@@ -1,6 +1,6 @@
 /**
- * The program of `HostileClients`. Its arguments are the port and a `ClientBehaviour` as JSON. It prints `connected` when the
- * clients are connected, and ends when its stdin ends.
+ * The program of `HostileClients`. Its arguments are the port and a `ClientBehaviour` as JSON. It prints
+ * `connected` when the clients are connected, and ends when its stdin ends.
  */
 
 import { ClientHandshake } from "../../src/auth/handshake.ts";
@@ -8,11 +8,14 @@ import { Secret } from "../../src/options/secret.ts";
 import type { ClientBehaviour } from "./hostile-clients.ts";
 
 /**
- * Each process connects from a loopback address of its own, with its own ports: closed connections keep their ports busy for
- * a minute (TIME-WAIT, RFC 9293).
+ * Each process connects from a loopback address of its own, with its own ports: closed connections keep their
+ * ports busy for a minute (TIME-WAIT, RFC 9293).
  */
 const FROM = `127.71.${process.pid & 0xff}.${1 + ((process.pid >> 8) & 0x7f)}`;
-/** Clients that stay connect in groups with a pause: TCP retries only after a second what the server's backlog cannot hold. */
+/**
+ * Clients that stay connect in groups with a pause: TCP retries only after a second what the server's backlog
+ * cannot hold.
+ */
 const GROUP = 100;
 const PAUSE_MS = 10;
 /** The most clients of a flood that are connected at the same time. */
@@ -64,7 +67,10 @@ function connect(): Promise<Bun.Socket | undefined> {
   return promise;
 }
 
-/** Connects `count` clients a second and never waits for earlier ones: TCP retries after a second what the backlog cannot hold. */
+/**
+ * Connects `count` clients a second and never waits for earlier ones: TCP retries after a second what the
+ * backlog cannot hold.
+ */
 async function runFlood(): Promise<never> {
   const start = performance.now();
   for (;;) {

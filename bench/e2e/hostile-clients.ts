@@ -1,9 +1,15 @@
-/** Hostile TCP clients. They run in a process of their own, so that their cost is not counted as their effect on the server. */
+/**
+ * Hostile TCP clients. They run in a process of their own, so that their cost is not counted as their effect
+ * on the server.
+ */
 
 /** What each client does. */
 export interface ClientBehaviour {
   readonly count: number;
-  /** `count` clients connect each second, send `bytes` and disconnect. Otherwise `count` clients connect and stay. */
+  /**
+   * `count` clients connect each second, send `bytes` and disconnect. Otherwise `count` clients connect and
+   * stay.
+   */
   readonly flood?: boolean;
   /** What a client sends, in hexadecimal: at once, or with `drip` one byte a second. */
   readonly bytes?: string;

@@ -1,6 +1,6 @@
 /**
- * Installs the original udptunnel, to measure beside it: `bun run bench:install [--yes]`. It says what it would run
- * and asks first.
+ * Installs the original udptunnel for comparison: `bun run bench:install [--yes]`. It prints the command and
+ * asks before it runs it.
  */
 
 import { createInterface } from "node:readline/promises";
@@ -12,7 +12,7 @@ async function main(): Promise<number> {
   }
   if (Bun.which("apt-get") === null) {
     process.stderr.write(
-      "This is not Debian or a relative: build UDPTunnel 1.1 from source and put it on the PATH.\n",
+      "This system has no apt-get. Build UDPTunnel 1.1 from source and put it on the PATH.\n",
     );
     return 1;
   }

@@ -1,7 +1,7 @@
 /**
- * The system calls the generator and the sink live on. Both are programs of their own that may block, so they use
- * the kernel's batch calls on sockets of their own rather than Bun's sockets: an instrument must be cheaper than what
- * it measures. Linux on a little-endian 64-bit machine only.
+ * System calls of the generator and the sink. Both are separate programs that may block. They use the
+ * kernel's batch calls instead of Bun's sockets, because an instrument must be cheaper than the measured
+ * program. Only for Linux on a little-endian 64-bit machine.
  */
 
 import { dlopen, ptr, read } from "bun:ffi";
@@ -11,12 +11,12 @@ import { errnoName, type Libc, type Memory, memory, openLibc } from "../../src/n
 import { encodeSockaddr } from "../../src/net/linux/sockaddr.ts";
 import { setNumber, setReceiveBuffer, setSendBuffer } from "../../src/net/linux/socket-options.ts";
 
-/** recvmmsg(2): block for the first datagram only, then take what is there. */
+/** recvmmsg(2): block only until the first datagram arrives. */
 export const MSG_WAITFORONE = 0x10000;
 const SO_REUSEADDR = 2;
 const SO_RCVTIMEO = 20;
 const CLOCK_MONOTONIC = 1;
-/** Asked for on every application socket, so that what is lost was lost by the relay or before it. */
+/** Requested for every application socket, so that any loss is in the relay or before it. */
 const BUFFER_BYTES = 32 << 20;
 
 const SYMBOLS = {
@@ -28,7 +28,7 @@ const SYMBOLS = {
   __errno_location: { args: [], returns: "ptr" },
 } as const;
 
-/** The batch calls, with addresses as numbers. The memory behind an address must be kept referenced by the caller. */
+/** The batch calls, with addresses as numbers. The caller must keep a reference to the memory. */
 export interface Kernel {
   readonly libc: Libc;
   recvmmsg(fd: number, messages: number, count: number, flags: number): number;
@@ -38,11 +38,14 @@ export interface Kernel {
   sleep(microseconds: number): void;
   /** The errno name of the last failed call. */
   errno(): string;
-  /** CLOCK_MONOTONIC in nanoseconds: the same for every process of this machine, exact for 104 days after boot. */
+  /**
+   * CLOCK_MONOTONIC in nanoseconds: the same for every process of this machine, exact for 104 days after
+   * boot.
+   */
   now(): number;
 }
 
-/** @throws Error where there is no such kernel or C library. */
+/** @throws Error on other systems, or without a C library. */
 export function openKernel(): Kernel {
   const libc = openLibc();
   if (libc === undefined) throw new Error("the load generator and the sink need Linux on x64 or arm64");
@@ -66,20 +69,21 @@ export function openKernel(): Kernel {
   };
 }
 
-/** What an application socket is opened with. */
+/** Options of an application socket. */
 export interface SocketOptions {
   bind: Endpoint;
-  /** Connects the socket: cheaper to send on, and deaf to everyone else. */
+  /** Connects the socket: sending is cheaper, and it receives from this endpoint only. */
   connect?: Endpoint | undefined;
-  /** How long a blocking receive waits; without it, receiving never blocks. */
+  /** The timeout of a blocking receive. Without it, receiving never blocks. */
   receiveTimeoutMs?: number | undefined;
 }
 
 /**
- * Opens a UDP socket with SO_REUSEADDR, which the original's port scheme needs on every socket of one host.
+ * Opens a UDP socket with SO_REUSEADDR. The original needs it on every socket of one host, because
+ * application and relay have the same port.
  *
  * @returns its descriptor.
- * @throws Error that names the address when it cannot be bound.
+ * @throws Error with the address when it cannot be bound.
  */
 export function openSocket({ libc }: Kernel, { bind, connect, receiveTimeoutMs }: SocketOptions): number {
   const family = familyOf(bind.address);
@@ -114,7 +118,7 @@ export function openSocket({ libc }: Kernel, { bind, connect, receiveTimeoutMs }
 function sockaddr(libc: Libc, endpoint: Endpoint, family: 4 | 6): Memory {
   const encoded = encodeSockaddr(libc, endpoint, family);
   if (typeof encoded === "string")
-    throw new Error(`${endpoint.address} is no address to use here: ${encoded}`);
+    throw new Error(`${endpoint.address} cannot be used as an address: ${encoded}`);
   return encoded;
 }
 

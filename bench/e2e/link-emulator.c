@@ -1,10 +1,10 @@
-/* A slow path between two network namespaces: two tun devices, and one program that carries packets between them.
+/* Emulates a slow path between two network namespaces: it carries packets between two tun devices.
  *
  *   link-emulator NAMESPACE_A NAMESPACE_B RATE_BITS_PER_S DELAY_US QUEUE_BYTES LOSS_PPM
  *
- * Each direction is a bottleneck (RATE, with QUEUE bytes of room before it; what finds no room is dropped) followed by
- * a way that takes DELAY and loses LOSS of a million packets. The device is called "path" on either side and has no
- * address yet when the program prints that it is ready. SIGTERM ends it, and the devices with it. Needs root. */
+ * Each direction has a queue of QUEUE bytes, a bottleneck of RATE, and then a delay of DELAY and a loss of LOSS packets
+ * per million. A full queue drops packets. The device is "path" on both sides; it has no address yet when the program
+ * prints that it is ready. SIGTERM ends the program and removes the devices. Needs root. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/if.h>
@@ -29,8 +29,8 @@ struct packet {
   uint8_t bytes[PACKET_BYTES];
 };
 
-/* Positions only grow; index = position % LANE_PACKETS; first <= waiting <= end. Packets from `waiting` on are still
- * before the bottleneck and fill the queue, those before it are under way. */
+/* Positions only grow; index = position % LANE_PACKETS; first <= waiting <= end. Packets from `waiting` on are in the
+ * queue before the bottleneck. Packets before `waiting` are in the delay. */
 struct lane {
   int from, to;
   uint64_t first, waiting, end;
@@ -104,7 +104,7 @@ static void take_in(struct lane *lane) {
   }
 }
 
-/* Returns when the next packet arrives, UINT64_MAX when none is under way. */
+/* Returns the time when the next packet arrives, or UINT64_MAX without a packet. */
 static uint64_t hand_out(struct lane *lane) {
   uint64_t now = monotonic_ns();
   pass_bottleneck(lane, now);

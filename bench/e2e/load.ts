@@ -1,4 +1,4 @@
-/** One load through one tunnel: generator, relay pair and sink as separate processes, and what came of it. */
+/** One load through one tunnel: generator, relay pair and sink as separate processes, and the result. */
 
 import { join } from "node:path";
 import type { GeneratorReport } from "./generator.ts";
@@ -8,7 +8,7 @@ import type { Plan } from "./scenario.ts";
 import type { SinkReport } from "./sink.ts";
 import type { TunnelPair } from "./tunnel-pair.ts";
 
-/** What is offered. */
+/** The offered load. */
 export interface Load {
   size: number;
   /** Datagrams a second. */
@@ -21,9 +21,9 @@ export interface Load {
   sources?: number;
   /** The sink answers, and the generator measures round trips. */
   roundTrips?: boolean;
-  /** The sink is spared datagrams that are too short to be the load's. */
+  /** The kernel drops datagrams that are too short for this load before the sink. */
   ignoreShort?: boolean;
-  /** What generator and sink are run by. */
+  /** Commands that run generator and sink, such as `ip netns exec NAME`. */
   wrappers?: { generator: readonly string[]; sink: readonly string[] };
 }
 
@@ -31,21 +31,21 @@ export interface LoadResult {
   sent: number;
   sink: SinkReport;
   generator: GeneratorReport;
-  /** Counted datagrams that did not arrive, in per cent of those sent. */
+  /** The share of counted datagrams that did not arrive, in per cent. */
   lossPercent: number;
-  /** Counted datagrams that arrived, a second. */
+  /** Counted datagrams that arrived, per second. */
   deliveredPerSecond: number;
   offeredPerSecond: number;
-  /** Processor time of both relays for each datagram delivered, and of each. */
+  /** CPU time per delivered datagram: of both ends, of the client, of the server. */
   cpuUs: number;
   clientCpuUs: number;
   serverCpuUs: number;
   peakBytes: number;
-  /** Why the figures may be the instrument's rather than the relay's. */
+  /** Reasons why generator or sink, and not the relay, may have limited the figures. */
   notes: string[];
 }
 
-/** The part of a load that a plan says: its first size, for how long. */
+/** The part of a load that a plan defines: its first size, and the duration. */
 export function basics({ sizes, seconds, warmUpSeconds }: Plan): Omit<Load, "rate"> {
   return { size: sizes[0] as number, seconds, warmUpSeconds };
 }
@@ -53,7 +53,7 @@ export function basics({ sizes, seconds, warmUpSeconds }: Plan): Omit<Load, "rat
 const GENERATOR = join(import.meta.dir, "generator.ts");
 const SINK = join(import.meta.dir, "sink.ts");
 
-/** Sends a load through a tunnel. @throws Error with the last words of a process that died. */
+/** Sends a load through a tunnel. @throws Error with the last lines of a process that died. */
 export async function runLoad(pair: TunnelPair, load: Load): Promise<LoadResult> {
   const sink = await startSink(pair.place, load);
   let generator: BenchProcess | undefined;
@@ -100,11 +100,11 @@ export function startGenerator(place: Place, load: Load): BenchProcess {
   ]);
 }
 
-/** Waits for something, unless a relay dies first. */
+/** Waits for a promise, and rejects when a relay ends first. */
 export async function alive<T>(pair: TunnelPair, wanted: Promise<T>): Promise<T> {
   const death = (side: BenchProcess) =>
     side.exited.then(() => {
-      throw new Error(side.lastWords);
+      throw new Error(side.lastLines);
     });
   wanted.catch(() => {});
   return await Promise.race([wanted, death(pair.server), death(pair.client)]);
@@ -141,7 +141,7 @@ function resultOf(
   };
 }
 
-/** Why figures may be the generator's or the sink's rather than the relay's. */
+/** Reasons why generator or sink, and not the relay, may have limited the figures. */
 export function limitsOf(load: Load, generator: GeneratorReport, sink: SinkReport): string[] {
   const notes: string[] = [];
   if (generator.sent < 0.95 * load.rate * generator.spanS || generator.late > 0.05 * generator.sent) {

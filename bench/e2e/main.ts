@@ -1,4 +1,4 @@
-/** The end-to-end benchmark: how many datagrams a second, how late, and at what price, beside other relays. */
+/** The end-to-end benchmark: throughput, latency and cost of udptunnel and of other relays. */
 
 import type { WriteStream } from "node:tty";
 import { parseArgs } from "node:util";
@@ -20,13 +20,13 @@ const USAGE = `bun run bench [options], or bun run bench:full [options]
   --repeat N             repeats of each cell
   --relays NAME,...      some of the relays found
   --peer-client CMD --peer-server CMD
-                         another relay; {tcp} {client} {server} {serverHost} {clientApp} {serverApp} are filled in
-  --peer-per-source      it has a connection for every UDP source
+                         another relay, with {tcp} {client} {server} {serverHost} {clientApp} {serverApp}
+  --peer-per-source      it has one connection per UDP source
   --ports TCP,CLIENT,SERVER
                          fixed ports
-  --json FILE            every raw repeat, written as the run goes on (bench:full without options: bench/results/full.json)
+  --json FILE            the file for raw repeats (bench:full without options: bench/results/full.json)
 bun run bench --compare A.json B.json
-                         fails when B is worse than A by more than the repeats' spread
+                         exit status 1 when B is worse than A by more than the spread of the repeats
 `;
 
 const OPTIONS = {
@@ -72,7 +72,7 @@ async function main(): Promise<number> {
     token.kind === "option" && token.name !== "json" ? [token.rawName, token.value ?? []].flat() : [],
   );
   const path = values.json ?? (words.join(" ") === "--plan full" ? FULL_RESULT : undefined);
-  if (path === undefined && plan.name === "full") throw new Error("say where to keep this: --json FILE");
+  if (path === undefined && plan.name === "full") throw new Error("give a file for the results: --json FILE");
   const results = describeRun(plan, words, leftOut);
   const keep = (run: RunResult) => {
     Object.assign(results, { samples: run.samples, leftOut: [...leftOut, ...run.leftOut] });
@@ -126,7 +126,7 @@ function givenPeer(values: { "peer-client"?: string; "peer-server"?: string; "pe
   const { "peer-client": client, "peer-server": server, "peer-per-source": perSource } = values;
   if (client === undefined && server === undefined) return undefined;
   if (client === undefined || server === undefined)
-    throw new Error("--peer-client and --peer-server go together");
+    throw new Error("give --peer-client and --peer-server together");
   return { client, server, perSource };
 }
 
@@ -134,7 +134,7 @@ function givenPorts(text: string | undefined) {
   if (text === undefined) return undefined;
   const [tcp, client, server] = numbers("--ports", text);
   if (tcp === undefined || client === undefined || server === undefined) {
-    throw new Error("--ports takes three: TCP,CLIENT-UDP,SERVER-UDP");
+    throw new Error("--ports needs three ports: TCP,CLIENT-UDP,SERVER-UDP");
   }
   return { tcp, client, server };
 }
@@ -143,7 +143,7 @@ function numbers(option: string, text: string): number[] {
   return text.split(",").map((word) => {
     const value = Number(word);
     if (!Number.isInteger(value) || value < 1)
-      throw new Error(`${option}: "${word}" is no positive whole number`);
+      throw new Error(`${option}: "${word}" is not a positive integer`);
     return value;
   });
 }

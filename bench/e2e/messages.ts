@@ -1,4 +1,4 @@
-/** Arrays of `struct mmsghdr` (recvmmsg(2), sendmmsg(2)) over memory that never moves. */
+/** Arrays of `struct mmsghdr` (recvmmsg(2), sendmmsg(2)) in memory that does not move. */
 
 import { SOL_UDP, UDP_SEGMENT } from "../../src/net/linux/constants.ts";
 import { type Libc, type Memory, memory } from "../../src/net/linux/libc.ts";
@@ -21,7 +21,7 @@ const SEGMENT_CMSG_LEN = 18;
 
 /** Messages of one buffer each. */
 export class Messages {
-  /** Where the array starts, for the kernel. */
+  /** The address of the array. */
   readonly address: number;
   readonly #headers: Memory;
   readonly #view: DataView;
@@ -30,7 +30,9 @@ export class Messages {
   readonly #control: Memory;
   readonly #controlAt: number;
 
-  /** @param segmentBytes with it, a message may hold many datagrams of that size (udp(7), UDP_SEGMENT). */
+  /**
+   * @param segmentBytes if not 0, a message may contain several datagrams of this size (udp(7), UDP_SEGMENT).
+   */
   constructor(libc: Libc, count: number, segmentBytes = 0) {
     this.#headers = memory(count * MESSAGE_BYTES);
     this.#view = new DataView(this.#headers.buffer);
@@ -47,7 +49,10 @@ export class Messages {
     }
   }
 
-  /** Points message `index` at memory the caller keeps referenced. `segments` says it holds more than one datagram. */
+  /**
+   * Makes message `index` point to memory, to which the caller keeps a reference. `segments`: it has several
+   * datagrams.
+   */
   point(index: number, address: number, bytes: number, segments = false): void {
     this.#iovecs.setBigUint64(index * IOVEC_BYTES, BigInt(address), true);
     this.#iovecs.setBigUint64(index * IOVEC_BYTES + 8, BigInt(bytes), true);
@@ -55,12 +60,12 @@ export class Messages {
     this.#set(index, CONTROL_BYTES, segments ? SEGMENT_CONTROL_BYTES : 0);
   }
 
-  /** Bytes of the datagram the kernel put into message `index`. */
+  /** The bytes of the received datagram in message `index`. */
   length(index: number): number {
     return this.#view.getUint32(index * MESSAGE_BYTES + LENGTH, true);
   }
 
-  /** Lets every message carry its sender's address: {@link point} keeps it, so that a reply goes back there. */
+  /** Makes every message store its source address. {@link point} keeps it, so that a reply is sent there. */
   keepNames(libc: Libc, count: number): void {
     const at = libc.addressOf(this.#names.buffer);
     for (let index = 0; index < count; index++) {

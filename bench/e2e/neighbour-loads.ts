@@ -1,4 +1,6 @@
-/** What troubles a server beside a quiet session: a flooding target, a client that does not read, flooding clients. */
+/**
+ * Loads on a server with a quiet session: a flooding target, a client that does not read, flooding clients.
+ */
 
 import { connect, type Socket } from "node:net";
 import { type Load, startGenerator } from "./load.ts";
@@ -9,8 +11,9 @@ import type { Place } from "./relays.ts";
 const REUSE_ADDRESS = 16;
 
 /**
- * Opens a session whose target floods it. The first datagram shows the target from which address the server sends; the
- * flood goes there. The flood's socket is connected, so that the kernel gives it only this session's datagrams (udp(7)).
+ * Opens a session whose target floods it. The first datagram shows the target from which address the server
+ * sends; the flood goes there. The flood's socket is connected, so that the kernel gives it only this
+ * session's datagrams (udp(7)).
  */
 export async function floodedSession(place: Place, load: Load): Promise<AsyncDisposable> {
   const source = await Bun.udpSocket({ connect: { hostname: "127.0.0.1", port: place.clientPort } });
@@ -71,8 +74,8 @@ export class StalledPeer implements AsyncDisposable {
 }
 
 /**
- * Starts TCP clients that send frames of 8 bytes as fast as the server reads them, all in one process of their own. Settles
- * when the first frames are sent.
+ * Starts TCP clients that send frames of 8 bytes as fast as the server reads them, all in one process of
+ * their own. Settles when the first frames are sent.
  *
  * @throws Error when there is no server.
  */

@@ -1,41 +1,44 @@
 /**
- * What the generator puts into a datagram and the sink checks:
+ * The payload of a datagram, which the generator writes and the sink checks:
  *
  *     0  u32  sequence number, counted from 0 in each phase
  *     4  u32  phase in the high byte, source below it
- *     8  f64  when it was sent, nanoseconds of the sender's monotonic clock
+ *     8  f64  time of sending, nanoseconds of the sender's monotonic clock
  *     16 u32  length of the payload
  *     20 u32  checksum of the above
- *     24 ...  a pattern that follows from sequence number and length
+ *     24 ...  a pattern computed from sequence number and length
  *
- * All little-endian. The pattern repeats every few hundred datagrams, so that a generator writes it once and then only
- * the header; the checksum ties it to its header.
+ * All fields are little-endian. The pattern repeats every few hundred datagrams, so a generator writes it
+ * once and then only headers. The checksum covers the header.
  */
 
-/** The least payload that can be measured. */
+/** The smallest payload. */
 export const HEADER_BYTES = 24;
-/** What a group of UDP_SEGMENT may hold: 64 datagrams, and the payload of one IPv4 datagram (udp(7)). */
+/** The limits of a UDP_SEGMENT group: 64 datagrams, and the payload of one IPv4 datagram (udp(7)). */
 const GROUP_DATAGRAMS_MAX = 64;
 const GROUP_BYTES_MAX = 65_507;
 const GROUPS = 8;
 
-/** Before, within and after what is counted. The tail pushes out what a relay keeps back until more arrives. */
+/**
+ * Datagrams before, during and after counting. The tail flushes data that a relay holds back until more
+ * arrives.
+ */
 export const WARM_UP = 0;
 export const COUNTED = 1;
 export const TAIL = 2;
 export type Phase = typeof WARM_UP | typeof COUNTED | typeof TAIL;
 
-/** How many payloads of `size` bytes one offload group can hold. */
+/** The number of payloads of `size` bytes in one offload group. */
 export function groupDatagrams(size: number): number {
   return Math.min(GROUP_DATAGRAMS_MAX, Math.max(1, Math.floor(GROUP_BYTES_MAX / size)));
 }
 
-/** After how many datagrams the pattern repeats. */
+/** The number of datagrams after which the pattern repeats. */
 export function patternPeriod(size: number): number {
   return GROUPS * groupDatagrams(size);
 }
 
-/** Room for one period of payloads of `size` bytes, their patterns filled in and their headers still empty. */
+/** Memory for one period of payloads of `size` bytes, with patterns and empty headers. */
 export function patternRing(size: number): Uint8Array<ArrayBuffer> {
   const ring = new Uint8Array(new ArrayBuffer(patternPeriod(size) * size));
   for (let slot = 0; slot < patternPeriod(size); slot++) {
@@ -65,7 +68,9 @@ export function writeHeader(
   view.setUint32(at + 20, headerChecksum(view, at), true);
 }
 
-/** Whether `length` bytes at `at` begin with a header that belongs to them. The pattern is checked apart. */
+/**
+ * Whether `length` bytes at `at` start with a valid header for this length. It does not check the pattern.
+ */
 export function headerHolds(view: DataView, at: number, length: number): boolean {
   return (
     length >= HEADER_BYTES &&
@@ -74,7 +79,7 @@ export function headerHolds(view: DataView, at: number, length: number): boolean
   );
 }
 
-/** What a whole header says. */
+/** Read the fields of a valid header. */
 export function readSequence(view: DataView, at: number): number {
   return view.getUint32(at, true);
 }

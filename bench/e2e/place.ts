@@ -1,11 +1,14 @@
-/** Where the processes of a measurement on this host meet: loopback addresses the original can tell apart. */
+/**
+ * The addresses and ports of a measurement on this host: loopback addresses that the original can
+ * distinguish.
+ */
 
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import type { Place } from "./relays.ts";
 import { portIsOpen } from "./tunnel-pair.ts";
 
-/** Ports given by hand; the system chooses those that are missing. */
+/** Ports from the command line. */
 export interface GivenPorts {
   tcp: number;
   client: number;
@@ -13,10 +16,10 @@ export interface GivenPorts {
 }
 
 /**
- * Chooses addresses and ports. The original insists that application and relay share a port number, so each
- * application has a loopback address of its own, and the relay the wildcard.
+ * Chooses addresses and ports. The original requires that application and relay have the same port, so each
+ * application has its own loopback address, and the relay binds the wildcard address.
  *
- * @throws Error that names a given port that is in use.
+ * @throws Error with the number of a given port that is in use.
  */
 export async function choosePlace(given?: GivenPorts): Promise<Place> {
   if (given !== undefined) {
@@ -49,7 +52,7 @@ async function freeTcpPort(): Promise<number> {
   return address.port;
 }
 
-/** Two different ones: both are held until both are known. */
+/** Two different ports: both stay bound until both are known. */
 async function freeUdpPorts(): Promise<[number, number]> {
   const sockets = [createSocket("udp4"), createSocket("udp4")] as const;
   await Promise.all(

@@ -1,13 +1,13 @@
-/** The three amounts of measuring. */
+/** The three plans: quick, full, and tiny for tests. */
 
 import type { Plan } from "./scenario.ts";
 
-/** More than twice what any relay known carries on two cores, as far as the generator can offer it. */
+/** More than twice the throughput of any known relay on two cores, as far as the generator can offer it. */
 function floodRate(size: number): number {
   return size <= 512 ? 450_000 : size <= 1500 ? 300_000 : 30_000;
 }
 
-/** Under three minutes: once each. */
+/** Under three minutes: one repeat. */
 const quick: Plan = {
   name: "quick",
   sizes: [172, 1200],
@@ -26,7 +26,7 @@ const quick: Plan = {
   repeats: 1,
 };
 
-/** For figures that are quoted: about an hour with five relays. */
+/** For published figures: about an hour with five relays. */
 const full: Plan = {
   name: "full",
   sizes: [172, 1200],

@@ -1,38 +1,41 @@
-/** The processes of one measurement: started, heard, weighed and ended by their id. */
+/**
+ * The processes of a measurement: starts them, reads their messages, measures their cost and ends them by
+ * their id.
+ */
 
 import { readdirSync, readFileSync } from "node:fs";
 import type { Subprocess } from "bun";
 
-const LAST_WORDS = 5;
+const LAST_LINES = 5;
 const TERMINATE_MS = 2000;
 
 const running = new Set<BenchProcess>();
 
-/** Kills what still runs. For the very end of the program: nothing is waited for. */
+/** Kills all running processes without waiting. For the end of the program. */
 export function killAll(): void {
   for (const process of running) process.kill();
 }
 
-/** What a process has cost. */
+/** The cost of a process. */
 export interface ProcessCost {
-  /** Nanoseconds on a processor, of all its threads and children (/proc/PID/task/TID/schedstat, proc(5)). */
+  /** CPU time of all threads and children in nanoseconds (/proc/PID/task/TID/schedstat, proc(5)). */
   cpuNs: number;
-  /** The largest and the present resident set, bytes (VmHWM and VmRSS in /proc/PID/status). */
+  /** The largest and the current resident set in bytes (VmHWM and VmRSS in /proc/PID/status). */
   peakBytes: number;
   nowBytes: number;
 }
 
-/** A process and what it says: lines of JSON on stdout are its messages, other lines its words. */
+/** A process and its output: lines of JSON are messages, other lines are kept as text. */
 export class BenchProcess {
   readonly label: string;
   readonly pid: number;
   readonly exited: Promise<number>;
   readonly #child: Subprocess<"ignore", "pipe", "pipe">;
-  readonly #words: string[] = [];
+  readonly #text: string[] = [];
   readonly #messages: { type: string }[] = [];
-  readonly #heard: Promise<unknown>;
+  readonly #outputRead: Promise<unknown>;
   #listeners: (() => void)[] = [];
-  #over = false;
+  #ended = false;
 
   /** @throws Error when the program cannot be started. */
   constructor(label: string, command: readonly string[]) {
@@ -46,38 +49,38 @@ export class BenchProcess {
     }
     this.pid = this.#child.pid;
     running.add(this);
-    this.#heard = Promise.all([this.#hear(this.#child.stdout), this.#hear(this.#child.stderr)]);
+    this.#outputRead = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
     this.exited = this.#child.exited.then(async (status) => {
-      await Promise.race([this.#heard, Bun.sleep(100)]); // a grandchild may keep the pipe open
+      await Promise.race([this.#outputRead, Bun.sleep(100)]); // a grandchild may keep the pipe open
       running.delete(this);
-      this.#over = true;
-      this.#tell();
+      this.#ended = true;
+      this.#notify();
       return status;
     });
   }
 
-  get over(): boolean {
-    return this.#over;
+  get ended(): boolean {
+    return this.#ended;
   }
 
-  /** How it ended and the last lines it printed, for a row that failed. */
-  get lastWords(): string {
+  /** The exit status and the last lines of output, for a failed row. */
+  get lastLines(): string {
     const { exitCode, signalCode } = this.#child;
     const how = exitCode === null && signalCode === null ? "" : ` (${signalCode ?? `status ${exitCode}`})`;
-    return `${this.label}${how}: ${this.#words.slice(-LAST_WORDS).join(" | ") || "said nothing"}`;
+    return `${this.label}${how}: ${this.#text.slice(-LAST_LINES).join(" | ") || "no output"}`;
   }
 
-  /** The next message of a type. @throws Error with its last words when the process ends without it. */
+  /** The next message of a type. @throws Error with the last lines when the process ends without it. */
   async message<T>(type: string): Promise<T> {
     for (;;) {
       const found = this.#messages.find((message) => message.type === type);
       if (found !== undefined) return found as T;
-      if (this.#over) throw new Error(this.lastWords);
+      if (this.#ended) throw new Error(this.lastLines);
       await new Promise<void>((resolve) => this.#listeners.push(resolve));
     }
   }
 
-  /** What it has cost until now; zeros once it is gone. */
+  /** Its cost so far; zeros after it has ended. */
   cost(): ProcessCost {
     const cost = { cpuNs: 0, peakBytes: 0, nowBytes: 0 };
     for (const pid of withChildren(this.pid)) {
@@ -89,14 +92,14 @@ export class BenchProcess {
         cost.peakBytes += kilobytes(status, "VmHWM") * 1024;
         cost.nowBytes += kilobytes(status, "VmRSS") * 1024;
       } catch {
-        // It ended while it was looked at.
+        // It ended meanwhile.
       }
     }
     return cost;
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (!this.#over) this.#child.kill(signal);
+    if (!this.#ended) this.#child.kill(signal);
   }
 
   kill(): void {
@@ -104,12 +107,12 @@ export class BenchProcess {
       try {
         process.kill(pid, "SIGKILL");
       } catch {
-        // It is gone.
+        // It has ended.
       }
     }
   }
 
-  /** Ends it: asked first, forced when it does not heed. Settles when it is gone. */
+  /** Ends the process: SIGTERM, then SIGKILL. Settles when it has ended. */
   async stop(): Promise<void> {
     this.signal("SIGTERM");
     const timer = setTimeout(() => this.kill(), TERMINATE_MS);
@@ -117,7 +120,7 @@ export class BenchProcess {
     clearTimeout(timer);
   }
 
-  async #hear(stream: ReadableStream<Uint8Array>): Promise<void> {
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
     const decoder = new TextDecoder();
     let rest = "";
     for await (const chunk of stream) {
@@ -130,12 +133,12 @@ export class BenchProcess {
 
   #onLine(line: string): void {
     if (line.startsWith('{"type":')) this.#messages.push(JSON.parse(line));
-    else this.#words.push(line);
-    if (this.#words.length > 4 * LAST_WORDS) this.#words.shift();
-    this.#tell();
+    else this.#text.push(line);
+    if (this.#text.length > 4 * LAST_LINES) this.#text.shift();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     const listeners = this.#listeners;
     this.#listeners = [];
     for (const listener of listeners) listener();

@@ -1,14 +1,19 @@
-/** What the generator and the sink share as programs: messages to their parent as lines of JSON, arguments, the exit status. */
+/**
+ * Shared code of the programs generator and sink: messages to the parent as lines of JSON, arguments, exit
+ * status.
+ */
 
 import { writeSync } from "node:fs";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 
-/** Prints `message` as one line of JSON. Written at once, so that nothing is lost when the process ends. */
+/** Prints a message as one line of JSON, synchronously, so that it is not lost when the process ends. */
 export function writeMessage(message: { type: string } & Record<string, unknown>): void {
   writeSync(1, `${JSON.stringify(message)}\n`);
 }
 
-/** Runs a program's main function and ends the process: with status 1 and one line when it failed. */
+/**
+ * Runs the main function of a program and ends the process. On an error it prints one line; the status is 1.
+ */
 export async function runProgram(main: () => Promise<void>): Promise<void> {
   try {
     await main();
@@ -22,7 +27,7 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
 /**
  * Reads `ADDRESS:PORT`, with brackets around an IPv6 address.
  *
- * @throws Error that quotes what it cannot read.
+ * @throws Error that quotes invalid text.
  */
 export function parseEndpoint(text: string): Endpoint {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];

@@ -1,4 +1,4 @@
-/** Takes datagrams from a socket in batches into memory that is used again, and checks each. */
+/** Receives datagrams in batches into reused memory, and checks each. */
 
 import { type Memory, memory } from "../../src/net/linux/libc.ts";
 import { type Kernel, MSG_WAITFORONE } from "./kernel.ts";
@@ -32,8 +32,8 @@ export class Receiver {
   /**
    * Receives one batch, blocking as long as the socket does.
    *
-   * @param answer sends every datagram back to where it came from.
-   * @returns how many datagrams came; 0 when none did.
+   * @param answer whether to echo every datagram to its source.
+   * @returns the number of datagrams.
    */
   receive(fd: number, answer = false): number {
     if (answer) this.#messages.keepNames(this.#kernel.libc, BATCH);

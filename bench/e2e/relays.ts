@@ -1,37 +1,39 @@
-/** The relays that are measured, and how each is started on either side. */
+/** The measured relays, and the commands that start each end. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The addresses of one tunnel, chosen afresh for every measurement. */
+/** The addresses of one tunnel, chosen for each measurement. */
 export interface Place {
-  /** Where the client reaches the server. */
+  /** The address of the server for the client. */
   serverHost: string;
   tcpPort: number;
-  /** The application next to the client: datagrams that enter there come from it. */
+  /** The application on the client side. It sends the datagrams that enter the client. */
   clientApp: string;
-  /** The application next to the server: datagrams that entered at the client go to it. */
+  /** The application on the server side. The server sends it the datagrams from the client. */
   serverApp: string;
-  /** The UDP ports of client and server; each application next to it has the same port, on an address of its own. */
+  /**
+   * The UDP ports of client and server. The application of each side has the same port at its own address.
+   */
   clientPort: number;
   serverPort: number;
 }
 
 export interface Relay {
-  /** What tables and results call it. */
+  /** Its name in tables and results. */
   readonly name: string;
   server(place: Place): string[];
   client(place: Place): string[];
-  /** One of ours with other options. */
+  /** Whether this is udptunnel with other options. */
   readonly variant?: boolean;
-  /** The client connects when it starts, not when the first datagram comes. */
+  /** Whether the client connects at its start, and not at the first datagram. */
   readonly dialsAtStart: boolean;
-  /** Its client is over when the TCP connection is. */
+  /** Whether the client ends with its TCP connection. */
   readonly endsWithConnection?: boolean;
-  /** The far application can start talking: the relay has one peer, at a known address. */
+  /** Whether the application on the server side can send first: the relay has one peer at a known address. */
   readonly bothWays: boolean;
-  /** Further arguments for a connection of its own for every UDP source; undefined when the relay cannot. */
+  /** The arguments for one connection per UDP source; undefined when the relay has no such mode. */
   readonly perSource?: readonly string[];
 }
 
@@ -62,7 +64,7 @@ function ours(extra: EndArguments, option = ""): Relay {
   };
 }
 
-/** The program the framing comes from, as Debian packages it. */
+/** The program that defined the framing, from its Debian package. */
 const original: Relay = {
   name: "original",
   server: (at) => ["udptunnel", "-s", `${at.tcpPort}`, `${at.serverApp}/${at.serverPort}`],
@@ -73,8 +75,8 @@ const original: Relay = {
 };
 
 /**
- * Mullvad's pair of programs: the same frames, one connection for the first source that speaks, one UDP port of its own
- * for every connection. Started with its defaults, Nagle's algorithm among them.
+ * Mullvad's two programs: the same frames, one connection for the first source, one UDP port per connection.
+ * They run with their defaults, which include Nagle's algorithm.
  */
 const mullvad: Relay = {
   name: "mullvad",
@@ -93,7 +95,7 @@ const mullvad: Relay = {
   bothWays: false,
 };
 
-/** No relay at all: what generator and sink can do by themselves. */
+/** No relay: generator and sink alone. */
 export const nothing: Relay = {
   name: "nothing between",
   server: () => [],
@@ -102,17 +104,20 @@ export const nothing: Relay = {
   bothWays: false,
 };
 
-/** What is measured and what is not, with the reason. */
+/** The measured relays, and the others with the reason. */
 export interface Contest {
   relays: Relay[];
   leftOut: string[];
 }
 
-/** A relay given by its command lines, with {tcp}, {server}, {client}, {serverHost}, {serverApp}, {clientApp} in them. */
+/**
+ * A relay from the command line. Its commands contain {tcp}, {server}, {client}, {serverHost}, {serverApp},
+ * {clientApp}.
+ */
 export interface GivenPeer {
   client: string;
   server: string;
-  /** It gives every UDP source a connection of its own. */
+  /** Whether it has one connection per UDP source. */
   perSource: boolean;
 }
 
@@ -149,7 +154,7 @@ export function findRelays(given?: GivenPeer): Contest {
   return contest;
 }
 
-/** Splits a command line at spaces, quotes respected, and fills in addresses and ports. */
+/** Splits a command line at spaces, except in quotes, and fills in addresses and ports. */
 export function fillIn(command: string, at: Place): string[] {
   const values: Record<string, string | number> = {
     ...at,

@@ -1,9 +1,9 @@
 /**
- * Turns a result into a page of tables and charts:
+ * Writes a page of tables and charts for a result:
  *
  *     bun run bench:report bench/results/RESULT.json [FOLDER]
  *
- * The page is FOLDER/README.md; without FOLDER, a folder beside the result with its name.
+ * The page is FOLDER/README.md. The default FOLDER is the path of the result without `.json`.
  */
 
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import { conditionsOf, formatCount, formatSpread, markdownTable, remarksOn } fro
 async function main(): Promise<void> {
   const [path, folder = path?.replace(/\.json$/, "")] = process.argv.slice(2);
   if (path === undefined || folder === undefined || folder === path) {
-    throw new Error("which result? bench:report RESULT.json [FOLDER]");
+    throw new Error("give a result: bench:report RESULT.json [FOLDER]");
   }
   const results = await readResults(path);
   const charts = drawCharts(results.samples);

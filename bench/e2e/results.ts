@@ -1,4 +1,4 @@
-/** What a run leaves behind: every raw repeat, and all that is needed to judge it later. */
+/** The stored result of a run: every raw repeat, and the conditions of the measurement. */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, loadavg, release, totalmem } from "node:os";
@@ -6,35 +6,35 @@ import { dirname, join } from "node:path";
 import type { Plan, Sample } from "./scenario.ts";
 
 const FORMAT = "udptunnel-bench-1";
-/** A machine with less to do than this on average leaves both cores to the measurement. */
+/** Below this load average both cores are free for the measurement. */
 const LOAD_IDLE = 0.5;
 const ROOT = join(import.meta.dir, "../..");
-/** What the README's figures are made from. */
+/** The results for the figures of the README. */
 export const RESULTS_FOLDER = join(ROOT, "bench/results");
-/** Where a whole full run puts its results. */
+/** The result file of a complete full run. */
 export const FULL_RESULT = join(RESULTS_FOLDER, "full.json");
 
 export interface Results {
   format: typeof FORMAT;
-  /** When the run began, in ISO 8601. */
+  /** The start of the run in ISO 8601. */
   date: string;
   machine: { cpu: string; cores: number; memoryBytes: number; arch: string };
-  /** Runnable processes in the minute before, on average: what else this machine was doing. */
+  /** The load average of the minute before the run: other work of this machine. */
   loadBefore: number;
   kernel: string;
   bun: string;
-  /** The commit measured; `+` when the working tree differed from it. */
+  /** The measured commit, with `+` when the working tree differed from it. */
   commit: string;
-  /** Sysctls that bound what sockets may hold, by name. */
+  /** Sysctls that limit socket buffers, by name. */
   limits: Record<string, string>;
   plan: Omit<Plan, "floodRate">;
-  /** What the benchmark was told on its command line, but for where to write; older results lack it. */
+  /** The command line except `--json`. Older results lack it. */
   arguments?: string[];
   leftOut: string[];
   samples: Sample[];
 }
 
-/** Results without anything measured yet: this machine, now, and what it is going to do. */
+/** Results without samples: the machine, the time and the plan. */
 export function describeRun(plan: Plan, words: string[], leftOut: string[]): Results {
   const { floodRate: _, ...rest } = plan;
   return {
@@ -67,26 +67,26 @@ export function describeRun(plan: Plan, words: string[], leftOut: string[]): Res
   };
 }
 
-/** A warning for readers when the machine had more to do than to measure; undefined when it was idle enough. */
+/** A warning when the machine was busy before the run; undefined when it was idle. */
 export function busyWarning({ loadBefore }: Pick<Results, "loadBefore">): string | undefined {
   if (loadBefore <= LOAD_IDLE) return undefined;
   return `This machine was busy before the run (load ${loadBefore.toFixed(1)}): its figures are worth little.`;
 }
 
-/** Reads results back. @throws Error that names the file when it is no result of ours. */
+/** Reads results. @throws Error with the file name when its format is unknown. */
 export async function readResults(path: string): Promise<Results> {
   const results = (await Bun.file(path).json()) as Results;
   if (results.format !== FORMAT) throw new Error(`${path} does not hold results of format ${FORMAT}`);
   return results;
 }
 
-/** Writes them at once, so that a signal finds the file whole. */
+/** Writes results synchronously, so that a signal does not leave a partial file. */
 export function writeResults(path: string, results: Results): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
 }
 
-/** The command that measures the same again; undefined for results that do not tell. */
+/** The command that repeats the measurement; undefined for results without it. */
 export function commandOf({ arguments: words }: Results): string | undefined {
   if (words === undefined) return undefined;
   const command = ["bench", ...words.map(quoted)].join(" ");

@@ -1,32 +1,38 @@
-/** Runs the scenarios' rounds: every relay in turn, again and again, so that what disturbs the machine hits all alike. */
+/**
+ * Runs the rounds of the scenarios. The relays alternate, so that a disturbance of the machine affects all of
+ * them.
+ */
 
 import { choosePlace, type GivenPorts } from "./place.ts";
 import type { Relay } from "./relays.ts";
 import type { Context, Plan, Round, Sample, Scenario } from "./scenario.ts";
 
-/** What starting the processes of a cell, waiting for its last datagrams and ending it takes, about. */
-const AROUND_S = 0.6;
+/** The approximate time to start the processes of a cell, wait for its last datagrams and end it. */
+const OVERHEAD_S = 0.6;
 
 export interface Run {
   scenarios: readonly Scenario[];
   relays: readonly Relay[];
   plan: Plan;
   ports?: GivenPorts | undefined;
-  /** Told before each cell: which it is, and how many of all are done. */
+  /** Called before each cell with its name and the number of finished cells. */
   onCell?: (label: string, done: number, total: number) => void;
-  /** Told before the first cell roughly how many seconds all of them take. */
+  /** Called before the first cell with the approximate duration of all cells. */
   onStart?: (seconds: number) => void;
-  /** Given everything so far after each round, so that an interruption does not lose it. */
+  /** Called after each round with all results so far, so that an interruption does not lose them. */
   onRound?: (result: RunResult) => void;
 }
 
 export interface RunResult {
   samples: Sample[];
-  /** What was not measured, each with its reason. */
+  /** Relays and scenarios that were not measured, with the reason. */
   leftOut: string[];
 }
 
-/** Measures everything. A cell that fails becomes a failed sample; only a given port in use ends the run. */
+/**
+ * Measures all cells. A cell that fails becomes a failed sample; only a given port that is in use ends the
+ * run.
+ */
 export async function runAll({
   scenarios,
   relays,
@@ -49,14 +55,14 @@ export async function runAll({
   const secondsOf = ({ scenario, round }: (typeof rounds)[number]) =>
     contenders(scenario).filter((relay) => round.leftOut?.(relay) === undefined).length *
     plan.repeats *
-    (AROUND_S + (round.seconds ?? plan.warmUpSeconds + plan.seconds));
+    (OVERHEAD_S + (round.seconds ?? plan.warmUpSeconds + plan.seconds));
   onStart?.(rounds.reduce((sum, one) => sum + secondsOf(one), 0));
   let done = 0;
   for (const { scenario, round } of rounds) {
     const taking = contenders(scenario).filter((relay) => takesPart(scenario, round, relay, result));
     done += (contenders(scenario).length - taking.length) * plan.repeats;
     for (let repeat = 0; repeat < plan.repeats; repeat++) {
-      // Every other repeat in reverse, so that none always comes after the same one.
+      // Every second repeat is in reverse order, so that no relay always follows the same one.
       for (const relay of repeat % 2 === 0 ? taking : taking.toReversed()) {
         onCell?.(label(scenario, round, relay), done++, total);
         result.samples.push(await measure(scenario, round, relay, repeat, context));

@@ -1,43 +1,43 @@
-/** What a scenario is: rounds of cells that differ only in the relay, and how their figures are read. */
+/** A scenario: rounds of cells that differ only in the relay, and the columns of their figures. */
 
 import type { Place, Relay } from "./relays.ts";
 import type { TallyReport } from "./tally.ts";
 
-/** How much is measured. */
+/** How much to measure. */
 export interface Plan {
   name: "quick" | "full" | "tiny";
-  /** Payload bytes of throughput scenarios; the first one is used where one is enough. */
+  /** Payload bytes of throughput scenarios. Scenarios with one size use the first. */
   sizes: number[];
   /** Datagrams a second of the rate sweep, ascending. */
   rates: number[];
   /** Datagrams a second at which latency is measured. */
   latencyRates: number[];
-  /** Offered when flooding, by payload bytes. */
+  /** Datagrams a second of a flood, by payload bytes. */
   floodRate(size: number): number;
   /** Datagrams a second each way with traffic in both directions. */
   bothRate: number;
   sources: number[];
-  /** Sessions that are opened and kept. */
+  /** Numbers of sessions to open. */
   sessions: number[];
-  /** TCP peers that flood a server beside a quiet session, each number in turn. */
+  /** Numbers of TCP peers that flood a server next to a quiet session. */
   floodingPeers: number[];
   seconds: number;
   warmUpSeconds: number;
-  /** Seconds of load on each congested path, and which of the paths. */
+  /** The seconds of load on each congested path, and the names of the paths. */
   linkSeconds: number;
   links: readonly string[];
-  /** Seconds to wait for datagrams once a server is back. */
+  /** The seconds to wait for datagrams after a server has restarted. */
   reconnectSeconds: number;
   repeats: number;
 }
 
-/** What one run of a cell found. */
+/** The result of one run of a cell. */
 export interface Outcome {
   /** By column key. */
   values: Record<string, number>;
-  /** What a reader must know to judge the figures. */
+  /** Notes that a reader needs to judge the figures. */
   notes?: string[];
-  /** At each of PERCENTILES, for a chart. */
+  /** The latency at each of PERCENTILES, for a chart. */
   latencyUs?: number[];
   timeline?: TallyReport["timeline"];
 }
@@ -48,7 +48,7 @@ export interface Column {
   label: string;
   unit: string;
   digits: number;
-  /** Which way is good; what has none is not compared. */
+  /** Which values are better. A column without it is not compared. */
   better?: "lower" | "higher";
 }
 
@@ -57,15 +57,15 @@ export interface Round {
   size?: number;
   /** Datagrams a second offered. */
   rate?: number;
-  /** What else distinguishes this round. */
+  /** Other conditions of this round. */
   detail?: string;
-  /** How long its load takes, where that is not what the plan says of all. */
+  /** The duration of its load, if it differs from the plan. */
   seconds?: number;
-  /** Measures one relay. What it throws makes the row a failed one, with the message as its reason. */
+  /** Measures one relay. An exception makes the sample a failed one, with its message as the reason. */
   run(relay: Relay, context: Context): Promise<Outcome>;
-  /** Why it is not worth measuring, given what came of this relay so far; undefined when it is. */
+  /** The reason not to measure this relay, from its earlier samples; undefined to measure it. */
   hopeless?(earlier: readonly Sample[]): string | undefined;
-  /** Why this relay cannot take part; undefined when it can. */
+  /** The reason why this relay cannot take part; undefined when it can. */
   leftOut?(relay: Relay): string | undefined;
 }
 
@@ -76,12 +76,12 @@ export interface Context {
 
 export interface Scenario {
   name: string;
-  /** What it shows, as a heading. */
+  /** The heading of its table. */
   title: string;
   columns: readonly Column[];
-  /** Why it cannot run here; undefined when it can. */
+  /** The reason why it cannot run here; undefined when it can. */
   leftOut?(): string | undefined;
-  /** Measured instead of the relays of the run. */
+  /** Relays to measure instead of those of the run. */
   readonly relays?: readonly Relay[];
   rounds(plan: Plan): Round[];
 }
@@ -94,6 +94,6 @@ export interface Sample extends Partial<Outcome> {
   rate?: number | undefined;
   detail?: string | undefined;
   repeat: number;
-  /** Why there are no values. */
+  /** The reason when there are no values. */
   failed?: string;
 }

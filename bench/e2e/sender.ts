@@ -1,13 +1,13 @@
-/** Hands ready-made datagrams to the kernel, in as few calls as it allows. */
+/** Sends prepared datagrams with as few system calls as possible. */
 
 import type { Kernel } from "./kernel.ts";
 import { Messages } from "./messages.ts";
 import { groupDatagrams, type Phase, patternPeriod, patternRing, writeHeader } from "./payload.ts";
 
-/** Messages a system call. */
+/** Messages per system call. */
 const MESSAGES_MAX = 32;
 
-/** Sends from one socket or, turn by turn, from many. */
+/** Sends from one socket, or from many in rotation. */
 export class Sender {
   readonly #kernel: Kernel;
   readonly #sockets: readonly number[];
@@ -17,7 +17,7 @@ export class Sender {
   readonly #view: DataView;
   readonly #ringAt: number;
   readonly #messages: Messages;
-  /** Datagrams a message: 1 without offload. */
+  /** Datagrams per message: 1 without offload. */
   #group: number;
 
   constructor(kernel: Kernel, sockets: readonly number[], size: number, offload: boolean) {
@@ -32,7 +32,7 @@ export class Sender {
     this.#group = offload && sockets.length === 1 ? groupDatagrams(size) : 1;
   }
 
-  /** Sends up to `count` datagrams numbered from `sequence`. @returns how many the kernel took. */
+  /** Sends up to `count` datagrams, numbered from `sequence`. @returns how many the kernel accepted. */
   send(phase: Phase, sequence: number, count: number): number {
     if (this.#sockets.length > 1) return this.#sendInTurn(phase, sequence, count);
     let sent = 0;
@@ -53,7 +53,7 @@ export class Sender {
     return count;
   }
 
-  /** One system call: messages of whole groups that do not run over the ring's end. */
+  /** Makes one system call, with messages of whole groups that do not cross the end of the ring. */
   #sendBatch(fd: number, phase: Phase, sequence: number, count: number, source: number): number {
     const lengths: number[] = [];
     const now = this.#kernel.now();
@@ -79,7 +79,7 @@ export class Sender {
   #refused(code: string): number {
     switch (code) {
       case "EAGAIN":
-      case "ECONNREFUSED": // an earlier datagram met no socket: the relay is not there yet, or no more
+      case "ECONNREFUSED": // an earlier datagram was rejected: the relay has not started yet, or has ended
       case "EINTR":
         return 0;
       case "EMSGSIZE":

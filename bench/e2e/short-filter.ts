@@ -1,6 +1,6 @@
 /**
- * A socket filter that drops short datagrams in the kernel. A flood of them then costs the receiving program nothing: the
- * kernel drops them while the sender sends.
+ * A socket filter that drops short datagrams in the kernel. A flood of them then costs the receiving program
+ * nothing: the kernel drops them while the sender sends.
  */
 
 import { SO_ATTACH_FILTER, SOL_SOCKET } from "../../src/net/linux/constants.ts";

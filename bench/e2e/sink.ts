@@ -1,10 +1,12 @@
 /**
- * Receives what the generator sent, at the far end of a tunnel, and says what became of it. A program of its own:
+ * Receives the datagrams of the generator at the other end of a tunnel, and reports loss, order and latency.
+ * A separate program:
  *
  *     bun run bench:sink 0.0.0.0:7001 [--echo] [--ignore-short]
  *
- * It ends when the load is over (or at Ctrl-C) and prints its report as one line of JSON. `--echo` sends everything
- * back, for a generator that measures round trips. `--ignore-short` has the kernel drop what is too short to be the load's.
+ * It ends after the load (or at Ctrl-C) and prints its report as one line of JSON. `--echo` sends datagrams
+ * back, for a generator that measures round trips. `--ignore-short` makes the kernel drop datagrams that are
+ * too short for the load.
  */
 
 import { parseArgs } from "node:util";
@@ -16,14 +18,14 @@ import { Receiver } from "./receiver.ts";
 import { ignoreShort } from "./short-filter.ts";
 import { Tally, type TallyReport } from "./tally.ts";
 
-/** What a sink prints last. */
+/** The last message of a sink. */
 export interface SinkReport extends TallyReport {
-  /** Datagrams that found this sink's own receive buffer full: above 0, the sink was too slow. */
+  /** Datagrams dropped at the sink's receive buffer. Above 0 the sink was too slow. */
   kernelDrops: number;
 }
 
 const RECEIVE_TIMEOUT_MS = 20;
-/** How long nothing may come before the load counts as over, and how long the end may take at all. */
+/** The load has ended after this time without a datagram, at the latest DRAIN_MS_MAX after its tail. */
 const QUIET_MS = 200;
 const DRAIN_MS_MAX = 10_000;
 
@@ -52,20 +54,20 @@ async function main(): Promise<void> {
   let lastNs = kernel.now();
   let yieldedNs = lastNs;
   let stoppedNs = 0;
-  let heard = 0;
+  let counted = 0;
   for (;;) {
     const count = receiver.receive(fd, values.echo);
     const now = kernel.now();
-    if (tally.received + tally.uncounted > heard) lastNs = now; // what is not the load's must not keep it going
-    heard = tally.received + tally.uncounted;
+    if (tally.received + tally.uncounted > counted) lastNs = now; // only datagrams of the load
+    counted = tally.received + tally.uncounted;
     if ((stopping || tally.tailSeen) && stoppedNs === 0) stoppedNs = now;
     if (stoppedNs > 0 && (now - lastNs > QUIET_MS * 1e6 || now - stoppedNs > DRAIN_MS_MAX * 1e6)) break;
     if (count === 0 || now - yieldedNs > RECEIVE_TIMEOUT_MS * 1e6) {
       yieldedNs = now;
-      await new Promise(setImmediate); // signals are only heard between two turns of the event loop
+      await new Promise(setImmediate); // signals are handled between two ticks of the event loop
     }
   }
-  // What the filter drops is counted with what found no room.
+  // This counter includes datagrams that the filter drops.
   const drops = values["ignore-short"] ? 0 : kernelDrops(kernel.libc, fd);
   const report: SinkReport = { ...tally.report(), kernelDrops: drops ?? 0 };
   writeMessage({ type: "report", ...report });

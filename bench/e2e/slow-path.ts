@@ -1,4 +1,4 @@
-/** A slow path between two network namespaces of their own, for as long as a measurement takes. */
+/** A slow path between two network namespaces, for the time of one measurement. */
 
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
@@ -8,9 +8,9 @@ import { BenchProcess } from "./process.ts";
 
 export interface PathProperties {
   bitsPerSecond: number;
-  /** One way. */
+  /** One-way delay. */
   delayMs: number;
-  /** Room before the bottleneck; what finds none is dropped. */
+  /** The size of the queue before the bottleneck. A full queue drops packets. */
   queueBytes: number;
   lossPercent: number;
 }
@@ -20,15 +20,14 @@ const NEAR = "198.18.0.1";
 export const FAR = "198.18.0.2";
 const SOURCE = join(import.meta.dir, "link-emulator.c");
 
-/** Why there can be no slow path here; undefined when there can. */
+/** The reason why this machine cannot emulate a slow path; undefined when it can. */
 export function whyNoSlowPath(): string | undefined {
   if (process.getuid?.() !== 0) return "network namespaces need root";
-  for (const program of ["ip", "cc"])
-    if (Bun.which(program) === null) return `there is no ${program} on the PATH`;
+  for (const program of ["ip", "cc"]) if (Bun.which(program) === null) return `${program} is not on the PATH`;
   return undefined;
 }
 
-let made = 0;
+let created = 0;
 
 export class SlowPath implements AsyncDisposable {
   readonly near: string;
@@ -43,14 +42,13 @@ export class SlowPath implements AsyncDisposable {
     this.#removeNamespaces = removeNamespaces;
   }
 
-  /** @throws Error when a namespace or a device cannot be made. */
+  /** @throws Error when a namespace or a device cannot be created. */
   static async open(properties: PathProperties): Promise<SlowPath> {
     const program = await emulatorProgram();
-    const [near, far] = ["near", "far"].map((side) => `udptunnel-bench-${process.pid}-${made}-${side}`) as [
-      string,
-      string,
-    ];
-    made++;
+    const [near, far] = ["near", "far"].map(
+      (side) => `udptunnel-bench-${process.pid}-${created}-${side}`,
+    ) as [string, string];
+    created++;
     const removeNamespaces = () => {
       process.off("exit", removeNamespaces);
       for (const name of [near, far]) Bun.spawnSync(["ip", "netns", "del", name]);
@@ -89,14 +87,14 @@ export class SlowPath implements AsyncDisposable {
   }
 }
 
-/** What a command is run by to be inside a namespace. */
+/** The prefix of a command that runs inside a namespace. */
 export function inside(namespace: string): string[] {
   return ["ip", "netns", "exec", namespace];
 }
 
 let compiled: Promise<string> | undefined;
 
-/** Compiles the emulator once a run. */
+/** Compiles the emulator once per run. */
 function emulatorProgram(): Promise<string> {
   compiled ??= (async () => {
     const folder = await mkdtemp(join(tmpdir(), "udptunnel-bench-"));

@@ -1,4 +1,4 @@
-/** Repeats of one cell made into one row: medians, and how far apart the repeats were. */
+/** Summarizes the repeats of a cell as one row: medians and ranges. */
 
 import type { Sample } from "./scenario.ts";
 import { LOSS_PERCENT_MAX } from "./scenarios/rate.ts";
@@ -18,31 +18,31 @@ export interface Row {
   size?: number | undefined;
   rate?: number | undefined;
   detail?: string | undefined;
-  /** Repeats that yielded values. */
+  /** The number of repeats with values. */
   runs: number;
   values: Record<string, Spread>;
   notes: string[];
   failures: string[];
 }
 
-/** Groups samples by cell, in the order they came. */
+/** Groups samples by cell, in their order. */
 export function summarize(samples: readonly Sample[]): Row[] {
   return [...Map.groupBy(samples, cellOf).values()].map((repeats) => {
     const { scenario, relay, size, rate, detail } = repeats[0] as Sample;
-    const good = repeats.filter((sample) => sample.values !== undefined);
-    const keys = new Set(good.flatMap((sample) => Object.keys(sample.values ?? {})));
+    const valid = repeats.filter((sample) => sample.values !== undefined);
+    const keys = new Set(valid.flatMap((sample) => Object.keys(sample.values ?? {})));
     const values = Object.fromEntries(
-      [...keys].map((key) => [key, spreadOf(good.map((sample) => sample.values?.[key] ?? Number.NaN))]),
+      [...keys].map((key) => [key, spreadOf(valid.map((sample) => sample.values?.[key] ?? Number.NaN))]),
     );
     return {
-      ...{ scenario, relay, size, rate, detail, runs: good.length, values },
-      notes: [...new Set(good.flatMap((sample) => sample.notes ?? []))],
+      ...{ scenario, relay, size, rate, detail, runs: valid.length, values },
+      notes: [...new Set(valid.flatMap((sample) => sample.notes ?? []))],
       failures: [...new Set(repeats.flatMap((sample) => sample.failed ?? []))],
     };
   });
 }
 
-/** What names a cell: the same for all of its repeats, and in any two results. */
+/** The name of a cell: the same for all its repeats, in all results. */
 export function cellOf({
   scenario,
   relay,
@@ -53,16 +53,16 @@ export function cellOf({
   return [scenario, relay, size ?? "", rate ?? "", detail ?? ""].join(" | ");
 }
 
-/** The highest rate of a sweep at which a relay lost no more than 0.1 %; 0 when there was none. */
+/** The highest rate of a sweep at which a relay lost at most 0.1 %; 0 when it lost more at every rate. */
 export interface HighestRate {
   relay: string;
   size: number;
   rate: number;
-  /** The highest rate that was tried: the real limit may lie above it. */
+  /** The highest measured rate. The real limit may be higher. */
   triedUpTo: number;
 }
 
-/** Reads the sweep's rows. */
+/** Finds the highest rates in the rows of the sweep. */
 export function highestRates(rows: readonly Row[]): HighestRate[] {
   const sweep = rows.filter((row) => row.scenario === "rate" && row.runs > 0);
   return [...Map.groupBy(sweep, (row) => `${row.size} ${row.relay}`).values()].map((group) => {
@@ -82,7 +82,7 @@ function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
 }
 
-/** The median of the values that are numbers; NaN when none is. */
+/** The median of all values that are not NaN; NaN when all are. */
 export function median(values: readonly number[]): number {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const middle = sorted.length >> 1;

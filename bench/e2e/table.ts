@@ -1,10 +1,10 @@
-/** Results as a table that can be read at a glance. */
+/** Formats results as tables. */
 
 import { styleText } from "node:util";
 import type { Column, Scenario } from "./scenario.ts";
 import { highestRates, type Row, type Spread } from "./statistics.ts";
 
-/** Lines for a terminal, or plain ones. */
+/** Formats all tables for a terminal, or as plain text. */
 export function formatTables(
   scenarios: readonly Scenario[],
   rows: readonly Row[],
@@ -21,7 +21,7 @@ export function formatTables(
   return blocks.join("\n\n");
 }
 
-/** A median as people read it, with the spread when there was more than one run. */
+/** Formats a median, with the range when there was more than one run. */
 export function formatSpread(
   spread: Spread | undefined,
   { digits }: Pick<Column, "digits">,
@@ -35,7 +35,7 @@ export function formatSpread(
   return runs < 2 || min === max ? median : `${median} (${min}-${max})`;
 }
 
-/** A Markdown table with `names` columns of words before those of figures. */
+/** A Markdown table. The first `names` columns are text, the others are figures. */
 export function markdownTable(
   header: readonly string[],
   lines: readonly (readonly string[])[],
@@ -47,12 +47,12 @@ export function markdownTable(
   return [row(header), row(rule), ...lines.map(row)].join("\n");
 }
 
-/** A count with its thousands set apart. */
+/** Formats a count with separators between thousands. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en");
 }
 
-/** What a row is about, without the relay. */
+/** The conditions of a row, without the relay. */
 export function conditionsOf({ size, rate, detail }: Row): string {
   return [size && `${size} B`, rate && `${formatCount(rate)}/s`, detail].filter(Boolean).join(" ");
 }
@@ -65,9 +65,9 @@ function formatScenario(columns: readonly Column[], rows: readonly Row[]): strin
   ];
   let conditions = "";
   const body = rows.map((row) => {
-    const now = conditionsOf(row);
-    const shown = now === conditions ? "" : now;
-    conditions = now;
+    const current = conditionsOf(row);
+    const shown = current === conditions ? "" : current;
+    conditions = current;
     if (row.runs === 0) return [shown, row.relay, "failed"];
     return [
       shown,
@@ -87,7 +87,7 @@ function formatHighest(rows: readonly Row[]): string {
   return `Highest rate with at most 0.1 % lost:\n${align(lines)}`;
 }
 
-/** Failures and notes, each said once for all the rows it is about. */
+/** Failures and notes, each once with all rows that have it. */
 export function remarksOn(rows: readonly Row[]): { failures: string[]; notes: string[] } {
   const gather = (pick: (row: Row) => readonly string[]) => {
     const about = new Map<string, string[]>();
@@ -110,7 +110,7 @@ function remarkLines(rows: readonly Row[]): string[] {
   ];
 }
 
-/** Pads cells: names to the left, figures to the right. */
+/** Pads cells: text is aligned left, figures right. */
 function align(lines: readonly string[][]): string {
   const widths: number[] = [];
   for (const line of lines) {

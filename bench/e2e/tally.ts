@@ -1,51 +1,54 @@
-/** What arrived, out of what was sent: loss, duplicates, reordering, corruption and how long each datagram took. */
+/** Checks received datagrams: loss, duplicates, reordering, corruption and latency. */
 
 import { COUNTED, headerHolds, readPhase, readSentNs, readSequence, readSource, TAIL } from "./payload.ts";
 
 /** Percentiles every report carries, from the shortest latency to the longest. */
 export const PERCENTILES = [0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100] as const;
 
-/** One report of a sink, or of a generator about the answers it got. Times in microseconds unless named otherwise. */
+/**
+ * The report of a sink, or of a generator about its answers. Times are in microseconds unless the name has
+ * another unit.
+ */
 export interface TallyReport {
-  /** Counted datagrams that arrived, each once. */
+  /** Counted datagrams that arrived, without duplicates. */
   received: number;
   duplicates: number;
-  /** Datagrams that came after one with a higher number of the same source. */
+  /** Datagrams that arrived after one with a higher number from the same source. */
   reordered: number;
-  /** Datagrams whose header or pattern is not what was sent. */
+  /** Datagrams with a wrong header or pattern. */
   corrupt: number;
-  /** Datagrams before and after the counted ones. */
+  /** Datagrams of the warm-up and the tail. */
   uncounted: number;
-  /** Sources that were heard. */
+  /** The number of sources. */
   sources: number;
   /** Seconds from the first counted arrival to the last. */
   spanS: number;
-  /** The longest time without a counted arrival, and when it ended on the receiver's monotonic clock. */
+  /** The longest time without a counted arrival, and its end on the receiver's monotonic clock. */
   gapS: number;
   gapEndNs: number;
-  /** One-way latency at each of {@link PERCENTILES}; empty when nothing arrived. */
+  /** One-way latency at each of {@link PERCENTILES}; empty when no datagram arrived. */
   latencyUs: number[];
-  /** The clocks of two hosts differ: latencies are then those above the shortest. */
+  /** Whether the two clocks differ. Latencies are then relative to the shortest one. */
   latencyAboveShortest: boolean;
-  /** Delay over time: seconds since the first arrival, median and 99th percentile of that slice. */
+  /** Delay over time: seconds since the first arrival, and median and 99th percentile of each interval. */
   timeline: { atS: number; p50Us: number; p99Us: number }[];
 }
 
 const FIRST_ROOM = 1 << 16;
-/** More than this many latencies are not kept; those that come later are counted and checked all the same. */
+/** The most latencies that are kept. Later datagrams are still counted and checked. */
 const LATENCIES_MAX = 1 << 24;
 const TIMELINE_POINTS = 100;
-/** No datagram takes this long between two processes of one host: the clocks are not the same. */
+/** A latency above this means that the two clocks differ. */
 const SAME_CLOCK_US = 60e6;
 
-/** Counts datagrams. It keeps the latency of every one: percentiles are exact. */
+/** Counts datagrams. It keeps every latency, so that percentiles are exact. */
 export class Tally {
   received = 0;
   duplicates = 0;
   reordered = 0;
   corrupt = 0;
   uncounted = 0;
-  /** A datagram of the tail was seen: the counted ones are over. */
+  /** Whether a datagram of the tail has arrived: counting has ended. */
   tailSeen = false;
   #seen = new Uint8Array(FIRST_ROOM);
   #highest = new Int32Array(16).fill(-1);
@@ -60,7 +63,7 @@ export class Tally {
   /**
    * Counts a datagram of `length` bytes at `at`.
    *
-   * @param patternHolds says whether the bytes after the header are those that belong to a sequence number.
+   * @param patternHolds whether the bytes after the header are the pattern of a sequence number.
    */
   add(
     view: DataView,
@@ -93,7 +96,7 @@ export class Tally {
     const latencies = this.#latencies.subarray(0, this.#kept);
     const sorted = latencies.slice().sort();
     const shortest = sorted[0] ?? 0;
-    const apart = Math.abs(shortest) > SAME_CLOCK_US || shortest < 0;
+    const clocksDiffer = Math.abs(shortest) > SAME_CLOCK_US || shortest < 0;
     return {
       received: this.received,
       duplicates: this.duplicates,
@@ -105,9 +108,11 @@ export class Tally {
       gapS: this.#gapNs / 1e9,
       gapEndNs: this.#gapEndNs,
       latencyUs:
-        this.#kept === 0 ? [] : PERCENTILES.map((p) => round(quantile(sorted, p) - (apart ? shortest : 0))),
-      latencyAboveShortest: apart,
-      timeline: this.#timeline(apart ? shortest : 0),
+        this.#kept === 0
+          ? []
+          : PERCENTILES.map((p) => round(quantile(sorted, p) - (clocksDiffer ? shortest : 0))),
+      latencyAboveShortest: clocksDiffer,
+      timeline: this.#timeline(clocksDiffer ? shortest : 0),
     };
   }
 
@@ -115,9 +120,9 @@ export class Tally {
     const byte = sequence >>> 3;
     const bit = 1 << (sequence & 7);
     if (byte >= this.#seen.length) this.#seen = grown(this.#seen, new Uint8Array(2 * byte));
-    const before = this.#seen[byte] as number;
-    this.#seen[byte] = before | bit;
-    return (before & bit) !== 0;
+    const bits = this.#seen[byte] as number;
+    this.#seen[byte] = bits | bit;
+    return (bits & bit) !== 0;
   }
 
   #noteOrder(source: number, sequence: number): void {
@@ -167,7 +172,7 @@ export class Tally {
   }
 }
 
-/** The value below which `percent` per cent of ascending `sorted` lie (the nearest rank); 0 when there are none. */
+/** The percentile of ascending values (nearest rank); 0 when there are none. */
 function quantile(sorted: Float32Array, percent: number): number {
   const rank = Math.ceil((percent / 100) * sorted.length) - 1;
   return sorted[Math.max(0, rank)] ?? 0;

@@ -1,8 +1,8 @@
-/** What `timer-watch.ts` watches, and what it says of it. */
+/** The timer of `timer-watch.ts`, and its report. */
 
 export const TIMER_MS = 5;
 
-/** How late a timer of {@link TIMER_MS} was, milliseconds. */
+/** The lateness of a timer of {@link TIMER_MS}, in milliseconds. */
 export interface TimerReport {
   p50Ms: number;
   p99Ms: number;

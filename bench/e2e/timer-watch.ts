@@ -1,20 +1,20 @@
 /**
- * Watches a timer in the program that it is loaded before, for `bun --preload`: at the first SIGUSR2 it begins to count,
- * at the next it says how late the timer was.
+ * Measures the lateness of a timer in another program, as its `bun --preload`. At the first SIGUSR2 it starts
+ * to measure; at the second it prints a report.
  */
 
 import { writeMessage } from "./program.ts";
 import { TIMER_MS, type TimerReport } from "./timer-report.ts";
 
-let late: number[] = [];
+let samples: number[] = [];
 let due = 0;
-let counting = false;
+let measuring = false;
 
-function watch(): void {
+function startTimer(): void {
   due = performance.now() + TIMER_MS;
   setTimeout(() => {
-    late.push(lateness());
-    watch();
+    samples.push(lateness());
+    startTimer();
   }, TIMER_MS).unref();
 }
 
@@ -23,16 +23,16 @@ function lateness(): number {
 }
 
 process.on("SIGUSR2", () => {
-  if (!counting) {
-    counting = true;
-    late = [];
+  if (!measuring) {
+    measuring = true;
+    samples = [];
     return;
   }
-  late.push(lateness()); // of the one that is still to come
-  late.sort((a, b) => a - b);
-  const at = (share: number) => late[Math.floor(share * (late.length - 1))] as number;
+  samples.push(lateness()); // the timer that is still pending
+  samples.sort((a, b) => a - b);
+  const at = (quantile: number) => samples[Math.floor(quantile * (samples.length - 1))] as number;
   const report: TimerReport = { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
   writeMessage({ type: "late", ...report });
 });
 
-watch();
+startTimer();

@@ -1,4 +1,4 @@
-/** A server and a client of one relay, joined and ready; a new pair for every measurement. */
+/** A connected server and client of one relay. Every measurement starts a new pair. */
 
 import { readFileSync } from "node:fs";
 import { BenchProcess, type ProcessCost } from "./process.ts";
@@ -10,7 +10,7 @@ const POLL_MS = 2;
 const ESTABLISHED = "01";
 const LISTEN = "0A";
 
-/** A wrapper a command is run by, such as `ip netns exec NAME`; empty on this host. */
+/** The prefix of a command, such as `ip netns exec NAME`; empty for this host. */
 export interface Wrappers {
   server: readonly string[];
   client: readonly string[];
@@ -21,7 +21,7 @@ export class TunnelPair {
   readonly place: Place;
   readonly server: BenchProcess;
   readonly client: BenchProcess;
-  /** Milliseconds from the start of either program to its open port. */
+  /** Milliseconds from the start of each program until its port is open. */
   readonly serverReadyMs: number;
   readonly clientReadyMs: number;
 
@@ -37,7 +37,10 @@ export class TunnelPair {
     [this.client, this.clientReadyMs] = client;
   }
 
-  /** Starts both sides and waits until they are joined. @throws Error with the last words of the side that ended. */
+  /**
+   * Starts both sides and waits until they are connected. @throws Error with the last lines of the side that
+   * ended.
+   */
   static async start(
     relay: Relay,
     place: Place,
@@ -54,14 +57,14 @@ export class TunnelPair {
     }
   }
 
-  /** What both processes cost until now. */
+  /** The cost of both processes so far. */
   cost(): { server: ProcessCost; client: ProcessCost } {
     return { server: this.server.cost(), client: this.client.cost() };
   }
 
-  /** @throws Error with the last words of a side that has ended by itself. */
+  /** @throws Error with the last lines of a side that has ended. */
   assertAlive(): void {
-    for (const side of [this.server, this.client]) if (side.over) throw new Error(side.lastWords);
+    for (const side of [this.server, this.client]) if (side.ended) throw new Error(side.lastLines);
   }
 
   async stop(): Promise<void> {
@@ -71,7 +74,7 @@ export class TunnelPair {
 
 const HERE: Wrappers = { server: [], client: [] };
 
-/** Starts a server. @returns it and the milliseconds until it listened. */
+/** Starts a server. @returns the process and the milliseconds until it listened. */
 export async function startServer(
   relay: Relay,
   at: Place,
@@ -95,7 +98,10 @@ async function startClient(relay: Relay, at: Place, wrapper: readonly string[], 
   );
 }
 
-/** Whether a port is in use as this process's network namespace sees it: as local or, when established, remote port. */
+/**
+ * Whether a port is in use in the network namespace of a process: as local port or, if established, as remote
+ * port.
+ */
 export function portIsOpen(
   pid: number | "self",
   protocol: "tcp" | "udp",
@@ -126,17 +132,17 @@ async function started(
   const from = performance.now();
   const process = new BenchProcess(label, command);
   while (!ready(process.pid)) {
-    if (process.over) throw new Error(process.lastWords);
+    if (process.ended) throw new Error(process.lastLines);
     if (performance.now() - from > READY_MS) {
       await process.stop();
-      throw new Error(`${process.lastWords}; not ready after ${READY_MS / 1000} s`);
+      throw new Error(`${process.lastLines}; not ready after ${READY_MS / 1000} s`);
     }
     await Bun.sleep(POLL_MS);
   }
   return [process, performance.now() - from];
 }
 
-/** Options go before the last word, the UDP address, as both our and the original's command lines have it. */
+/** Inserts options before the last argument, the UDP address, as udptunnel and the original expect. */
 function insertOptions(command: string[], extra: readonly string[]): string[] {
   return [...command.slice(0, -1), ...extra, ...command.slice(-1)];
 }

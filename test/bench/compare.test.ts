@@ -29,16 +29,16 @@ test("a loss beyond the spread is a regression", () => {
   expect(compareResults(results([100, 105, 95]), results([70, 71, 72])).regressions).toBe(1);
 });
 
-test("ranges that touch are no regression, nor is a gain", () => {
+test("overlapping ranges are not a regression, and neither is an improvement", () => {
   expect(compareResults(results([100, 60, 110]), results([70, 71, 72])).regressions).toBe(0);
   expect(compareResults(results([70]), results([100])).regressions).toBe(0);
 });
 
-test("a difference within noise is no regression, though the repeats agree", () => {
+test("a difference within noise is not a regression, even when the repeats agree", () => {
   expect(compareResults(results([100, 100]), results([95, 95])).regressions).toBe(0);
 });
 
-test("a cell that failed is a regression, and so is having nothing to compare", () => {
+test("a failed cell is a regression, and so are results without a common cell", () => {
   expect(compareResults(results([100]), results([], "died")).regressions).toBe(1);
   expect(compareResults({ ...results([1]), samples: [] }, results([100])).regressions).toBe(1);
 });
@@ -50,7 +50,7 @@ test("a row is the median of its repeats, with lowest and highest", () => {
   expect(even).toMatchObject({ values: { delivered: { median: 2.5 } } });
 });
 
-test("the highest rate is the last with at most 0.1 % lost", () => {
+test("the highest rate is the last with at most 0.1 % loss", () => {
   const rows = summarize(
     [
       [1000, 0],
@@ -76,7 +76,7 @@ test("a table shows failures with their reason", () => {
   expect(text).toContain("mullvad: not found");
 });
 
-test("the command of a result is the one that was typed, and unknown for an old one", () => {
+test("the command of a result is its command line; an old result has none", () => {
   const words = ["--plan", "full", "--only", "flood,rate", "--peer-client", "it's -c {tcp}"];
   expect(commandOf({ ...results([1]), arguments: words })).toBe(
     "bun run bench:full --only flood,rate --peer-client 'it'\\''s -c {tcp}'",
@@ -85,7 +85,7 @@ test("the command of a result is the one that was typed, and unknown for an old 
   expect(commandOf(results([1]))).toBeUndefined();
 });
 
-test("a given command keeps its quotes together and gets the place's ports", () => {
+test("quoted parts of a given command stay together, and ports are filled in", () => {
   const place = {
     ...{ serverHost: "192.0.2.1", clientApp: "192.0.2.2", serverApp: "192.0.2.3" },
     ...{ tcpPort: 1, clientPort: 2, serverPort: 3 },

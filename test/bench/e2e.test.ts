@@ -1,4 +1,4 @@
-/** The end-to-end benchmark at work, with a few hundred datagrams, so that no scenario rots. */
+/** Runs the end-to-end benchmark with a few hundred datagrams, so that every scenario keeps working. */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
@@ -85,19 +85,19 @@ test("a report has a table for each scenario, charts, and the command that was r
     expect(await Bun.file(join(folder, "report", chart)).text()).toStartWith("<svg");
 });
 
-describe("what goes wrong", () => {
-  test("a relay that dies is a failed row with its last words", async () => {
+describe("failures", () => {
+  test("a relay that exits is a failed row with the last lines of its output", async () => {
     const path = join(folder, "dies.json");
-    const dies = `${process.execPath} -e 'console.error("no more strength"); process.exit(3)'`;
+    const dies = `${process.execPath} -e 'console.error("out of strength"); process.exit(3)'`;
     const words = ["--peer-client", dies, "--peer-server", dies, "--relays", "peer", "--only", "flood"];
     const { status, output } = await bench(...words, "--json", path);
     expect(status).toBe(0);
-    expect(output).toContain("no more strength");
+    expect(output).toContain("out of strength");
     const { samples } = (await Bun.file(path).json()) as Results;
-    expect(samples[0]?.failed).toBe("peer server (status 3): no more strength");
+    expect(samples[0]?.failed).toBe("peer server (status 3): out of strength");
   });
 
-  test("a busy port is an error that names it", async () => {
+  test("a port in use is an error with its number", async () => {
     const holder = createSocket("udp4");
     await new Promise<void>((resolve) => holder.bind(0, "0.0.0.0", resolve));
     const { port } = holder.address();
@@ -107,7 +107,7 @@ describe("what goes wrong", () => {
     expect(errors).toContain(`UDP port ${port} is in use`);
   });
 
-  test("Ctrl-C leaves no process behind, and what was measured before it is kept", async () => {
+  test("Ctrl-C ends all processes and keeps the finished rounds", async () => {
     const path = join(folder, "ended.json");
     const child = start("--relays", "ours", "--only", "instrument,reconnect", "--json", path);
     const family = await grown(child.pid, 3);
@@ -118,13 +118,13 @@ describe("what goes wrong", () => {
     expect(samples.map(({ scenario }) => scenario)).toEqual(["instrument"]);
   });
 
-  test("a part of the full plan is refused unless it is said where to keep it", async () => {
+  test("a part of the full plan needs --json", async () => {
     const { status, errors } = await bench("--plan", "full", "--only", "start-up");
     expect(status).toBe(2);
     expect(errors).toContain("--json FILE");
   });
 
-  test("an unknown scenario is refused with the names there are", async () => {
+  test("an unknown scenario is an error with all names", async () => {
     const { status, errors } = await bench("--only", "speed");
     expect(status).toBe(2);
     expect(errors).toContain("flood");
@@ -141,7 +141,7 @@ function childrenOf(pid: number): number[] {
   );
 }
 
-/** Waits until a process has so many children: there is no event for it. */
+/** Waits until a process has this number of children. There is no event to await. */
 async function grown(pid: number, count: number): Promise<number[]> {
   for (;;) {
     const children = childrenOf(pid);
@@ -150,7 +150,7 @@ async function grown(pid: number, count: number): Promise<number[]> {
   }
 }
 
-/** Waits until a process is gone; a test that waits in vain is ended by its time limit. */
+/** Waits until a process has ended, or the time limit of the test. */
 async function gone(pid: number): Promise<void> {
   for (;;) {
     try {

@@ -52,7 +52,7 @@ const NEW = results("2001-02-03T00:00:00Z", 0, [
   })),
 ]);
 
-test("the newest medians of each relay, what was not measured as a dash, what nobody was asked left out", () => {
+test("the newest medians of each relay; a dash for missing figures; lines without figures are omitted", () => {
   const [table] = figures([
     { name: "old", results: OLD },
     { name: "new", results: NEW },
@@ -69,7 +69,7 @@ test("the newest medians of each relay, what was not measured as a dash, what no
   ]);
 });
 
-test("where they are from: of each result the file, the run, the repeats and whether the machine was busy", () => {
+test("the origin of the figures: file, run and repeats of each result, and whether the machine was busy", () => {
   const [, origins] = figures([
     { name: "old", results: OLD },
     { name: "new", results: NEW },
@@ -83,7 +83,7 @@ test("where they are from: of each result the file, the run, the repeats and whe
   );
 });
 
-test("a result that has nothing the newer ones lack is not named", () => {
+test("a result whose cells are all in newer results is not listed", () => {
   const copy = { ...OLD, date: "2000-01-01T00:00:00Z" };
   expect(
     figures([

@@ -1,4 +1,4 @@
-/** Generator and sink as the programs they are, with nothing between them. */
+/** Generator and sink as programs, without a relay. */
 
 import { afterAll, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
@@ -40,11 +40,11 @@ test("the sink finds one flipped bit in a pattern", async () => {
 
 for (const [name, words] of [
   ["in offload groups", ["--size", "1200", "--rate", "20000"]],
-  ["plainly", ["--size", "1200", "--rate", "5000", "--plain"]],
-  ["with nothing but a header", ["--size", "24", "--rate", "20000"]],
-  ["as the longest there are", ["--size", "65507", "--rate", "500"]],
+  ["without offload", ["--size", "1200", "--rate", "5000", "--plain"]],
+  ["of a header only", ["--size", "24", "--rate", "20000"]],
+  ["of maximum length", ["--size", "65507", "--rate", "500"]],
 ] as const) {
-  test(`what leaves ${name} arrives whole and in order`, async () => {
+  test(`datagrams ${name} arrive unchanged and in order`, async () => {
     const { sink, port } = await openSink();
     const generator = program(
       "generator",
@@ -75,12 +75,12 @@ test("every one of many sources gets its own answers", async () => {
   expect(await sink.message<SinkReport>("report")).toMatchObject({ received: sent, sources: 50 });
 });
 
-test("a sink names the port that somebody else has", async () => {
+test("a sink prints a port that is in use", async () => {
   const holder = createSocket("udp4");
   await new Promise<void>((resolve) => holder.bind(0, "127.0.0.2", resolve));
   const at = `127.0.0.2:${holder.address().port}`;
   const sink = program("sink", at);
   expect(await sink.exited).toBe(1);
   holder.close();
-  expect(sink.lastWords).toBe(`sink (status 1): cannot bind UDP ${at}: EADDRINUSE`);
+  expect(sink.lastLines).toBe(`sink (status 1): cannot bind UDP ${at}: EADDRINUSE`);
 });

@@ -1,5 +1,5 @@
 /**
- * The least relay with a TCP connection for every UDP source, to try the scenarios of per-source mode on:
+ * A minimal relay with one TCP connection per UDP source, for tests of the scenarios of per-source mode:
  *
  *     bun naive-relay.ts server TCP-PORT TARGET-ADDRESS TARGET-PORT
  *     bun naive-relay.ts client SERVER-ADDRESS TCP-PORT UDP-PORT

@@ -27,14 +27,14 @@ function tallied(...payloads: DataView[]) {
   return tally.report();
 }
 
-test("counts each datagram once and tells its latency", () => {
+test("counts each datagram once and measures its latency", () => {
   const report = tallied(payload(0), payload(1), payload(2));
   expect(report).toMatchObject({ received: 3, duplicates: 0, reordered: 0, corrupt: 0, sources: 1 });
   expect(report.latencyUs).toEqual(PERCENTILES.map(() => 50));
   expect(report.latencyAboveShortest).toBe(false);
 });
 
-test("tells duplicates from what comes late", () => {
+test("distinguishes duplicates from late datagrams", () => {
   expect(tallied(payload(0), payload(2), payload(1), payload(2))).toMatchObject({
     received: 3,
     duplicates: 1,
@@ -42,7 +42,7 @@ test("tells duplicates from what comes late", () => {
   });
 });
 
-test("order is each source's own", () => {
+test("order is checked per source", () => {
   expect(tallied(payload(5, COUNTED, 1), payload(3, COUNTED, 300), payload(6, COUNTED, 1))).toMatchObject({
     received: 3,
     reordered: 0,
@@ -59,20 +59,20 @@ test("a flipped bit anywhere in the header is corruption", () => {
   expect(headerHolds(payload(7), 0, SIZE - 1)).toBe(false);
 });
 
-test("a pattern that does not hold is corruption", () => {
+test("a wrong pattern is corruption", () => {
   const tally = new Tally();
   tally.add(payload(0), 0, SIZE, 2e9, () => false);
   expect(tally.report()).toMatchObject({ received: 0, corrupt: 1 });
 });
 
-test("the tail is noticed and not counted", () => {
+test("the tail is detected and not counted", () => {
   const tally = new Tally();
   tally.add(payload(0, TAIL), 0, SIZE, 2e9, holds);
   expect(tally.tailSeen).toBe(true);
   expect(tally.report()).toMatchObject({ received: 0, uncounted: 1, latencyUs: [] });
 });
 
-test("with the clocks of two hosts, latency is told above the shortest", () => {
+test("with the clocks of two hosts, latencies are relative to the shortest", () => {
   const tally = new Tally();
   tally.add(payload(0, COUNTED, 0, 900e9), 0, SIZE, 1e9, holds);
   tally.add(payload(1, COUNTED, 0, 900e9), 0, SIZE, 1e9 + 16e6, holds);
@@ -82,7 +82,7 @@ test("with the clocks of two hosts, latency is told above the shortest", () => {
   expect(Math.round(report.latencyUs.at(-1) ?? 0)).toBe(16_000);
 });
 
-test("numbers far ahead find room", () => {
+test("much higher numbers are counted", () => {
   expect(tallied(payload(5_000_000), payload(5_000_000))).toMatchObject({ received: 1, duplicates: 1 });
 });
 

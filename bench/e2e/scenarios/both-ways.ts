@@ -13,7 +13,7 @@ export const bothWays: Scenario = {
     {
       size: plan.sizes[0] as number,
       rate: plan.bothRate,
-      leftOut: (relay) => (relay.bothWays ? undefined : "its far side cannot speak first"),
+      leftOut: (relay) => (relay.bothWays ? undefined : "its server side cannot send first"),
       run: async (relay, { choosePlace }) => {
         const pair = await TunnelPair.start(relay, await choosePlace());
         const load: Load = { ...basics(plan), rate: plan.bothRate };
@@ -37,7 +37,7 @@ export const bothWays: Scenario = {
   ],
 };
 
-/** Of each figure the worse; CPU is left out, for it cannot be told which direction took it. */
+/** The worse of each figure, without CPU: its share per direction is unknown. */
 function worse(there: Record<string, number>, back: Record<string, number>, notes: string[]) {
   const values: Record<string, number> = {};
   for (const { key, better } of [DELIVERED, LOSS, P50, P99, FAULTS]) {

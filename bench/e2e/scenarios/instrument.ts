@@ -1,4 +1,7 @@
-/** The instrument itself: the flood straight from the generator to the sink. What is lost here no relay is to blame for. */
+/**
+ * The instrument itself: the flood from the generator directly to the sink. Loss here is not caused by a
+ * relay.
+ */
 
 import type { GeneratorReport } from "../generator.ts";
 import { basics, limitsOf, startGenerator, startSink } from "../load.ts";
@@ -9,7 +12,7 @@ import { DELIVERED, LOSS, OFFERED } from "./load-columns.ts";
 
 export const instrument: Scenario = {
   name: "instrument",
-  title: "Generator and sink by themselves, at the rate of the flood",
+  title: "Generator and sink without a relay, at the rate of the flood",
   columns: [OFFERED, DELIVERED, LOSS],
   relays: [nothing],
   rounds: (plan) =>
@@ -18,7 +21,8 @@ export const instrument: Scenario = {
       rate: plan.floodRate(size),
       run: async (_relay, { choosePlace }) => {
         const chosen = await choosePlace();
-        // The generator sends to 127.0.0.1 and the client's port: the sink is there instead of the client.
+        // The generator sends to 127.0.0.1 and the port of the client. The sink listens there instead of the
+        // client.
         const place = { ...chosen, serverApp: "127.0.0.1", serverPort: chosen.clientPort };
         const load = { ...basics(plan), size, rate: plan.floodRate(size) };
         const sink = await startSink(place, load);

@@ -1,4 +1,4 @@
-/** Latency where nothing is congested: a call's worth of datagrams, and a busy service's. */
+/** Latency without congestion, at the rates of a voice call and of a busy service. */
 
 import type { Scenario } from "../scenario.ts";
 import { CPU, FAULTS, LOSS, P50, P99 } from "./load-columns.ts";

@@ -1,4 +1,4 @@
-/** The figures every load yields. */
+/** The columns of all loads. */
 
 import type { LoadResult } from "../load.ts";
 import type { Column, Outcome } from "../scenario.ts";
@@ -31,7 +31,7 @@ export const SERVER_CPU: Column = {
   better: "lower",
 };
 export const PEAK: Column = { key: "peakMB", label: "peak memory", unit: "MB", digits: 0, better: "lower" };
-/** What must be 0: any of it is said in a note too. */
+/** This must be 0. Otherwise a note has the details. */
 export const FAULTS: Column = {
   key: "faults",
   label: "corrupt/dup/reord",
@@ -40,7 +40,7 @@ export const FAULTS: Column = {
   better: "lower",
 };
 
-/** A load's figures by column key. */
+/** The figures of a load, by column key. */
 export function outcomeOf(result: LoadResult): Outcome {
   const { sink } = result;
   const faults = sink.corrupt + sink.duplicates + sink.reordered;

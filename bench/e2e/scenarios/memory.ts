@@ -1,4 +1,4 @@
-/** Memory: both processes together, at rest after the start and at their largest under a flood. */
+/** Memory of both processes together: after the start, and at the peak under a flood. */
 
 import { basics, runLoad } from "../load.ts";
 import type { Column, Scenario } from "../scenario.ts";

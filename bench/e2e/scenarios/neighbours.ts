@@ -1,6 +1,6 @@
 /**
- * A quiet session's round trips: alone, beside one whose target floods it, one whose peer does not read, and many whose peers
- * flood the server with frames of 8 bytes.
+ * Round trips of a quiet session: alone, and next to a session whose target floods it, to one whose peer does
+ * not read, and to peers that flood the server with frames of 8 bytes.
  */
 
 import { alive, basics, runLoad } from "../load.ts";
@@ -12,14 +12,14 @@ import { startPerSource, TRIP_P50, TRIP_P99, tripsOf, UNANSWERED, withoutPerSour
 
 const QUIET_RATE = 200;
 
-/** The flooding peers speak no TLS. */
+/** The flooding peers do not support TLS. */
 function withPlainTcp(relay: Relay): string | undefined {
-  return relay.name.includes("--tls") ? "its peers would have to speak TLS" : withoutPerSource(relay);
+  return relay.name.includes("--tls") ? "its peers would need TLS" : withoutPerSource(relay);
 }
 
 export const neighbours: Scenario = {
   name: "neighbours",
-  title: "Fairness: a quiet session's round trips beside flooding and stalled neighbours",
+  title: "Fairness: round trips of a quiet session next to flooding and stalled ones",
   columns: [TRIP_P50, TRIP_P99, UNANSWERED],
   rounds: (plan) => {
     const size = plan.sizes[0] as number;

@@ -1,4 +1,4 @@
-/** Most scenarios: one load through one fresh tunnel. */
+/** For most scenarios: one load through one new tunnel. */
 
 import { basics, type Load, runLoad } from "../load.ts";
 import type { Relay } from "../relays.ts";
@@ -6,7 +6,10 @@ import type { Context, Outcome } from "../scenario.ts";
 import { TunnelPair } from "../tunnel-pair.ts";
 import { outcomeOf } from "./load-columns.ts";
 
-/** Starts a tunnel, sends the load, ends the tunnel. Fresh for every cell: the original keeps a tail of the last. */
+/**
+ * Starts a tunnel, sends the load and ends the tunnel. Every cell needs a new one: the original holds back
+ * the end of its stream.
+ */
 export async function runOneLoad(
   relay: Relay,
   { plan, choosePlace }: Context,

@@ -1,4 +1,4 @@
-/** What the scenarios of per-source mode share: a tunnel that gives every UDP source its own TCP connection. */
+/** Shared code of the scenarios for per-source mode, where every UDP source has its own TCP connection. */
 
 import type { Relay } from "../relays.ts";
 import type { Column, Context, Outcome } from "../scenario.ts";
@@ -21,18 +21,18 @@ export const UNANSWERED: Column = {
   better: "lower",
 };
 
-/** Why a relay cannot take part. */
+/** The reason why a relay cannot take part; undefined when it can. */
 export function withoutPerSource(relay: Relay): string | undefined {
   return relay.perSource === undefined ? "it has no per-source mode" : undefined;
 }
 
-/** Starts a relay in per-source mode, where the client's UDP address is the one it listens on. */
+/** Starts a relay in per-source mode. The UDP address of the client is the one it listens on. */
 export async function startPerSource(relay: Relay, { choosePlace }: Context): Promise<TunnelPair> {
   const place = { ...(await choosePlace()), clientApp: "127.0.0.1" };
   return await TunnelPair.start({ ...relay, dialsAtStart: false }, place, undefined, relay.perSource);
 }
 
-/** The figures of what was answered, out of `sent`. */
+/** The figures of the answers to `sent` datagrams. */
 export function tripsOf(answers: TallyReport | undefined, sent: number): Outcome {
   const at = (percent: (typeof PERCENTILES)[number]) =>
     answers?.latencyUs[PERCENTILES.indexOf(percent)] ?? Number.NaN;

@@ -1,17 +1,17 @@
-/** Rate sweep: how many datagrams a second pass with at most 0.1 % lost. */
+/** Rate sweep: the highest rate with at most 0.1 % loss. */
 
 import type { Scenario } from "../scenario.ts";
 import { CPU, DELIVERED, FAULTS, LOSS, P50, P99 } from "./load-columns.ts";
 import { runOneLoad } from "./one-load.ts";
 
-/** The loss a rate may have and still count as carried, in per cent. */
+/** The highest acceptable loss in per cent. */
 export const LOSS_PERCENT_MAX = 0.1;
-/** A relay that lost more than this at one rate is not asked for a higher one. */
+/** After a higher loss at one rate, the relay is not measured at higher rates. */
 const HOPELESS_PERCENT = 20;
 
 export const rate: Scenario = {
   name: "rate",
-  title: "Rate sweep: what arrives of what is offered",
+  title: "Rate sweep: delivered rate by offered rate",
   columns: [DELIVERED, LOSS, P50, P99, CPU, FAULTS],
   rounds: (plan) =>
     plan.sizes.flatMap((size) =>

@@ -1,4 +1,7 @@
-/** Reconnect: the server is killed under a steady load and started again; how long until datagrams arrive again? */
+/**
+ * Reconnect: kills the server under a steady load, starts it again, and measures the time until datagrams
+ * arrive.
+ */
 
 import { openKernel } from "../kernel.ts";
 import { basics, startGenerator, startSink } from "../load.ts";
@@ -40,13 +43,13 @@ export const reconnect: Scenario = {
           again = await startServer(relay, pair.place, [], []);
           const readyNs = kernel.now();
           await Promise.race([generator.message("report"), pair.client.exited]);
-          if (pair.client.over) throw new Error(`does not reconnect: ${pair.client.lastWords}`);
+          if (pair.client.ended) throw new Error(`does not reconnect: ${pair.client.lastLines}`);
           sink.signal("SIGTERM");
           const report = await sink.message<SinkReport>("report");
           if (report.gapS * 1000 < DOWN_MS) {
             throw new Error(`nothing arrived in ${plan.reconnectSeconds} s after the server was back`);
           }
-          // The port is looked at every 2 ms: datagrams can be there first.
+          // The port is checked every 2 ms, so datagrams may arrive before the check.
           const backMs = Math.max(0, report.gapEndNs - readyNs) / 1e6;
           return { values: { backMs, gapMs: report.gapS * 1000 } };
         } finally {

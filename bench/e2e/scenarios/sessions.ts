@@ -1,6 +1,6 @@
 /**
- * Sessions as such: how fast they open, how many questions they carry when each waits for its answer, and what an idle
- * one weighs. The sources and the echo service live in this process, so its share of the two cores is in the figures.
+ * Sessions: how fast they open, how many round trips they carry, and the memory of an idle one. The sources
+ * and the echo service run in this process, so the figures include its share of the two cores.
  */
 
 import { setTimeout as after } from "node:timers/promises";
@@ -25,12 +25,12 @@ const IDLE: Column = {
 };
 
 const QUESTION = new Uint8Array(100);
-/** Questions under way at once. */
+/** The number of concurrent questions. */
 const ASKING_MAX = 100;
-/** A question without an answer is asked again after this, and given up when it has been asked so often. */
+/** A question without an answer is sent again after ASK_AGAIN_MS, at most ASKED_MAX times. */
 const ASK_AGAIN_MS = 1000;
 const ASKED_MAX = 10;
-/** Sessions are opened so many at a time. */
+/** The number of sessions that are opened concurrently. */
 const OPENING_MAX = 200;
 
 export const sessions: Scenario = {
@@ -86,7 +86,7 @@ class Asker {
     return asker;
   }
 
-  /** Settles when the answer is there. @throws Error when it stays away. */
+  /** Settles when the answer arrives. @throws Error when it does not arrive. */
   async ask(): Promise<void> {
     const answer = Promise.withResolvers<void>();
     this.#answered = answer.resolve;
@@ -109,7 +109,9 @@ class Asker {
   }
 }
 
-/** Asks through all of them in turn, through each once at a time. @returns answers a second. */
+/**
+ * Sends questions through all sessions in rotation, one at a time through each. @returns answers per second.
+ */
 async function askFor(askers: readonly Asker[], seconds: number): Promise<number> {
   const until = performance.now() + seconds * 1000;
   const lanes = Math.min(ASKING_MAX, askers.length);
@@ -122,7 +124,7 @@ async function askFor(askers: readonly Asker[], seconds: number): Promise<number
     }
   };
   await Promise.all(Array.from({ length: lanes }, (_, first) => lane(first)));
-  await after(100); // what the last answers left behind goes
+  await after(100); // until garbage of the last answers is collected
   return answers / seconds;
 }
 

@@ -1,4 +1,4 @@
-/** Congested links: more is offered than the path can carry. Is what arrives still prompt, and is the path kept full? */
+/** Congested links: the offered load exceeds the capacity of the path. Measures delay and use of the path. */
 
 import { runLoad } from "../load.ts";
 import { choosePlace } from "../place.ts";
@@ -7,7 +7,7 @@ import { FAR, inside, type PathProperties, SlowPath, whyNoSlowPath } from "../sl
 import { TunnelPair } from "../tunnel-pair.ts";
 import { DELIVERED, FAULTS, outcomeOf, P50, P99 } from "./load-columns.ts";
 
-/** A path and how much more than its share is offered. */
+/** A path, and the ratio of offered load to its capacity. */
 interface Congestion extends PathProperties {
   size: number;
   overload: number;
@@ -29,12 +29,12 @@ const USED: Column = {
   digits: 1,
   better: "higher",
 };
-/** IPv4 and TCP with time stamps, in a packet of 1,500 bytes: 1,448 are the stream's. */
+/** In a packet of 1,500 bytes, with IPv4 and TCP time stamps, 1,448 bytes are stream data. */
 const STREAM_SHARE = 1448 / 1500;
 const FRAME_HEADER_BYTES = 2;
 /** Long enough for TCP to find the rate of the longest path. */
 const WARM_UP_S = 3;
-const OURS_STANDS = "here the link decides, so that the plain one of ours stands for it";
+const OURS_STANDS = "the link is the bottleneck here; see the result of plain udptunnel";
 
 export const slowLink: Scenario = {
   name: "slow-link",

@@ -1,6 +1,6 @@
 /**
- * Many sources at once, each with a session of its own, asking an echo service. What a session weighs is what both
- * ends have grown by, divided by the sessions: with few of them that is the growth of everything else.
+ * Many sources, each with its own session, and an echo service. The memory of a session is the growth of both
+ * ends divided by the number of sessions. With few sessions it is mostly other growth.
  */
 
 import { basics, runLoad } from "../load.ts";

@@ -1,4 +1,4 @@
-/** Start-up: from the start of the program to its open port, and to the joined tunnel. */
+/** Start-up: the time until the port is open, and until the tunnel is connected. */
 
 import type { Column, Scenario } from "../scenario.ts";
 import { TunnelPair } from "../tunnel-pair.ts";
@@ -14,7 +14,7 @@ const JOINED: Column = { key: "clientMs", label: "client joined", unit: "ms", di
 
 export const startUp: Scenario = {
   name: "start-up",
-  title: "Start-up: until the port is open, looked at every 2 ms",
+  title: "Start-up: until the port is open, checked every 2 ms",
   columns: [LISTENING, JOINED],
   rounds: () => [
     {

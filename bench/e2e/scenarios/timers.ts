@@ -1,4 +1,6 @@
-/** Whether a flood starves the rest of a process: how late a short timer is meanwhile, in the relays that Bun runs. */
+/**
+ * Whether a flood starves the rest of a process: the lateness of a short timer, in relays that run on Bun.
+ */
 
 import { alive, basics, startGenerator, startSink } from "../load.ts";
 import type { Relay } from "../relays.ts";
@@ -7,7 +9,7 @@ import { TIMER_MS, type TimerReport } from "../timer-report.ts";
 import { TunnelPair } from "../tunnel-pair.ts";
 
 const WATCH = new URL("../timer-watch.ts", import.meta.url).pathname;
-/** Beyond the seconds of a plan, for a percentile of a timer needs many of them: 5 s in a full run. */
+/** A factor for the seconds of a plan: a percentile needs many timers. A full run takes 5 s. */
 const LONGER = 2.5;
 
 const lateColumn = (key: string, label: string): Column => ({
@@ -34,7 +36,7 @@ export const timers: Scenario = {
       size,
       rate: plan.floodRate(size),
       seconds: plan.warmUpSeconds + LONGER * plan.seconds,
-      leftOut: (relay) => (isRunByBun(relay) ? undefined : "no timer of ours can be set in it"),
+      leftOut: (relay) => (isRunByBun(relay) ? undefined : "the timer needs a relay that runs on Bun"),
       run: async (relay, { choosePlace }) => {
         const pair = await TunnelPair.start(watched(relay), await choosePlace());
         const load = {
@@ -85,7 +87,7 @@ const NOWHERE = {
   serverPort: 0,
 };
 
-/** The relay with the timer in both its programs. */
+/** The relay with the timer in both programs. */
 function watched(relay: Relay): Relay {
   const withTimer = ([bun = "", ...rest]: string[]) => [bun, "--preload", WATCH, ...rest];
   return {
