@@ -51,8 +51,8 @@ function dialPortably(to: Endpoint): Dial {
 }
 
 /**
- * Bun adopts a socket that is still connecting. Its `open` comes at once and means nothing. The first `drain`
- * means connected, and `close` before that means failed.
+ * Bun adopts a socket that is still connecting. Its `open` is called at once and means nothing. The first
+ * `drain` means connected, and `close` before that means failed.
  */
 function dialAdopted(to: Endpoint, system: SystemSockets): Dial {
   const { promise, resolve, reject } = Promise.withResolvers<StreamPort>();

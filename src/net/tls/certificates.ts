@@ -63,7 +63,7 @@ export class Certificates {
   /**
    * Reads all files.
    *
-   * @param warn is called for problems that are no errors: a certificate outside its validity period, a key
+   * @param warn is called for problems that are not errors: a certificate outside its validity period, a key
    *   that other users can access.
    * @throws NetError that names the file, when a file cannot be read or used.
    */
