@@ -16,7 +16,7 @@ import type { StreamPort, StreamReceiver } from "../net/stream-port.ts";
 import type { AuthFailureReason } from "../observe/counters.ts";
 import type { ServerHandshake } from "./handshake.ts";
 
-/** When a pending connection is closed, whether its handshake has failed or is not finished. */
+/** The age at which a pending connection is closed, whether its handshake has failed or is not finished. */
 const AUTH_TIMEOUT_MS = 10_000;
 /** A client in per-source mode dials this many at once. */
 const PER_PREFIX_MAX = 64;
@@ -47,11 +47,6 @@ export class PendingAuth {
     this.#options = options;
     const limits = { max: options.max, perPrefix: PER_PREFIX_MAX };
     this.#limiter = new PendingLimiter(limits, (pending) => pending.abort("evicted"));
-  }
-
-  /** How many connections are pending, including failed ones that are not closed yet. */
-  get size(): number {
-    return this.#limiter.size;
   }
 
   /** @param onAuthenticated receives each stream whose client is authenticated. */

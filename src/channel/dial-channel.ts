@@ -47,22 +47,19 @@ export async function dialChannel(
   const read = readChannelOptions(options, "client");
   signal?.throwIfAborted();
   const { settings, network, transport } = await openNetwork(read, [extras.onEvent], extras.network);
+  const open = (stream: StreamPort) => {
+    const channel = new DatagramChannel(stream, { clock: network.clock, settings });
+    closeOnAbort(channel, signal);
+    return channel;
+  };
   let failure: NetError | undefined;
   for await (const server of addresses(network, settings)) {
     signal?.throwIfAborted();
-    if (server instanceof NetError) {
-      failure = server;
-      continue;
-    }
-    const open = (stream: StreamPort) => new DatagramChannel(stream, { clock: network.clock, settings });
-    const channel = await connect(transport, network.clock, server, signal, open);
+    const result =
+      server instanceof NetError ? server : await connect(transport, network.clock, server, signal, open);
     signal?.throwIfAborted();
-    if (channel instanceof NetError) {
-      failure = channel;
-      continue;
-    }
-    closeOnAbort(channel, signal);
-    return channel;
+    if (result instanceof DatagramChannel) return result;
+    failure = result;
   }
   return wrapNetError("ERR_DIAL")(failure);
 }

@@ -240,6 +240,30 @@ test("a signal cancels the dial, and later closes the channel", async () => {
   await scene.closeAll(server);
 });
 
+test("a signal that is aborted in the tick in which the connection came up closes the connection", async () => {
+  const scene = new ChannelScene();
+  const ends: string[] = [];
+  const onChannel = (channel: DatagramChannel) => {
+    channel.receive(() => {});
+    void channel.closed.then(({ reason }) => ends.push(reason));
+  };
+  const server = await listenChannels({ listen: connect }, onChannel, { network: scene.farNetwork });
+  const stopped = new AbortController();
+  const reason = new Error("aborted by the test");
+  const dial = scene.nearNetwork.dial.bind(scene.nearNetwork);
+  scene.nearNetwork.dial = (to) => {
+    const dialled = dial(to);
+    queueMicrotask(() => void dialled.stream.then(() => stopped.abort(reason))); // after the channel is made
+    return dialled;
+  };
+  const channel = dialChannel({ connect }, { network: scene.nearNetwork, signal: stopped.signal });
+  const failed = channel.catch((error: unknown) => error);
+  await scene.clock.advance(1100);
+  expect(await failed).toBe(reason);
+  expect(ends).toEqual(["closed by peer"]);
+  await scene.closeAll(server);
+});
+
 test("a dial tries every address for 5 s each, and rejects with the error of the last", async () => {
   const scene = new ChannelScene();
   scene.wire.names.set("servers.test", ["10.0.0.7", "10.0.0.8"]);
