@@ -1,6 +1,6 @@
 /**
- * Finds dead code: files, exports and dependencies that nothing uses (`bun run dead-code`). Its second run, with
- * `--production`, leaves the tests out, and so finds what only tests use.
+ * Finds dead code: files, exports and dependencies that nothing uses (`bun run dead-code`). Its second run,
+ * with `--production`, leaves the tests out, and so finds what only tests use.
  */
 
 import type { KnipConfig } from "knip";

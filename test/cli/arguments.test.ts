@@ -223,7 +223,8 @@ function requiredBy({ group, name, role = "server", scope }: OptionDefinition): 
 }
 
 describe("every option can be given", () => {
-  const ownTests = ["secret", "secret-file", "require-auth"]; // they need a file or each other: test/cli/secret.test.ts
+  // These need a file or each other: see test/cli/secret.test.ts.
+  const ownTests = ["secret", "secret-file", "require-auth"];
   const tested = OPTIONS.filter(
     ({ cliOnly, operand, name }) => !cliOnly && !operand && !ownTests.includes(name),
   );

@@ -99,7 +99,7 @@ export class MemoryStreamPort implements StreamPort {
     this.probedOften = often;
     const peer = this.#peer;
     if (!often || peer === undefined || this.faults.blackHole) return;
-    if (peer.#closed) this.#endOfTick(() => this.fail("ECONNRESET")); // the peer answers the probe with a reset
+    if (peer.#closed) this.#endOfTick(() => this.fail("ECONNRESET")); // the peer resets
   }
 
   pause(): void {
