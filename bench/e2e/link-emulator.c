@@ -3,8 +3,9 @@
  *   link-emulator NAMESPACE_A NAMESPACE_B RATE_BITS_PER_S DELAY_US QUEUE_BYTES LOSS_PPM
  *
  * Each direction has a queue of QUEUE bytes, a bottleneck of RATE, and then a delay of DELAY and a loss of
- * LOSS packets per million. A full queue drops packets. The device is "path" on both sides; it has no address yet
- * when the program prints that it is ready. SIGTERM ends the program and removes the devices. Needs root. */
+ * LOSS packets per million. A full queue drops packets. The device is "path" on both sides; it has no
+ * address yet when the program prints that it is ready. SIGTERM ends the program and removes the devices.
+ * Needs root. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/if.h>
@@ -29,8 +30,8 @@ struct packet {
   uint8_t bytes[PACKET_BYTES];
 };
 
-/* Positions only grow; index = position % LANE_PACKETS; first <= waiting <= end. Packets from `waiting` on are
- * in the queue before the bottleneck. Packets before `waiting` are in the delay. */
+/* Positions only grow; index = position % LANE_PACKETS; first <= waiting <= end. Packets from `waiting` on
+ * are in the queue before the bottleneck. Packets before `waiting` are in the delay. */
 struct lane {
   int from, to;
   uint64_t first, waiting, end;
