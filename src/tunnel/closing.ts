@@ -1,4 +1,4 @@
-/** How tunnels and channels end: once, with a limited time to send what is queued. */
+/** The end of a tunnel or channel: it happens once, and queued data gets a limited time to be sent. */
 
 import type { Clock } from "../net/clock.ts";
 import { raise } from "../observe/invoke-listener.ts";

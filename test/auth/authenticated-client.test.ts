@@ -4,10 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { ServerHandshake } from "../../src/auth/handshake.ts";
 import { encodeFrame } from "../../src/framing/index.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
+import { secretOf } from "../options/secret-of.ts";
 import { MemoryNetwork } from "../support/memory/network.ts";
 import { App, CLIENT, CLIENT_APP, Scene, SERVER, TCP_PORT, utf8 } from "../support/memory-tunnels.ts";
 import { other, secret } from "./raw-clients.ts";
-import { secretOf } from "./secret-of.ts";
 
 /** Listens as the server, without a tunnel. */
 function listenRaw(

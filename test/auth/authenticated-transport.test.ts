@@ -3,10 +3,10 @@
 import { expect, test } from "bun:test";
 import { AuthenticatedTransport } from "../../src/auth/authenticated-transport.ts";
 import type { StreamPort } from "../../src/net/stream-port.ts";
+import { secretOf } from "../options/secret-of.ts";
 import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
 import { CLIENT, SERVER, TCP_PORT } from "../support/memory-tunnels.ts";
 import { responseTo, secret } from "./raw-clients.ts";
-import { secretOf } from "./secret-of.ts";
 
 test("the transport passes on the underlying streams", async () => {
   const wire = new MemoryWire();

@@ -12,7 +12,7 @@ import {
   type Step,
 } from "../../src/auth/handshake.ts";
 import { FrameDecoder, UDP6_PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
-import { secretOf } from "./secret-of.ts";
+import { secretOf } from "../options/secret-of.ts";
 
 const SECRET = secretOf("correct horse battery staple");
 const OTHER = secretOf("correct horse battery stable");

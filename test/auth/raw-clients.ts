@@ -1,8 +1,8 @@
 /** Shared code of the authentication tests: secrets, and raw connections to a server with a secret. */
 
 import { ClientHandshake } from "../../src/auth/handshake.ts";
+import { secretOf } from "../options/secret-of.ts";
 import type { Scene } from "../support/memory-tunnels.ts";
-import { secretOf } from "./secret-of.ts";
 
 export const secret = "known-to-both-ends";
 export const other = "known-to-one-end-only";

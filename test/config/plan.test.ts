@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { changesBetween, type TunnelPlan } from "../../src/config/plan.ts";
 import { readServerOptions, type Settings } from "../../src/options/settings.ts";
-import { secretOf } from "../auth/secret-of.ts";
+import { secretOf } from "../options/secret-of.ts";
 
 const settings = (port: number, allow: readonly string[] = ["::1"]): Settings =>
   readServerOptions({ listen: 5000, target: { host: "h", port }, allow });

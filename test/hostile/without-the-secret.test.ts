@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ClientHandshake } from "../../src/auth/handshake.ts";
-import { secretOf } from "../auth/secret-of.ts";
+import { secretOf } from "../options/secret-of.ts";
 import { until } from "../support/until.ts";
 import { ManyClients, type RawClient } from "./many-clients.ts";
 import { openFiles } from "./process-figures.ts";

@@ -1,8 +1,8 @@
 /**
  * The current connections of a listener, or the current sessions of a tunnel. The table counts them, in total
- * and per address, and decides whether there is room for another. It also ends those that are idle for too
- * long. When the table is full, the connection that has been idle longest may be evicted. A connection in use
- * is never evicted.
+ * and per address, and finds room for a new one. It also sweeps for connections that are idle for too long.
+ * When the table is full, the connection that has been idle longest may be evicted. A connection in use is
+ * never evicted.
  */
 
 import type { Clock, Timer } from "../../net/clock.ts";

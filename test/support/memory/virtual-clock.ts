@@ -47,7 +47,8 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Calls the functions that were added for the end of this tick. Those that they add run in the next one.
+   * Calls the functions that were added for the end of this tick. Functions that these add run one tick
+   * later.
    */
   endTick(): void {
     const runs = this.#atEndOfTick;

@@ -8,8 +8,8 @@ import { inspect } from "node:util";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { startClient, startServer } from "../../src/index.ts";
 import { SECRET_BYTES_MAX, type Secret } from "../../src/options/secret.ts";
-import { client, problemsOf, server } from "../options/given.ts";
 import { CLIENT, Scene, SERVER } from "../support/memory-tunnels.ts";
+import { client, problemsOf, server } from "./given.ts";
 import { secretOf } from "./secret-of.ts";
 
 const TEXT = "a-secret-that-must-not-be-seen";
