@@ -74,6 +74,16 @@ test("every import is allowed by the table", () => {
   expect(wrong).toEqual([]);
 });
 
+test("every import that the table allows is used", () => {
+  const used = new Set(
+    sources.flatMap((source) =>
+      localImports(source).map((target) => `${source.part} imports ${partOf(target)}`),
+    ),
+  );
+  const allowed = [...MAY_IMPORT].flatMap(([part, names]) => names.map((name) => `${part} imports ${name}`));
+  expect(allowed.filter((entry) => !used.has(entry))).toEqual([]);
+});
+
 test("only cli imports from outside src: package.json, for the version", () => {
   const outside = sources.flatMap((source) =>
     localImports(source).flatMap((target) =>
