@@ -216,7 +216,7 @@ function addValue(
 /** The parts of the operand may be separate arguments: the address, the port, the time to live. */
 function addOperands({ values, problems }: Given, operands: readonly string[]): void {
   const extra = operands.slice(3).map(quoted).join(" ");
-  if (extra !== "") problems.push(`${extra}: is one argument too many; give one UDP-addr/UDP-port[/ttl]`);
+  if (extra !== "") problems.push(`${extra}: too many arguments; give one UDP-addr/UDP-port[/ttl]`);
   if (operands.length > 0) values.target = operands.slice(0, 3).join("/");
 }
 

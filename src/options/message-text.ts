@@ -44,7 +44,7 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
  */
 export function nearest(text: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(text.length / 3)) + 1;
+  let least = Math.max(text.length < 4 ? 1 : 2, Math.floor(text.length / 3)) + 1;
   for (const name of names) {
     const isPrefix = text.length >= 3 && name.startsWith(text);
     // The difference in length is a lower bound of the edit distance.

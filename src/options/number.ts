@@ -27,15 +27,15 @@ export function parseNumber(
 ): ParseResult<number> {
   const number = toLibraryUnit(input, definition, notation);
   if (number === undefined || Number.isNaN(number)) {
-    return parseError(`${quoted(input)} is not a number; ${allowed(definition, notation)}`);
+    return parseError(`${quoted(input)} is not a number; give ${allowedNumbers(definition, notation)}`);
   }
   if (!Number.isInteger(number) && Number.isFinite(number)) {
-    return parseError(`${quoted(input)} is not a whole number; ${allowed(definition, notation)}`);
+    return parseError(`${quoted(input)} is not a whole number; give ${allowedNumbers(definition, notation)}`);
   }
   if (number < definition.min)
-    return parseError(`${quoted(input)} is too small; ${allowed(definition, notation)}`);
+    return parseError(`${quoted(input)} is too small; give ${allowedNumbers(definition, notation)}`);
   if (number > definition.max)
-    return parseError(`${quoted(input)} is too large; ${allowed(definition, notation)}`);
+    return parseError(`${quoted(input)} is too large; give ${allowedNumbers(definition, notation)}`);
   return parsed(number);
 }
 
@@ -63,12 +63,13 @@ function numberOf(text: string, kind: NumberDefinition["kind"]): number | undefi
   return /^-?\d+(\.\d+)?$/.test(text) || /^0x[0-9a-f]+$/i.test(text) ? Number(text) : undefined;
 }
 
-function allowed(definition: NumberDefinition, notation: Notation): string {
+/** The bounds with their unit, for messages. */
+export function allowedNumbers(definition: NumberDefinition, notation: Notation): string {
   const unit = definition.unit?.[notation === "library" ? 1 : 0];
   const bounds = notation === "library" ? `${definition.min} to ${definition.max}` : formatBounds(definition);
   const named = definition.kind === "tos" ? " or a DSCP name such as EF, AF41, CS5 or LE" : "";
   const suffixed = definition.kind === "bytes" && notation === "written";
-  return `give ${bounds}${unit === undefined || suffixed ? "" : ` ${unit}`}${named}`;
+  return `${bounds}${unit === undefined || suffixed ? "" : ` ${unit}`}${named}`;
 }
 
 /** The bounds in the command line's unit. */

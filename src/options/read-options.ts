@@ -43,6 +43,10 @@ export function readOptions(
     if (!accepts(set, key)) continue;
     const option = style.nameOf(key);
     const given = Object.hasOwn(input, key) ? input[key] : undefined;
+    if (given !== undefined && isForOther(definition, role)) {
+      problems.push({ option, problem: `is for the ${definition.role} only; leave it out` });
+      continue; // its value, and rules about it, do not matter
+    }
     const result = readValue(definition, given, style.notation);
     problems.push(...result.problems.map((problem) => ({ option, problem })));
     if (result.value !== undefined) {
@@ -52,7 +56,10 @@ export function readOptions(
     const problem = presenceProblem(definition, given, role, set);
     if (problem !== undefined) problems.push({ option, problem });
   }
-  problems.push(...ruleProblems(values as Partial<OptionValues>, style.nameOf, role));
+  // An option with a wrong value is not also reported as missing.
+  const reported = new Set(problems.map(({ option }) => option));
+  const broken = ruleProblems(values as Partial<OptionValues>, style.nameOf, role);
+  problems.push(...broken.filter(({ option }) => !reported.has(option)));
   if (set === TUNNEL) problems.push(...scopeProblems(present, values, style.nameOf, role));
   // The type of the values is computed from the definitions that readValue followed.
   return problems.length > 0 ? { problems } : { problems, values: values as OptionValues };
@@ -87,16 +94,18 @@ function accepts({ keys }: OptionSet, key: string): boolean {
   return keys === undefined || keys.has(key as OptionKey);
 }
 
-/** The problem of an option that the other end must have, or that is required and not given. */
+/** Whether only the other end accepts the option. */
+function isForOther(definition: OptionDefinition, role: Role | undefined): boolean {
+  return role !== undefined && (definition.role ?? role) !== role;
+}
+
+/** The problem of an option that is required and not given. */
 function presenceProblem(
   definition: OptionDefinition,
   given: unknown,
   role: Role | undefined,
   set: OptionSet,
 ): string | undefined {
-  if (given !== undefined && role !== undefined && (definition.role ?? role) !== role) {
-    return `is for the ${definition.role} only; leave it out`;
-  }
   const required = role === undefined ? ["target"] : set.required[role];
   const isRequired = required.some((key) => key === definition.key);
   if (!isRequired || (given !== undefined && !isEmptyList(given))) return undefined;

@@ -4,11 +4,11 @@
  */
 
 import { readPin } from "../net/tls/pin.ts";
-import { parseHost, parseHostPort, parseLiteral, parseNetwork } from "./address.ts";
+import { type HostPortForm, parseHost, parseHostPort, parseLiteral, parseNetwork } from "./address.ts";
 import type { EndpointDefinition, OptionDefinition } from "./definition.ts";
 import type { Notation } from "./input-style.ts";
 import { quoted } from "./message-text.ts";
-import { parseNumber } from "./number.ts";
+import { allowedNumbers, parseNumber } from "./number.ts";
 import { type ParseResult, parsed, parseError } from "./parse-result.ts";
 import { readSecretFile, Secret } from "./secret.ts";
 
@@ -40,8 +40,13 @@ function defaultOf(definition: OptionDefinition): unknown {
 }
 
 function readOne(definition: OptionDefinition, input: unknown, notation: Notation): ValueResult {
-  if (definition.kind === "endpoint" && typeof input === "object" && input !== null) {
-    return readEndpointObject(input, definition);
+  if (
+    definition.kind === "endpoint" &&
+    typeof input === "object" &&
+    input !== null &&
+    !Array.isArray(input)
+  ) {
+    return readEndpointObject(input, definition, notation);
   }
   return toValueResult(parseOne(definition, input, notation));
 }
@@ -55,8 +60,9 @@ function parseOne(definition: OptionDefinition, input: unknown, notation: Notati
     case "count":
       return readWhole(input, "a count", 0, 9);
     case "choice": {
-      const { choices } = definition;
-      return readWord(input, choices, `is not allowed; give ${choices.join(" or ")}`);
+      const words = definition.choices.join(" or ");
+      if (input === "") return missingValue(words);
+      return readWord(input, definition.choices, `is not allowed; give ${words}`);
     }
     case "secret":
       return readSecret(input);
@@ -75,7 +81,9 @@ function parseOne(definition: OptionDefinition, input: unknown, notation: Notati
     case "secret file":
       return readText(input, definition.argument, readSecretFile);
     default:
-      return input === "" ? missingValue(definition.argument) : parseNumber(input, definition, notation);
+      return input === ""
+        ? missingValue(allowedNumbers(definition, notation))
+        : parseNumber(input, definition, notation);
   }
 }
 
@@ -113,8 +121,9 @@ function readWhole(input: unknown, what: string, min: number, max: number): Pars
     : parseError(`${quoted(input)} is not ${what}; give a number from ${min} to ${max}`);
 }
 
-function missingValue(argument: string): { readonly problem: string } {
-  return parseError(`its value is missing; give ${argument}`);
+/** @param allowed the values that are allowed, or the placeholder of the value in help. */
+function missingValue(allowed: string): { readonly problem: string } {
+  return parseError(`its value is missing; give ${allowed}`);
 }
 
 function readEndpointText(
@@ -122,9 +131,13 @@ function readEndpointText(
   { form, argument }: EndpointDefinition,
   notation: Notation,
 ): ParseResult<unknown> {
-  const portZero = form.portZero === true && notation === "library";
+  const portZero = allowsPortZero(form, notation);
   const text = typeof input === "number" && form.hostOptional === true ? String(input) : input;
   return readText(text, argument, (given) => parseHostPort(given, { ...form, portZero }));
+}
+
+function allowsPortZero({ portZero }: HostPortForm, notation: Notation): boolean {
+  return portZero === true && notation === "library";
 }
 
 type Member = readonly [name: string, required: boolean, read: (input: unknown) => ParseResult<unknown>];
@@ -132,14 +145,18 @@ type Member = readonly [name: string, required: boolean, read: (input: unknown) 
 /**
  * In an address to listen on, the host is the member `address`; in one to connect or send to, it is `host`.
  */
-function readEndpointObject(input: object, { form, argument }: EndpointDefinition): ValueResult {
+function readEndpointObject(
+  input: object,
+  { form, argument }: EndpointDefinition,
+  notation: Notation,
+): ValueResult {
   const hostName = form.hostOptional === true ? "address" : "host";
   const members: readonly Member[] = [
     [hostName, form.hostOptional !== true, (host) => readText(host, "a host", parseHost)],
     [
       "port",
       form.portOptional !== true,
-      (port) => readWhole(port, "a port", form.portZero === true ? 0 : 1, 65_535),
+      (port) => readWhole(port, "a port", allowsPortZero(form, notation) ? 0 : 1, 65_535),
     ],
     ...(form.ttl === true
       ? [["ttl", false, (ttl: unknown) => readWhole(ttl, "a time to live", 0, 255)] as const]

@@ -7,6 +7,7 @@ import type { OptionProblem } from "../errors.ts";
 import { isLinkLocal6, isMulticast } from "../net/endpoint.ts";
 import { isLiteral } from "./address.ts";
 import { type OptionDefinition, PEER, type Role, SESSIONS, type TunnelKind } from "./definition.ts";
+import { quoted } from "./message-text.ts";
 import type { OptionKey, OptionValues } from "./table.ts";
 
 type Values = Partial<OptionValues>;
@@ -32,9 +33,8 @@ export function* scopeProblems(
   role: Role | undefined,
 ): Generator<OptionProblem> {
   const kinds = kindsOf(values, role);
-  for (const { key, scope, role: only = role } of given) {
-    // presenceProblem reports an option that only the other end accepts.
-    if (scope === undefined || only !== role) continue;
+  for (const { key, scope } of given) {
+    if (scope === undefined) continue;
     const option = nameOf(key as OptionKey);
     const { notWith, kinds: effective = kinds } = scope;
     if (!kinds.some((kind) => effective.includes(kind))) {
@@ -59,8 +59,11 @@ function whyNot(
       : `does not go with ${perSource}; leave one of them out`;
   }
   if (effective.every(isSession)) return `needs ${perSource}; give both, or neither`;
-  const where = `${nameOf("target")} "${target?.host}"`;
-  return effective.includes("multicast")
-    ? `is for multicast, and ${where} is not a multicast group; leave it out, or give a multicast address`
-    : `has no effect on multicast, and ${where} is a multicast group; leave it out`;
+  // These texts name no other option: after a look-up, they are made with the names of the library.
+  const host = quoted(target?.host);
+  if (!effective.includes("multicast"))
+    return `has no effect on multicast, and ${host} is a multicast group; leave it out`;
+  return effective.includes("link-local")
+    ? `is for multicast groups and link-local addresses, and ${host} is neither; leave it out`
+    : `is for multicast, and ${host} is not a multicast group; leave it out, or give a multicast address`;
 }

@@ -81,6 +81,7 @@ test("variables of other programs are ignored", () => {
     UDPTUNNEL_PORT: "tcp://10.0.0.1:5000",
     UDPTUNNEL_SERVICE_HOST: "10.0.0.1",
     UDPTUNNEL_HOME: "/",
+    UDPTUNNEL_TAG: "1.0",
   };
   expect(parse({ ...SERVER, ...others }).kind).toBe("run");
 });

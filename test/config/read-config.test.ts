@@ -99,6 +99,14 @@ describe("every problem names its line, its key and the allowed values", () => {
       "f.toml:1: tunnel.a: server and client are the two ends of a tunnel; give exactly one of them",
     ],
     [
+      table("server = { port = 0 }", 'target = "h/1"'),
+      "f.toml:2: tunnel.a.server: 0 is not a port; give a number from 1 to 65535",
+    ],
+    [
+      table('client = [["h/5"]]', 'target = "h/1"'),
+      'f.toml:2: tunnel.a.client: ["h/5"] is not text; give TCP-addr[/TCP-port]',
+    ],
+    [
       table(...good, "allow = [", '  "192.0.2.0/24",', '  "nowhere",', "]"),
       'f.toml:4: tunnel.a.allow: "nowhere" is not a network; give an IPv4 or IPv6 address, or one with a prefix: 192.0.2.0/24',
     ],
