@@ -6,10 +6,8 @@
 import { type ErrorCode, OptionsError, TunnelError } from "../errors.ts";
 import { isMulticast } from "../net/endpoint.ts";
 import { errorCode, networkFailure } from "../net/network.ts";
+import type { NameOf } from "../observe/describe-event.ts";
 import type { Settings } from "../options/settings.ts";
-
-/** Spells the option that has this key in the library as the user writes it. */
-export type NameOf = (key: string) => string;
 
 /** The settings of a tunnel, or of channels, which have no UDP port. */
 type Given = Partial<Settings>;

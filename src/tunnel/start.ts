@@ -8,6 +8,7 @@
  */
 
 import type { HostNetwork } from "../net/network.ts";
+import type { NameOf } from "../observe/describe-event.ts";
 import { EventLog } from "../observe/event-log.ts";
 import type { EventListener } from "../observe/events.ts";
 import { LIBRARY } from "../options/input-style.ts";
@@ -17,7 +18,7 @@ import { closeOnAbort } from "./closing.ts";
 import { openNetwork } from "./open-network.ts";
 import { PeerTunnel } from "./peer/peer-tunnel.ts";
 import { SessionTunnel } from "./session/session-tunnel.ts";
-import { type NameOf, withAdvice } from "./start-errors.ts";
+import { withAdvice } from "./start-errors.ts";
 import type { Trace, Tunnel } from "./tunnel.ts";
 
 /** Parameters of a start that are not options of the tunnel. */
