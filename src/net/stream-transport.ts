@@ -55,11 +55,11 @@ export interface AcceptPolicy {
   /** A connection was reset: its address may not connect, or too few file descriptors are left. */
   onRejected(remote: Endpoint, reason: "address not allowed" | "fd limit"): void;
   /** A connection's handshake failed. The connection is closed. */
-  onFailure(remote: Endpoint, failure: { readonly code: string; readonly message: string }): void;
+  onHandshakeFailed(remote: Endpoint, failure: { readonly code: string; readonly message: string }): void;
 }
 
 /** Allows every client. */
-export const ALLOW_ALL: AcceptPolicy = { allows: () => true, onRejected() {}, onFailure() {} };
+export const ALLOW_ALL: AcceptPolicy = { allows: () => true, onRejected() {}, onHandshakeFailed() {} };
 
 /** A TCP port in the listening state. */
 export interface StreamListener {

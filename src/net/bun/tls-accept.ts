@@ -64,7 +64,7 @@ export class TlsAcceptor {
       this.#pending.remove(port);
       this.#pacer.remove(port);
       if (failure === undefined) this.#onStream(port);
-      else if (!this.#stopped) this.#acceptPolicy.onFailure(remote, failure);
+      else if (!this.#stopped) this.#acceptPolicy.onHandshakeFailed(remote, failure);
     };
     const port = new TlsStreamPort(socket, this.#system, this.#terms, onDone, remote);
     this.#pending.add(port, remote.address);

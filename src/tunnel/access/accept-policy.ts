@@ -28,8 +28,8 @@ export class Rejections {
     this.events.report({ type: "connection rejected", remote, reason });
   }
 
-  /** The TLS handshake failed. */
-  onFailure(remote: Endpoint, { code, message }: { code: string; message: string }): void {
+  /** The TLS handshake of a connection failed. The connection is closed. */
+  onHandshakeFailed(remote: Endpoint, { code, message }: { code: string; message: string }): void {
     this.#counters.rejectedConnections++;
     if (isTlsCode(code)) this.#counters.failedHandshakes[code]++;
     this.events.report({ type: "handshake failed", remote, code, message });
