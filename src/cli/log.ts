@@ -20,9 +20,14 @@ export function setStatusLine(status: StatusLine | undefined): void {
   statusLine = status;
 }
 
-let format = (line: string): string => `udptunnel: ${line}`;
+/** The form of a line that a person reads. */
+export function asText(line: string): string {
+  return `udptunnel: ${line}`;
+}
 
-/** Sets the form of the lines that `log` writes. */
+let format = asText;
+
+/** Sets the form of the lines that `log` writes. Default: {@link asText}. */
 export function setFormatter(formatter: (line: string) => string): void {
   format = formatter;
 }

@@ -10,7 +10,7 @@ import { errorCode } from "../net/network.ts";
 import { EventLoopLag } from "../observe/event-loop-lag.ts";
 import { metricsText, type ProcessFigures } from "../observe/metrics.ts";
 import { CONTENT_TYPE } from "../observe/prometheus-text.ts";
-import { redact } from "../observe/redact.ts";
+import type { Redactor } from "../observe/redact.ts";
 import { isHealthy, type TunnelStats, type Tunnels } from "../observe/stats.ts";
 import { COMMAND_LINE } from "../options/input-style.ts";
 import { type Answer, HttpListener, respond } from "./http-listener.ts";
@@ -26,8 +26,8 @@ export interface MetricsServerOptions {
   /** The address or the name to listen on. Default: loopback. */
   readonly host?: string | undefined;
   readonly port: number;
-  /** Hides addresses in `/stats`. */
-  readonly redact: boolean;
+  /** Hides hosts in `/stats`. */
+  readonly redactor: Redactor | undefined;
 }
 
 /**
@@ -43,7 +43,7 @@ export async function serveMetrics(tunnels: Tunnels, options: MetricsServerOptio
     eventLoopLag: lag.histogram,
     droppedLogLines: droppedLines,
   };
-  const pages = pagesOf(tunnels, options.redact, figures);
+  const pages = pagesOf(tunnels, options.redactor, figures);
   const listener = new HttpListener((request, response) => answer(pages, request, response), options.host);
   const stop = () => {
     lag.stop();
@@ -105,14 +105,14 @@ async function listenOnEach(
 type Pages = Readonly<Record<string, () => Answer>>;
 type Snapshots = readonly (readonly [name: string, stats: TunnelStats])[];
 
-function pagesOf(tunnels: Tunnels, redactAddresses: boolean, figures: ProcessFigures): Pages {
+function pagesOf(tunnels: Tunnels, redactor: Redactor | undefined, figures: ProcessFigures): Pages {
   const snapshots = (): Snapshots => [...tunnels()].map(([name, tunnel]) => [name, tunnel.stats()]);
   return {
     "/metrics": () => ({ text: metricsText(tunnels, figures), type: CONTENT_TYPE }),
     "/healthz": () => health(snapshots()),
     "/stats": () => {
       const all = Object.fromEntries(snapshots());
-      const text = JSON.stringify({ tunnels: redactAddresses ? redact(all) : all });
+      const text = JSON.stringify({ tunnels: redactor?.data(all) ?? all });
       return { text, type: "application/json" };
     },
   };

@@ -5,11 +5,11 @@ import type { Tunnels } from "../observe/stats.ts";
 import { atStart, statusLine, summaryLine } from "../observe/stats-lines.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import type { ProgramLog } from "./program-log.ts";
+import type { LiveStatusOptions } from "./status.ts";
 
 /**
  * Opens what the options request. Call it before any tunnel starts.
  *
- * @param named whether lines begin with the tunnel's name.
  * @returns a function that closes it.
  * @throws TunnelError ERR_RESOLVE; ERR_LISTEN when the port for metrics cannot be bound.
  */
@@ -17,13 +17,13 @@ export async function openObservability(
   tunnels: Tunnels,
   program: ProgramOptions,
   log: ProgramLog,
-  named: boolean,
+  { named, redactor }: LiveStatusOptions,
 ): Promise<() => void> {
-  const { metrics, redact } = program;
+  const { metrics } = program;
   const closers: (() => void)[] = [];
   if (metrics?.port !== undefined) {
     const { serveMetrics } = await import("./metrics-server.ts");
-    closers.push(await serveMetrics(tunnels, { host: metrics.host, port: metrics.port, redact }));
+    closers.push(await serveMetrics(tunnels, { host: metrics.host, port: metrics.port, redactor }));
   }
   if (program.status) {
     const { logStatus, showStatus } = await import("./status.ts");
@@ -31,7 +31,7 @@ export async function openObservability(
     const live = isatty(2) && program.log === "text";
     closers.push(
       live
-        ? await showStatus(tunnels, { named, redact })
+        ? await showStatus(tunnels, { named, redactor })
         : logStatus(tunnels, (name, line) => log.of(name).log("info", line)),
     );
   }

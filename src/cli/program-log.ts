@@ -4,9 +4,9 @@
 
 import type { NameOf } from "../observe/describe-event.ts";
 import { CATEGORY, EventLog } from "../observe/event-log.ts";
-import { redactText } from "../observe/redact.ts";
+import { Redactor } from "../observe/redact.ts";
 import type { ProgramOptions } from "../options/table.ts";
-import { log, setFormatter, writeLine } from "./log.ts";
+import { asText, setFormatter, writeLine } from "./log.ts";
 
 /** By how often `-v` was given. */
 const LOWEST_LEVELS = ["warning", "info", "trace"] as const;
@@ -18,6 +18,21 @@ export interface ProgramLogOptions {
   readonly named: boolean;
   /** Spells options in messages. */
   readonly nameOf: NameOf;
+  /** What {@link formatLines} has returned. */
+  readonly redactor: Redactor | undefined;
+}
+
+/**
+ * Applies `--log` and `--redact` to every line of `log`.
+ *
+ * @returns hides hosts in other output; undefined without `--redact`.
+ */
+export function formatLines({ log, redact, metrics }: ProgramOptions): Redactor | undefined {
+  const redactor = redact ? new Redactor() : undefined;
+  if (metrics?.host !== undefined) redactor?.hideNames([metrics.host]);
+  const format = log === "json" ? asJson : asText;
+  setFormatter((line) => format(redactor?.text(line) ?? line));
+  return redactor;
 }
 
 export class ProgramLog {
@@ -29,17 +44,13 @@ export class ProgramLog {
   constructor(program: ProgramOptions, options: ProgramLogOptions) {
     this.#program = program;
     this.#options = options;
-    const hide = (line: string) => (program.redact ? redactText(line) : line);
-    if (program.log === "json") setFormatter((line) => JSON.stringify(plainRecord(hide(line))));
-    else setFormatter((line) => `udptunnel: ${hide(line)}`);
   }
 
   /** The log of the tunnel of this name. */
   of(name: string): EventLog {
-    const { redact, verbosity } = this.#program;
-    const { nameOf } = this.#options;
-    const lowestLevel = LOWEST_LEVELS[verbosity] ?? "trace";
-    const options = { name, nameOf, redact, lowestLevel, load: () => this.#load() };
+    const { nameOf, redactor } = this.#options;
+    const lowestLevel = LOWEST_LEVELS[this.#program.verbosity] ?? "trace";
+    const options = { name, nameOf, redactor, lowestLevel, load: () => this.#load() };
     const log = this.#logs.get(name) ?? new EventLog(options);
     this.#logs.set(name, log);
     return log;
@@ -70,7 +81,7 @@ export class ProgramLog {
       this.#program.log === "json"
         ? (record) => writeLine(toJson(record).trimEnd())
         : ({ category, message }) =>
-            log(`${this.#options.named ? `${category[1]}: ` : ""}${message.join("")}`);
+            writeLine(asText(`${this.#options.named ? `${category[1]}: ` : ""}${message.join("")}`));
     logtape.configureSync({
       sinks: { stderr },
       loggers: [
@@ -83,6 +94,7 @@ export class ProgramLog {
 }
 
 /** A message that concerns no single tunnel, in the form of LogTape's JSON lines. */
-function plainRecord(message: string) {
-  return { "@timestamp": new Date().toISOString(), level: "INFO", message, logger: CATEGORY, properties: {} };
+function asJson(message: string): string {
+  const time = new Date().toISOString();
+  return JSON.stringify({ "@timestamp": time, level: "INFO", message, logger: CATEGORY, properties: {} });
 }

@@ -4,8 +4,10 @@ import { constants } from "node:os";
 import type { readConfigFile } from "../config/config-file.ts";
 import type { TunnelPlan } from "../config/plan.ts";
 import { TunnelError } from "../errors.ts";
+import type { Redactor } from "../observe/redact.ts";
 import { summaryLine } from "../observe/stats-lines.ts";
 import { COMMAND_LINE, CONFIG_FILE } from "../options/input-style.ts";
+import { hostsOf } from "../options/settings.ts";
 import type { ProgramOptions } from "../options/table.ts";
 import { startTunnel } from "../tunnel/start.ts";
 import { log } from "./log.ts";
@@ -36,21 +38,23 @@ interface Config {
 export interface Run {
   readonly plans: readonly TunnelPlan[];
   readonly program: ProgramOptions;
+  /** Hides hosts in all output. */
+  readonly redactor: Redactor | undefined;
   /** With a file, SIGHUP reads it again, and log lines begin with the tunnel's name. */
   readonly config?: Config | undefined;
 }
 
 /** Runs the tunnels and returns the exit status. */
-export async function run({ plans, program, config }: Run): Promise<number> {
+export async function run({ plans, program, redactor, config }: Run): Promise<number> {
   const named = config !== undefined;
   const { nameOf } = named ? CONFIG_FILE : COMMAND_LINE;
-  const programLog = new ProgramLog(program, { named, nameOf });
+  const programLog = new ProgramLog(program, { named, nameOf, redactor });
   const set = new TunnelSet(listenerFor(programLog, program), (settings, extras) =>
     startTunnel(settings, { ...extras, nameOf }),
   );
   let stopObserving: () => void;
   try {
-    stopObserving = await openObservability(() => set.tunnels, program, programLog, named);
+    stopObserving = await openObservability(() => set.tunnels, program, programLog, { named, redactor });
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     log(error.message);
@@ -69,7 +73,7 @@ export async function run({ plans, program, config }: Run): Promise<number> {
       // after it.
       lastChange = lastChange.then(async () => {
         notify("RELOADING=1");
-        if (config !== undefined) await reload(set, config);
+        if (config !== undefined) await reload(set, config, redactor);
         for (const tunnel of set.tunnels.values()) tunnel.reloadCertificates();
         notify("READY=1");
       });
@@ -94,8 +98,9 @@ function listenerFor(programLog: ProgramLog, { verbosity }: ProgramOptions): Tun
 }
 
 /** Reads the file again, applies it and logs what changed. A file with a problem changes nothing. */
-async function reload(set: TunnelSet, { file, read }: Config): Promise<void> {
+async function reload(set: TunnelSet, { file, read }: Config, redactor: Redactor | undefined): Promise<void> {
   const { plans, problems } = await read();
+  hideHosts(redactor, plans);
   if (problems.length > 0) {
     problems.forEach(log);
     log(`${file} was not applied; the running tunnels stay unchanged`);
@@ -112,6 +117,11 @@ async function reload(set: TunnelSet, { file, read }: Config): Promise<void> {
     names.length === 0 ? [] : `${what}: ${names.join(", ")}`,
   );
   log(`${file} was reloaded; ${changes.join("; ")}`);
+}
+
+/** Hides the hosts of these tunnels in every later text. */
+export function hideHosts(redactor: Redactor | undefined, plans: readonly TunnelPlan[]): void {
+  redactor?.hideNames(plans.flatMap(({ settings }) => hostsOf(settings)));
 }
 
 function namesOf(plans: readonly TunnelPlan[]): string[] {

@@ -4,7 +4,7 @@
  */
 
 import { Writable } from "node:stream";
-import { redactText } from "../observe/redact.ts";
+import type { Redactor } from "../observe/redact.ts";
 import type { Observable, TunnelStats, Tunnels } from "../observe/stats.ts";
 import { atStart, statusLine, statusLines } from "../observe/stats-lines.ts";
 import { setStatusLine, writePending, writeText } from "./log.ts";
@@ -43,7 +43,8 @@ export function logStatus(tunnels: Tunnels, log: (name: string, line: string) =>
 export interface LiveStatusOptions {
   /** Whether each tunnel's lines begin with its name. */
   readonly named: boolean;
-  readonly redact: boolean;
+  /** Hides hosts. */
+  readonly redactor: Redactor | undefined;
 }
 
 /**
@@ -59,10 +60,10 @@ export async function showStatus(tunnels: Tunnels, options: LiveStatusOptions): 
   const refresh = () => {
     if (writePending()) return;
     const shown = [...sampler.sample()].flatMap(([name, now, before]) => {
-      const lines = statusLines(now, before).map((line) => `  ${line}`);
+      const lines = statusLines(now, before).map((line) => `  ${options.redactor?.text(line) ?? line}`);
       return options.named ? [name, ...lines] : lines;
     });
-    text = options.redact ? redactText(shown.join("\n")) : shown.join("\n");
+    text = shown.join("\n");
     draw(text);
   };
   setStatusLine({ clear: () => draw.clear(), draw: () => draw(text) });

@@ -8,7 +8,8 @@ import { parseArguments } from "./arguments.ts";
 import { summary } from "./check.ts";
 import { longHelp, shortHelp } from "./help.ts";
 import { flushStderr, log } from "./log.ts";
-import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Run, run } from "./run.ts";
+import { formatLines } from "./program-log.ts";
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, hideHosts, type Run, run } from "./run.ts";
 import { writeAll } from "./write-all.ts";
 
 /** Runs the program and returns its exit status. */
@@ -23,23 +24,27 @@ async function main(argv: string[]): Promise<number> {
       return reportProblems([...request.problems, "udptunnel -h shows how it is used"]);
     case "run": {
       const { settings, program } = request;
-      return await runOrCheck({ plans: [{ name: "tunnel", settings }], program });
+      const redactor = formatLines(program);
+      return await runOrCheck({ plans: [{ name: "tunnel", settings }], program, redactor });
     }
     case "config": {
       const { file, shared, program } = request;
+      const redactor = formatLines(program);
       const read = () => readConfigFile(file, shared);
       const { plans, problems } = await read();
       return problems.length > 0
         ? reportProblems(problems)
-        : await runOrCheck({ plans, program, config: { file, read } });
+        : await runOrCheck({ plans, program, redactor, config: { file, read } });
     }
   }
 }
 
 async function runOrCheck(request: Run): Promise<number> {
-  return request.program.check
-    ? await print(request.plans.map((plan) => `${summary(plan)}\n`).join(""))
-    : await run(request);
+  const { plans, program, redactor } = request;
+  hideHosts(redactor, plans);
+  if (!program.check) return await run(request);
+  const summaries = plans.map((plan) => `${summary(plan)}\n`).join("");
+  return await print(redactor?.text(summaries) ?? summaries);
 }
 
 /**

@@ -1,13 +1,12 @@
 /**
  * Logs events to LogTape, in the category `["udptunnel", name]`. The process decides where records go
- * (`configure` of
- * @logtape/logtape); without a configuration LogTape discards them.
+ * (`configure` of `@logtape/logtape`). Without a configuration LogTape discards them.
  */
 
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { describeEvent, type NameOf } from "./describe-event.ts";
 import type { EventLevel, EventListener } from "./events.ts";
-import { redact, redactText } from "./redact.ts";
+import type { Redactor } from "./redact.ts";
 
 /** The root of the categories. */
 export const CATEGORY = "udptunnel";
@@ -26,8 +25,8 @@ export interface EventLogOptions {
   readonly name: string;
   /** Spells options in messages. */
   readonly nameOf: NameOf;
-  /** Hides addresses. */
-  readonly redact?: boolean | undefined;
+  /** Hides hosts in all records. */
+  readonly redactor?: Redactor | undefined;
   /** Events below this level are not logged. Default: `trace`. */
   readonly lowestLevel?: Level | undefined;
   /**
@@ -53,7 +52,7 @@ export class EventLog {
   /** Logs an event. @param repeats how many events of this kind were suppressed before. */
   readonly onEvent: EventListener = (event, level, repeats) => {
     if (ORDER.indexOf(level) < this.#lowest) return;
-    const shown = this.#options.redact ? redact(event) : event;
+    const shown = this.#options.redactor?.data(event) ?? event;
     const again = repeats > 0 ? ` (${repeats} more like this were not shown)` : "";
     const { type, ...details } = shown;
     const text = describeEvent(shown, this.#options.nameOf) + again;
@@ -62,15 +61,15 @@ export class EventLog {
 
   /** Logs one datagram. */
   readonly onDatagram = (direction: "outbound" | "inbound", source: Endpoint, bytes: number): void => {
-    const from = this.#options.redact ? redact(source) : source;
+    const from = this.#options.redactor?.data(source) ?? source;
     const text = `${direction}: ${bytes} bytes from ${formatEndpoint(from)}`;
     this.#emit("trace", text, { event: "datagram", direction, bytes, source: from });
   };
 
   /** Logs text that is not an event of the tunnel, whatever the lowest level. */
   log(level: Level, text: string, properties: Record<string, unknown> = {}): void {
-    if (!this.#options.redact) this.#emit(level, text, properties);
-    else this.#emit(level, redactText(text), redact(properties));
+    const { redactor } = this.#options;
+    this.#emit(level, redactor?.text(text) ?? text, redactor?.data(properties) ?? properties);
   }
 
   /** Settles when LogTape has every record so far, or could not be loaded. */

@@ -80,6 +80,12 @@ export function limitsAccess(settings: Pick<Settings, "allow" | "secret" | "clie
   return settings.allow.length > 0 || authenticates(settings);
 }
 
+/** The host names and addresses that are given alone, not in a list of addresses. */
+export function hostsOf({ listen, connect, target, bind, tcpBind, sni }: Settings): string[] {
+  const hosts = [listen?.address, ...connect.map(({ host }) => host), target.host, bind, tcpBind, sni];
+  return hosts.filter((host) => host !== undefined);
+}
+
 /**
  * Reads the options of a server.
  *

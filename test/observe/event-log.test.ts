@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import { startServer } from "../../src/index.ts";
 import { EventLog, PENDING_MAX } from "../../src/observe/event-log.ts";
+import { Redactor } from "../../src/observe/redact.ts";
 import { MemoryNetwork } from "../support/memory/network.ts";
 import { CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
 import { until } from "../support/until.ts";
@@ -105,9 +106,9 @@ test("events below the lowest level do not load LogTape; text does", async () =>
   expect(loads).toBe(1);
 });
 
-test("with redact, no event, datagram or text has an address", async () => {
+test("with a redactor, no event, datagram or text has an address", async () => {
   const records = collect();
-  const log = new EventLog({ name: "a", nameOf, redact: true });
+  const log = new EventLog({ name: "a", nameOf, redactor: new Redactor() });
   const source = { address: "192.0.2.1", port: 7 };
   log.onEvent({ type: "loop detected", source }, "warning", 0);
   log.onDatagram("outbound", source, 5);
