@@ -1,7 +1,7 @@
 /**
  * The memory into which recvmmsg(2) writes datagrams, and access to them. The parts of a slot:
  *
- *     struct mmsghdr     see offload-scratch.ts; the kernel changes msg_namelen, msg_controllen, msg_len
+ *     struct mmsghdr     see message-header.ts; the kernel changes msg_namelen, msg_controllen, msg_len
  *     sockaddr           the source address: sockaddr_in or sockaddr_in6
  *     control messages   the destination address: IP_PKTINFO (ip(7)), IPV6_PKTINFO (ipv6(7))
  *     payload            up to 65,527 bytes
@@ -13,13 +13,26 @@
 import { IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO, MSG_DONTWAIT } from "./constants.ts";
 import { type Libc, memory } from "./libc.ts";
 import { type LinuxLocalAddress, LocalAddressTable } from "./local-address-table.ts";
+import {
+  CONTROL,
+  CONTROL_LENGTH,
+  HEADER_BYTES,
+  HEADER_WORDS,
+  IOVEC_BYTES,
+  IOVEC_COUNT,
+  IOVEC_LENGTH,
+  IOVEC_WORDS,
+  IOVECS,
+  MESSAGE_LENGTH,
+  NAME,
+  NAME_LENGTH,
+  putAddress,
+} from "./message-header.ts";
 import { SourceAddresses } from "./source-addresses.ts";
 
 /** At most this many datagrams are read in one system call. */
 export const READ_DATAGRAMS_MAX = 64;
 
-const HEADER_WORDS = 16;
-const IOVEC_WORDS = 4;
 const NAME_BYTES = 28; // sockaddr_in6
 const NAME_WORDS = 8;
 /** Room for IP_PKTINFO, IPV6_PKTINFO and one more. */
@@ -27,15 +40,6 @@ const CONTROL_BYTES = 128;
 const CONTROL_WORDS = CONTROL_BYTES / 4;
 /** An odd number of cache lines: with 65,536 bytes all slots would share the same few cache sets. */
 const SLOT_BYTES = 65_600;
-
-// Field offsets in a struct mmsghdr, in 32-bit words.
-const NAME = 0;
-const NAME_LENGTH = 2;
-const IOVECS = 4;
-const IOVEC_COUNT = 6;
-const CONTROL = 8;
-const CONTROL_LENGTH = 10;
-const MESSAGE_LENGTH = 14;
 
 // Field offsets in a struct cmsghdr, in 32-bit words. DATA is also its size.
 const LEVEL = 2;
@@ -48,8 +52,8 @@ const DATA = 4;
  */
 export class DatagramReader {
   readonly #libc: Libc;
-  readonly #messages = memory(READ_DATAGRAMS_MAX * HEADER_WORDS * 4);
-  readonly #iovecs = memory(READ_DATAGRAMS_MAX * IOVEC_WORDS * 4);
+  readonly #messages = memory(READ_DATAGRAMS_MAX * HEADER_BYTES);
+  readonly #iovecs = memory(READ_DATAGRAMS_MAX * IOVEC_BYTES);
   readonly #names = memory(READ_DATAGRAMS_MAX * NAME_WORDS * 4);
   readonly #controls = memory(READ_DATAGRAMS_MAX * CONTROL_BYTES);
   readonly #payloads = memory(READ_DATAGRAMS_MAX * SLOT_BYTES);
@@ -75,11 +79,11 @@ export class DatagramReader {
     for (let slot = 0; slot < READ_DATAGRAMS_MAX; slot++) {
       const header = slot * HEADER_WORDS;
       putAddress(this.#messageWords, header + NAME, names + slot * NAME_WORDS * 4);
-      putAddress(this.#messageWords, header + IOVECS, iovecs + slot * IOVEC_WORDS * 4);
+      putAddress(this.#messageWords, header + IOVECS, iovecs + slot * IOVEC_BYTES);
       this.#messageWords[header + IOVEC_COUNT] = 1;
       putAddress(this.#messageWords, header + CONTROL, controls + slot * CONTROL_BYTES);
       putAddress(iovecWords, slot * IOVEC_WORDS, payloads + slot * SLOT_BYTES);
-      iovecWords[slot * IOVEC_WORDS + 2] = SLOT_BYTES;
+      iovecWords[slot * IOVEC_WORDS + IOVEC_LENGTH] = SLOT_BYTES;
     }
   }
 
@@ -141,9 +145,4 @@ export class DatagramReader {
     }
     return found6 < 0 ? undefined : this.#locals.find6(words, found6);
   }
-}
-
-function putAddress(words: Uint32Array, at: number, address: number): void {
-  words[at] = address; // modulo 2^32
-  words[at + 1] = address / 0x1_0000_0000;
 }

@@ -13,9 +13,7 @@ import type { DirectReceive, ReceivePauser } from "../system-sockets.ts";
 import type { TimeSlice } from "../time-slice.ts";
 import { type DatagramReader, READ_DATAGRAMS_MAX } from "./datagram-reader.ts";
 import { READINESS_CODE, type ReadinessSignal } from "./readiness-signal.ts";
-
-/** A socket's quantum of the time slice, in datagrams. */
-const QUANTUM = 32;
+import { QUANTUM_DATAGRAMS } from "./receive-pauser.ts";
 
 export class LinuxDirectReceive implements DirectReceive {
   readonly #signal: ReadinessSignal;
@@ -67,7 +65,7 @@ export class LinuxDirectReceive implements DirectReceive {
     const reader = this.#reader;
     const receiver = this.#receiver;
     this.#slice.begin();
-    const count = reader.read(this.fd, this.#slice.mustYield ? QUANTUM : READ_DATAGRAMS_MAX);
+    const count = reader.read(this.fd, this.#slice.mustYield ? QUANTUM_DATAGRAMS : READ_DATAGRAMS_MAX);
     if (typeof count === "string") {
       if (count !== "EAGAIN") receiver.onError(count);
       return;

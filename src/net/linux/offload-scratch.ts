@@ -1,11 +1,11 @@
 /**
  * The memory of the messages for sendmmsg(2), on 64-bit machines:
  *
- *     mmsghdr, 64 bytes, one per message     0 msg_name     8 msg_namelen     16 msg_iov    24 msg_iovlen
- *                                           32 msg_control 40 msg_controllen  48 msg_flags  56 msg_len
- *     iovec, 16 bytes, one per datagram      0 iov_base     8 iov_len
- *     cmsghdr, 24 bytes, one per message     0 cmsg_len     8 cmsg_level      12 cmsg_type  16 segment length
- *     then, if given, a second one with the local address to send from (local-address-table.ts)
+ *     mmsghdr, one per message     see message-header.ts
+ *     iovec, one per datagram      see message-header.ts
+ *     cmsghdr, one per message     24 bytes: 0 cmsg_len, 8 cmsg_level, 12 cmsg_type, 16 segment length;
+ *                                  then, if given, a second one with the local address to send from
+ *                                  (local-address-table.ts)
  *
  * Payloads are not copied: an iovec points to each. Fields that never change are written once.
  */
@@ -14,22 +14,26 @@ import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../udp/datagram-batch.ts";
 import { SOL_UDP, UDP_SEGMENT } from "./constants.ts";
 import { type Libc, type Memory, memory } from "./libc.ts";
 import { type LinuxLocalAddress, LOCAL_CONTROL_BYTES_MAX } from "./local-address-table.ts";
+import {
+  CONTROL,
+  CONTROL_LENGTH,
+  HEADER_BYTES,
+  HEADER_WORDS,
+  IOVEC_BYTES,
+  IOVEC_COUNT,
+  IOVEC_LENGTH,
+  IOVEC_WORDS,
+  IOVECS,
+  NAME,
+  NAME_LENGTH,
+  putAddress,
+} from "./message-header.ts";
 import { groupEnd } from "./segment-groups.ts";
 
-const HEADER_BYTES = 64;
-const IOVEC_BYTES = 16;
 const SEGMENT_BYTES = 24; // CMSG_SPACE(sizeof(uint16_t))
 const SEGMENT_LENGTH = 18; // CMSG_LEN(sizeof(uint16_t))
 /** All control messages of one message. */
 const CONTROL_BYTES = SEGMENT_BYTES + LOCAL_CONTROL_BYTES_MAX;
-
-// Field offsets in a struct mmsghdr, in 32-bit words.
-const NAME = 0;
-const NAME_BYTES = 2;
-const IOVECS = 4;
-const IOVEC_COUNT = 6;
-const CONTROL = 8;
-const CONTROL_SIZE = 10;
 
 /** The destination of the messages. */
 export interface MessageName {
@@ -100,9 +104,9 @@ export class OffloadScratch {
     for (let first = from; first < count; messages++) {
       const length = lengths[first] as number;
       const end = length >= plainFromBytes ? first + 1 : groupEnd(lengths, first, count);
-      const at = messages * (HEADER_BYTES / 4);
+      const at = messages * HEADER_WORDS;
       putAddress(this.#words, at + NAME, name.address);
-      this.#words[at + NAME_BYTES] = nameBytes;
+      this.#words[at + NAME_LENGTH] = nameBytes;
       putAddress(this.#words, at + IOVECS, this.#iovecsAddress + first * IOVEC_BYTES);
       this.#words[at + IOVEC_COUNT] = end - first;
       this.#control(messages, end - first > 1 ? length : undefined, local?.control);
@@ -129,12 +133,12 @@ export class OffloadScratch {
    */
   #control(message: number, segment: number | undefined, local: Uint32Array | undefined): void {
     const at = message * CONTROL_BYTES;
-    const header = message * (HEADER_BYTES / 4);
+    const header = message * HEADER_WORDS;
     const skipped = segment === undefined ? SEGMENT_BYTES : 0;
     if (segment !== undefined) this.#segments[at / 2 + 8] = segment;
     if (local !== undefined) this.#controlWords.set(local, (at + SEGMENT_BYTES) / 4);
     putAddress(this.#words, header + CONTROL, this.#controlsAddress + at + skipped);
-    this.#words[header + CONTROL_SIZE] = SEGMENT_BYTES - skipped + (local?.byteLength ?? 0);
+    this.#words[header + CONTROL_LENGTH] = SEGMENT_BYTES - skipped + (local?.byteLength ?? 0);
   }
 
   /** Makes an iovec point to each payload. */
@@ -155,13 +159,8 @@ export class OffloadScratch {
         // The address of the buffer, not of the array: see libc.ts. The batch keeps both alive.
         holderAddress = this.#libc.addressOf(payloadHolder.buffer) + payloadHolder.byteOffset;
       }
-      putAddress(this.#iovecWords, index * (IOVEC_BYTES / 4), length === 0 ? 0 : holderAddress + start);
-      this.#iovecWords[index * (IOVEC_BYTES / 4) + 2] = length;
+      putAddress(this.#iovecWords, index * IOVEC_WORDS, length === 0 ? 0 : holderAddress + start);
+      this.#iovecWords[index * IOVEC_WORDS + IOVEC_LENGTH] = length;
     }
   }
-}
-
-function putAddress(words: Uint32Array, at: number, address: number): void {
-  words[at] = address; // modulo 2^32
-  words[at + 1] = address / 0x1_0000_0000;
 }

@@ -24,7 +24,7 @@ import {
 import { anyUdpSocket, type Libc, memory } from "./libc.ts";
 
 /** A socket's quantum of the time slice, in datagrams. */
-const QUANTUM = 32;
+export const QUANTUM_DATAGRAMS = 32;
 
 export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
   fd: number;
@@ -58,7 +58,7 @@ export class LinuxReceivePauser implements ReceivePauser, PausedSocket {
       this.#datagrams = 0;
       this.#slice.begin();
     }
-    if (++this.#datagrams % QUANTUM !== 0 || !this.#slice.mustYield) return;
+    if (++this.#datagrams % QUANTUM_DATAGRAMS !== 0 || !this.#slice.mustYield) return;
     this.pause(writePending);
     this.#slice.awaitRead(this);
   }

@@ -13,10 +13,9 @@ import type { DatagramBatch, SystemTransmitter } from "../udp/datagram-batch.ts"
 import * as c from "./constants.ts";
 import { anyUdpSocket, type Libc, type Memory } from "./libc.ts";
 import type { LinuxLocalAddress } from "./local-address-table.ts";
+import { HEADER_BYTES } from "./message-header.ts";
 import type { MessageName, OffloadScratch } from "./offload-scratch.ts";
 import { getNumber } from "./socket-options.ts";
-
-const HEADER_BYTES = 64;
 
 /**
  * How long datagrams are sent without offload after the kernel rejected their length as a segment. The kernel
