@@ -56,10 +56,10 @@ export function linkPair(): LinkPair {
 
 /** Takes everything, and hands it on as one chunk, copied as a kernel does. */
 function memoryStream(onChunk: (chunk: Uint8Array) => void): StreamPort {
-  const nowhere = { address: "192.0.2.1", port: 1 };
+  const endpoint = { address: "192.0.2.1", port: 1 };
   return {
-    local: nowhere,
-    remote: nowhere,
+    local: endpoint,
+    remote: endpoint,
     receive(_receiver: StreamReceiver) {},
     write(bytes) {
       onChunk(bytes.slice());

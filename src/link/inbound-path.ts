@@ -93,14 +93,14 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
 
   /** A chunk has arrived. */
   onChunk(chunk: Uint8Array, now: number): void {
-    const waiting = this.#decoder.frames;
+    const framesBefore = this.#decoder.frames;
     this.#decode(this.#decoder, chunk);
     this.lastBytes = chunk.length;
     if (!this.receivedFrame && this.#decoder.frames > 0) {
       this.receivedFrame = true;
       this.#options.onFirstFrame?.();
     }
-    if (this.stopped && waiting === 0) return this.#dropUndelivered("closing");
+    if (this.stopped && framesBefore === 0) return this.#dropUndelivered("closing");
     this.#chunkAt = now;
     this.#changeUndelivered(chunk.length);
     if (this.#paused) return this.#onLateChunk();

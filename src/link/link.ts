@@ -179,13 +179,13 @@ export class Link implements StreamReceiver {
     this.#inbound.stopped = true;
   }
 
-  /** Drops all data that waits, in both directions. */
+  /** Drops all held datagrams, in both directions. */
   dropHeld(reason: "closing" | "stream lost"): void {
     this.#outbound.drop(reason);
     this.#inbound.drop(reason);
   }
 
-  /** Drops the data that waits for a stream. */
+  /** Drops the datagrams queued for TCP. */
   dropQueued(reason: "closing" | "stream lost"): void {
     this.#outbound.drop(reason);
   }

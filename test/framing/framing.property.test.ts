@@ -88,9 +88,9 @@ describe("any datagrams in any chunks", () => {
           const takeMax = takeCounts[index++ % takeCounts.length] ?? 0;
           for (let count = 0; count < takeMax && decoder.next(); count++) taken++;
           const ends = sent.map((_, index) => streamOf(sent.slice(0, index + 1)).length);
-          const waiting = sent.slice(taken, ends.filter((end) => end <= pushed).length);
-          expect(decoder.frames).toBe(waiting.length);
-          expect(decoder.framesBytes).toBe(waiting.reduce((sum, { length: bytes }) => sum + bytes, 0));
+          const undecoded = sent.slice(taken, ends.filter((end) => end <= pushed).length);
+          expect(decoder.frames).toBe(undecoded.length);
+          expect(decoder.framesBytes).toBe(undecoded.reduce((sum, { length: bytes }) => sum + bytes, 0));
         }
       }),
     );

@@ -63,20 +63,25 @@ async function congest(path: Path, overload: number, seconds: number, maxDelayMs
   const payload = new Uint8Array(PAYLOAD_BYTES);
   const perMs = (path.bytesPerMs * overload) / FRAME_BYTES;
   let offered = 0;
-  const waits: number[] = [];
+  const queueMs: number[] = [];
   let deliveredBefore = 0;
   for (let ms = 0; ms < seconds * 1000; ms++) {
     for (; offered < ms * perMs; offered++) clientApp.send(CLIENT, payload);
     await scene.clock.advance(1);
     bottleneck.pass(1);
     if (ms === seconds * 500) deliveredBefore = bottleneck.delivered;
-    if (ms > seconds * 500) waits.push(bottleneck.waitingBytes / path.bytesPerMs);
+    if (ms > seconds * 500) queueMs.push(bottleneck.waitingBytes / path.bytesPerMs);
   }
   const used = (bottleneck.delivered - deliveredBefore) / (path.bytesPerMs * seconds * 500);
-  waits.sort((a, b) => a - b);
+  queueMs.sort((a, b) => a - b);
   const { dropped } = client.tunnel.counters.outbound;
   const { delay } = client.tunnel.counters;
-  const result = { used, pathMs: waits.at(-1) as number, dropped: { ...dropped }, delay: [...delay.counts] };
+  const result = {
+    used,
+    pathMs: queueMs.at(-1) as number,
+    dropped: { ...dropped },
+    delay: [...delay.counts],
+  };
   await scene.end();
   return result;
 }
