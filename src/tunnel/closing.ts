@@ -39,45 +39,48 @@ export class Lifecycle {
   readonly #finish: () => Promise<void>;
   readonly #resolve: () => void;
   readonly #reject: (error: Error) => void;
-  #ending: Promise<void> | undefined;
-  #ended = false;
+  readonly #released = Promise.withResolvers<void>();
+  #phase: "running" | "closing" | "closed" = "running";
 
   /** @param finish releases everything. Called once. */
   constructor(finish: () => Promise<void>) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.closed = promise;
-    this.closed.catch(() => {}); // a caller need not handle it
+    this.closed.catch(() => {}); // the caller need not handle a failure
     this.#finish = finish;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
   get phase(): "running" | "closing" | "closed" {
-    if (this.#ending === undefined) return "running";
-    return this.#ended ? "closed" : "closing";
+    return this.#phase;
   }
 
   /**
-   * Ends it. Later calls return the first call's promise.
+   * Ends it. Later calls return the first call's promise, also while `finish` runs.
    *
    * @param failure what `closed` rejects with.
    * @returns settles when everything is released. It never rejects. If `finish` rejects, that is a defect: it
    *   is raised as an uncaught exception, and `closed` rejects with it unless there is a failure.
    */
   end(failure?: Error): Promise<void> {
-    this.#ending ??= this.#finish().then(
+    const { promise } = this.#released;
+    if (this.#phase !== "running") return promise;
+    this.#phase = "closing";
+    this.#finish().then(
       () => this.#settle(failure),
       (defect) => {
         this.#settle(failure ?? defect);
         raise(defect);
       },
     );
-    return this.#ending;
+    return promise;
   }
 
   #settle(failure: Error | undefined): void {
-    this.#ended = true;
+    this.#phase = "closed";
     if (failure === undefined) this.#resolve();
     else this.#reject(failure);
+    this.#released.resolve();
   }
 }
