@@ -11,7 +11,7 @@ export class PackedProject implements Disposable {
   readonly tarball: string;
 
   constructor() {
-    run(ROOT, process.execPath, "scripts/build-package.ts");
+    // The script `prepack` of package.json builds the package first.
     run(ROOT, process.execPath, "pm", "pack", "--destination", this.folder);
     const [name = ""] = readdirSync(this.folder);
     this.tarball = join(this.folder, name);
