@@ -1,11 +1,13 @@
 #!/usr/bin/env bun
 /** The program: reads its arguments, does what they request, and exits with a status. */
 
+import { isIPv6 } from "node:net";
 import packageJson from "../../package.json" with { type: "json" };
 import { readConfigFile } from "../config/config-file.ts";
+import type { TunnelPlan } from "../config/plan.ts";
 import { errorCode } from "../net/network.ts";
+import type { Settings } from "../options/settings.ts";
 import { parseArguments } from "./arguments.ts";
-import { summary } from "./check.ts";
 import { longHelp, shortHelp } from "./help.ts";
 import { flushStderr, log } from "./log.ts";
 import { formatLines } from "./program-log.ts";
@@ -45,6 +47,23 @@ async function runOrCheck(request: Run): Promise<number> {
   if (!program.check) return await run(request);
   const summaries = plans.map((plan) => `${summary(plan)}\n`).join("");
   return await print(redactor?.text(summaries) ?? summaries);
+}
+
+/** Describes a tunnel in one line: where it listens or connects, and its UDP address. */
+function summary({ name, settings }: TunnelPlan): string {
+  const { target, perSource, rtp } = settings;
+  const kind = perSource ? ", a connection for each source" : rtp ? ", RTP and RTCP" : "";
+  return `${name}: ${tcpOf(settings)}, UDP ${place(target)}${kind}`;
+}
+
+function tcpOf({ listen, connect }: Settings): string {
+  if (listen === undefined) return `client of TCP ${connect.map(place).join(", then ")}`;
+  const { address, port } = listen;
+  return `server on TCP ${address === undefined ? port : place({ host: address, port })}`;
+}
+
+function place({ host, port }: { readonly host: string; readonly port: number }): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /**
