@@ -40,7 +40,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   readonly #sendWatch = new SendWatch(
     this.network.clock,
     this.events,
-    () => this.#ingresses[0]?.target ?? (this.#target as Target).endpoint,
+    () => this.#ingresses[0]?.sockets.target ?? (this.#target as Target).endpoint,
   );
   #interfaceWatch: InterfaceWatch | undefined;
   #connector: Connector | undefined;
@@ -87,11 +87,11 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
   }
 
   get udp(): readonly Endpoint[] {
-    return this.#ingresses.flatMap((ingress) => ingress.local);
+    return this.#ingresses.flatMap(({ sockets }) => sockets.local);
   }
 
   protected kernelDrops(): number | undefined {
-    return sum(...this.#ingresses.map((ingress) => ingress.kernelDrops()));
+    return sum(...this.#ingresses.map(({ sockets }) => sockets.kernelDrops()));
   }
 
   protected sendFailure(): string | undefined {
@@ -112,7 +112,7 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
     const find = interfaceFinder(this.network, this.settings, target);
     if (find === undefined) return;
     const { clock } = this.network;
-    const renew = () => this.#ingresses.forEach((ingress) => void ingress.reopen());
+    const renew = () => this.#ingresses.forEach(({ sockets }) => void sockets.reopen());
     this.#interfaceWatch = new InterfaceWatch({ clock, events: this.events, find, renew });
   }
 
@@ -171,6 +171,6 @@ export class PeerTunnel extends RunningTunnel implements ConnectorContext {
 
   #closeSockets(): void {
     this.#target?.stop();
-    for (const ingress of this.#ingresses) ingress.close();
+    for (const { sockets } of this.#ingresses) sockets.close();
   }
 }

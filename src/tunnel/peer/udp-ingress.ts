@@ -17,6 +17,7 @@ export interface UdpIngressOptions extends TargetSocketsOptions {
 }
 
 export class UdpIngress implements DatagramReceiver {
+  readonly sockets: TargetSockets;
   readonly #options: UdpIngressOptions;
   readonly #link: Link;
   readonly #counters: Counters;
@@ -24,7 +25,6 @@ export class UdpIngress implements DatagramReceiver {
   readonly #trace: UdpIngressOptions["trace"];
   /** The sources that may send; undefined when every source may. */
   readonly #allowedSources: AddressFilter | undefined;
-  readonly #sockets: TargetSockets;
   /** Refusals at this link's port. In RTP mode the tunnel has two links. */
   #refusals = 0;
   readonly #broadcast: boolean;
@@ -45,38 +45,23 @@ export class UdpIngress implements DatagramReceiver {
     // A broadcast address is never a source. The hosts of its networks are.
     this.#allowedSources = anySource ? undefined : new AddressFilter([...settings.from, ...networks]);
     this.#allowedSources?.allowOnly(target.addresses);
-    this.#sockets = new TargetSockets(options, this.#broadcast, this);
-  }
-
-  /** See {@link TargetSockets.reopen}. */
-  reopen(): void {
-    this.#sockets.reopen();
+    this.sockets = new TargetSockets(options, this.#broadcast, this);
   }
 
   /** Follows the target in both directions: it has other addresses, or another one is in use. */
   retarget(): void {
     if (this.#stopped) return;
     this.#allowedSources?.allowOnly(this.#options.target.addresses);
-    this.#sockets.retarget();
-  }
-
-  /** Where datagrams are sent. */
-  get target(): Endpoint {
-    return this.#sockets.target;
-  }
-
-  /** The bound addresses of the UDP sockets. */
-  get local(): readonly Endpoint[] {
-    return this.#sockets.local;
+    this.sockets.retarget();
   }
 
   onDatagram(payload: Uint8Array, port: number, address: string): void {
     if (this.#stopped) return this.#counters.outbound.dropReceived(payload, "closing");
     this.#trace?.({ address, port }, payload.length);
-    if (this.#sockets.hasSent(port, address)) return this.#dropLoop(payload, port, address);
+    if (this.sockets.hasSent(port, address)) return this.#dropLoop(payload, port, address);
     if (this.#allowedSources?.allows(address) === false) return this.#dropWrongSource(payload, port, address);
     this.#received = true;
-    this.#sockets.onAnswer();
+    this.sockets.onAnswer();
     this.#link.onDatagram(payload);
   }
 
@@ -89,23 +74,14 @@ export class UdpIngress implements DatagramReceiver {
     this.#counters.refusals++;
     this.#refusals++;
     if (this.#refusals === REPORTED_REFUSALS && !this.#received) {
-      this.#events.report({ type: "target refused", target: this.target, refusals: this.#refusals });
+      this.#events.report({ type: "target refused", target: this.sockets.target, refusals: this.#refusals });
     }
   }
 
   /** Drops datagrams from now on, as `closing`. */
   stop(): void {
     this.#stopped = true;
-    this.#sockets.stop();
-  }
-
-  /** Datagrams dropped by the kernel at all sockets; undefined when the system does not report them. */
-  kernelDrops(): number | undefined {
-    return this.#sockets.kernelDrops();
-  }
-
-  close(): void {
-    this.#sockets.close();
+    this.sockets.stop();
   }
 
   #dropLoop(payload: Uint8Array, port: number, address: string): void {
