@@ -11,7 +11,7 @@ import { listenAddressesOf, localAddressesOf } from "../local-bind.ts";
 import { RunningTunnel } from "../running-tunnel.ts";
 import { wrapNetError } from "../start-errors.ts";
 import { Target } from "../target/target.ts";
-import type { SessionContext, SessionManager } from "./session.ts";
+import type { Session, SessionContext, SessionManager } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
 import { SessionServer } from "./session-server.ts";
 
@@ -23,17 +23,18 @@ export class SessionTunnel extends RunningTunnel implements SessionContext {
 
   async open(): Promise<void> {
     const { role } = this.settings;
-    const { clock } = this.network;
     const openManager = role === "client" ? await this.#client() : await this.#server();
+    let manager: SessionManager;
     try {
-      this.#manager = openManager(this.#sessionsMax());
+      manager = openManager(this.#sessionsMax());
     } catch (error) {
-      wrapNetError(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
+      return wrapNetError(role === "client" ? "ERR_UDP_BIND" : "ERR_LISTEN")(error);
     }
-    await this.#manager?.ready;
+    this.#manager = manager;
+    await manager.ready;
     this.events.reportListening(this.tcp, this.udp, limitsAccess(this.settings));
-    const manager = this.#manager;
-    this.#stopSweep = manager?.sessions.startSweep(clock, (session) => manager.end(session, "idle"));
+    const endIdle = (session: Session) => manager.end(session, "idle");
+    this.#stopSweep = manager.sessions.startSweep(this.network.clock, endIdle);
   }
 
   get tcp(): readonly Endpoint[] {

@@ -1,6 +1,6 @@
 /**
- * Copies of the first datagrams of each second that are sent to an address which has not answered yet. It may
- * refuse them after the kernel has accepted them. They are then sent again to the target's next address.
+ * Copies of the first datagrams of each second that are sent to an address that has not answered yet. The
+ * address may refuse them after the kernel has accepted them. Then they are sent to the target's next address.
  */
 
 import type { Clock } from "../../net/clock.ts";

@@ -4,7 +4,6 @@ import { isIP } from "node:net";
 import type { Timer } from "../../net/clock.ts";
 import { type Family, sameFamily, withoutZone } from "../../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
-import type { EventReporter } from "../../observe/event-reporter.ts";
 import { withZone } from "./target-interface.ts";
 
 /** How often a name is looked up without a request. */
@@ -14,7 +13,6 @@ export const LOOKUP_PAUSE_MS = 2000;
 
 export interface LookupOptions {
   readonly network: Network;
-  readonly events: EventReporter;
   /** A name or an address literal. */
   readonly host: string;
   readonly family: Family | undefined;
@@ -45,26 +43,22 @@ export async function lookUp(options: LookupOptions): Promise<readonly string[]>
 export class NameLookup {
   readonly #options: LookupOptions;
   readonly #onFound: (addresses: readonly string[]) => void;
-  /** What the last successful look-up found. */
-  #addresses: readonly string[];
+  readonly #onFailed: (code: string) => void;
   #finishedAt: number;
   #running = false;
   #requested = false;
   #timer: Timer | undefined;
   #stopped = false;
 
-  /**
-   * @param addresses what the first look-up found.
-   * @param onFound called after each successful look-up.
-   */
+  /** Begins with a wait: the caller has looked the name up. */
   constructor(
     options: LookupOptions,
-    addresses: readonly string[],
     onFound: (addresses: readonly string[]) => void,
+    onFailed: (code: string) => void,
   ) {
     this.#options = options;
-    this.#addresses = addresses;
     this.#onFound = onFound;
+    this.#onFailed = onFailed;
     this.#finishedAt = options.network.clock.now();
     this.#schedule(LOOKUP_INTERVAL_MS);
   }
@@ -87,21 +81,14 @@ export class NameLookup {
   }
 
   async #run(): Promise<void> {
-    const { network, events, host } = this.#options;
     this.#requested = false;
     this.#running = true;
-    let failure: NetError | undefined;
-    try {
-      this.#addresses = await lookUp(this.#options);
-    } catch (error) {
-      failure = networkFailure(error);
-    } finally {
-      this.#running = false;
-    }
+    const found = await lookUp(this.#options).catch(networkFailure);
+    this.#running = false;
     if (this.#stopped) return;
-    this.#finishedAt = network.clock.now();
+    this.#finishedAt = this.#options.network.clock.now();
     this.#schedule(LOOKUP_INTERVAL_MS);
-    if (failure === undefined) return this.#onFound(this.#addresses);
-    events.report({ type: "name lookup failed", name: host, code: failure.code, kept: this.#addresses });
+    if (found instanceof NetError) this.#onFailed(found.code);
+    else this.#onFound(found);
   }
 }

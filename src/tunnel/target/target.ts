@@ -13,6 +13,7 @@
 import type { SendObserver } from "../../net/datagram-port.ts";
 import { anyAddress, type Endpoint, familyOf, sameFamily, unmapped } from "../../net/endpoint.ts";
 import type { Counters } from "../../observe/counters.ts";
+import type { EventReporter } from "../../observe/event-reporter.ts";
 import type { TargetSwitchReason } from "../../observe/events.ts";
 import { AnswerWatch } from "./answer-watch.ts";
 import { isName, type LookupOptions, lookUp, NameLookup } from "./name-lookup.ts";
@@ -53,6 +54,7 @@ export function reportingRefusals(observer: SendObserver, onRefused: () => void)
 export interface TargetOptions extends LookupOptions {
   readonly port: number;
   readonly counters: Counters;
+  readonly events: EventReporter;
 }
 
 export class Target {
@@ -76,7 +78,10 @@ export class Target {
     const { host, counters } = options;
     this.#options = options;
     this.#addresses = addresses;
-    if (isName(host)) this.#lookup = new NameLookup(options, addresses, (found) => this.#setAddresses(found));
+    if (isName(host)) {
+      const onFailed = (code: string) => this.#onLookupFailed(code);
+      this.#lookup = new NameLookup(options, (found) => this.#setAddresses(found), onFailed);
+    }
     if (!this.mayChange) return;
     this.#answerWatch = new AnswerWatch({
       clock,
@@ -178,6 +183,11 @@ export class Target {
       using: this.address,
     });
     this.#notify();
+  }
+
+  #onLookupFailed(code: string): void {
+    const { events, host } = this.#options;
+    events.report({ type: "name lookup failed", name: host, code, kept: this.#addresses });
   }
 
   #switchTo(index: number, reason: TargetSwitchReason): void {
