@@ -1,6 +1,6 @@
 /** A histogram of delays. */
 
-/** Upper bounds of the buckets of queue delays in milliseconds. A last bucket has no upper bound. */
+/** Upper bounds of the buckets of queue delays, in milliseconds. */
 export const DELAY_BOUNDS_MS = [0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
 
 export class DelayHistogram {

@@ -52,9 +52,11 @@ const WARNINGS = new Set<EventType>([
 ]);
 
 /**
- * The kind of an event that is throttled apart from others of its type, and whose first occurrence is a
- * warning: a TLS failure by its code, because the cause is more often a wrong option than the network; a
- * limit of this host; a server that closes the connection, possibly after failures of another kind.
+ * The kind of an event. Each kind is throttled apart from its type, and its first event is a warning:
+ *
+ *   a TLS code    the cause is more often a wrong option than the network
+ *   fd limit      this host has too few file descriptors
+ *   PEER_CLOSED   the server closed the connection; earlier dials may have failed in another way
  */
 function kindOf(event: TunnelEvent): string | undefined {
   if (event.type === "connection rejected" && event.reason === "fd limit") return event.reason;
@@ -117,7 +119,7 @@ export class EventReporter {
     if (type === "dial failed") this.#throttle.reset(PEER_CLOSED);
   }
 
-  /** A failed dial, and an event with a kind of its own, is a warning the first time and then `info`. */
+  /** The first failed dial, and the first event of each kind, is a warning. Later ones are `info`. */
   #levelOf(type: EventType, kind: string | undefined): EventLevel {
     if (type === "dial failed" || kind !== undefined)
       return this.#throttle.has(kind ?? type) ? "info" : "warning";

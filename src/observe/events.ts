@@ -7,7 +7,7 @@ import type { AuthFailureReason } from "./counters.ts";
 /** Why a connection ended. */
 export type DisconnectReason =
   | "closed by peer" // it sent FIN
-  | "stalled" // the peer read nothing within the time that a dead peer is given
+  | "stalled" // the peer is connected and took nothing for `deadAfterMs`
   | "connection lost" // a reset, or an error of the operating system in `code`
   | "replaced" // the same peer connected again
   | "idle" // the session had no traffic for the idle timeout
@@ -102,8 +102,8 @@ export type EventLevel = "warning" | "info" | "debug";
  * Receives each event. An exception of the listener is raised as an uncaught one and does not disturb the
  * tunnel.
  *
- * @param repeats the number of events of this kind since the last one at a higher level than `debug`: they
- * had the level `debug`, or were suppressed.
+ * @param repeats how many events of this kind had the level `debug` or were suppressed since the last one at a
+ *   higher level.
  */
 export type EventListener = (event: TunnelEvent, level: EventLevel, repeats: number) => void;
 

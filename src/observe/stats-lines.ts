@@ -79,7 +79,7 @@ function delayBetween(now: DelayStats, before: DelayStats): string {
   return `${mean.toFixed(1)} ms, 99% ${percentile(now.boundsMs, counts, frames * 0.99)}`;
 }
 
-/** The bucket of the frame of this rank. */
+/** Names the bucket that holds the frame of this rank, counted from the shortest delay. */
 function percentile(boundsMs: readonly number[], counts: readonly number[], rank: number): string {
   let upTo = 0;
   for (const [index, bound] of boundsMs.entries()) {

@@ -9,7 +9,7 @@ const CACHE_MAX = 256;
 export class AddressFilter {
   readonly #blocks: BlockList;
   #single = new BlockList();
-  /** Allowed addresses as passed in. Other addresses are not cached: anyone can send from any number. */
+  /** Allowed addresses, as spelt by the caller. Rejected ones are not cached: a sender can use any number. */
   readonly #cache = new Set<string>();
 
   /** @param blocks address literals, each optionally with `/PREFIX`. */
