@@ -74,10 +74,20 @@ export async function listenChannels(
   const { listen, family } = opened.settings;
   const addresses = await listenAddressesOf(opened.network, listen?.address, family);
   signal?.throwIfAborted();
+  const server = bind(opened, addresses, onChannel);
+  if (signal?.aborted) await server.close(); // a listener of the first events has aborted it
+  signal?.throwIfAborted();
+  closeOnAbort(server, signal);
+  return server;
+}
+
+function bind(
+  opened: OpenNetwork<ChannelSettings>,
+  addresses: readonly (string | undefined)[],
+  onChannel: OnChannel,
+): ListeningServer {
   try {
-    const server = new ListeningServer(opened, addresses, onChannel);
-    closeOnAbort(server, signal);
-    return server;
+    return new ListeningServer(opened, addresses, onChannel);
   } catch (error) {
     throw withAdvice(error, opened.settings, LIBRARY.nameOf);
   }

@@ -18,6 +18,16 @@ test("all problems of the options are reported at once, before anything is opene
   expect(await listenChannels(nothing, () => {}).catch((error: unknown) => error)).toMatchObject(missing);
 });
 
+test("a signal that a listener of the first events aborts rejects the start, and nothing stays open", async () => {
+  const scene = new ChannelScene();
+  const stopped = new AbortController();
+  const reason = new Error("aborted by the test");
+  const onEvent = () => stopped.abort(reason);
+  const extras = { network: scene.farNetwork, signal: stopped.signal, onEvent };
+  await expect(listenChannels({ listen: connect }, () => {}, extras)).rejects.toBe(reason);
+  expect([scene.wire.listeners.size, scene.clock.pending]).toEqual([0, 0]);
+});
+
 test("a listener rejects connections over its limits, and ends idle channels", async () => {
   const scene = new ChannelScene();
   const options = { listen: connect, allow: ["10.0.0.0/8"], maxSessionsPerAddress: 1, idleTimeoutMs: 3000 };
