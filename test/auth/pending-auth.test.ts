@@ -1,75 +1,9 @@
-/** Authentication by the shared secret, in whole tunnels on a network in memory. */
+/** Connections to a server with a secret, on a network in memory. */
 
 import { describe, expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";
 import { App, CLIENT, Scene, SERVER, SERVER_APP, utf8 } from "../support/memory-tunnels.ts";
-import { SessionScene } from "../tunnel/session/session-scene.ts";
 import { authenticate, connect, OTHER, other, responseTo, secret } from "./raw-clients.ts";
-
-describe("two ends with the same secret", () => {
-  test("relay in peer mode, and after a reconnect", async () => {
-    const scene = new Scene();
-    const { server, clientApp, serverApp, client } = await scene.pair({ secret }, { secret });
-    clientApp.send(CLIENT, "there");
-    serverApp.send(SERVER, "back");
-    await scene.clock.settle();
-    scene.stream[0].fail("ECONNRESET");
-    scene.stream[1].fail("ECONNRESET");
-    await scene.clock.advance(1000);
-    clientApp.send(CLIENT, "again");
-    await scene.clock.settle();
-    expect([serverApp.texts, clientApp.texts]).toEqual([["there", "again"], ["back"]]);
-    expect([server.warnings, client.warnings, server.tunnel.counters.connects]).toEqual([[], [], 2]);
-    await scene.end();
-  });
-
-  test("relay in RTP mode", async () => {
-    const scene = new Scene();
-    const { serverApp, clientApp } = await scene.pair({ secret, rtp: true }, { secret, rtp: true });
-    const [serverRtcp, clientRtcp] = [
-      new App(scene.wire, SERVER_APP, 5001),
-      new App(scene.wire, "10.0.1.2", 5001),
-    ];
-    clientApp.send(CLIENT, "rtp");
-    clientRtcp.send(CLIENT, "rtcp");
-    await scene.clock.settle();
-    expect([serverApp.texts, serverRtcp.texts]).toEqual([["rtp"], ["rtcp"]]);
-    await scene.end();
-  });
-
-  test("relay in per-source mode, with a handshake for each source", async () => {
-    const scene = new SessionScene();
-    const { server } = await scene.both({ secret }, { secret });
-    const sources = Array.from({ length: 100 }, (_, index) => scene.source(6000 + index));
-    for (const source of sources) source.send(`from ${source.port}`);
-    await scene.clock.settle();
-    expect(sources.map(({ answers }) => answers)).toEqual(sources.map(({ port }) => [`re from ${port}`]));
-    expect(server.tunnel.counters.rejectedConnections).toBe(0);
-    await scene.end();
-  });
-
-  test("lose no datagram when TCP delivers one byte at a time", async () => {
-    const scene = new Scene();
-    scene.wire.streamFaults.chunkBytesMax = 1;
-    const { clientApp, serverApp } = await scene.pair({ secret }, { secret });
-    clientApp.send(CLIENT, "there");
-    serverApp.send(SERVER, "back");
-    await scene.clock.settle();
-    expect([serverApp.texts, clientApp.texts]).toEqual([["there"], ["back"]]);
-    await scene.end();
-  });
-
-  test("relay a frame that follows the response directly", async () => {
-    const scene = new Scene();
-    const { tunnel } = await scene.server({ secret });
-    const app = new App(scene.wire, SERVER_APP);
-    const { observed } = await authenticate(scene, CLIENT, encodeFrame(utf8("at once")));
-    expect(app.texts).toEqual(["at once"]);
-    expect(observed.chunks.map(({ length }) => length)).toEqual([32]);
-    expect(tunnel.counters.connects).toBe(1);
-    await scene.end();
-  });
-});
 
 describe("a server with a secret", () => {
   test("sends nothing more after a failure, and closes the connection when it is 10 s old", async () => {

@@ -1,4 +1,4 @@
-/** A client with a secret, on a network in memory. */
+/** Connections from a client with a secret, on a network in memory. */
 
 import { describe, expect, test } from "bun:test";
 import { ServerHandshake } from "../../src/auth/handshake.ts";

@@ -1,4 +1,4 @@
-/** When a path, simulated in memory, carries less than is offered, the tunnel keeps all queues short. */
+/** A tunnel over a simulated path of limited rate: the queues stay short although more is offered. */
 
 import { expect, test } from "bun:test";
 import type { StreamGauge } from "../../src/net/stream-port.ts";

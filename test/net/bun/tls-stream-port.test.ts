@@ -1,3 +1,5 @@
+/** Dialling and listening with TLS on sockets of Bun, without a tunnel. */
+
 import { expect } from "bun:test";
 import { copyFileSync, readdirSync } from "node:fs";
 import { dial } from "../../../src/net/bun/dial.ts";

@@ -1,3 +1,5 @@
+/** Streams of a link that begin and end, in whole tunnels on a network in memory. */
+
 import { expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";
 import { App, CLIENT, Scene, SERVER, SERVER_APP, utf8 } from "../support/memory-tunnels.ts";
