@@ -237,3 +237,23 @@ test("probes from the peer's address change nothing; a connection with a frame r
   await until("a datagram", () => decoded(restarted.read).length === 1);
   expect([tunnel.counters.connects, decoded(peer.read).length]).toEqual([2, 1]);
 });
+
+test("a client that is closed as soon as it is connected sends FIN, not a reset", async () => {
+  const events: string[] = [];
+  using listener = Bun.listen({
+    hostname: TUNNEL_HOST,
+    port: 0,
+    socket: {
+      data() {},
+      end: () => void events.push("FIN"),
+      close: (_socket, error) => void events.push(error === undefined ? "closed" : "reset"),
+    },
+  });
+  const target = `${APP_HOST}/${await freeUdpPort()}`;
+  const client = await startClient({ connect: `${TUNNEL_HOST}/${listener.port}`, target, bind: TUNNEL_HOST });
+  client.on("connected", () => client.close());
+  client.on("disconnected", ({ reason }) => events.push(reason));
+  await client.closed;
+  await until("the end", () => events.length === 3);
+  expect(events).toEqual(["closing", "FIN", "closed"]);
+});

@@ -19,7 +19,10 @@ export interface DialAttempt {
    * defect of this program, for example in `onStream`.
    */
   readonly done: Promise<NetError | undefined>;
-  /** Fails the attempt and ends its connections. Has no effect once `done` is settled. */
+  /**
+   * Fails the attempt. Ends its connections, unless all are up: those are the caller's to close. Has no effect
+   * once `done` is settled.
+   */
   cancel(failure?: NetError): void;
 }
 
@@ -66,6 +69,10 @@ export function dialOnce(
   });
   return {
     done: promise,
-    cancel: (failure = new NetError("ECANCELED", "the dial was cancelled")) => settle(failure),
+    cancel: (failure = new NetError("ECANCELED", "the dial was cancelled")) => {
+      if (connecting > 0) return settle(failure);
+      settled = true;
+      resolve(failure);
+    },
   };
 }

@@ -8,7 +8,7 @@ import { VirtualClock } from "../../support/memory/virtual-clock.ts";
 const SERVER = { address: "10.0.0.1", port: 4000, host: "server" };
 
 /** A transport whose dials a test settles by hand. */
-function scene(count: number, onCancel = () => {}) {
+function scene(count: number, onCancel = () => {}, onUp = () => {}) {
   const clock = new VirtualClock();
   const dials: (PromiseWithResolvers<StreamPort> & {
     port: number;
@@ -32,7 +32,10 @@ function scene(count: number, onCancel = () => {}) {
     },
   } as Partial<StreamTransport> as StreamTransport;
   const up: number[] = [];
-  const attempt = dialOnce(transport, clock, SERVER, count, (_stream, index) => up.push(index));
+  const attempt = dialOnce(transport, clock, SERVER, count, (_stream, index) => {
+    up.push(index);
+    onUp();
+  });
   return { clock, dials, up, attempt, cancelled: () => dials.map(({ cancelled }) => cancelled) };
 }
 
@@ -117,6 +120,15 @@ describe("one attempt to connect", () => {
     const reason = new NetError("ECONNRESET", "the other half was closed");
     reasoned.attempt.cancel(reason);
     expect(await reasoned.attempt.done).toBe(reason);
+  });
+
+  test("does not end a connection that is up: a cancellation by its caller only fails the attempt", async () => {
+    const closing = new NetError("ECANCELED", "closing");
+    const { dials, attempt, cancelled, clock } = scene(1, undefined, () => attempt.cancel(closing));
+    const first = stream();
+    dials[0]?.resolve(first);
+    expect(await attempt.done).toBe(closing);
+    expect([cancelled(), first.isReset, clock.pending]).toEqual([[false], false, 0]);
   });
 
   test.each(["a dial", "the caller"])("rejects with a defect of %s", async (whose) => {
