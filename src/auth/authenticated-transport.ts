@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../net/clock.ts";
 import type { Endpoint } from "../net/endpoint.ts";
+import { pendingMax } from "../net/pending-limiter.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type {
   AcceptPolicy,
@@ -21,13 +22,6 @@ import { authenticateDial } from "./dial-auth.ts";
 import { CHANNEL_BYTES, CHANNEL_LABEL, ClientHandshake, NONCE_BYTES, ServerHandshake } from "./handshake.ts";
 import { PendingAuth } from "./pending-auth.ts";
 
-/**
- * Accepted connections that may be pending at once, on all ports together; or this share of the files, if
- * less.
- */
-const PENDING_MAX = 256;
-const PENDING_SHARE = 1 / 4;
-
 export interface Authentication {
   readonly secret: Secret;
   readonly clock: Clock;
@@ -39,6 +33,7 @@ export class AuthenticatedTransport implements StreamTransport {
   readonly #transport: StreamTransport;
   readonly #secret: Secret;
   readonly #clock: Clock;
+  /** On all ports together. */
   readonly #pendingMax: number;
   readonly #pending: PendingAuth;
 
@@ -46,7 +41,7 @@ export class AuthenticatedTransport implements StreamTransport {
     this.#transport = transport;
     this.#secret = secret;
     this.#clock = clock;
-    this.#pendingMax = Math.min(PENDING_MAX, Math.ceil(transport.descriptorLimit() * PENDING_SHARE));
+    this.#pendingMax = pendingMax(transport.descriptorLimit());
     this.#pending = new PendingAuth({
       clock,
       max: this.#pendingMax,

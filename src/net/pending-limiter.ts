@@ -6,6 +6,16 @@
 
 import { familyOf, parseAddress, unmapped } from "./endpoint.ts";
 
+/** The most connections in total. */
+const PENDING_MAX = 256;
+/** Pending connections may use this share of the file descriptors: Bun 1.4.5 spins when `accept` finds none. */
+const DESCRIPTORS_SHARE = 1 / 4;
+
+/** How many connections may be pending in total when this many files and sockets may be open. */
+export function pendingMax(descriptorLimit: number): number {
+  return Math.min(PENDING_MAX, Math.ceil(descriptorLimit * DESCRIPTORS_SHARE));
+}
+
 export interface PendingLimits {
   /** The most connections in total. */
   readonly max: number;

@@ -1,3 +1,5 @@
+/** Metrics, alerts and the status display, read by promtool and tmux as docs/operating.md describes. */
+
 import { expect } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

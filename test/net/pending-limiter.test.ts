@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { PendingLimiter } from "../../src/net/pending-limiter.ts";
+import { PendingLimiter, pendingMax } from "../../src/net/pending-limiter.ts";
 
 const PER_PREFIX_MAX = 64;
 
@@ -12,6 +12,10 @@ function limiterOf(max: number) {
   });
   return { limiter, evicted };
 }
+
+test("at most 256 connections may be pending, and at most a quarter of the file descriptors", () => {
+  expect([64, 1024, 4096, Infinity].map(pendingMax)).toEqual([16, 256, 256, 256]);
+});
 
 test("when a prefix is full, its oldest member is evicted", () => {
   const { limiter, evicted } = limiterOf(1000);

@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { systemClock } from "../clock.ts";
 import { anyAddress, type Endpoint, type Family, familyOf, formatEndpoint } from "../endpoint.ts";
 import { errorCode, type HostNetwork, NetError, type SystemReport } from "../network.ts";
+import { pendingMax } from "../pending-limiter.ts";
 import type { SocketOptions, SystemSockets } from "../system-sockets.ts";
 import type { Certificates } from "../tls/certificates.ts";
 import {
@@ -17,7 +18,6 @@ import { BunDatagramPort } from "./datagram-port.ts";
 import { dial } from "./dial.ts";
 import { listen, listenTls } from "./listen.ts";
 import { fdOf } from "./stream-port.ts";
-import { handshakesMaxOf } from "./tls-accept.ts";
 
 /**
  * Opens the network for one tunnel.
@@ -49,7 +49,7 @@ export async function openBunNetwork(
     sourceAddressTo: (target) => sourceAddressTo(target, system),
     descriptorLimit() {
       const limit = system?.descriptorLimit() ?? Infinity;
-      return certificates === undefined ? limit : limit - handshakesMaxOf(limit);
+      return certificates === undefined ? limit : limit - pendingMax(limit);
     },
     watchSystem: (onReport) => watchSystem(system, options, onReport),
     dial: (to) => dial(to, system, certificates),

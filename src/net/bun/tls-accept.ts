@@ -4,7 +4,7 @@ import { systemClock } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { NetError } from "../network.ts";
 import { Pacer } from "../pacer.ts";
-import { PendingLimiter } from "../pending-limiter.ts";
+import { PendingLimiter, pendingMax } from "../pending-limiter.ts";
 import type { StreamPort } from "../stream-port.ts";
 import type { AcceptPolicy } from "../stream-transport.ts";
 import type { SystemSockets } from "../system-sockets.ts";
@@ -12,23 +12,15 @@ import type { HandshakeTerms } from "../tls/certificates.ts";
 import { tlsFailure } from "../tls/tls-failure.ts";
 import { type TlsSocket, TlsStreamPort } from "./tls-stream-port.ts";
 
-const HANDSHAKES_MAX = 256;
 /**
  * Twice the number of dials that a client with sessions has pending. With TLS 1.3 its handshake is complete,
  * and it dials again, before the server's handshake is (RFC 8446, section 2).
  */
 export const HANDSHAKES_PER_PREFIX_MAX = 128;
-/** Pending handshakes may use this share of the descriptors. */
-const DESCRIPTORS_SHARE = 1 / 4;
 /**
  * From the start of one handshake to the next. Each costs some 0.5 ms; a flood must not use most of the time.
  */
 const INTERVAL_MS = 2;
-
-/** How many handshakes may be pending when this many files and sockets may be open. */
-export function handshakesMaxOf(descriptorLimit: number): number {
-  return Math.min(HANDSHAKES_MAX, Math.ceil(descriptorLimit * DESCRIPTORS_SHARE));
-}
 
 export class TlsAcceptor {
   readonly #system: SystemSockets | undefined;
@@ -46,7 +38,7 @@ export class TlsAcceptor {
     onStream: (stream: StreamPort) => void,
     acceptPolicy: AcceptPolicy,
   ) {
-    const max = handshakesMaxOf(system?.descriptorLimit() ?? Infinity);
+    const max = pendingMax(system?.descriptorLimit() ?? Infinity);
     this.#pending = new PendingLimiter({ max, perPrefix: HANDSHAKES_PER_PREFIX_MAX }, (port) =>
       port.fail(tlsFailure("TLS_OVERLOADED", terms.side)),
     );
