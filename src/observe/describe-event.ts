@@ -96,7 +96,7 @@ const DESCRIBERS: Describers = {
   "wrong source": ({ source, expected }, nameOf) =>
     `dropping datagrams from ${formatEndpoint(source)}: only ${expected.join(", ")} may send; ` +
     `add ${source.address} to ${nameOf("from")} to allow it, ` +
-    `or give ${nameOf("anySource")} to allow all sources`,
+    `or allow all sources (${nameOf("anySource")}; with ${nameOf("perSource")}, no ${nameOf("from")})`,
   "unexpected answer": unexpectedAnswer,
   "target refused": ({ target, refusals }) =>
     `UDP ${formatEndpoint(target)} refused ${refusals} datagrams, and nothing has ever arrived from it; ` +

@@ -56,7 +56,7 @@ export interface TunnelOptions {
   readonly udpReceiveOnly?: boolean | undefined;
   /**
    * The interface for multicast or a link-local target, by name or by one of its addresses. Default: chosen
-   * by the system.
+   * by the system. A link-local target needs this or a zone if several interfaces have link-local addresses.
    */
   readonly interface?: string | undefined;
   /** Join the multicast group for datagrams from these literal addresses only. Default: from all. */
@@ -70,7 +70,8 @@ export interface TunnelOptions {
   readonly anySource?: boolean | undefined;
   /**
    * Relay datagrams from these addresses, too: literals, `/PREFIX` is optional. UDP sources can be forged, so
-   * this does not authenticate. Default: the target's address only.
+   * this does not authenticate. Default: the target's address only. A client with `perSource` relays from
+   * these addresses only; its default is all.
    */
   readonly from?: string | readonly string[] | undefined;
   /**

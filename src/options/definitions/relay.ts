@@ -153,8 +153,8 @@ export const RELAY_OPTIONS = [
     argument: "NAME|ADDR",
     group: "Multicast",
     help:
-      "The interface, by name or by one of its addresses, on which to join the group and send, or through " +
-      "which to reach a link-local target. Default: chosen by the system.",
+      "Join the group and send to it on this interface, or reach a link-local target through it. Give its " +
+      "name or one of its addresses. Default: chosen by the system.",
   },
   {
     name: "source",
@@ -193,7 +193,9 @@ export const RELAY_OPTIONS = [
     argument: "ADDR[/PREFIX]",
     group: "Access",
     repeatable: true,
-    help: "Relay datagrams from these addresses, too, not only from the target's. May be given again.",
+    help:
+      "Relay datagrams from these addresses, too, not only from the target's. For a client with -p: from " +
+      "these addresses only. May be given again.",
   },
   {
     name: "allow",
