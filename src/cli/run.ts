@@ -23,8 +23,8 @@ export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 
 /**
- * `bun run` forwards signals to the program, so that a Ctrl-C at a terminal arrives twice. Signals within this
- * time count as one.
+ * `bun run` forwards signals to the program, so that a Ctrl-C at a terminal arrives twice. Signals within
+ * this time count as one.
  */
 const SAME_SIGNAL_MS = 500;
 

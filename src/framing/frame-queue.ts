@@ -11,8 +11,8 @@
  *     consumed <= boundary <= committed <= consumed + capacity
  *
  * A frame of which the stream has taken one byte is never dropped, or the stream would lose its framing. The
- * limits apply only to the whole frames behind it. When it is in the way of a drop, or of room in the ring,
- * its unwritten rest is set aside and is the next to be written.
+ * limits apply only to the whole frames behind it. To drop those, or to replace the ring, the unwritten bytes
+ * of the frame are copied to a buffer of their own. They are written next.
  */
 
 import { assertRules } from "./assert-rules.ts";

@@ -10,14 +10,15 @@
  * When the UDP socket is full:
  *
  *   1. The sender is `blocked`. It holds the datagrams that the kernel did not take, and accepts no more.
- *   2. The stream is paused: Bun would deliver 512 KiB or more. TCP's window closes, and the peer must wait.
+ *   2. The stream is paused, or Bun would deliver more chunks. TCP's window closes, and the peer must wait.
  *   3. When the socket has room, the sender calls `onWritable`. If the chunk is then older than `maxDelayMs`,
- *      the datagrams that the sender and the decoder hold are dropped as `expired`.
+ *      the datagrams that the sender and the decoder hold are dropped as `expired`. Otherwise the sender
+ *      sends its datagrams. If the socket is full again, step 3 follows again.
  *   4. The rest of the chunk is delivered in the rotation of the time slice. Then the stream is read again,
  *      in its turn and when the memory budget has room.
  *
- * If the sender is replaced meanwhile, it drops its datagrams as `unreachable`, and step 4 follows. If the
- * stream is closed meanwhile, the rest of the chunk is dropped as `stream lost`. The sender keeps its own.
+ * A new sender: the former one drops its datagrams as `unreachable`, and step 4 follows. The stream closes:
+ * the rest of the chunk is dropped as `stream lost`, and the sender still sends the datagrams that it holds.
  */
 
 import { FrameDecoder } from "../framing/frame-decoder.ts";
@@ -30,9 +31,10 @@ import type { Counters, DropReason } from "../observe/counters.ts";
 import type { LinkOptions } from "./link-options.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 
-/** A link's quantum: in frames, where each 2 KiB of a frame count as one more, and in bytes of a chunk. */
+/** A link's quantum. A frame counts as one, and as one more for each full 2 KiB of its payload. */
 const QUANTUM_FRAMES = 256;
 const FRAME_BYTES_LOG2 = 11;
+/** After a chunk of fewer bytes, the next one is read at once. */
 const QUANTUM_BYTES = 128 * 1024;
 
 export interface InboundOptions extends Omit<LinkOptions, "use" | "settings" | "budget" | "onDemand"> {
@@ -47,7 +49,7 @@ type Delivery = "all delivered" | "slice used up" | "UDP socket full";
 export class InboundPath implements SendObserver, Backlog, PausedSocket {
   /** While set, datagrams are dropped for this reason. The stream is still read. */
   blockedBy: DropReason | undefined;
-  /** While set, datagrams that arrive are dropped as `closing`. */
+  /** While set, new chunks are dropped as `closing`, unless earlier frames are still being delivered. */
   stopped = false;
   /** Whether a whole frame has arrived from the current stream, or from the last one if there is none. */
   receivedFrame = false;
@@ -218,7 +220,7 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
   /**
    * Calls `then` when all data of the stream is delivered, which may be now.
    *
-   * @param streamClosed the connection is closed: then a full UDP socket is not waited for.
+   * @param streamClosed whether the connection is closed. `then` then does not wait for a full UDP socket.
    */
   afterDelivery(then: () => void, streamClosed = false): void {
     this.#streamClosed ||= streamClosed;
@@ -235,7 +237,8 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
   /**
    * The stream is taken away. One quantum of its data is delivered now; the rest is lost.
    *
-   * @returns counts, and does not relay, the chunks that still arrive while the stream is being closed.
+   * @returns a function for each chunk that still arrives before the stream is closed. It counts the chunk's
+   *   datagrams as received and dropped.
    */
   close(): (chunk: Uint8Array) => void {
     this.#onDelivered = undefined;

@@ -141,7 +141,7 @@ export class Link implements StreamReceiver {
   }
 
   onClose(code: string | undefined): void {
-    // If write() hit ETIMEDOUT it consumed the socket error, so no code is left.
+    // The kernel reports a socket error once. If `write` got ETIMEDOUT, `onClose` has no code.
     const timedOut = code === "ETIMEDOUT" || code === undefined;
     const end: StreamEnd = timedOut && this.#outbound.stalled ? { by: "stall" } : { by: "error", code };
     this.#inbound.afterDelivery(() => this.#onStreamEnd(end), true);
@@ -150,7 +150,8 @@ export class Link implements StreamReceiver {
   /**
    * Takes the stream away. What is lost with it is counted. Whole frames stay queued for the next stream.
    *
-   * @returns counts, and does not relay, the chunks that still arrive while the stream is being closed.
+   * @returns a function for each chunk that still arrives before the stream is closed. It counts the chunk's
+   *   datagrams as received and dropped.
    */
   detach(): (chunk: Uint8Array) => void {
     this.#counters.retransmits += this.#stream?.gauge()?.retransmits ?? this.#retransmits;

@@ -153,7 +153,7 @@ export class OutboundPath {
     if (taken === bytes.length) return true;
     if (taken >= 0)
       this.#stall.onFull(stream); // `onDrain` follows
-    else stream.terminate(); // closed, and `write` consumed the socket error: Bun would report a FIN
+    else stream.terminate(); // The connection has failed. `write` got the error, so Bun would report a FIN.
     return false;
   }
 

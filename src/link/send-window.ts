@@ -67,7 +67,7 @@ export class SendWindow {
     const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);
     const room = Math.min(unsentMax - gauge.unsentBytes, this.#inFlightRoom(gauge, bytesPerMs));
     if (room >= Math.min(gauge.mssBytes, WRITE_BYTES_MIN)) return room;
-    // With all data acknowledged, nothing would make room later: figures that show less room are wrong.
+    // All data is acknowledged, so no acknowledgement makes room later. Less room must be a wrong figure.
     if (gauge.unackedBytes === 0) return room > 0 ? room : WRITE_BYTES_MIN;
     // Writes of less than a segment would fill the path with headers (RFC 1122, 4.2.3.4).
     return gauge.inFlightBytes > 0 ? 0 : room;

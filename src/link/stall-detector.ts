@@ -1,6 +1,7 @@
 /**
  * Detects a peer that is connected and reads nothing. Its receive window stays closed and its kernel answers
- * the probes, so TCP alone never ends the connection. While the stream takes data, no timer runs.
+ * the probes, so TCP alone never ends the connection. A timer runs only after the stream was full, until the
+ * queue is empty.
  */
 
 import type { Clock, Timer } from "../net/clock.ts";
@@ -9,7 +10,10 @@ import type { StreamGauge, StreamPort } from "../net/stream-port.ts";
 /** How often a full stream is polled. */
 const POLL_MS = 1000;
 
-/** Used after a timeout of the kernel, which is 0.8 of the limit and starts a moment before ours. */
+/**
+ * After a timeout of the kernel, a peer that took nothing for this share of the limit counts as stalled. The
+ * kernel's timeout is 0.8 of the limit and starts a moment before ours.
+ */
 const KERNEL_SHARE = 0.7;
 
 export class StallDetector {

@@ -1,14 +1,17 @@
 /**
- * Caps unauthenticated connections, in total and per address prefix. When there is no room, it evicts the
- * oldest connection of the new one's prefix, or of the prefix that holds most. Authentication takes one round
- * trip, so the oldest connection is the least likely to complete it.
+ * Caps unauthenticated connections, in total and per address prefix. If the new
+ * connection's prefix is full, it evicts the oldest one of that prefix. If only the total is full, it evicts
+ * the oldest one of the largest prefix. Authentication takes one round trip, so the oldest connection is the
+ * least likely to complete it.
  */
 
 import { familyOf, parseAddress, unmapped } from "./endpoint.ts";
 
 /** The most connections in total. */
 const PENDING_MAX = 256;
-/** Pending connections may use this share of the file descriptors: Bun 1.4.5 spins when `accept` finds none. */
+/**
+ * Pending connections may use this share of the file descriptors: Bun 1.4.5 spins when `accept` finds none.
+ */
 const DESCRIPTORS_SHARE = 1 / 4;
 
 /** How many connections may be pending in total when this many files and sockets may be open. */

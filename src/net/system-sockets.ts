@@ -37,8 +37,9 @@ export interface ReceivePauser {
   /**
    * Call this for every datagram.
    *
-   * @param writePending whether Bun is waiting for room to send. While paused, datagrams stay in the kernel;
-   *   but if `writePending`, the kernel drops them and counts them in {@link SystemSockets.kernelDrops}.
+   * @param writePending whether Bun is waiting for room to send. If so, the kernel drops the datagrams that
+   *   arrive during the pause and counts them in {@link SystemSockets.kernelDrops}. Otherwise they wait in
+   *   the kernel.
    */
   onDatagram(writePending: boolean): void;
   /** Resumes early. Call this before Bun sends on the socket or closes it. */

@@ -19,8 +19,8 @@ const SHARED_MS = 0.5;
 /** The slice while one socket is alone. With half a millisecond it would lose 5 % of a flood's rate. */
 const ALONE_MS = 1;
 /**
- * At the end of one tick at most this many paused sockets are read again, and at most as many new ones; fewer
- * if they brought much data the last time. Bun takes some 200 us to read 512 KiB.
+ * At the end of one tick at most this many paused sockets are read again, and at most as many new ones. A
+ * socket that brought much data the last time counts as several. Bun takes some 200 us to read 512 KiB.
  */
 const READS_PER_TICK = 4;
 /** A socket that brings this much data counts as one read, one that brings twice as much as two reads. */

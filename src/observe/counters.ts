@@ -15,7 +15,7 @@ export const DROP_REASONS = [
   "queue full", // the queue reached its limit of bytes or frames; the oldest datagram is dropped first
   "expired", // it waited longer than the age limit
   "standing queue", // it waited in a queue that did not drain (CoDel)
-  "no stream", // no TCP connection is up, or the tunnel does not relay in this direction
+  "no stream", // channels only: the TCP connection is closed
   "stream lost", // its TCP connection ended before the kernel took the whole frame
   "pair incomplete", // RTP mode: the other connection of the pair is not up
   "wrong source", // an unexpected sender
@@ -40,7 +40,7 @@ export const AUTH_FAILURE_REASONS = [
   "no handshake", // it sent something else: a client without the secret, a scanner
   "unsupported version", // its version of the handshake is unknown here
   "invalid proof", // it does not know the secret, or replays the handshake of another connection
-  "evicted", // it was the oldest pending connection when the limit of pending connections was reached
+  "evicted", // at the limit of pending connections, it was the oldest one of the fullest address prefix
   "closed by peer", // the peer closed the connection
 ] as const;
 

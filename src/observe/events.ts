@@ -102,8 +102,8 @@ export type EventLevel = "warning" | "info" | "debug";
  * Receives each event. An exception of the listener is raised as an uncaught one and does not disturb the
  * tunnel.
  *
- * @param repeats how many events of this kind had the level `debug` or were suppressed since the last one at a
- *   higher level.
+ * @param repeats how many events of this kind had the level `debug` or were suppressed since the last one at
+ *   a higher level.
  */
 export type EventListener = (event: TunnelEvent, level: EventLevel, repeats: number) => void;
 

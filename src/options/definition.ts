@@ -9,8 +9,8 @@ import type { HostPortForm } from "./address.ts";
 export type Role = "server" | "client";
 
 /**
- * The kind of a tunnel, as far as options depend on it. In peer mode the UDP address decides (`link-local`:
- * an IPv6 address); in per-source mode the end decides.
+ * The kind of a tunnel, as far as options depend on it. In peer mode it follows from the UDP address, where
+ * `link-local` means fe80::/10. In per-source mode it follows from the end.
  */
 export type TunnelKind = "unicast" | "link-local" | "multicast" | "session client" | "session server";
 

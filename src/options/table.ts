@@ -1,6 +1,6 @@
 /**
- * The table of all options. A new option needs a definition here and a member in `TunnelOptions` and
- * `Settings`. The command line, validation, help, the README and the manual page follow.
+ * The table of all options. CONTRIBUTING.md lists the files to change for a new option. The command line,
+ * validation, help, the README and the manual page follow from the definitions.
  */
 
 import type { HostPort } from "./address.ts";

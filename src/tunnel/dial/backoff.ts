@@ -1,14 +1,14 @@
-/** The delay between two attempts. `Backoff` computes it; for a dial, `RedialTimer` waits for it. */
+/** The delay between two attempts. `Backoff` computes it. `RedialTimer` waits for it and can be shortened. */
 
 import type { Clock, Timer } from "../../net/clock.ts";
 
 const FIRST_MS = 100;
 const LONGEST_MS = 5000;
-/** While datagrams wait for a connection, the delay between two dials is at most this. */
+/** `RedialTimer` waits at most this long while datagrams wait for a connection. */
 const DEMAND_MS = 800;
 /**
- * A connection that received no frame counts as useful if it lived this long: its traffic may go one way. A
- * server may take 10 s to reject a client, while it waits for the proof of the secret or for the first frame.
+ * A connection without a received frame counts as useful if it lived this long, because its traffic may be
+ * one-way. A server may take 10 s to reject a client, while it waits for the secret or for the first frame.
  */
 export const USEFUL_MS = 15_000;
 

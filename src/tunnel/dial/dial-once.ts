@@ -20,8 +20,8 @@ export interface DialAttempt {
    */
   readonly done: Promise<NetError | undefined>;
   /**
-   * Fails the attempt. Ends its connections, unless all are up: those are the caller's to close. Has no effect
-   * once `done` is settled.
+   * Fails the attempt. Ends its connections, unless all are up: those are the caller's to close. Has no
+   * effect once `done` is settled.
    */
   cancel(failure?: NetError): void;
 }

@@ -1,4 +1,4 @@
-/** What connects a peer-mode tunnel: a client dials the server, a server accepts a client. */
+/** Gives a peer-mode tunnel its streams. `PeerClient` dials the server, `PeerServer` accepts clients. */
 
 import type { Link } from "../../link/link.ts";
 import type { DrainingStreams } from "../../net/close-stream.ts";

@@ -1,8 +1,15 @@
 /**
- * Decides which peer a server in peer mode serves: the first one. A restarted client may replace its own
- * connection, whose loss the server has not detected yet. So a connection from the current peer's address
- * replaces the current one as soon as it is known to be a peer's. Two clients behind one address would
- * replace each other without end (flapping), so replacements have a limit. Pure: `now` is an argument.
+ * Decides which peer a server in peer mode serves. The first one is served. Another connection replaces it in
+ * these cases:
+ *
+ *   - It is from the same address and known to be a peer's. A restarted client connects this way while its
+ *     old connection still looks open. Two clients behind one address would replace each other without end
+ *     (flapping), so these replacements have a limit.
+ *   - It is from the same address, and the pair of the current peer is incomplete.
+ *   - It is from another address, and the pair has been incomplete for INCOMPLETE_PAIR_MS.
+ *
+ * `pending-replacements.ts` adds a case: the kernel of the current peer does not answer. Pure: `now` is an
+ * argument.
  */
 
 /** At most this many replacements in this time. */

@@ -5,7 +5,7 @@
  *
  * A server can also accept connections and close them: a load balancer without a backend, a limit, a server
  * without `-p`. So the first connection after a probe is on trial. The other sessions wait until the peer's
- * first frame arrives, or until the trial times out, because traffic may go one way.
+ * first frame arrives, but no longer than the trial, because a one-way peer sends no frame.
  *
  * A connection is useful once it has received a frame, or when it has lived for USEFUL_MS. It resets the
  * delays, and makes the next failure a warning again.
@@ -180,7 +180,7 @@ export class DialQueue {
     this.#dial();
   }
 
-  /** Starts no trial without a pending request: the connection is not used, so that no frame can end it. */
+  /** Starts a trial, unless no session needs the connection any more: no frame could end the trial then. */
   #beginTrial(request: DialRequest | undefined): void {
     if (request?.pending)
       this.#trial = this.#network.clock.after(this.#trialBackoff.nextMs, () => this.#endTrial());

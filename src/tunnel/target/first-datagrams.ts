@@ -1,6 +1,7 @@
 /**
  * Copies of the first datagrams of each second that are sent to an address that has not answered yet. The
- * address may refuse them after the kernel has accepted them. Then they are sent to the target's next address.
+ * address may refuse them after the kernel has accepted them. Then they are sent to the target's next
+ * address.
  */
 
 import type { Clock } from "../../net/clock.ts";
