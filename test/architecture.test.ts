@@ -102,12 +102,13 @@ test("framing is pure: no packages, no Bun, no clock, no timers, no randomness",
 });
 
 test("only net/bun uses Bun, only net resolves names, only net/linux imports bun:ffi", () => {
-  expect(matches(/\bBun\.\w+/g, (path) => path.startsWith("net/bun/"))).toEqual([]);
+  expect(matches(/\bBun\.\w+|= Bun\b/g, (path) => path.startsWith("net/bun/"))).toEqual([]);
   const importing = (names: RegExp, folder: string) =>
     sources.filter(
       ({ path, imports }) => !path.startsWith(folder) && imports.some((name) => names.test(name)),
     );
   expect(importing(/^node:(dgram|dns|tls)/, "net/").map(({ path }) => path)).toEqual([]);
+  expect(importing(/^bun$/, "net/bun/").map(({ path }) => path)).toEqual([]);
   expect(importing(/^bun:ffi$/, "net/linux/").map(({ path }) => path)).toEqual([]);
 });
 
