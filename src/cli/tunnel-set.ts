@@ -9,16 +9,14 @@ import type { Trace, Tunnel } from "../tunnel/tunnel.ts";
 
 /** Receives what happens to the tunnels. */
 export interface TunnelSetListener {
-  /** A tunnel emitted an event. The first events of a tunnel come before `onAdded`. */
+  /** A tunnel emitted an event, the first ones while it starts. */
   onEvent(name: string, event: TunnelEvent, level: EventLevel, repeats: number): void;
   /** A tunnel could not start, or ended with an error. */
   onFailed(name: string, error: TunnelError): void;
-  /** A tunnel has started. */
-  onAdded?(name: string, tunnel: Tunnel): void;
   /** A tunnel has closed. Its counters can still be read. */
-  onRemoved?(name: string, tunnel: Tunnel): void;
+  onRemoved(name: string, tunnel: Tunnel): void;
   /** The function that is called for every datagram of the tunnel, if any. */
-  traceOf?(name: string): Trace | undefined;
+  traceOf(name: string): Trace | undefined;
 }
 
 /** Starts one tunnel, as `startTunnel` does. */
@@ -117,7 +115,7 @@ export class TunnelSet {
     try {
       const tunnel = await this.#startTunnel(settings, {
         onEvent: (event, level, repeats) => this.#listener.onEvent(name, event, level, repeats),
-        trace: this.#listener.traceOf?.(name),
+        trace: this.#listener.traceOf(name),
       });
       this.#add(name, { settings, tunnel });
       if (this.#closing) await this.#closeNamed([name]);
@@ -132,7 +130,6 @@ export class TunnelSet {
     const { tunnel } = member;
     this.#members.set(name, member);
     this.#failed.delete(name);
-    this.#listener.onAdded?.(name, tunnel);
     tunnel.closed
       .catch((error) => this.#fail(name, error))
       .then(() => this.#remove(name, tunnel))
@@ -143,7 +140,7 @@ export class TunnelSet {
     // A new tunnel may have this name already.
     if (this.#members.get(name)?.tunnel !== tunnel) return;
     this.#members.delete(name);
-    this.#listener.onRemoved?.(name, tunnel);
+    this.#listener.onRemoved(name, tunnel);
     this.#settle();
   }
 
