@@ -106,6 +106,14 @@ export class Counters {
   retransmits = 0;
   /** Datagrams that the kernel dropped at UDP sockets that are closed. */
   kernelDrops = 0;
+
+  /** Counts an error that a UDP socket reported. @returns whether it is an ICMP refusal. */
+  countSocketError(code: string): boolean {
+    const isRefusal = code === "ECONNREFUSED";
+    if (isRefusal) this.refusals++;
+    else this.socketErrors++;
+    return isRefusal;
+  }
 }
 
 function zeros<Key extends string>(keys: readonly Key[]): Record<Key, number> {

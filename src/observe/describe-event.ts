@@ -57,7 +57,7 @@ const DESCRIBERS: Describers = {
   "handshake failed": ({ remote, message }) => rejected(remote, message),
   "wrong secret": ({ remote }) =>
     `${rejected(remote, "it did not prove that it knows the secret")}; ` +
-    "further ones are counted, and logged at level info",
+    "this warning appears at most once a minute",
   "peer flapping": ({ address }) =>
     `${address} replaced its own connection three times in 10 s, so the current one is kept for 10 s: ` +
     "do two clients share that address?",

@@ -66,12 +66,7 @@ export class UdpIngress implements DatagramReceiver {
   }
 
   onError(code: string): void {
-    if (code !== "ECONNREFUSED") {
-      this.#counters.socketErrors++;
-      this.#options.sendWatch.onRefused(code, 0);
-      return;
-    }
-    this.#counters.refusals++;
+    if (!this.#counters.countSocketError(code)) return this.#options.sendWatch.onRefused(code, 0);
     this.#refusals++;
     if (this.#refusals === REPORTED_REFUSALS && !this.#received) {
       this.#events.report({ type: "target refused", target: this.sockets.target, refusals: this.#refusals });

@@ -103,10 +103,7 @@ export class SessionClient implements SessionManager {
         const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, socket);
         session?.onDatagram(payload, local);
       },
-      onError: (code) => {
-        if (code === "ECONNREFUSED") counters.refusals++;
-        else counters.socketErrors++;
-      },
+      onError: (code) => void counters.countSocketError(code),
     };
     const options = { bind: { address, port }, reportLocal: true };
     const socket = { port: network.openDatagramPort(options, receiver), bySource };

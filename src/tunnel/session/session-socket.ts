@@ -75,8 +75,7 @@ export class SessionSocket implements DatagramReceiver {
 
   onError(code: string): void {
     const { counters, sendWatch, network, target, onRefused } = this.#options;
-    if (code === "ECONNREFUSED") counters.refusals++;
-    else counters.socketErrors++;
+    counters.countSocketError(code);
     sendWatch.onRefused(code, 0);
     if (!isRefusal(code)) return;
     if (this.#toPort === target.port) return onRefused?.();
