@@ -2,11 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import { AuthenticatedTransport } from "../../src/auth/authenticated-transport.ts";
-import { encodeFrame } from "../../src/framing/index.ts";
 import type { StreamPort } from "../../src/net/stream-port.ts";
 import { secretOf } from "../options/secret-of.ts";
 import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
-import { App, CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, utf8 } from "../support/memory-tunnels.ts";
+import { App, CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT } from "../support/memory-tunnels.ts";
+import { frames } from "../support/text.ts";
 import { SessionScene } from "../tunnel/session/session-scene.ts";
 import { authenticate, responseTo, secret } from "./raw-clients.ts";
 
@@ -125,7 +125,7 @@ describe("two ends with the same secret", () => {
     const scene = new Scene();
     const { tunnel } = await scene.server({ secret });
     const app = new App(scene.wire, SERVER_APP);
-    const { observed } = await authenticate(scene, CLIENT, encodeFrame(utf8("at once")));
+    const { observed } = await authenticate(scene, CLIENT, frames("at once"));
     expect(app.texts).toEqual(["at once"]);
     expect(observed.chunks.map(({ length }) => length)).toEqual([32]);
     expect(tunnel.counters.connects).toBe(1);

@@ -2,11 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import { ServerHandshake } from "../../src/auth/handshake.ts";
-import { encodeFrame } from "../../src/framing/index.ts";
 import type { StreamPort, StreamReceiver } from "../../src/net/stream-port.ts";
 import { secretOf } from "../options/secret-of.ts";
 import { MemoryNetwork } from "../support/memory/network.ts";
-import { App, CLIENT, CLIENT_APP, Scene, SERVER, TCP_PORT, utf8 } from "../support/memory-tunnels.ts";
+import { App, CLIENT, CLIENT_APP, Scene, SERVER, TCP_PORT } from "../support/memory-tunnels.ts";
+import { frames } from "../support/text.ts";
 import { other, secret } from "./raw-clients.ts";
 
 /** Listens as the server, without a tunnel. */
@@ -89,7 +89,7 @@ describe("a client with a secret", () => {
         onChunk: (chunk) => {
           const step = handshake.take(chunk);
           const proof = (step.state === "authenticated" && step.send) || new Uint8Array();
-          stream.write(new Uint8Array([...proof, ...encodeFrame(utf8("at once"))]));
+          stream.write(new Uint8Array([...proof, ...frames("at once")]));
         },
         onClose() {},
       };

@@ -1,8 +1,8 @@
 /** Connections to a server with a secret, on a network in memory. */
 
 import { describe, expect, test } from "bun:test";
-import { encodeFrame } from "../../src/framing/index.ts";
-import { App, CLIENT, Scene, SERVER, SERVER_APP, utf8 } from "../support/memory-tunnels.ts";
+import { App, CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
+import { frames } from "../support/text.ts";
 import { authenticate, connect, OTHER, other, responseTo, secret } from "./raw-clients.ts";
 
 describe("a server with a secret", () => {
@@ -13,7 +13,7 @@ describe("a server with a secret", () => {
     const cases = {
       nothing: () => new Uint8Array(),
       "a part of the response": (challenge: Uint8Array) => responseTo(challenge).subarray(0, 71),
-      frames: () => encodeFrame(utf8("let me in")),
+      frames: () => frames("let me in"),
       "another secret": (challenge: Uint8Array) => responseTo(challenge, other),
       "the challenge itself": (challenge: Uint8Array) => challenge,
       "another version": () => Uint8Array.of(0xff, 0xff, 0x75, 0x64, 0x70, 0x74, 0, 9),
@@ -23,7 +23,7 @@ describe("a server with a secret", () => {
       const { stream, observed, challenge } = await connect(scene, CLIENT);
       const bytes = make(challenge) as Uint8Array;
       stream.write(bytes);
-      if (bytes.length > 0) stream.write(encodeFrame(utf8("and this")));
+      if (bytes.length > 0) stream.write(frames("and this"));
       all.push(observed);
     }
     app.send(SERVER, "for the peer");
@@ -50,7 +50,7 @@ describe("a server with a secret", () => {
     const scene = new Scene();
     await scene.server({ secret });
     const { stream } = await connect(scene, CLIENT);
-    stream.write(encodeFrame(utf8("let me in")));
+    stream.write(frames("let me in"));
     await scene.clock.settle();
     const { bufferBytes } = scene.wire.streamFaults;
     expect(stream.write(new Uint8Array(2 * bufferBytes))).toBe(bufferBytes);
@@ -84,7 +84,7 @@ describe("a server with a secret", () => {
     await scene.clock.advance(10_000);
     expect(served.observed).toMatchObject({ ended: false, closed: false });
     expect(silent.observed.closed).toBe(true);
-    expect(served.observed.chunks.at(-1)).toEqual(encodeFrame(utf8("still here")));
+    expect(served.observed.chunks.at(-1)).toEqual(frames("still here"));
     await authenticate(scene, CLIENT);
     expect(served.observed.ended).toBe(true);
     expect(tunnel.counters.connects).toBe(2);

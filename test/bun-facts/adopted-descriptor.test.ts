@@ -4,8 +4,9 @@
  */
 
 import { expect, test } from "bun:test";
+import { fdOf } from "../../src/net/bun/stream-port.ts";
 import { beginDial } from "../../src/net/linux/dial.ts";
-import { adopt, fdOf } from "../net/linux/adopt.ts";
+import { adopt } from "../net/linux/adopt.ts";
 import { libc, noLibc } from "../net/linux/open-libc.ts";
 
 test.skipIf(noLibc)(

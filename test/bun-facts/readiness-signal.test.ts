@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { fdOf } from "../../src/net/bun/stream-port.ts";
 import { DatagramReader } from "../../src/net/linux/datagram-reader.ts";
 import { READINESS_CODE, ReadinessSignal } from "../../src/net/linux/readiness-signal.ts";
-import { fdOf } from "../net/linux/adopt.ts";
 import { libc, noLibc } from "../net/linux/open-libc.ts";
 import { until } from "../support/until.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { expect, test } from "bun:test";
-import { fdOf } from "../net/linux/adopt.ts";
+import { fdOf } from "../../src/net/bun/stream-port.ts";
 import { fill, withPair } from "./tcp-pair.ts";
 
 test("a socket and a listener have their descriptor as fd", () =>

@@ -4,9 +4,9 @@
  */
 
 import { describe, expect, test } from "bun:test";
+import { fdOf } from "../../src/net/bun/stream-port.ts";
 import { IPPROTO_IPV6, SOL_SOCKET } from "../../src/net/linux/constants.ts";
 import { getNumber, setReceiveErrors } from "../../src/net/linux/socket-options.ts";
-import { fdOf } from "../net/linux/adopt.ts";
 import { libc, noLibc } from "../net/linux/open-libc.ts";
 
 const LOOPBACK = "127.0.0.1";

@@ -1,8 +1,9 @@
 /** Datagram channels on a network in memory: delivery, drops, back-pressure, limits and ends. */
 
 import { expect, test } from "bun:test";
-import { type DatagramChannel, encodeFrame, listenChannels } from "../../src/index.ts";
-import { App, CLIENT, CLIENT_APP, utf8 } from "../support/memory-tunnels.ts";
+import { type DatagramChannel, listenChannels } from "../../src/index.ts";
+import { App, CLIENT, CLIENT_APP } from "../support/memory-tunnels.ts";
+import { frames, utf8 } from "../support/text.ts";
 import { ChannelScene, connect, drops, expectConserved, text } from "./channel-scene.ts";
 
 test("a channel carries datagrams of every length in both directions, in order and unchanged", async () => {
@@ -121,13 +122,11 @@ test("after the FIN of the peer, answers to all its datagrams still reach it", a
   })();
   const server = await listenChannels({ listen: connect }, accepted.resolve, { network: scene.farNetwork });
   const { stream, observed } = await scene.connect(CLIENT);
-  stream.write(Buffer.concat(["one", "two"].map((question) => encodeFrame(utf8(question)))));
+  stream.write(frames("one", "two"));
   stream.shutdown();
   await scene.clock.advance(100);
   expect(await answered).toEqual({ reason: "closed by peer" });
-  expect(Buffer.concat(observed.chunks)).toEqual(
-    Buffer.concat(["one!", "two!"].map((answer) => encodeFrame(utf8(answer)))),
-  );
+  expect(new Uint8Array(Buffer.concat(observed.chunks))).toEqual(frames("one!", "two!"));
   expect(observed).toMatchObject({ ended: true, closed: true });
   await scene.closeAll(server);
 });

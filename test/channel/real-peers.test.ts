@@ -8,9 +8,7 @@ import { decodeAnswer, encodeQuery } from "../interop/dns-message.ts";
 import { Unbound } from "../interop/unbound.ts";
 import { UdpApp } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
-
-const utf8 = (text: string) => new TextEncoder().encode(text);
-const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+import { text, utf8 } from "../support/text.ts";
 
 test("on loopback, 5000 datagrams of many lengths reach a slow consumer unchanged", async () => {
   const TOTAL = 5000;

@@ -1,10 +1,8 @@
 /** Streams of a link that begin and end, in whole tunnels on a network in memory. */
 
 import { expect, test } from "bun:test";
-import { encodeFrame } from "../../src/framing/index.ts";
-import { App, CLIENT, Scene, SERVER, SERVER_APP, utf8 } from "../support/memory-tunnels.ts";
-
-const frames = (...texts: string[]) => Buffer.concat(texts.map((text) => encodeFrame(utf8(text))));
+import { App, CLIENT, Scene, SERVER, SERVER_APP } from "../support/memory-tunnels.ts";
+import { frames } from "../support/text.ts";
 
 async function serverWithApp() {
   const scene = new Scene();
@@ -75,7 +73,7 @@ test("a peer that sends FIN gets the data written before, then our FIN", async (
   await scene.clock.settle();
   expect(app.texts).toEqual(["question"]);
   expect(observed).toMatchObject({
-    chunks: [encodeFrame(utf8("answer"))],
+    chunks: [frames("answer")],
     ended: true,
     closed: true,
     code: undefined,

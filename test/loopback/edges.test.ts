@@ -9,6 +9,7 @@ import {
 } from "../../src/index.ts";
 import { expectConserved } from "../support/conservation.ts";
 import { APP_HOST, connectRaw, freeUdpPort, TUNNEL_HOST, UdpApp, writeAll } from "../support/loopback.ts";
+import { frames } from "../support/text.ts";
 import { dropsAt } from "../support/udp-sockets.ts";
 import { until } from "../support/until.ts";
 
@@ -86,7 +87,7 @@ test("refusals of a missing target are counted; when it starts, the next datagra
   }
   expect(warnings.map(({ type }) => type)).toEqual(["target refused"]);
   using app = await UdpApp.open(udp);
-  peer.socket.write(encodeFrame(new TextEncoder().encode("welcome back")));
+  peer.socket.write(frames("welcome back"));
   await app.receives("welcome back");
   expect(tunnel.counters.inbound.sent).toBe(13);
 });
@@ -107,7 +108,7 @@ test("TCP segments of one byte give the same datagrams", async () => {
   using app = await UdpApp.open(udp);
   using peer = await connectRaw(tcp);
   const texts = ["a", "", "longer than one byte", "z"];
-  for (const byte of Buffer.concat(texts.map((text) => encodeFrame(new TextEncoder().encode(text))))) {
+  for (const byte of frames(...texts)) {
     peer.socket.write(Uint8Array.of(byte)); // TCP_NODELAY is on: each write is a segment
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
@@ -168,7 +169,7 @@ test("garbage on the TCP port is relayed as far as it parses, and the tunnel sti
   expect(tunnel.held.inbound).toBe(0);
   app.received.length = 0;
   using peer = await connectRaw(tcp);
-  peer.socket.write(encodeFrame(new TextEncoder().encode("still here")));
+  peer.socket.write(frames("still here"));
   await app.receives("still here");
 });
 
@@ -188,7 +189,7 @@ test("a connection that is reset before it is accepted does no harm", async () =
   const child = Bun.spawnSync([process.execPath, "-e", script, `${tcp}`]);
   expect(child.exitCode).toBe(0);
   using peer = await connectRaw(tcp);
-  peer.socket.write(encodeFrame(new TextEncoder().encode("alive")));
+  peer.socket.write(frames("alive"));
   await app.receives("alive");
   expect(tunnel.counters.inbound.sent).toBe(1);
 });
@@ -228,9 +229,9 @@ test("probes from the peer's address change nothing; a connection with a frame r
   app.send("to the peer");
   await until("a datagram", () => decoded(peer.read).length === 1);
   using restarted = await connectRaw(tcp);
-  const frames = new Uint8Array([...encodeFrame(Buffer.from("one")), ...encodeFrame(Buffer.from("two"))]);
-  restarted.socket.write(frames, 0, 3);
-  await until("the rest to be written", () => restarted.socket.write(frames, 3, frames.length - 3) > 0);
+  const bytes = frames("one", "two");
+  restarted.socket.write(bytes, 0, 3);
+  await until("the rest to be written", () => restarted.socket.write(bytes, 3, bytes.length - 3) > 0);
   await app.receives("one");
   await app.receives("two");
   app.send("to the new connection");

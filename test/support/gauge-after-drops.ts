@@ -2,6 +2,7 @@
  * Sends 1 MiB to itself over TCP. When all is acknowledged it prints the kernel's figures for the connection.
  */
 
+import { fdOf } from "../../src/net/bun/stream-port.ts";
 import { openLibc } from "../../src/net/linux/libc.ts";
 import { LinuxStreamGauge } from "../../src/net/linux/linux-stream-gauge.ts";
 import { until } from "./until.ts";
@@ -32,7 +33,7 @@ const client = await Bun.connect({
 const libc = openLibc();
 if (libc === undefined) throw new Error("not on Linux");
 const gauge = new LinuxStreamGauge(libc);
-const read = () => gauge.read((client as unknown as { fd: number }).fd);
+const read = () => gauge.read(fdOf(client));
 await until("all to arrive", () => received === BYTES.length);
 await until("all to be acknowledged", () => read() && gauge.unackedBytes === 0);
 const { unackedBytes, unsentBytes, outstandingBytes, inFlightBytes, retransmits } = gauge;

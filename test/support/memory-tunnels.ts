@@ -13,6 +13,7 @@ import { expectConserved } from "./conservation.ts";
 import type { MemoryDatagramPort } from "./memory/datagram-port.ts";
 import { MemoryNetwork, MemoryWire } from "./memory/network.ts";
 import type { MemoryStreamPort } from "./memory/stream-port.ts";
+import { utf8 } from "./text.ts";
 
 export const SERVER = "10.0.0.1";
 export const CLIENT = "10.0.0.2";
@@ -21,8 +22,6 @@ export const SERVER_APP = "10.0.1.1";
 export const CLIENT_APP = "10.0.1.2";
 export const TCP_PORT = 4000;
 export const UDP_PORT = 5000;
-
-export const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** A UDP program in memory. It stores the datagrams it receives. */
 export class App {

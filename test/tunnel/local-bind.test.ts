@@ -5,7 +5,8 @@ import { listenChannels, startClient, startServer, type TunnelEvent } from "../.
 import { formatEndpoint } from "../../src/net/endpoint.ts";
 import { describeEvent } from "../../src/observe/describe-event.ts";
 import { MemoryNetwork, MemoryWire } from "../support/memory/network.ts";
-import { CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, UDP_PORT, utf8 } from "../support/memory-tunnels.ts";
+import { CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, UDP_PORT } from "../support/memory-tunnels.ts";
+import { utf8 } from "../support/text.ts";
 
 const LOCAL6 = "2001:db8::1";
 const LOCAL4 = "10.0.0.9";

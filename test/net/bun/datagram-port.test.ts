@@ -6,6 +6,7 @@ import type { SystemSockets } from "../../../src/net/system-sockets.ts";
 import { burn } from "../../support/burn.ts";
 import { freeUdpPort, TUNNEL_HOST } from "../../support/loopback.ts";
 import { PLATFORMS } from "../../support/system-sockets.ts";
+import { utf8 } from "../../support/text.ts";
 import { until } from "../../support/until.ts";
 
 /** Records the events of a port and its senders. */
@@ -31,7 +32,6 @@ class Recorder implements DatagramReceiver, SendObserver {
 }
 
 const any = { address: TUNNEL_HOST, port: 0 };
-const bytes = (text: string) => new TextEncoder().encode(text);
 
 describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
   test("throws NetError when it cannot join its group", () => {
@@ -45,9 +45,9 @@ describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
     const receiving = new BunDatagramPort({ bind: any }, there, system);
     const sending = new BunDatagramPort({ bind: any }, here, system);
     const sender = sending.sender(receiving.local, here);
-    const payloads = ["a", "", "b", "b", "longer", ""].map(bytes);
+    const payloads = ["a", "", "b", "b", "longer", ""].map(utf8);
     for (const payload of [...payloads, new Uint8Array(65_507)]) sender.add(payload, 0, payload.length);
-    sender.add(bytes("inside"), 2, 3);
+    sender.add(utf8("inside"), 2, 3);
     sender.flush();
     await until("the last", () => there.received.length === 8);
     expect(there.received).toEqual(["a", "", "b", "b", "longer", "", "65507", "sid"]);
@@ -61,7 +61,7 @@ describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
       const recorder = new Recorder();
       const port = new BunDatagramPort({ bind: { address: "::", port: 0 } }, recorder, system);
       const sender = port.sender({ address: "fe80::1%no-such-zone", port: 9 }, recorder);
-      for (const payload of [bytes("a"), bytes("b")]) sender.add(payload, 0, payload.length);
+      for (const payload of [utf8("a"), utf8("b")]) sender.add(payload, 0, payload.length);
       sender.flush();
       expect(recorder).toMatchObject({ sent: 0, dropped: ["unreachable", "unreachable"] });
       port.close();
@@ -71,7 +71,7 @@ describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
     const recorder = new Recorder();
     const port = new BunDatagramPort({ bind: any, oneTarget: true }, recorder, system);
     const sender = port.sender(port.local, recorder);
-    for (const payload of [bytes("a"), new Uint8Array(65_508), bytes("b")])
+    for (const payload of [utf8("a"), new Uint8Array(65_508), utf8("b")])
       sender.add(payload, 0, payload.length);
     sender.flush();
     await until("the others", () => recorder.received.length === 2);
@@ -85,7 +85,7 @@ describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
     const port = new BunDatagramPort({ bind: any, oneTarget: true }, recorder, system);
     const sender = port.sender(target, recorder);
     const send = (text: string) => {
-      sender.add(bytes(text), 0, text.length);
+      sender.add(utf8(text), 0, text.length);
       sender.flush();
     };
     for (let count = 1; count <= 3; count++) {
@@ -111,7 +111,7 @@ describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
     const toDead = port.sender({ address: TUNNEL_HOST, port: await freeUdpPort() }, recorder);
     for (let count = 0; count < 10; count++) {
       for (const sender of [toDead, toLive]) {
-        sender.add(bytes("x"), 0, 1);
+        sender.add(utf8("x"), 0, 1);
         sender.flush();
       }
     }
@@ -156,7 +156,7 @@ describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
     await Bun.sleep(5); // until Bun has called drain for the new sockets
     for (let asked = 0; there.received.length < DATAGRAMS; ) {
       while (asked < DATAGRAMS && asked - there.received.length < inFlightMax) {
-        const question = bytes(`${asked++}`);
+        const question = utf8(`${asked++}`);
         asker.add(question, 0, question.length);
       }
       asker.flush();
@@ -203,7 +203,7 @@ test("reading is resumed before Bun sends on the socket or closes it", () => {
     onWritable() {},
     onSendDropped() {},
   });
-  sender.add(bytes("x"), 0, 1);
+  sender.add(utf8("x"), 0, 1);
   sender.flush();
   port.close();
   expect(done).toEqual(["resume", "sent", "resume"]);

@@ -4,10 +4,10 @@ import { listen } from "../../../src/net/bun/listen.ts";
 import type { StreamPort } from "../../../src/net/stream-port.ts";
 import { freeTcpPort, TUNNEL_HOST } from "../../support/loopback.ts";
 import { PLATFORMS } from "../../support/system-sockets.ts";
+import { utf8 } from "../../support/text.ts";
 import { until } from "../../support/until.ts";
 
 const any = { address: TUNNEL_HOST, port: 0 };
-const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** A stream's events, in order. */
 class Log {
@@ -77,10 +77,10 @@ describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
 
   test("passes bytes pushed back, and later events, to the next receiver", async () => {
     const { near, far, log } = await connect();
-    near.write(bytes("too much"));
+    near.write(utf8("too much"));
     await until("the chunk", () => log.far.length === 8);
-    far.pushBack(bytes("much"));
-    near.write(bytes(", and more"));
+    far.pushBack(utf8("much"));
+    near.write(utf8(", and more"));
     near.shutdown();
     await Bun.sleep(20); // no receiver may be called, so there is no event to await
     expect(log.far.length).toBe(8);
@@ -115,11 +115,11 @@ describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
   test("shutdown loses nothing while the peer is still sending", async () => {
     const { near, far, log } = await connect();
     await writeAll(near, large);
-    far.write(bytes("the peer is still sending"));
+    far.write(utf8("the peer is still sending"));
     near.shutdown();
     await until("the end", () => log.far.events.includes("end"));
     expect(Buffer.concat(log.far.chunks).equals(large)).toBe(true);
-    far.write(bytes("; it still may"));
+    far.write(utf8("; it still may"));
     far.shutdown();
     await until("the close", () => log.near.events.length > 0);
     expect(Buffer.concat(log.near.chunks).toString()).toBe("the peer is still sending; it still may");
@@ -128,7 +128,7 @@ describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
   test("calls no receiver while it is paused", async () => {
     const { near, far, log } = await connect();
     far.pause();
-    near.write(bytes("x"));
+    near.write(utf8("x"));
     near.shutdown();
     (await connect()).near.terminate(); // meanwhile the byte arrives
     expect([log.far.chunks, log.far.events]).toEqual([[], []]);
@@ -144,7 +144,7 @@ describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
     expect(log.near.events).toEqual(["close undefined"]);
     await until("the reset", () => log.far.events.length > 0);
     expect(log.far.events).toEqual(["close ECONNRESET"]);
-    expect(near.write(bytes("x"))).toBe(-1);
+    expect(near.write(utf8("x"))).toBe(-1);
   });
 
   test("buffers events until it has a receiver", async () => {
@@ -152,7 +152,7 @@ describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
       any,
       (stream) => {
         stream.receive(new Log());
-        stream.write(bytes("the server sends first"));
+        stream.write(utf8("the server sends first"));
         stream.shutdown();
       },
       { system },
@@ -171,7 +171,7 @@ describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
       any,
       (stream) => {
         stream.receive(new Log());
-        stream.write(bytes("x"));
+        stream.write(utf8("x"));
         stream.shutdown();
       },
       { system },

@@ -3,8 +3,3 @@ export function adopt(fd: number, socket: Bun.SocketHandler): Promise<Bun.Socket
   const connect = Bun.connect as unknown as (options: object) => Promise<Bun.Socket>;
   return connect({ fd, allowHalfOpen: true, socket });
 }
-
-/** The descriptor of a Bun socket or listener, which its types lack. */
-export function fdOf(socket: object): number {
-  return (socket as { fd: number }).fd;
-}

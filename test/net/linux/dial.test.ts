@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import * as c from "../../../src/net/linux/constants.ts";
 import { beginDial, type DialRequest } from "../../../src/net/linux/dial.ts";
 import { DropFilter } from "../../../src/net/linux/receive-pauser.ts";
 import { getNumber } from "../../../src/net/linux/socket-options.ts";
-import { adopt, fdOf } from "./adopt.ts";
+import { adopt } from "./adopt.ts";
 import { libc, noLibc, watchedLibc } from "./open-libc.ts";
 
 const cleanups: (() => void)[] = [];

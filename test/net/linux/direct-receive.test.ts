@@ -8,10 +8,10 @@ import type { DatagramReceiver, LocalAddress, SendObserver } from "../../../src/
 import { READ_DATAGRAMS_MAX } from "../../../src/net/linux/datagram-reader.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
 import { PLATFORMS } from "../../support/system-sockets.ts";
+import { utf8 } from "../../support/text.ts";
 import { until } from "../../support/until.ts";
 
 const [, linux] = PLATFORMS.find(([name]) => name === "Linux") ?? [];
-const bytes = (text: string) => new TextEncoder().encode(text);
 const openFiles = () => readdirSync("/proc/self/fd").length;
 
 interface Received {
@@ -98,7 +98,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     });
     const sender = port.sender({ address: source, port: asker.socket.port }, recorder);
     sender.from = recorder.received[0]?.local;
-    for (const text of ["one", "two", "the third", "", "4"]) sender.add(bytes(text), 0, text.length);
+    for (const text of ["one", "two", "the third", "", "4"]) sender.add(utf8(text), 0, text.length);
     sender.flush();
     await until("five answers", () => asker.answers.length === 5);
     expect(asker.answers).toEqual(["one", "two", "the third", "", "4"]);
@@ -175,7 +175,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     // 192.0.2.1 (RFC 5737) as spec_dst of struct in_pktinfo
     const control = new Uint32Array([28, 0, 0, 8, 0, 0x010200c0, 0, 0]);
     sender.from = { address: "192.0.2.1", control } as LocalAddress;
-    for (let count = 0; count < 3; count++) sender.add(bytes("x"), 0, 1);
+    for (let count = 0; count < 3; count++) sender.add(utf8("x"), 0, 1);
     sender.flush();
     await until("three answers", () => asker.answers.length === 3);
     expect(sender.from).toBeUndefined();
@@ -201,7 +201,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     const senders = ["a", "b"].map((name) => {
       const report = { ...recorder, onSent() {}, onSendDropped() {}, onWritable: () => sender.flush() };
       const sender = port.sender({ address: "127.0.0.1", port: 9 }, report);
-      for (const number of [1, 2]) sender.add(bytes(`${name}${number}`), 0, 2);
+      for (const number of [1, 2]) sender.add(utf8(`${name}${number}`), 0, 2);
       sender.flush();
       return sender;
     });

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import { systemClock } from "../../../src/net/clock.ts";
 import { DropFilter, LinuxReceivePauser } from "../../../src/net/linux/receive-pauser.ts";
 import { kernelDrops } from "../../../src/net/linux/socket-options.ts";
 import { TimeSlice } from "../../../src/net/time-slice.ts";
 import { burn } from "../../support/burn.ts";
 import { until } from "../../support/until.ts";
-import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
 const filter = new DropFilter(libc);

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import type { Libc } from "../../../src/net/linux/libc.ts";
 import { OffloadScratch } from "../../../src/net/linux/offload-scratch.ts";
 import { OffloadTransmitter } from "../../../src/net/linux/segment-offload.ts";
 import { encodeSockaddr } from "../../../src/net/linux/sockaddr.ts";
 import { setReceiveBuffer, setSendBuffer } from "../../../src/net/linux/socket-options.ts";
 import { BATCH_DATAGRAMS_MAX, DatagramBatch } from "../../../src/net/udp/datagram-batch.ts";
-import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
 /** A receiver; `take` returns the received datagrams when `count` of them have arrived. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import * as c from "../../../src/net/linux/constants.ts";
 import * as options from "../../../src/net/linux/socket-options.ts";
-import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
 const root = process.getuid?.() === 0;

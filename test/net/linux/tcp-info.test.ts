@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import { TcpInfo } from "../../../src/net/linux/tcp-info.ts";
-import { fdOf } from "./adopt.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
 /** A connection whose server end does not read. */

@@ -1,7 +1,8 @@
 import { expect } from "bun:test";
-import { encodeFrame, FrameDecoder } from "../../../src/index.ts";
+import { FrameDecoder } from "../../../src/index.ts";
 import { freeTcpPort } from "../../support/loopback.ts";
 import { testNeeding } from "../../support/need.ts";
+import { frames } from "../../support/text.ts";
 import { until } from "../../support/until.ts";
 import { OpensslPeer } from "./openssl-peer.ts";
 import { failureOf, TlsScene } from "./tls-scene.ts";
@@ -18,7 +19,7 @@ for (const version of VERSIONS) {
     const trust = ["-CAfile", scene.authority.cert, "-verify_return_error", "-verify_ip", "127.0.0.1"];
     const quiet = ["-quiet", "-cert", cert, "-key", key, version, ...ALPN];
     await using client = OpensslPeer.client(there.tcp, ...trust, ...quiet);
-    client.write(frame("from openssl"));
+    client.write(frames("from openssl"));
     await there.app.receives("from openssl");
     there.app.send("to openssl");
     await until("the answer", () => textsOf(client).includes("to openssl"));
@@ -33,7 +34,7 @@ for (const version of VERSIONS) {
     await until("the connection", () => here.tunnel.counters.connects === 1);
     here.app.send("to openssl");
     await until("the datagram", () => textsOf(server).includes("to openssl"));
-    server.write(frame("from openssl"));
+    server.write(frames("from openssl"));
     await here.app.receives("from openssl");
   });
 }
@@ -75,10 +76,6 @@ testTls("renegotiation requested by a server is refused", async () => {
   server.write("r\n"); // s_server(1), connected commands: renegotiate
   await failureOf(here, "disconnected");
 });
-
-function frame(text: string): Uint8Array {
-  return encodeFrame(new TextEncoder().encode(text));
-}
 
 /** The payloads of the frames that the peer has received. */
 function textsOf(peer: OpensslPeer): string[] {

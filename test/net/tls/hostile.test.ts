@@ -4,6 +4,7 @@ import { HANDSHAKES_PER_PREFIX_MAX } from "../../../src/net/bun/tls-accept.ts";
 import { pinOf } from "../../support/certificates.ts";
 import { connectRaw, freeTcpPort, freeUdpPort, type RawStream, TUNNEL_HOST } from "../../support/loopback.ts";
 import { testNeeding } from "../../support/need.ts";
+import { frames } from "../../support/text.ts";
 import { PATIENCE_MS, until } from "../../support/until.ts";
 import { MiddleMan } from "./middle-man.ts";
 import { OpensslPeer } from "./openssl-peer.ts";
@@ -15,7 +16,7 @@ const testTls = testNeeding("openssl");
 const HELLO_BEGUN = Buffer.concat([Buffer.from("1603010200010001fc0303", "hex"), Buffer.alloc(20)]);
 
 const GARBAGE: readonly (readonly [what: string, bytes: Uint8Array, code: string])[] = [
-  ["a frame from a client without TLS", encodeFrame(new TextEncoder().encode("hello")), "TLS_NOT_TLS"],
+  ["a frame from a client without TLS", frames("hello"), "TLS_NOT_TLS"],
   ["a web browser", Buffer.from("GET / HTTP/1.1\r\nHost: relay\r\n\r\n"), "TLS_NOT_TLS"],
   ["a record longer than the maximum", Buffer.from("160301ffff", "hex"), "TLS_PROTOCOL"],
   ["a handshake of zeros", Buffer.concat([HELLO_BEGUN, Buffer.alloc(512)]), "TLS_PROTOCOL"],

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { encodeFrame } from "../../../src/framing/index.ts";
 import {
   App,
   CLIENT,
@@ -8,15 +7,15 @@ import {
   SERVER,
   SERVER_APP,
   TCP_PORT,
-  utf8,
 } from "../../support/memory-tunnels.ts";
+import { frames } from "../../support/text.ts";
 
 const OTHER = "10.0.0.3";
 
 /** Connects and sends a frame, as a peer does. */
 async function connectAndSend(scene: Scene, from: string) {
   const connection = await scene.connect(from);
-  connection.stream.write(encodeFrame(utf8("hello")));
+  connection.stream.write(frames("hello"));
   await scene.clock.settle();
   return connection;
 }
@@ -36,9 +35,9 @@ describe("which peer the server serves", () => {
     expect(first.observed).toMatchObject({
       ended: true,
       closed: false,
-      chunks: [encodeFrame(utf8("to the first"))],
+      chunks: [frames("to the first")],
     });
-    expect(second.observed).toMatchObject({ ended: false, chunks: [encodeFrame(utf8("to the second"))] });
+    expect(second.observed).toMatchObject({ ended: false, chunks: [frames("to the second")] });
     expect(events.filter(({ type }) => type === "disconnected")).toMatchObject([{ reason: "replaced" }]);
     await scene.clock.advance(1000);
     expect(first.observed).toMatchObject({ closed: true, code: "ECONNRESET" });
@@ -153,16 +152,16 @@ describe("--rtp", () => {
     const app = new App(scene.wire, SERVER_APP);
     const rtp = await scene.connect(CLIENT, 4000);
     app.send(SERVER, "early");
-    rtp.stream.write(encodeFrame(utf8("early, too")));
+    rtp.stream.write(frames("early, too"));
     await scene.clock.settle();
     expect(tunnel.counters.outbound.dropped["pair incomplete"]).toBe(1);
     expect(tunnel.counters.inbound.dropped["pair incomplete"]).toBe(1);
     await scene.connect(CLIENT, 4001);
     app.send(SERVER, "now");
-    rtp.stream.write(encodeFrame(utf8("now, too")));
+    rtp.stream.write(frames("now, too"));
     await scene.clock.settle();
     expect(app.texts).toEqual(["now, too"]);
-    expect(rtp.observed.chunks).toEqual([encodeFrame(utf8("now"))]);
+    expect(rtp.observed.chunks).toEqual([frames("now")]);
     await scene.end();
   });
 

@@ -4,11 +4,9 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { encodeFrame } from "../../../src/framing/index.ts";
 import type { MemoryStreamPort } from "../../support/memory/stream-port.ts";
-import { App, CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT, utf8 } from "../../support/memory-tunnels.ts";
-
-const frame = (text: string) => encodeFrame(utf8(text));
+import { App, CLIENT, Scene, SERVER, SERVER_APP, TCP_PORT } from "../../support/memory-tunnels.ts";
+import { frames } from "../../support/text.ts";
 
 async function served(options: { rtp?: boolean } = {}) {
   const scene = new Scene();
@@ -23,7 +21,7 @@ async function served(options: { rtp?: boolean } = {}) {
     const text = `datagram ${sent++}`;
     app.send(SERVER, text);
     await scene.clock.settle();
-    expect(connection.observed.chunks.at(-1)).toEqual(frame(text));
+    expect(connection.observed.chunks.at(-1)).toEqual(frames(text));
   };
   return { scene, ...server, app, peer, rtcp, ends, expectServed };
 }
@@ -51,7 +49,7 @@ describe("the current peer keeps its connection during a probe from its address"
       const { scene, peer, expectServed, tunnel, events } = await served();
       for (let probe = 0; probe < 20; probe++) {
         const { stream } = await scene.connect(CLIENT);
-        if (what.startsWith("sends")) stream.write(frame("GET / HTTP/1.1").subarray(0, 9));
+        if (what.startsWith("sends")) stream.write(frames("GET / HTTP/1.1").subarray(0, 9));
         if (what === "resets at once") stream.terminate();
         else stream.shutdown();
         await scene.clock.settle();
@@ -101,11 +99,11 @@ describe("a restarted peer", () => {
   test("is accepted at its first whole frame, however it is cut, and no data is lost", async () => {
     const { scene, app, peer, expectServed } = await served();
     const restarted = await scene.connect(CLIENT);
-    for (const byte of frame("first")) {
+    for (const byte of frames("first")) {
       restarted.stream.write(Uint8Array.of(byte));
       await scene.clock.settle();
     }
-    restarted.stream.write(frame("second"));
+    restarted.stream.write(frames("second"));
     await expectServed(restarted);
     expect(app.texts).toEqual(["first", "second"]);
     expect(peer.observed.ended).toBe(true);
@@ -152,7 +150,7 @@ describe("a restarted peer", () => {
     await scene.connect(CLIENT, TCP_PORT);
     const rtcp = await scene.connect(CLIENT, TCP_PORT + 1);
     const rtp = await scene.connect(CLIENT, TCP_PORT);
-    rtp.stream.write(frame("rtp"));
+    rtp.stream.write(frames("rtp"));
     await scene.clock.settle();
     await expectServed(rtp);
     expect([app.texts, tunnel.counters.connects, rtcp.observed.ended]).toEqual([["rtp"], 2, false]);

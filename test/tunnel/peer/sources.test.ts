@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { encodeFrame } from "../../../src/framing/index.ts";
 import {
   App,
   CLIENT,
@@ -8,8 +7,8 @@ import {
   SERVER,
   SERVER_APP,
   UDP_PORT,
-  utf8,
 } from "../../support/memory-tunnels.ts";
+import { frames, utf8 } from "../../support/text.ts";
 
 const OTHER_HOST = "10.0.7.7";
 
@@ -130,7 +129,7 @@ describe("a target that refuses datagrams", () => {
     const { stream } = await scene.connect(CLIENT);
     if (answers)
       scene.wire.inject({ address: SERVER_APP, port: 1 }, { address: SERVER, port: UDP_PORT }, utf8("x"));
-    for (let count = 0; count < datagrams; count++) stream.write(encodeFrame(utf8("refused")));
+    for (let count = 0; count < datagrams; count++) stream.write(frames("refused"));
     await scene.clock.settle();
     return { scene, tunnel, events, warnings };
   }
@@ -173,7 +172,7 @@ describe("a target that refuses datagrams", () => {
   test("gets the next datagram after it has started", async () => {
     const { scene } = await refused(3, false);
     const app = new App(scene.wire, SERVER_APP);
-    scene.stream[0].write(encodeFrame(utf8("welcome back")));
+    scene.stream[0].write(frames("welcome back"));
     await scene.clock.settle();
     expect(app.texts).toEqual(["welcome back"]);
     await scene.end();

@@ -1,10 +1,10 @@
 /** A client whose server accepts each connection and closes it without a frame. */
 
 import { describe, expect, test } from "bun:test";
-import { encodeFrame } from "../../../src/framing/index.ts";
 import type { TunnelEvent } from "../../../src/index.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
-import { Scene, SERVER, TCP_PORT, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { Scene, SERVER, TCP_PORT, UDP_PORT } from "../../support/memory-tunnels.ts";
+import { frames, utf8 } from "../../support/text.ts";
 
 const OTHER = "10.0.0.9";
 
@@ -54,7 +54,7 @@ describe("a server that accepts the connection and closes it", () => {
 
   test("after a frame: the connection was useful, so there is no warning", async () => {
     const scene = new Scene();
-    closeAfter(scene, 0, encodeFrame(utf8("an answer")));
+    closeAfter(scene, 0, frames("an answer"));
     const { warnings, tunnel } = await scene.client();
     await scene.clock.advance(30_000);
     expect(failures(warnings)).toEqual([]);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { ServerOptions, TunnelEvent } from "../../../src/index.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
-import { SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { SERVER, SERVER_APP, UDP_PORT } from "../../support/memory-tunnels.ts";
+import { utf8 } from "../../support/text.ts";
 import { until } from "../../support/until.ts";
 import { Programs, Requester } from "./programs.ts";
 import { SessionScene, type WatchedSessions } from "./session-scene.ts";

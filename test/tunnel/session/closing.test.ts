@@ -1,9 +1,7 @@
 import { expect, test } from "bun:test";
-import { encodeFrame } from "../../../src/framing/index.ts";
-import { CLIENT, SERVER, utf8 } from "../../support/memory-tunnels.ts";
+import { CLIENT, SERVER } from "../../support/memory-tunnels.ts";
+import { frames } from "../../support/text.ts";
 import { SessionScene } from "./session-scene.ts";
-
-const frames = (...texts: string[]) => Buffer.concat(texts.map((text) => encodeFrame(utf8(text))));
 
 /**
  * A server with two answers queued, because the peer of its only session does not read.
@@ -34,7 +32,7 @@ test("a closing server drops further datagrams from UDP, and writes the queued o
   scene.stream[0].resume();
   await scene.clock.advance(2000);
   await closing;
-  expect(Buffer.concat(observed.chunks)).toEqual(frames("first", "second"));
+  expect(new Uint8Array(Buffer.concat(observed.chunks))).toEqual(frames("first", "second"));
   expect(tunnel.counters.outbound.dropped.closing).toBe(2);
   await scene.end();
 });

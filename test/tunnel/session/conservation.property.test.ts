@@ -3,7 +3,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { expectConserved } from "../../support/conservation.ts";
-import { CLIENT, utf8 } from "../../support/memory-tunnels.ts";
+import { CLIENT } from "../../support/memory-tunnels.ts";
+import { utf8 } from "../../support/text.ts";
 import { SessionScene, type Source } from "./session-scene.ts";
 
 const SOURCES = 5;

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { formatEndpoint } from "../../../src/net/endpoint.ts";
-import { CLIENT, SERVER, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { CLIENT, SERVER, UDP_PORT } from "../../support/memory-tunnels.ts";
+import { utf8 } from "../../support/text.ts";
 import { SessionScene } from "./session-scene.ts";
 
 describe("each source", () => {

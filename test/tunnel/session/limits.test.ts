@@ -1,7 +1,8 @@
 /** The limits of sessions, memory and open files, and their warnings. */
 
 import { describe, expect, test } from "bun:test";
-import { SERVER_APP, utf8 } from "../../support/memory-tunnels.ts";
+import { SERVER_APP } from "../../support/memory-tunnels.ts";
+import { utf8 } from "../../support/text.ts";
 import { SessionScene } from "./session-scene.ts";
 
 const countOf = (events: { type: string }[], type: string) =>

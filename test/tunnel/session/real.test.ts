@@ -8,7 +8,7 @@ import { ignoreShort } from "../../../bench/e2e/short-filter.ts";
 import { freePort } from "../../../scripts/free-ports.ts";
 import { RunningProgram } from "../../../scripts/running-program.ts";
 import { startClient, startServer } from "../../../src/index.ts";
-import { fdOf } from "../../net/linux/adopt.ts";
+import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import { libc, noLibc } from "../../net/linux/open-libc.ts";
 import { until } from "../../support/until.ts";
 import { cpuMs, openDescriptors, openEcho, Programs, Requester } from "./programs.ts";

@@ -10,15 +10,13 @@ import {
   SERVER_APP,
   TCP_PORT,
   UDP_PORT,
-  utf8,
   type Watched,
 } from "../../support/memory-tunnels.ts";
+import { text, utf8 } from "../../support/text.ts";
 
 export const SERVER_ENDPOINT = `${SERVER}:${TCP_PORT}`;
 const LISTENING = { address: CLIENT, port: UDP_PORT };
 const TARGET = { address: SERVER_APP, port: UDP_PORT };
-
-const text = (payload: Uint8Array) => new TextDecoder().decode(payload);
 
 /** A UDP source. Answers arrive at its port. */
 export class Source {

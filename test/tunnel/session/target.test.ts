@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/name-lookup.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
-import { SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { SERVER, SERVER_APP, UDP_PORT } from "../../support/memory-tunnels.ts";
+import { utf8 } from "../../support/text.ts";
 import { SessionScene } from "./session-scene.ts";
 
 const NAME = "app.example";

@@ -11,7 +11,8 @@ import { TimeSlice } from "../../../src/net/time-slice.ts";
 import { expectConserved } from "../../support/conservation.ts";
 import type { MemoryDatagramPort } from "../../support/memory/datagram-port.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
-import { CLIENT, SERVER, TCP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { CLIENT, SERVER, TCP_PORT } from "../../support/memory-tunnels.ts";
+import { frames } from "../../support/text.ts";
 import { SessionScene } from "./session-scene.ts";
 
 // By default the failed expectation is the error's cause, which Bun does not print.
@@ -68,7 +69,7 @@ test("next to twenty floods, a datagram of a quiet session is sent within two ti
   for (let question = 0; question < 5; question++) {
     scene.ticks(3);
     const [tick, sent] = [slice.tick, tunnel.counters.inbound.sent];
-    quiet.write(encodeFrame(utf8(`question ${question}`)));
+    quiet.write(frames(`question ${question}`));
     const asked = ({ text }: { text: string }) => text === `question ${question}`;
     while (scene.target.received.findLast(asked) === undefined) scene.ticks(1);
     ticks.push(slice.tick - tick);
@@ -106,7 +107,7 @@ test("a session that ends releases the memory of its chunks", async () => {
   const scene = new SlowScene();
   const { tunnel } = await scene.server();
   const [stream] = (await scene.connections(1)) as [StreamPort];
-  stream.write(encodeFrame(utf8("opens the session")));
+  stream.write(frames("opens the session"));
   await scene.clock.settle();
   for (const socket of scene.sessionSockets) socket.faults.room = 0;
   stream.write(flood(3000));

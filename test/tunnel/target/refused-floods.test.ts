@@ -4,7 +4,8 @@ import { describe, expect, spyOn, test } from "bun:test";
 import { LOCAL_ADDRESSES_MS } from "../../../src/net/udp/host-addresses.ts";
 import { EventReporter } from "../../../src/observe/event-reporter.ts";
 import { MemoryNetwork } from "../../support/memory/network.ts";
-import { CLIENT, CLIENT_APP, Scene, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { CLIENT, CLIENT_APP, Scene, UDP_PORT } from "../../support/memory-tunnels.ts";
+import { utf8 } from "../../support/text.ts";
 import { SessionScene } from "../session/session-scene.ts";
 
 const FLOOD = 1000;

@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { LOOKUP_INTERVAL_MS, LOOKUP_PAUSE_MS } from "../../../src/tunnel/target/name-lookup.ts";
 import type { MemoryDatagramPort } from "../../support/memory/datagram-port.ts";
-import { App, CLIENT_APP, Scene, SERVER, SERVER_APP, UDP_PORT, utf8 } from "../../support/memory-tunnels.ts";
+import { App, CLIENT_APP, Scene, SERVER, SERVER_APP, UDP_PORT } from "../../support/memory-tunnels.ts";
+import { utf8 } from "../../support/text.ts";
 
 const NAME = "app.example";
 const target = `${NAME}/${UDP_PORT}`;
