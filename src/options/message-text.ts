@@ -39,8 +39,8 @@ export function printable(text: string): string {
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
- * Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ. Undefined
- * when none is near.
+ * Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ. A text of
+ * fewer than four letters may differ by one. Undefined when none is near.
  */
 export function nearest(text: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { AUTH_FAILURE_REASONS, DROP_REASONS } from "../../src/observe/counters.ts";
 import { DelayHistogram } from "../../src/observe/delay-histogram.ts";
 import { EventLoopLag, SAMPLE_MS } from "../../src/observe/event-loop-lag.ts";
 import { metricsText } from "../../src/observe/metrics.ts";
@@ -146,6 +147,17 @@ test("the event loop's lag is sampled every 100 ms, also those that a blocked lo
     "udptunnel_event_loop_lag_seconds_count 9",
   ]);
   expect(linesOf(text, "udptunnel_log_lines_dropped_total")).toEqual(["udptunnel_log_lines_dropped_total 7"]);
+});
+
+test("docs/operating.md explains each reason of dropped datagrams and failed authentications, and no others", () => {
+  const docs = readFileSync(new URL("../../docs/operating.md", import.meta.url), "utf8");
+  const tables = [...docs.matchAll(/^\| Reason \|.*\n\|---.*\n((?:\|.*\n)+)/gm)].map(([, rows = ""]) =>
+    [...rows.matchAll(/^\|([^|]*)\|/gm)]
+      .flatMap(([, column = ""]) => column.match(/`[a-z ]+`/g) ?? [])
+      .map((reason) => reason.slice(1, -1))
+      .toSorted(),
+  );
+  expect(tables).toEqual([DROP_REASONS.toSorted(), AUTH_FAILURE_REASONS.toSorted()]);
 });
 
 test("docs/operating.md has a row for each metric, with its type and labels, and no other rows", async () => {
