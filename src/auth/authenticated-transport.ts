@@ -1,7 +1,7 @@
 /**
  * A transport on which both ends of each connection prove that they know the shared secret. `dial` settles
- * and `listen` passes streams on after that. Both pass on the underlying stream, so an authenticated
- * connection costs nothing extra.
+ * and `listen` passes streams on after that. Both pass on the underlying stream itself, so a datagram costs
+ * nothing extra.
  */
 
 import { randomBytes } from "node:crypto";

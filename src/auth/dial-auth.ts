@@ -1,6 +1,6 @@
 /**
  * Authentication of a dialled connection: both ends prove that they know the shared secret. The client sends
- * nothing else before the server has proved it.
+ * no datagram before the server is authenticated.
  */
 
 import type { Clock } from "../net/clock.ts";

@@ -73,7 +73,7 @@ export interface MulticastMembership {
 export interface MulticastSending {
   /** The local interface to send on. When undefined, the system chooses. */
   readonly interface: NetworkInterface | undefined;
-  /** How many routers a datagram may cross, 0 to 255. With 0 it stays on this host. */
+  /** The TTL of the datagrams, 0 to 255. With 0 they stay on this host, with 1 on the local network. */
   readonly ttl: number;
   /** Whether group members on this host receive the datagrams too. */
   readonly loop: boolean;
@@ -139,7 +139,7 @@ export interface SendObserver {
  * buffer has room.
  */
 export interface DatagramSender {
-  /** Whether the sender holds datagrams until the socket has room. `add` must not be called then. */
+  /** Whether the sender holds datagrams until the socket has room. Until then, do not call `add`. */
   readonly blocked: boolean;
   /**
    * The local address to send from, if {@link DatagramPort.reportsLocal}. When undefined, the system chooses.

@@ -40,6 +40,11 @@ export function anyAddress(family: Family): string {
   return family === 6 ? "::" : "0.0.0.0";
 }
 
+/** Whether a literal, without a zone, stands for all addresses of this host. */
+export function isAnyAddress(address: string): boolean {
+  return address === anyAddress(familyOf(address));
+}
+
 /** An address literal without its zone (RFC 4007, 11). */
 export function withoutZone(address: string): string {
   const at = address.indexOf("%");

@@ -97,7 +97,7 @@ export function networkFailure(error: unknown): NetError {
  * Converts an error that Bun threw into a `NetError` if it has an error code of the operating system. Any
  * other error is returned unchanged.
  *
- * @param what what failed, for the message.
+ * @param what the beginning of the message: which operation failed.
  */
 export function systemFailure(error: unknown, what: string): unknown {
   const code = errorCode(error);

@@ -1,6 +1,13 @@
 /** Binding to this host's addresses: a name stands for all its addresses, and each of them gets a socket. */
 
-import { type Endpoint, type Family, familyOf, isLinkLocal6, isLoopback } from "../net/endpoint.ts";
+import {
+  type Endpoint,
+  type Family,
+  familyOf,
+  isAnyAddress,
+  isLinkLocal6,
+  isLoopback,
+} from "../net/endpoint.ts";
 import { errorCode, type NetError, type Network, networkFailure } from "../net/network.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import type { AcceptPolicy, StreamListener, StreamTransport } from "../net/stream-transport.ts";
@@ -49,8 +56,8 @@ export function addressesOfWildcard(
   network: Pick<Network, "localAddresses">,
   family: Family | undefined,
 ): string[] {
-  if (address !== "0.0.0.0" && address !== "::") return [];
-  const only = address === "::" ? family : 4;
+  if (!isAnyAddress(address)) return [];
+  const only = familyOf(address) === 6 ? family : 4;
   return network
     .localAddresses()
     .filter((local) => only === undefined || familyOf(local) === only)

@@ -1,5 +1,5 @@
 /**
- * A {@link DatagramPort} on `Bun.udpSocket`. The system's extras change who reads and sends:
+ * A {@link DatagramPort} on `Bun.udpSocket`. {@link SystemSockets} decide which code reads and sends:
  *
  *     without SystemSockets   Bun reads and sends
  *     with them               Bun reads, and a pauser limits how long; the system's transmitter sends
@@ -14,7 +14,7 @@ import type {
   DatagramSender,
   SendObserver,
 } from "../datagram-port.ts";
-import { type Endpoint, familyOf, formatEndpoint } from "../endpoint.ts";
+import { type Endpoint, familyOf, formatEndpoint, isAnyAddress } from "../endpoint.ts";
 import { errorCode, NetError, systemFailure } from "../network.ts";
 import type { DirectReceive, ReceivePauser, SystemSockets } from "../system-sockets.ts";
 import { BatchSender, type SenderSocket } from "../udp/batch-sender.ts";
@@ -25,8 +25,6 @@ import { fdOf } from "./stream-port.ts";
 /** Values of Bun's undocumented option `flags` (a test pins them): SO_REUSEADDR and IPV6_V6ONLY. */
 const REUSE_ADDRESS = 16;
 const IPV6_ONLY = 8;
-
-const ANY_ADDRESS = ["0.0.0.0", "::"];
 
 /** The wait after a full send buffer while {@link DirectReceive} reads: Bun does not report room then. */
 const FULL_RETRY_MS = 1;
@@ -67,7 +65,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     this.#ipv6Only = ipv6Only;
     this.#socket = this.#open(options);
     const fd = fdOf(this.#socket);
-    if (options.reportLocal && ANY_ADDRESS.includes(this.#socket.address.address))
+    if (options.reportLocal && isAnyAddress(this.#socket.address.address))
       this.#direct = system?.directReceive(fd, receiver);
     else this.#settleReady();
     this.#pauser = this.#direct ?? system?.receivePauser(fd);

@@ -62,7 +62,7 @@ function dialAdopted(to: Endpoint, system: SystemSockets): Dial {
     return { stream: promise, cancel: () => {} };
   }
   let cancelled = false;
-  let withdraw = () => {};
+  let terminate = () => {};
   const options = {
     fd: begun.fd,
     allowHalfOpen: true,
@@ -71,7 +71,7 @@ function dialAdopted(to: Endpoint, system: SystemSockets): Dial {
       ...tcpHandlers,
       open: (socket: TcpSocket) => {
         if (cancelled) return void socket.terminate();
-        withdraw = () => void socket.terminate();
+        terminate = () => void socket.terminate();
         const port = new BunStreamPort(socket, system);
         port.receive({
           onChunk: (chunk) => port.connected(resolve).onChunk(chunk), // the peer may send first
@@ -90,7 +90,7 @@ function dialAdopted(to: Endpoint, system: SystemSockets): Dial {
     stream: promise,
     cancel: () => {
       cancelled = true;
-      withdraw();
+      terminate();
     },
   };
 }

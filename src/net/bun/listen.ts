@@ -181,8 +181,8 @@ function codeOf(error: unknown, address: string): string {
 }
 
 /**
- * Wraps `onOpen` for accepted connections: resets those that the policy or the limit of descriptors rejects,
- * before any handshake. A connection that its peer reset before accept(2) returned it has no remote address.
+ * Wraps `onOpen`: resets each accepted connection that the policy or the limit of descriptors rejects, before
+ * any handshake. A connection that its peer reset before accept(2) returned it has no remote address.
  */
 function checked<Data>(
   acceptPolicy: AcceptPolicy,

@@ -13,8 +13,8 @@ import { tlsFailure } from "../tls/tls-failure.ts";
 import { type TlsSocket, TlsStreamPort } from "./tls-stream-port.ts";
 
 /**
- * Twice the number of dials that a client with sessions has pending. With TLS 1.3 its handshake is complete,
- * and it dials again, before the server's handshake is (RFC 8446, section 2).
+ * Twice the number of dials that a client with sessions has pending. With TLS 1.3 the client completes its
+ * handshake first, and dials again while the server's handshake is still pending (RFC 8446, section 2).
  */
 export const HANDSHAKES_PER_PREFIX_MAX = 128;
 /**
@@ -61,7 +61,7 @@ export class TlsAcceptor {
     const port = new TlsStreamPort(socket, this.#system, this.#terms, onDone, remote);
     this.#pending.add(port, remote.address);
     this.#pacer.add(port);
-    if (this.#stopped) this.stop(); // the policy stopped it when notified of the evicted connection
+    if (this.#stopped) this.stop(); // the policy closed the listener when it was notified of an eviction
   }
 
   /** Aborts every handshake, without notifying the policy. */

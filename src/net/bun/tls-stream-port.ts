@@ -56,7 +56,7 @@ export class TlsStreamPort extends BunStreamPort {
   #onDone: ((failure: NetError | undefined) => void) | undefined;
   #establishedAt: number | undefined;
   #receivedData = false;
-  /** The code to close the stream with. */
+  /** The code that the receiver gets when the stream closes, in place of that of Bun. */
   #closeCode: string | undefined;
 
   /**
@@ -79,7 +79,7 @@ export class TlsStreamPort extends BunStreamPort {
     );
   }
 
-  /** Whether TCP is connected. Read it once, as late as possible: Bun 1.4.5 keeps its first answer. */
+  /** Whether TCP is connected. Read it once, as late as possible: Bun 1.4.5 caches the first result. */
   get answered(): boolean {
     return this.#socket.remoteAddress !== undefined;
   }

@@ -1,6 +1,6 @@
 /**
  * The certificates, keys and authorities of one tunnel. They are read from files at the start and at each
- * reload. Gives the TLS options for Bun's sockets, and what a handshake must establish.
+ * reload. They determine the TLS options of Bun's sockets, and what a handshake must establish.
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
@@ -147,7 +147,8 @@ export class Certificates {
   }
 
   /**
-   * The system's authorities. Undefined if none are needed, or if it has none: Bun then uses its own list.
+   * The system's authorities. Undefined if this end needs none, or if the system has none. In the latter case
+   * Bun uses its own list.
    */
   #systemAuthorities(): string | undefined {
     if (this.#files.role === "server" || this.#files.pin !== undefined) return undefined;

@@ -28,7 +28,7 @@ const REFUSED_TRIES = 4;
 
 export class BatchSender implements DatagramSender {
   readonly #socket: SenderSocket;
-  readonly #transmitter: Transmitter & { from?: LocalAddress | undefined };
+  readonly #transmitter: Transmitter;
   readonly #sendOne: (payload: Uint8Array) => boolean;
   readonly #observer: SendObserver;
   #batch: DatagramBatch | undefined;
@@ -37,7 +37,7 @@ export class BatchSender implements DatagramSender {
   /** @param sendOne sends one datagram. Returns false if the send buffer is full; throws any other error. */
   constructor(
     socket: SenderSocket,
-    transmitter: Transmitter & { from?: LocalAddress | undefined },
+    transmitter: Transmitter,
     sendOne: (payload: Uint8Array) => boolean,
     observer: SendObserver,
   ) {

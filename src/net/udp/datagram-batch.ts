@@ -66,14 +66,13 @@ export interface Transmitter {
   readonly refusal: string;
   /** The number of system calls so far, as far as it is known. */
   readonly systemCalls: number;
+  /** The local address to send from, if the transmitter supports it. When undefined, the kernel chooses. */
+  from?: LocalAddress | undefined;
 }
 
 /** A transmitter that works without Bun. */
 export interface SystemTransmitter extends Transmitter {
-  /**
-   * The local address to send from. When undefined, the kernel chooses. Becomes undefined when the kernel
-   * refuses it, because this host does not have it any longer.
-   */
+  /** Becomes undefined when the kernel refuses it, because this host does not have it any longer. */
   from: LocalAddress | undefined;
   /** Sends one datagram. @returns false when the send buffer is full. @throws NetError any other error. */
   sendOne(payload: Uint8Array): boolean;
