@@ -35,6 +35,9 @@ export function withAdvice(error: unknown, settings: Given, nameOf: NameOf): unk
   return new TunnelError(error.code, `${error.message}; ${advice}`, { cause: error.cause });
 }
 
+/** IPv6 multicast of link-local scope (RFC 4291, section 2.7), without a zone. */
+const LINK_LOCAL_GROUP = /^ff[0-9a-f]2:[^%]*$/i;
+
 function adviceFor({ code, cause }: TunnelError, settings: Given, nameOf: NameOf): string | undefined {
   const isListener = code === "ERR_LISTEN";
   if (!isListener && code !== "ERR_UDP_BIND" && code !== "ERR_PERMISSION") return undefined;
@@ -49,6 +52,12 @@ function adviceFor({ code, cause }: TunnelError, settings: Given, nameOf: NameOf
     case "EACCES":
       return isPrivileged(settings)
         ? "ports below 1024 need a privilege: give a higher one, or run with CAP_NET_BIND_SERVICE"
+        : undefined;
+    case "ENODEV":
+      return `give one of this host's interfaces with ${nameOf("interface")} (ip link lists them)`;
+    case "EINVAL":
+      return LINK_LOCAL_GROUP.test(settings.target?.host ?? "")
+        ? `a group of link-local scope needs an interface: give it with ${nameOf("interface")}`
         : undefined;
     case "ENETUNREACH":
     case "EHOSTUNREACH":

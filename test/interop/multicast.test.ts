@@ -179,7 +179,10 @@ describe.each(Object.entries(FAMILIES))("%s", (_family, at) => {
       `${at.group}/${PORT}`,
     ]);
     expect(await program.exited).toBe(1);
-    expect(program.lines).toEqual(["udptunnel: there is no network interface eth77"]);
+    expect(program.lines).toEqual([
+      "udptunnel: there is no network interface eth77; " +
+        "give one of this host's interfaces with --interface (ip link lists them)",
+    ]);
   });
 });
 

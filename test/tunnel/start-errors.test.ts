@@ -53,6 +53,10 @@ test("the advice for other frequent errors", () => {
   expect(adviceFor("ERR_LISTEN", "EADDRINUSE", plain)).toContain("give another one with --listen");
   expect(adviceFor("ERR_LISTEN", "EADDRNOTAVAIL", plain)).toContain("give one of its own with --listen");
   expect(adviceFor("ERR_UDP_BIND", "EADDRNOTAVAIL", plain)).toContain("give one of its own with --bind");
+  expect(adviceFor("ERR_UDP_BIND", "ENODEV", plain)).toContain("interfaces with --interface");
+  const linkLocal = adviceFor("ERR_UDP_BIND", "EINVAL", server({ target: "ff02::1/5000" }));
+  expect(linkLocal).toContain("give it with --interface");
+  expect(adviceFor("ERR_UDP_BIND", "EINVAL", server({ target: "ff05::1/5000" }))).toBe("");
   expect(adviceFor("ERR_UDP_BIND", "ENETUNREACH", plain)).toContain("no route");
   expect(adviceFor("ERR_PERMISSION", "EACCES", server({ listen: 80 }))).toContain("below 1024");
   expect(adviceFor("ERR_PERMISSION", "EACCES", plain)).toBe("");
