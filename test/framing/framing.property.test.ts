@@ -3,9 +3,6 @@ import fc from "fast-check";
 import { encodeFrame, HEADER_BYTES, PAYLOAD_BYTES_MAX } from "../../src/framing/index.ts";
 import { CheckedDecoder, decoded, takeAll } from "./decoded.ts";
 
-// Bun does not print the cause of an error, which holds the failed expectation.
-fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
-
 const length = fc.oneof(
   { weight: 20, arbitrary: fc.constantFrom(0, 1, 2, 3) },
   { weight: 20, arbitrary: fc.integer({ min: 0, max: 600 }) },

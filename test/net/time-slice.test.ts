@@ -4,9 +4,6 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Backlog, type PausedSocket, TimeSlice } from "../../src/net/time-slice.ts";
 
-// Bun does not print an error's cause, where the failed expectation would be otherwise.
-fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
-
 /**
  * A slice whose clock moves on by `readMs` at each look, and `endTick`, which says whether another tick was
  * asked for.

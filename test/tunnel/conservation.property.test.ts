@@ -4,9 +4,6 @@ import type { Tunnel } from "../../src/index.ts";
 import { expectConserved } from "../support/conservation.ts";
 import { type App, CLIENT, Scene, SERVER } from "../support/memory-tunnels.ts";
 
-// Bun does not print an error's cause, where fast-check would put the failed expectation.
-fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
-
 type Side = "server" | "client";
 const HOST = { server: SERVER, client: CLIENT };
 const side = fc.constantFrom<Side>("server", "client");

@@ -15,9 +15,6 @@ import { CLIENT, SERVER, TCP_PORT } from "../../support/memory-tunnels.ts";
 import { frames } from "../../support/text.ts";
 import { SessionScene } from "./session-scene.ts";
 
-// By default the failed expectation is the error's cause, which Bun does not print.
-fc.configureGlobal({ ...fc.readConfigureGlobal(), includeErrorInReport: true });
-
 const KIB = 1024;
 const READING_MS = 0.05;
 const IGNORED = { onChunk() {}, onDrain() {}, onEnd() {}, onClose() {} };
