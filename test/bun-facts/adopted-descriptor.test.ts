@@ -10,7 +10,7 @@ import { adopt } from "../net/linux/adopt.ts";
 import { libc, noLibc } from "../net/linux/open-libc.ts";
 
 test.skipIf(noLibc)(
-  "open is called at once and means nothing, nor does the promise; drain means connected",
+  "open is called and the promise resolves before the connection is up; drain means connected",
   async () => {
     const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const { port } = listener;

@@ -87,7 +87,7 @@ describe.skipIf(noLibc)("a UDP socket whose descriptor is replaced by a file tha
 });
 
 describe.skipIf(noLibc)("without a free descriptor", () => {
-  test("there is no signal, or it is not installed, and Bun continues to read", async () => {
+  test("a signal is not created or not installed, and Bun continues to read", async () => {
     const socket = await Bun.udpSocket({ hostname: HOST });
     const filesBefore = openFiles();
     expect(ReadinessSignal.create({ ...libc, fcntl: () => -1 }, fdOf(socket))).toBeUndefined();

@@ -35,7 +35,7 @@ test("a regular file is read, with its mode", () => {
     expect(readRegularFile("/proc/self/limits", 100_000).bytes.length).toBeGreaterThan(100);
 });
 
-describe("any other file is an error at once, although a pipe has no writer and a device no end", () => {
+describe("any other file is an error at once, even a pipe without a writer or an endless device", () => {
   test.each([
     ["pipe", "EINVAL", PIPE],
     ["link", "EINVAL", PIPE],
@@ -62,7 +62,7 @@ const FILES = [
   ["large", /it is larger than \d+ bytes/],
 ] as const;
 
-describe.each(FILES)("for the file %s the problem is one clear line", (name, problem) => {
+describe.each(FILES)("a problem with the file %s is reported in one line", (name, problem) => {
   const path = () => (name.startsWith("/") ? name : at(name));
   const line = (text: string) =>
     expect(text).toMatch(problem instanceof RegExp ? problem : RegExp(escaped(problem)));

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { type Backlog, type PausedSocket, TimeSlice } from "../../src/net/time-slice.ts";
 
 /**
- * A slice whose clock moves on by `readMs` at each look, and `endTick`, which says whether another tick was
- * asked for.
+ * A slice on a clock that advances by `readMs` at each reading. `endTick` ends the tick, and returns whether
+ * the slice has requested another one.
  */
 function sliceWith(readMs = 0) {
   const time = { nowMs: 0, readMs };

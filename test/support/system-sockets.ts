@@ -1,4 +1,4 @@
-/** The implementations of sockets to test: the portable one, and the one with this system's extras. */
+/** The implementations of sockets to test: the portable one, and on Linux that with {@link SystemSockets}. */
 
 import { LinuxSockets } from "../../src/net/linux/linux-sockets.ts";
 import type { SystemSockets } from "../../src/net/system-sockets.ts";

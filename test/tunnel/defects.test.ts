@@ -1,4 +1,4 @@
-/** A defect is thrown as it is: it is not reported as a network failure, and nothing waits for it. */
+/** Defects of the program are thrown unchanged, not as network failures, and stop no other work. */
 
 import { expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";

@@ -55,7 +55,7 @@ describe.each(PLATFORMS)("a datagram port, %s", (_name, system) => {
     for (const port of [receiving, sending]) port.close();
   });
 
-  // Only with the Linux extras: Bun's own calls ignore the zone and send on another interface.
+  // Only on Linux: Bun's own calls ignore the zone and send on another interface.
   if (system !== undefined)
     test("drops datagrams to a zone that does not exist", () => {
       const recorder = new Recorder();

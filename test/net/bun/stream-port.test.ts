@@ -51,7 +51,7 @@ describe.each(PLATFORMS)("a stream port, %s", (_name, system) => {
     return { near, far: far as StreamPort, log };
   }
 
-  /** Writes all bytes, as there is room. */
+  /** Writes all bytes, waiting for room where needed. */
   async function writeAll(stream: StreamPort, all: Uint8Array): Promise<void> {
     let written = 0;
     await until("room", () => {

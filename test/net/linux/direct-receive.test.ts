@@ -161,7 +161,7 @@ describe.skipIf(linux === undefined)("a port bound to all addresses that reports
     expect(await child.exited).toBe(0);
   });
 
-  test("a single address, and a system without extras, report none", () => {
+  test("a socket bound to one address, and another system than Linux, report no local address", () => {
     for (const { port } of [openAny("127.0.0.1"), openAny("0.0.0.0", new Recorder(), "none")]) {
       expect(port.reportsLocal).toBe(false);
       port.close();

@@ -97,7 +97,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect(calls).toEqual([]);
   });
 
-  test("a full buffer in the middle: the result is the number of datagrams taken, the error code is EAGAIN", () => {
+  test("a full buffer stops the batch with EAGAIN, and the result is the number of datagrams taken", () => {
     const { calls, transmitter } = scripted(1, "EAGAIN");
     const batch = batchOf(9, 9, 20, 20, 20);
     expect(transmitter.transmit(batch)).toBe(2);
@@ -109,7 +109,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     expect(calls).toEqual(["group 2, group 3", "group 3", "group 3"]);
   });
 
-  test("after a short count whose cause has ended it continues", () => {
+  test("a short count without an error at the next call does not stop the batch", () => {
     const { calls, transmitter } = scripted(1, 1);
     expect(transmitter.transmit(batchOf(1, 2, 3))).toBe(3);
     expect(calls).toEqual(["plain 1, plain 1, plain 1", "plain 1, plain 1", "plain 1"]);
@@ -122,7 +122,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
   });
 
   test.each(["ECONNREFUSED", "EPERM", "ENOBUFS", "EHOSTUNREACH"])(
-    "%s stops it, and a group stays a group",
+    "%s stops the batch, and later groups stay groups",
     (error) => {
       const { calls, transmitter } = scripted(error);
       expect(transmitter.transmit(batchOf(9, 9))).toBe(0);
@@ -133,7 +133,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
   );
 
   test.each(["EINVAL", "EMSGSIZE"])(
-    "%s on a group: this length and longer ones are sent plain for 60 s",
+    "%s on a group makes this length and longer ones plain for 60 s",
     (error) => {
       const { calls, clock, transmitter } = scripted(1, error);
       expect(transmitter.transmit(batchOf(1, 1, 1400, 1400, 2))).toBe(5);
@@ -151,7 +151,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     },
   );
 
-  test.each(["EINVAL", "EMSGSIZE"])("%s on a plain message stops it", (error) => {
+  test.each(["EINVAL", "EMSGSIZE"])("%s on a plain message stops the batch", (error) => {
     const { transmitter, scratch } = scripted(error, error);
     expect(transmitter.transmit(batchOf(1400, 1400))).toBe(0);
     expect(transmitter.refusal).toBe(error);
@@ -171,7 +171,7 @@ describe.skipIf(noLibc)("OffloadTransmitter", () => {
     },
   );
 
-  test("EIO on a plain message stops it and switches nothing off", () => {
+  test("EIO on a plain message stops the batch, and leaves offload on", () => {
     const { transmitter, scratch } = scripted("EIO");
     expect(transmitter.transmit(batchOf(9))).toBe(0);
     expect([transmitter.refusal, scratch.offReason]).toEqual(["EIO", undefined]);

@@ -7,12 +7,12 @@ import { libc, noLibc } from "./open-libc.ts";
 const hex = (bytes: Uint8Array | string) => (typeof bytes === "string" ? bytes : bytes.toHex());
 
 describe.skipIf(noLibc)("sockaddr", () => {
-  test("an IPv4 endpoint: family in host order, port and address in network order", () => {
+  test("an IPv4 endpoint has its family in host order, and its port and address in network order", () => {
     const bytes = encodeSockaddr(libc, { address: "192.0.2.1", port: 5000 });
     expect(hex(bytes)).toBe("02001388c00002010000000000000000");
   });
 
-  test("an IPv6 endpoint with a zone: the interface index comes last", () => {
+  test("an IPv6 endpoint with a zone ends with the index of the interface", () => {
     const bytes = encodeSockaddr(libc, { address: "fe80::1%lo", port: 5000 });
     expect(hex(bytes)).toBe("0a00138800000000fe800000000000000000000000000001" + "01000000");
     expect(hex(encodeSockaddr(libc, { address: "fe80::1%1", port: 5000 }))).toBe(hex(bytes));

@@ -72,14 +72,14 @@ describe.skipIf(noLibc)("socket options", () => {
       }));
   });
 
-  test("buffers: the granted size is in payload bytes", () =>
+  test("the granted size of a buffer is in payload bytes", () =>
     withUdp("127.0.0.1", 0, (fd) => {
       expect(options.setReceiveBuffer(libc, fd, 100_000)).toBe(100_000);
       expect(options.setSendBuffer(libc, fd, 50_000)).toBe(50_000);
       expect(read(fd, c.SOL_SOCKET, c.SO_RCVBUF)).toBe(200_000);
     }));
 
-  test("buffers: without CAP_NET_ADMIN the limit of the system bounds the granted size", () =>
+  test("without CAP_NET_ADMIN, the system limits the granted size of a buffer", () =>
     withUdp("127.0.0.1", 0, async (fd) => {
       const unprivileged = {
         ...libc,
@@ -91,7 +91,7 @@ describe.skipIf(noLibc)("socket options", () => {
       expect(options.setSendBuffer(unprivileged, fd, 1e9)).toBe(await limit("wmem_max"));
     }));
 
-  test("of TCP: user timeout and keepalive", () => {
+  test("the user timeout and the keepalive of TCP are set", () => {
     for (const hostname of ["127.0.0.1", "::1"]) {
       withTcp(hostname, (fd) => {
         expect(options.setUserTimeout(libc, fd, 15_000)).toBeUndefined();
@@ -103,7 +103,7 @@ describe.skipIf(noLibc)("socket options", () => {
     }
   });
 
-  test.skipIf(!root)("the mark", () =>
+  test.skipIf(!root)("the mark is set", () =>
     withUdp("127.0.0.1", 0, (fd) => {
       expect(options.setMark(libc, fd, 77)).toBeUndefined();
       expect(read(fd, c.SOL_SOCKET, c.SO_MARK)).toBe(77);

@@ -28,7 +28,7 @@ async function blockedConnection() {
 }
 
 describe.skipIf(noLibc)("TcpInfo", () => {
-  test("an idle connection: a segment size, a round-trip time, no bytes in flight", async () => {
+  test("an idle connection has a segment size, a round-trip time, and no bytes in flight", async () => {
     const { client, close } = await blockedConnection();
     const info = new TcpInfo(libc);
     expect(info.read(fdOf(client))).toBe(true);
@@ -42,7 +42,7 @@ describe.skipIf(noLibc)("TcpInfo", () => {
     close();
   });
 
-  test("a blocked connection: unsent and unacknowledged bytes", async () => {
+  test("a blocked connection has unsent and unacknowledged bytes", async () => {
     const { client, close } = await blockedConnection();
     const chunk = new Uint8Array(1 << 20);
     for (let written = 1; written > 0; ) written = client.write(chunk, 0, chunk.length);
@@ -53,7 +53,7 @@ describe.skipIf(noLibc)("TcpInfo", () => {
     close();
   });
 
-  test("an older kernel writes less: the fields it lacks are undefined", () => {
+  test("an older kernel writes fewer fields, and the others are undefined", () => {
     const older = {
       ...libc,
       getsockopt(_fd: number, _level: number, _option: number, value: Uint8Array, length: Uint8Array) {
@@ -72,7 +72,7 @@ describe.skipIf(noLibc)("TcpInfo", () => {
     ]);
   });
 
-  test("a descriptor that is no socket: no answer, and no field keeps an old value", async () => {
+  test("reading a descriptor that is not a socket fails, and no field keeps an old value", async () => {
     const { client, close } = await blockedConnection();
     const info = new TcpInfo(libc);
     info.read(fdOf(client));

@@ -88,7 +88,7 @@ testTls("the program reloads certificates on SIGHUP", async () => {
   await program.says("(ENOENT); the previous certificates stay in use");
 });
 
-/** The first line of the program, before it exits or after which it continues. */
+/** Starts with damaged files: the first line of the program. With a status, the program exits. */
 const STARTS: readonly (readonly [
   what: string,
   damage: (id: Identity) => void,

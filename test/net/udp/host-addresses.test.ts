@@ -22,7 +22,7 @@ test.each([
   ["192.168.9.3", ["192.168.9.1/30"]],
   ["127.255.255.255", ["127.0.0.1/8"]],
   ["255.255.255.255", ["127.0.0.1/8", "10.0.0.7/24", "10.0.3.1/16", "192.168.9.1/30"]],
-  // A host's address, addresses in networks without a broadcast address, other networks' and IPv6 addresses.
+  // The address of a host, of networks without a broadcast address, of other networks, and IPv6.
   ["10.0.0.7", []],
   ["172.16.0.1", []],
   ["172.16.0.3", []],

@@ -157,7 +157,7 @@ describe("a restarted peer", () => {
     await scene.end();
   });
 
-  test("that has proved the secret is accepted without a frame", async () => {
+  test("that is authenticated is accepted without a frame", async () => {
     const scene = new Scene();
     const server = await scene.server({ secret: "known-to-both-ends" });
     const first = await scene.client({ secret: "known-to-both-ends" });

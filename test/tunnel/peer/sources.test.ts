@@ -92,7 +92,7 @@ describe("datagrams are accepted", () => {
   });
 
   test.each([CLIENT, `::ffff:${CLIENT}`])(
-    "not from the tunnel itself, seen as %p: all are counted, with one warning",
+    "except from the tunnel itself, seen as %p: all are counted, with one warning",
     async (own) => {
       const scene = new Scene();
       const { client, serverApp } = await scene.pair({}, { anySource: true });
@@ -108,7 +108,7 @@ describe("datagrams are accepted", () => {
   );
 
   test.each([{ interface: "mem0" }, { bind: "fe80::1%mem0", interface: "mem0" }])(
-    "not from the tunnel itself, with a link-local target (%p)",
+    "except from the tunnel itself, with a link-local target (%p)",
     async (options) => {
       const scene = new Scene();
       scene.wire.unroutable.add("fe80::5"); // without the zone
