@@ -59,7 +59,7 @@ function whyNot(
       : `does not go with ${perSource}; leave one of them out`;
   }
   if (effective.every(isSession)) return `needs ${perSource}; give both, or neither`;
-  // These texts name no other option, because after a look-up `nameOf` gives the library's keys to every reader.
+  // These texts name no other option: after a look-up `nameOf` gives the library's keys to every reader.
   const host = quoted(target?.host);
   if (!effective.includes("multicast"))
     return `has no effect on multicast, and ${host} is a multicast group; leave it out`;

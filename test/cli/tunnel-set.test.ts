@@ -11,7 +11,7 @@ const plan = (name: string, port: number): TunnelPlan => ({
   settings: readServerOptions({ listen: 5000, target: { host: "h", port } }),
 });
 
-/** A set of stand-in tunnels that can only be open or closed. The log has the UDP port of each that starts. */
+/** A set of stand-in tunnels, which only open and close. The log has the UDP port of each that starts. */
 function scene() {
   const log: string[] = [];
   const broken = new Set<number>();

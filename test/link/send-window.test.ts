@@ -118,7 +118,7 @@ describe("the send window", () => {
     expect(window.room(gauge({ inFlightBytes: 1e9, rttMs: 60, minRttMs: 50 }), 1000)).toBeGreaterThan(0);
   });
 
-  test("then limits it to what the path carries in the least round trip time plus 20 ms", () => {
+  test("limits it, once the path was full, to what the path carries in its least round trip time and 20 ms", () => {
     const window = measured(2500, 75, 50);
     const path = 2500 * 70;
     expect(window.room(gauge({ inFlightBytes: path - 5000, rttMs: 75, minRttMs: 50 }), 1000)).toBe(5000);
