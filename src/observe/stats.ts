@@ -38,14 +38,20 @@ export interface Gauges {
   readonly sessions: number;
   /** Bytes in the queue for TCP, headers included. */
   readonly queueBytes: number;
-  /** Bytes received from TCP that wait for a time slice or for the UDP socket. */
+  /**
+   * Bytes received from TCP that wait for a time slice or for the UDP socket. `inbound.held` counts their
+   * whole datagrams.
+   */
   readonly undeliveredBytes: number;
   /**
    * Datagrams that the kernel dropped at the open UDP sockets; undefined when the system does not report
    * them.
    */
   readonly kernelDrops: number | undefined;
-  /** See {@link TunnelStats}. */
+  /**
+   * The errno name while the kernel refuses datagrams to the only target. Undefined when the kernel takes
+   * them, when it has refused none for a minute, and for a client in per-source mode, which has many targets.
+   */
   readonly sendFailure: string | undefined;
   readonly streams: readonly StreamStats[];
 }
@@ -80,27 +86,16 @@ export interface DelayStats {
 }
 
 /** A snapshot of a tunnel. Counters begin at the start of the tunnel. JSON can represent the whole object. */
-export interface TunnelStats {
-  readonly state: TunnelState;
-  readonly uptimeMs: number;
+export interface TunnelStats extends Gauges {
   /** From UDP to TCP. */
   readonly outbound: DirectionStats;
   /** From TCP to UDP. */
   readonly inbound: DirectionStats;
   readonly delay: DelayStats;
-  /** Bytes in the queue for TCP, headers included. */
-  readonly queueBytes: number;
-  /**
-   * Bytes received from TCP that wait for a time slice or for the UDP socket. `inbound.held` counts their
-   * whole datagrams.
-   */
-  readonly undeliveredBytes: number;
   /** Writes to TCP. Frames per write: `outbound.sent / writes`. */
   readonly writes: number;
   /** System calls that sent to UDP. Datagrams per call: `inbound.sent / sends`. */
   readonly sends: number;
-  /** Open sessions of per-source mode; 0 in peer mode. */
-  readonly sessions: number;
   /** TCP connections established. */
   readonly connects: number;
   /** Incoming TCP connections that were rejected. */
@@ -114,19 +109,13 @@ export interface TunnelStats {
   /** Other errors of UDP sockets. */
   readonly socketErrors: number;
   /**
-   * The errno name while the kernel refuses datagrams to the only target. Undefined when the kernel takes
-   * them, when it has refused none for a minute, and for a client in per-source mode, which has many targets.
-   */
-  readonly sendFailure: string | undefined;
-  /**
    * Datagrams that the kernel dropped before udptunnel received them: the socket's buffer was full, or the
-   * socket had used its share of a time slice. They are not in `received`. Undefined when the system does not
-   * report them.
+   * socket had used its share of a time slice. They are not in `received`. Closed sockets are included.
+   * Undefined when the system does not report them.
    */
   readonly kernelDrops: number | undefined;
   /** TCP segments retransmitted, closed streams included. */
   readonly retransmits: number;
-  readonly streams: readonly StreamStats[];
 }
 
 /** Makes a snapshot. It does not change when the counters do. */
@@ -135,30 +124,23 @@ export function statsOf(
   held: { outbound: number; inbound: number },
   gauges: Gauges,
 ): TunnelStats {
-  const { state, uptimeMs, sessions, queueBytes, undeliveredBytes, kernelDrops, sendFailure, streams } =
-    gauges;
   const { writes, sends, connects, rejectedConnections, refusals, socketErrors, delay } = counters;
+  const { kernelDrops, streams } = gauges;
   return {
-    state,
-    uptimeMs,
+    ...gauges,
     outbound: directionStats(counters.outbound, held.outbound),
     inbound: directionStats(counters.inbound, held.inbound),
     delay: { boundsMs: DELAY_BOUNDS_MS, counts: [...delay.counts], sumMs: delay.sumMs },
-    queueBytes,
-    undeliveredBytes,
     writes,
     sends,
-    sessions,
     connects,
     rejectedConnections,
     authFailures: { ...counters.authFailures },
     failedHandshakes: { ...counters.failedHandshakes },
     refusals,
     socketErrors,
-    sendFailure,
     kernelDrops: sum(kernelDrops, counters.kernelDrops || undefined),
     retransmits: streams.reduce((all, stream) => all + (stream.retransmits ?? 0), counters.retransmits),
-    streams,
   };
 }
 
