@@ -31,8 +31,10 @@ export const COMMAND_LINE = writtenStyle((definition) =>
   definition.operand ? "UDP address" : typedName(definition),
 );
 
-/** `secret-file`, a key of a TOML table */
-export const CONFIG_FILE = writtenStyle(({ name }) => name);
+/** `secret-file`, a key of a TOML table; for an option that the file cannot have, its environment variable */
+export const CONFIG_FILE = writtenStyle(({ name, environmentOnly }) =>
+  environmentOnly ? variableOf(name) : name,
+);
 
 /** The environment variable of an option's long name: `UDPTUNNEL_SECRET_FILE`. */
 export function variableOf(name: string): string {

@@ -39,17 +39,18 @@ export function printable(text: string): string {
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
- * Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ. A text of
- * fewer than four letters may differ by one. Undefined when none is near.
+ * Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ, in upper or
+ * lower case. A text of fewer than four letters may differ by one. Undefined when none is near.
  */
 export function nearest(text: string, names: Iterable<string>): string | undefined {
+  const lowerCase = text.toLowerCase();
   let best: string | undefined;
   let least = Math.max(text.length < 4 ? 1 : 2, Math.floor(text.length / 3)) + 1;
   for (const name of names) {
-    const isPrefix = text.length >= 3 && name.startsWith(text);
+    const isPrefix = text.length >= 3 && name.toLowerCase().startsWith(lowerCase);
     // The difference in length is a lower bound of the edit distance.
     if (!isPrefix && Math.abs(text.length - name.length) >= least) continue;
-    const distance = isPrefix ? 0.5 : editDistance(text, name);
+    const distance = isPrefix ? 0.5 : editDistance(lowerCase, name.toLowerCase());
     if (distance < least && distance < text.length) [best, least] = [name, distance];
   }
   return best;

@@ -39,6 +39,7 @@ export function readOptions(
   const problems = unknownKeys(input, set);
   const present: OptionDefinition[] = [];
   const values: Record<string, unknown> = {};
+  const invalid = new Set<string>();
   for (const [key, definition] of BY_KEY) {
     if (!accepts(set, key)) continue;
     const option = style.nameOf(key);
@@ -49,6 +50,7 @@ export function readOptions(
     }
     const result = readValue(definition, given, style.notation);
     problems.push(...result.problems.map((problem) => ({ option, problem })));
+    if (result.problems.length > 0) invalid.add(key);
     if (result.value !== undefined) {
       values[key] = result.value;
       if (isGiven(given)) present.push(definition);
@@ -56,10 +58,7 @@ export function readOptions(
     const problem = presenceProblem(definition, given, role, set);
     if (problem !== undefined) problems.push({ option, problem });
   }
-  // An option with a wrong value is not also reported as missing.
-  const reported = new Set(problems.map(({ option }) => option));
-  const broken = ruleProblems(values as Partial<OptionValues>, style.nameOf, role);
-  problems.push(...broken.filter(({ option }) => !reported.has(option)));
+  problems.push(...ruleProblems(values as Partial<OptionValues>, style.nameOf, role, invalid));
   if (set === TUNNEL) problems.push(...scopeProblems(present, values, style.nameOf, role));
   // The type of the values is computed from the definitions that readValue followed.
   return problems.length > 0 ? { problems } : { problems, values: values as OptionValues };

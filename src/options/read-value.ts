@@ -132,8 +132,11 @@ function readEndpointText(
   notation: Notation,
 ): ParseResult<unknown> {
   const portZero = allowsPortZero(form, notation);
-  const text = typeof input === "number" && form.hostOptional === true ? String(input) : input;
-  return readText(text, argument, (given) => parseHostPort(given, { ...form, portZero }));
+  if (typeof input === "number" && form.hostOptional === true) {
+    const port = readWhole(input, "a port", portZero ? 0 : 1, 65_535);
+    return "problem" in port ? port : parsed({ port: port.value });
+  }
+  return readText(input, argument, (given) => parseHostPort(given, { ...form, portZero }));
 }
 
 function allowsPortZero({ portZero }: HostPortForm, notation: Notation): boolean {

@@ -1,6 +1,6 @@
 /**
  * Rules about options in combination. Each rule sees only values that are valid on their own, so all problems
- * show at once.
+ * show at once. A rule about missing options also sees the keys of invalid ones, which are not missing.
  */
 
 import type { OptionProblem } from "../errors.ts";
@@ -11,11 +11,25 @@ import type { OptionKey, OptionValues } from "./table.ts";
 
 type Values = Partial<OptionValues>;
 type NameOf = (key: OptionKey) => string;
-type Rule = (values: Values, nameOf: NameOf, role: Role | undefined) => Iterable<OptionProblem>;
+type Rule = (
+  values: Values,
+  nameOf: NameOf,
+  role: Role | undefined,
+  invalid: ReadonlySet<string>,
+) => Iterable<OptionProblem>;
 
-/** All problems of the values in combination. */
-export function ruleProblems(values: Values, nameOf: NameOf, role: Role | undefined): OptionProblem[] {
-  return RULES.flatMap((rule) => [...rule(values, nameOf, role)]);
+/**
+ * All problems of the values in combination.
+ *
+ * @param invalid the keys of the options whose values are invalid and therefore not in `values`.
+ */
+export function ruleProblems(
+  values: Values,
+  nameOf: NameOf,
+  role: Role | undefined,
+  invalid: ReadonlySet<string>,
+): OptionProblem[] {
+  return RULES.flatMap((rule) => [...rule(values, nameOf, role, invalid)]);
 }
 
 const RULES: readonly Rule[] = [
@@ -36,15 +50,11 @@ const RULES: readonly Rule[] = [
  * Whether clients must authenticate. An allowed address does not authenticate: it can be shared, taken over
  * or forged.
  */
-export function authenticates({ secret, secretFile, clientCa }: Credentials): boolean {
-  return [secret, secretFile, clientCa].some((credential) => credential !== undefined);
+export function authenticates(values: { readonly [Key in (typeof CREDENTIALS)[number]]?: unknown }): boolean {
+  return CREDENTIALS.some((key) => values[key] !== undefined);
 }
 
-interface Credentials {
-  readonly secret?: unknown;
-  readonly secretFile?: unknown;
-  readonly clientCa?: unknown;
-}
+const CREDENTIALS = ["clientCa", "secretFile", "secret"] as const;
 
 function* secretProblems({ secret, secretFile }: Values, nameOf: NameOf): Generator<OptionProblem> {
   if (secret === undefined || secretFile === undefined) return;
@@ -54,10 +64,17 @@ function* secretProblems({ secret, secretFile }: Values, nameOf: NameOf): Genera
   };
 }
 
-function* requireAuthProblems(values: Values, nameOf: NameOf): Generator<OptionProblem> {
+function* requireAuthProblems(
+  values: Values,
+  nameOf: NameOf,
+  _role: Role | undefined,
+  invalid: ReadonlySet<string>,
+): Generator<OptionProblem> {
   if (!values.requireAuth || authenticates(values)) return;
-  const either = `${nameOf("clientCa")} or ${nameOf("secretFile")}`;
-  const problem = `requires clients to authenticate; give ${either} (${nameOf("allow")} does not count)`;
+  if (CREDENTIALS.some((key) => invalid.has(key))) return;
+  const [clientCa, secretFile, secret] = CREDENTIALS.map(nameOf);
+  const advice = `give ${clientCa}, ${secretFile} or ${secret} (${nameOf("allow")} does not count)`;
+  const problem = `requires clients to authenticate; ${advice}`;
   yield { option: nameOf("requireAuth"), problem };
 }
 
@@ -164,7 +181,12 @@ function* familyProblems(values: Values, nameOf: NameOf): Generator<OptionProble
 
 const NEED_TLS = ["cert", "key", "ca", "pin", "sni", "clientCa"] as const;
 
-function* tlsProblems(values: Values, nameOf: NameOf, role: Role | undefined): Generator<OptionProblem> {
+function* tlsProblems(
+  values: Values,
+  nameOf: NameOf,
+  role: Role | undefined,
+  invalid: ReadonlySet<string>,
+): Generator<OptionProblem> {
   if (!values.tls) {
     for (const key of NEED_TLS) {
       if (values[key] === undefined) continue;
@@ -173,7 +195,8 @@ function* tlsProblems(values: Values, nameOf: NameOf, role: Role | undefined): G
     return;
   }
   for (const [key, other] of [["cert", "key"] as const, ["key", "cert"] as const]) {
-    if (values[key] !== undefined || (role !== "server" && values[other] === undefined)) continue;
+    if (values[key] !== undefined || invalid.has(key)) continue;
+    if (role !== "server" && values[other] === undefined) continue;
     const why = role === "server" ? `a server with ${nameOf("tls")} needs it` : `${nameOf(other)} needs it`;
     yield { option: nameOf(key), problem: `is missing, and ${why}; give a file` };
   }

@@ -76,7 +76,7 @@ describe("arguments", () => {
 
   test("--require-auth requires certificates or a secret; --allow does not count", () => {
     expect(problems("-s 5000 h/4000 --require-auth --allow 192.0.2.1")).toEqual([
-      "--require-auth: requires clients to authenticate; give --client-ca or --secret-file (--allow does not count)",
+      "--require-auth: requires clients to authenticate; give --client-ca, --secret-file or UDPTUNNEL_SECRET (--allow does not count)",
     ]);
     expect(problems(`-s 5000 h/4000 --require-auth --secret-file ${file}`)).toEqual([]);
   });

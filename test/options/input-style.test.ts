@@ -7,13 +7,17 @@ describe("each reader's spelling", () => {
     ["deadAfterMs", "--dead-after", "dead-after", "UDPTUNNEL_DEAD_AFTER"],
     ["listen", "--server", "server", "UDPTUNNEL_SERVER"],
     ["target", "UDP address", "target", "UDPTUNNEL_TARGET"],
-    // An option without a flag is given by its variable.
-    ["secret", "UDPTUNNEL_SECRET", "secret", "UDPTUNNEL_SECRET"],
   ])("%s", (key, flag, name, variable) => {
     const styles = [LIBRARY, COMMAND_LINE, CONFIG_FILE];
     expect(styles.map(({ nameOf }) => nameOf(key))).toEqual([key, flag, name]);
     expect(variableOf(name)).toBe(variable);
   });
+});
+
+test("an option that only the environment and the library accept is named by its variable, or its key", () => {
+  const styles = [LIBRARY, COMMAND_LINE, CONFIG_FILE];
+  const variable = variableOf("secret");
+  expect(styles.map(({ nameOf }) => nameOf("secret"))).toEqual(["secret", variable, variable]);
 });
 
 test("an option is named as it was given, other options in the style", () => {

@@ -48,6 +48,11 @@ describe("conflicting options", () => {
     [{ tls: true }, [/^cert: is missing, and a server with tls needs it/, /^key: is missing/]],
     [{ tls: true, cert: "a" }, [/^key: is missing/]],
     [{ tls: true, cert: "", key: "b" }, [/^cert: its value is missing/]],
+    [{ requireAuth: true, secret: "short" }, [/^secret: has 5 bytes/]],
+    [
+      { requireAuth: true },
+      [/^requireAuth: .* give clientCa, secretFile or secret \(allow does not count\)/],
+    ],
     [{ tls: true, cert: "a" }, [/^key: is missing, and cert needs it/], client],
     [{ tls: true, key: "a" }, [/^cert: is missing, and key needs it/], client],
     [{ tls: true, ca: "a", pin: PIN }, [/^ca: does not go with pin/], client],

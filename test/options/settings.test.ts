@@ -197,7 +197,7 @@ describe("values of the wrong type", () => {
       'source: "host" is not an address; give an IPv4 or IPv6 address, not a name',
     ],
     [{ from: [["::1"]] }, 'from: ["::1"] is not text; give ADDR[/PREFIX]'],
-    [{ listen: 70_000 }, 'listen: "70000" is not a port; give a number from 0 to 65535'],
+    [{ listen: 70_000 }, "listen: 70000 is not a port; give a number from 0 to 65535"],
     [
       { listen: { host: "a", port: 1 } },
       'listen: "host" is unknown; give [TCP-addr/]TCP-port as text, or an object with address, port',
@@ -218,6 +218,7 @@ describe("values of the wrong type", () => {
     [{ target: undefined }, "target: is missing; give UDP-addr/UDP-port[/ttl]"],
     [{ listen: undefined }, "listen: is missing; give [TCP-addr/]TCP-port"],
     [{ deadAfter: 5 }, 'deadAfter: is not an option; did you mean "deadAfterMs"?'],
+    [{ maxdelay: 5 }, 'maxdelay: is not an option; did you mean "maxDelayMs"?'],
     [{ verbose: 1 }, "verbose: is not an option; leave it out"],
   ];
   test.each(CASES)("%j", (options, problem) => {
