@@ -1,15 +1,14 @@
 /** Facts for `src/net/linux/readiness-signal.ts`: how Bun reports a UDP socket that it cannot read. */
 
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
 import { fdOf } from "../../src/net/bun/stream-port.ts";
 import { DatagramReader } from "../../src/net/linux/datagram-reader.ts";
 import { READINESS_CODE, ReadinessSignal } from "../../src/net/linux/readiness-signal.ts";
 import { libc, noLibc } from "../net/linux/open-libc.ts";
+import { openFiles } from "../support/process-figures.ts";
 import { until } from "../support/until.ts";
 
 const HOST = "127.0.0.1";
-const openFiles = () => readdirSync("/proc/self/fd").length;
 const ticks = async (count: number) => {
   for (let tick = 0; tick < count; tick++) await Bun.sleep(1);
 };

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
+import {
+  APP_HOST,
+  connectRaw,
+  connectWhenUp,
+  freeTcpPort,
+  freeUdpPort,
+  TUNNEL_HOST,
+  UdpApp,
+} from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -12,17 +20,6 @@ async function server(...options: string[]) {
 async function stop(program: Program): Promise<number> {
   program.child.kill("SIGTERM");
   return await program.exited();
-}
-
-/** Retries, because without -v the server does not report that it is up. */
-async function connectWhenUp(port: number) {
-  for (;;) {
-    try {
-      return await connectRaw(port);
-    } catch {
-      await Bun.sleep(5);
-    }
-  }
 }
 
 describe("--log json", () => {

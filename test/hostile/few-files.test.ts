@@ -10,10 +10,10 @@ import { join } from "node:path";
 import { CONNECTIONS_MAX } from "../../src/cli/http-listener.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
+import { cpuSeconds, openFiles, residentBytes } from "../support/process-figures.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
 import { ManyClients } from "./many-clients.ts";
-import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
 
 const FILES = 128;
 const LIMITED = ["sh", "-c", `ulimit -n ${FILES} && exec "$0" "$@"`, process.execPath];

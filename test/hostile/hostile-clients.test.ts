@@ -8,8 +8,8 @@ import { type ClientBehaviour, HostileClients } from "../../bench/e2e/hostile-cl
 import { Certificates } from "../support/certificates.ts";
 import { TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
+import { openFiles } from "../support/process-figures.ts";
 import { until } from "../support/until.ts";
-import { openFiles } from "./process-figures.ts";
 import { QUESTIONS, QuietTunnel } from "./quiet-tunnel.ts";
 
 /** The server must see this many connections of a flood before the test ends. */

@@ -9,9 +9,9 @@ import { HANDSHAKES_PER_PREFIX_MAX } from "../../src/net/bun/tls-accept.ts";
 import { Certificates } from "../support/certificates.ts";
 import { APP_HOST, freeTcpPort, freeUdpPort, TUNNEL_HOST } from "../support/loopback.ts";
 import { testNeeding } from "../support/need.ts";
+import { cpuSeconds, openFiles, residentBytes } from "../support/process-figures.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
-import { cpuSeconds, openFiles, residentBytes } from "./process-figures.ts";
 
 const IDLE = { count: 2000 };
 /** The start of a TLS handshake (RFC 8446, section 5.1), one byte a second. */

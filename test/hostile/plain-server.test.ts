@@ -2,9 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { encodeFrame } from "../../src/framing/index.ts";
+import { openFiles } from "../support/process-figures.ts";
 import { until } from "../support/until.ts";
 import { ManyClients } from "./many-clients.ts";
-import { openFiles } from "./process-figures.ts";
 import { QuietTunnel } from "./quiet-tunnel.ts";
 
 test("peer mode: a flood of connections from another address is rejected at once", async () => {

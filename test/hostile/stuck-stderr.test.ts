@@ -7,7 +7,14 @@ import { expect, test } from "bun:test";
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { APP_HOST, connectRaw, freeTcpPort, freeUdpPort, TUNNEL_HOST, UdpApp } from "../support/loopback.ts";
+import {
+  APP_HOST,
+  connectWhenUp,
+  freeTcpPort,
+  freeUdpPort,
+  TUNNEL_HOST,
+  UdpApp,
+} from "../support/loopback.ts";
 import { Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -69,16 +76,6 @@ async function whileStuck(
     await until(`${sent + ROUND} datagrams`, () => app.received.length === sent + ROUND);
   }
   await rest(program);
-}
-
-async function connectWhenUp(port: number) {
-  for (;;) {
-    try {
-      return await connectRaw(port);
-    } catch {
-      await Bun.sleep(5);
-    }
-  }
 }
 
 test.each([[[]], [["--log", "json"]], [["--status"]]])(

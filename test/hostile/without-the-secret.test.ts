@@ -3,9 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { ClientHandshake } from "../../src/auth/handshake.ts";
 import { secretOf } from "../options/secret-of.ts";
+import { openFiles } from "../support/process-figures.ts";
 import { until } from "../support/until.ts";
 import { ManyClients, type RawClient } from "./many-clients.ts";
-import { openFiles } from "./process-figures.ts";
 import { QuietTunnel } from "./quiet-tunnel.ts";
 
 const secret = "known-to-both-ends";

@@ -95,6 +95,17 @@ export async function connectRaw(port: number): Promise<RawStream> {
   return { socket, read, state, [Symbol.dispose]: () => void socket.terminate() };
 }
 
+/** Connects once the server is up, which it does not report without -v. */
+export async function connectWhenUp(port: number): Promise<RawStream> {
+  for (;;) {
+    try {
+      return await connectRaw(port);
+    } catch {
+      await Bun.sleep(5);
+    }
+  }
+}
+
 /** Writes all bytes, waiting for room where needed. */
 export async function writeAll(socket: Bun.Socket, bytes: Uint8Array): Promise<void> {
   let written = 0;

@@ -1,7 +1,7 @@
 /** Dialling and listening with TLS on sockets of Bun, without a tunnel. */
 
 import { expect } from "bun:test";
-import { copyFileSync, readdirSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { dial } from "../../../src/net/bun/dial.ts";
 import { listenTls } from "../../../src/net/bun/listen.ts";
 import { NetError } from "../../../src/net/network.ts";
@@ -10,6 +10,7 @@ import { Certificates as Files } from "../../../src/net/tls/certificates.ts";
 import { Certificates } from "../../support/certificates.ts";
 import { TUNNEL_HOST } from "../../support/loopback.ts";
 import { testNeeding } from "../../support/need.ts";
+import { openFiles } from "../../support/process-figures.ts";
 import { PLATFORMS } from "../../support/system-sockets.ts";
 import { until } from "../../support/until.ts";
 
@@ -90,12 +91,11 @@ for (const [platform, system] of PLATFORMS) {
     using made = new Certificates();
     const { listener, client } = listening(made);
     const refused = Object.defineProperty(client, "forClient", { value: () => ({ cert: "refused" }) });
-    const open = () => readdirSync("/proc/self/fd").length;
     const fail = () => expect(dial(listener.local, system, refused).stream).rejects.toThrow(NetError);
     await fail();
-    const before = open();
+    const before = openFiles();
     for (let times = 0; times < 20; times++) await fail();
-    expect(open()).toBeLessThan(before + 5);
+    expect(openFiles()).toBeLessThan(before + 5);
     listener.close();
   });
 

@@ -1,18 +1,17 @@
 /** UDP sockets that report the local address of each datagram, and answer from it. */
 
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { BunDatagramPort } from "../../../src/net/bun/datagram-port.ts";
 import type { DatagramReceiver, LocalAddress, SendObserver } from "../../../src/net/datagram-port.ts";
 import { READ_DATAGRAMS_MAX } from "../../../src/net/linux/datagram-reader.ts";
 import type { SystemSockets } from "../../../src/net/system-sockets.ts";
+import { openFiles } from "../../support/process-figures.ts";
 import { PLATFORMS } from "../../support/system-sockets.ts";
 import { utf8 } from "../../support/text.ts";
 import { until } from "../../support/until.ts";
 
 const [, linux] = PLATFORMS.find(([name]) => name === "Linux") ?? [];
-const openFiles = () => readdirSync("/proc/self/fd").length;
 
 interface Received {
   readonly text: string;

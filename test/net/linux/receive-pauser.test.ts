@@ -1,16 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
 import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import { systemClock } from "../../../src/net/clock.ts";
 import { DropFilter, LinuxReceivePauser } from "../../../src/net/linux/receive-pauser.ts";
 import { kernelDrops } from "../../../src/net/linux/socket-options.ts";
 import { TimeSlice } from "../../../src/net/time-slice.ts";
 import { burn } from "../../support/burn.ts";
+import { openFiles } from "../../support/process-figures.ts";
 import { until } from "../../support/until.ts";
 import { libc, noLibc } from "./open-libc.ts";
 
 const filter = new DropFilter(libc);
-const openFiles = () => readdirSync("/proc/self/fd").length;
 
 function pauserOf(socket: object, slice = TimeSlice.of(systemClock), through = libc): LinuxReceivePauser {
   return new LinuxReceivePauser(through, fdOf(socket), slice, filter);

@@ -1,6 +1,5 @@
 /** Both ends of a per-source tunnel as processes on loopback, and UDP sources and targets for them. */
 
-import { readdirSync, readFileSync } from "node:fs";
 import { freePort } from "../../../scripts/free-ports.ts";
 import { RunningProgram, UDPTUNNEL } from "../../../scripts/running-program.ts";
 
@@ -99,19 +98,4 @@ export async function openEcho(): Promise<Bun.udp.Socket<"buffer">> {
       error() {}, // the socket of an ended session refuses
     },
   });
-}
-
-/** The number of open files and sockets of a process (proc(5), /proc/pid/fd). */
-export function openDescriptors(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-/**
- * The CPU time of a process so far, in ms. A clock tick is 10 ms (proc(5), /proc/pid/stat, fields 14 and 15).
- */
-export function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
