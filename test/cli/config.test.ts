@@ -234,7 +234,7 @@ describe("--check starts nothing", () => {
       output: "",
       lines: [
         `udptunnel: ${path}:3: tunnel.a.targte: is not an option; did you mean target?`,
-        `udptunnel: ${path}:2: tunnel.a.server: "0" is not a port; give a number from 1 to 65535`,
+        `udptunnel: ${path}:2: tunnel.a.server: 0 is not a port; give a number from 1 to 65535`,
         `udptunnel: ${path}:1: tunnel.a.target: is missing; give UDP-addr/UDP-port[/ttl]`,
         `udptunnel: ${path}:8: tunnel.b.tos: 300 is too large; give 0 to 255 or a DSCP name such as EF, AF41, CS5 or LE`,
       ],
