@@ -4,9 +4,9 @@
  *   end (both ends of the tunnel, and a program at 127.0.0.2) --lan-- host
  */
 
-import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { expect } from "bun:test";
 import { type RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 
 const test = testNeeding("root", "ip");
@@ -15,19 +15,13 @@ const [END, HOST, OUTSIDER] = ["10.78.0.1", "10.78.0.2", "10.79.0.2"];
 const [PORT, APP_PORT] = ["4009", "5009"];
 const TCP = "127.0.0.1/5000";
 
-let net: Namespaces;
-
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
-  net = new Namespaces();
+const net = namespacesForTests(() => {
   net.join(
     { host: "end", name: "lan", addresses: [`${END}/24`] },
     { host: "host", name: "lan", addresses: [`${HOST}/24`, `${OUTSIDER}/24`] },
   );
   net.ip("end", "route", "add", "default", "dev", "lan");
 });
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
 
 /** Both ends, connected. The tunnel relays datagrams of the program at 127.0.0.2 to `target`. */
 async function tunnel(target: string, options: { server?: string[]; both?: string[] } = {}) {

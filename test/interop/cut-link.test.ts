@@ -4,9 +4,9 @@
  *   here ==== router ==== there
  */
 
-import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { expect } from "bun:test";
 import { type RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 import { udpSockets } from "../support/udp-sockets.ts";
 import { PATIENCE_MS, until } from "../support/until.ts";
@@ -16,8 +16,6 @@ const HERE = "10.78.1.2";
 const THERE = "10.78.2.2";
 /** A busy machine reports late. Without --dead-after the kernel would take 15 minutes (tcp(7)). */
 const MARGIN_MS = PATIENCE_MS;
-
-let net: Namespaces;
 
 /** Connects a host to the router. */
 function plugIn(host: string, subnet: string): void {
@@ -30,15 +28,11 @@ function plugIn(host: string, subnet: string): void {
   net.ip(host, "route", "add", "default", "via", `10.78.${subnet}.1`);
 }
 
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
-  net = new Namespaces();
+const net = namespacesForTests(() => {
   plugIn("here", "1");
   plugIn("there", "2");
   net.run("router", ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
 });
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
 
 /** The ways to cut the link, and to repair it. */
 const CUTS = {

@@ -1,23 +1,17 @@
 /** A tunnel between hosts with link-local addresses only, which need a zone (RFC 4007). */
 
-import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { expect } from "bun:test";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 
 const test = testNeeding("root", "ip", "tcpdump");
 const LAN_HOST = [process.execPath, new URL("lan-host.ts", import.meta.url).pathname];
 const [A, B] = ["fe80::a", "fe80::b"];
 
-let net: Namespaces;
-
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
-  net = new Namespaces();
+const net = namespacesForTests(() => {
   wire();
 });
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
 
 function wire(): void {
   net.join(

@@ -3,12 +3,12 @@
  * ip6-localhost`, IPv6 is on, and programs listen on 127.0.0.1 only.
  */
 
-import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { afterAll, expect } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 
 const test = testNeeding("root", "ip");
@@ -37,19 +37,11 @@ const ASK = `
   }
   console.error("answered " + answered);`;
 
-let net: Namespaces;
-
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
+const net = namespacesForTests(() => {
   writeFileSync(hosts, "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
-  net = new Namespaces();
   net.join({ host: "debian", name: "lan", addresses: [] }, { host: "other", name: "lan", addresses: [] });
 });
-afterEach(() => net?.stopPrograms());
-afterAll(async () => {
-  await net?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Starts a program that sees this hosts file: ip(8) gives it a mount namespace. */
 function start(...command: string[]) {

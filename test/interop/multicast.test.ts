@@ -4,9 +4,9 @@
  *   member-a --lan-a-- end-a ====wan, TCP==== end-b --lan-b-- member-b
  */
 
-import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
+import { describe, expect } from "bun:test";
 import { type RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 
 const test = testNeeding("root", "ip", "python3");
@@ -34,12 +34,9 @@ const FAMILIES = {
 };
 type Addresses = (typeof FAMILIES)["IPv4"];
 
-let net: Namespaces;
 let joinB: () => void;
 
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
-  net = new Namespaces();
+const net = namespacesForTests(() => {
   const wan = (host: string, address: string) => ({ host, name: "wan", addresses: [`${address}/24`] });
   net.join(wan("end-a", "10.77.0.1"), wan("end-b", "10.77.0.2"));
   const lan = (side: string, host: string, ...addresses: string[]) => ({
@@ -57,8 +54,6 @@ beforeAll(() => {
   // By these routes the system would choose the wrong interface for groups.
   for (const end of ["end-a", "end-b"]) net.ip(end, "route", "add", "239.0.0.0/8", "dev", "wan");
 });
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
 
 /** Starts both ends with these arguments and their TCP address; settles when they are connected. */
 async function tunnel(onA: string[], onB: string[]): Promise<{ a: RunningProgram; b: RunningProgram }> {

@@ -1,26 +1,20 @@
 /** The host's address changes while the tunnel runs (DHCP, Wi-Fi): datagrams then leave from the new one. */
 
-import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { expect } from "bun:test";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 
 const test = testNeeding("root", "ip");
 const LAN_HOST = [process.execPath, new URL("lan-host.ts", import.meta.url).pathname];
 const TCP = "127.0.0.1/5000";
 
-let net: Namespaces;
-
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
-  net = new Namespaces();
+const net = namespacesForTests(() => {
   net.join(
     { host: "end", name: "lan", addresses: ["10.78.0.1/24"] },
     { host: "host", name: "lan", addresses: ["10.78.0.2/24"] },
   );
 });
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
 
 for (const mode of [[], ["-S"], ["-p"]]) {
   test(`datagrams to the target are sent from the new address (${mode.join(" ") || "plain"})`, async () => {

@@ -3,9 +3,9 @@
  * are sent, and `bytes_sent` of TCP_INFO then counts them twice.
  */
 
-import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { expect } from "bun:test";
 import { UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 import { until } from "../support/until.ts";
 
@@ -14,11 +14,7 @@ const [HERE, THERE] = ["10.79.1.1", "10.79.1.2"];
 const CONNECTIONS = 4;
 const GAUGE_PROGRAM = new URL("../support/gauge-after-drops.ts", import.meta.url).pathname;
 
-let net: Namespaces;
-
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip") || !Bun.which("tc")) return;
-  net = new Namespaces();
+const net = namespacesForTests(() => {
   net.join(
     { host: "here", name: "wan", addresses: [`${HERE}/24`] },
     { host: "there", name: "wan", addresses: [`${THERE}/24`] },
@@ -27,8 +23,6 @@ beforeAll(() => {
   net.ip("here", "link", "set", "lo", "mtu", "1500");
   shape("here", "lo", "rate 80mbit burst 16kb limit 16kb");
 });
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
 
 function shape(host: string, device: string, tbf: string): void {
   net.run(host, ["tc", "qdisc", "add", "dev", device, "root", "tbf", ...tbf.split(" ")]);

@@ -3,9 +3,9 @@
  * `plain` all packets are routed; on `marked` only those with the mark are, the first one included.
  */
 
-import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
+import { describe, expect } from "bun:test";
 import { RunningProgram, UDPTUNNEL } from "../../scripts/running-program.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { namespacesForTests } from "../support/namespaces.ts";
 import { testNeeding } from "../support/need.ts";
 
 const test = testNeeding("root", "ip", "tcpdump");
@@ -16,11 +16,7 @@ const PLAIN = {
   IPv6: { client: "fd79::1", other: "fd79::9", server: "fd79::2", loopback: "::1" },
 };
 
-let net: Namespaces;
-
-beforeAll(() => {
-  if (process.getuid?.() !== 0 || !Bun.which("ip")) return;
-  net = new Namespaces();
+const net = namespacesForTests(() => {
   const plug = (host: string, name: string, ...addresses: string[]) => ({ host, name, addresses });
   const { IPv4, IPv6 } = PLAIN;
   net.join(
@@ -37,8 +33,6 @@ beforeAll(() => {
     net.run(host, ["sh", "-c", "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done"]);
   }
 });
-afterEach(() => net?.stopPrograms());
-afterAll(() => net?.[Symbol.asyncDispose]());
 
 function start(host: string, ...args: string[]): RunningProgram {
   return net.start(host, [...UDPTUNNEL, "-vv", ...args]);

@@ -1,6 +1,8 @@
 /** Test hosts: Linux network namespaces joined by pairs of virtual Ethernet interfaces. Needs root. */
 
+import { afterAll, afterEach, beforeAll } from "bun:test";
 import { RunningProgram } from "../../scripts/running-program.ts";
+import { areMet } from "./need.ts";
 
 /** An interface and its addresses, each with a prefix length. */
 export interface Plug {
@@ -69,6 +71,21 @@ export class Namespaces implements AsyncDisposable {
   #on(host: string, command: readonly string[]): string[] {
     return ["ip", "netns", "exec", this.#prefix + host, ...command];
   }
+}
+
+/**
+ * The hosts of a test file. Its programs end after each test, and the hosts are removed after the last one.
+ *
+ * @param setUp creates the hosts before the first test, where the tests can run.
+ */
+export function namespacesForTests(setUp: () => void): Namespaces {
+  const namespaces = new Namespaces();
+  beforeAll(() => {
+    if (areMet("root", "ip", "tc")) setUp();
+  });
+  afterEach(() => namespaces.stopPrograms());
+  afterAll(() => namespaces[Symbol.asyncDispose]());
+  return namespaces;
 }
 
 function run(command: readonly string[]): void {

@@ -22,8 +22,8 @@ const REQUIRED = isTrue(CI) || isTrue(UDPTUNNEL_REQUIRE_PEERS);
 
 /** `test`, for a test with these needs. */
 export function testNeeding(...needs: Need[]): TestWithNeeds {
+  if (areMet(...needs)) return test;
   const unmet = needs.map(unmetNeed).filter((text) => text !== undefined);
-  if (unmet.length === 0) return test;
   const text = unmet.join("; ");
   return REQUIRED
     ? (name) =>
@@ -31,6 +31,11 @@ export function testNeeding(...needs: Need[]): TestWithNeeds {
           throw new Error(text);
         })
     : (name) => test.skip(`${name} (${text})`, () => {});
+}
+
+/** Whether this machine meets all needs. */
+export function areMet(...needs: Need[]): boolean {
+  return needs.every((need) => unmetNeed(need) === undefined);
 }
 
 /** How to meet a need; undefined when it is met. */
