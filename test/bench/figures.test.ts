@@ -52,7 +52,7 @@ const NEW = results("2001-02-03T00:00:00Z", 0, [
   })),
 ]);
 
-test("the newest medians of each relay; a dash for missing figures; lines without figures are omitted", () => {
+test("the table has the newest medians of each relay, a dash for missing ones, and no empty lines", () => {
   const [table] = figures([
     { name: "old", results: OLD },
     { name: "new", results: NEW },
@@ -69,7 +69,7 @@ test("the newest medians of each relay; a dash for missing figures; lines withou
   ]);
 });
 
-test("the origin of the figures: file, run and repeats of each result, and whether the machine was busy", () => {
+test("below the table, each result has its file, run and repeats, and whether the machine was busy", () => {
   const [, origins] = figures([
     { name: "old", results: OLD },
     { name: "new", results: NEW },

@@ -18,8 +18,8 @@ function problemsOf(line: string): readonly string[] {
   return result.kind === "invalid" ? result.problems : [];
 }
 
-describe("the original's command lines", () => {
-  test("a server", () => {
+describe("a command line of the original", () => {
+  test("starts a server", () => {
     expect(settingsOf("-s 5000 host/6000")).toMatchObject({
       role: "server",
       listen: { port: 5000 },
@@ -28,7 +28,7 @@ describe("the original's command lines", () => {
     });
   });
 
-  test("a client, whose TCP port is the UDP port unless given", () => {
+  test("starts a client, whose TCP port is the UDP port unless given", () => {
     expect(settingsOf("-c peer host/6000").connect).toEqual([{ host: "peer", port: 6000 }]);
     expect(settingsOf("-c peer/5000 host/6000").connect).toEqual([{ host: "peer", port: 5000 }]);
     expect(settingsOf("-c a -c b/1 --client=c host/6000").connect).toEqual([
@@ -38,7 +38,7 @@ describe("the original's command lines", () => {
     ]);
   });
 
-  test("combined letters, a value joined to its letter, options after the operand", () => {
+  test("can combine letters, join a value to its letter, and have options after the operand", () => {
     for (const line of [
       "-rv -s 5000 h/2",
       "-rvs5000 h/2",
@@ -56,7 +56,7 @@ describe("the original's command lines", () => {
     expect(parse("-s5000 h/2")).toMatchObject({ program: { verbosity: 0 } });
   });
 
-  test("the parts of the operand, separate or joined", () => {
+  test("can have the parts of the operand separate or joined", () => {
     const target = { host: "224.2.0.1", port: 5000, ttl: 16 };
     for (const operand of [
       "224.2.0.1/5000/16",
@@ -71,7 +71,7 @@ describe("the original's command lines", () => {
     expect(settingsOf("-s 1 [::1]:5000 -v").target).toEqual({ host: "::1", port: 5000 });
   });
 
-  test("a flag may be given twice", () => {
+  test("can give a flag twice", () => {
     expect(settingsOf("-r -r -s 2 h/2").rtp).toBe(true);
     expect(settingsOf("-4 --ipv4 -s 2 h/2").family).toBe(4);
   });
@@ -157,7 +157,7 @@ describe("each problem is one line", () => {
   ])("%s", (line, problem) => expect(problemsOf(line)).toEqual([problem]));
 });
 
-test("every problem at once", () => {
+test("all problems are reported at once", () => {
   const line =
     "-s 1 -c 5 --nonsense --idle=x --rtp=1 --bind --mark -7 -S -R --max-delay 1 --max-delay 2 h/5001 --from a";
   expect(problemsOf(line).map((problem) => problem.slice(0, problem.indexOf(":")))).toEqual([

@@ -26,7 +26,7 @@ class Reader {
 
 const notice = (lines: number) => `${lines} missing\n`;
 
-test("one write at a time; lines queued meanwhile are written together, in order", async () => {
+test("only one write is pending, and lines queued meanwhile are written together, in order", async () => {
   const reader = new Reader();
   const writer = new LineWriter(reader.write, notice);
   for (const line of ["a", "b", "c"]) writer.write(`${line}\n`);

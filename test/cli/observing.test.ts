@@ -90,7 +90,7 @@ describe("--metrics", () => {
     ]);
   });
 
-  test("an invalid one is status 2, reported with the other problems", async () => {
+  test("an invalid address is status 2, reported with the other problems", async () => {
     const program = new Program(["--metrics", "x/y", "--log", "xml", "-s", "5000", "localhost/5000"]);
     expect(await program.exited()).toBe(2);
     expect(program.errors).toContain("--metrics: ");

@@ -201,7 +201,7 @@ describe("signals", () => {
     },
   );
 
-  test("a second one at once counts as the same one, and the tunnel takes its second to close", async () => {
+  test("a second signal at once counts as the same one, and the tunnel takes its second to close", async () => {
     const { server, peer } = await stuckServer();
     server.child.kill("SIGINT");
     await until("the FIN", () => peer.state.ended);

@@ -77,7 +77,7 @@ for (const [target, ...both] of [
   });
 }
 
-test("our own broadcasts are not relayed when the kernel delivers them to us", async () => {
+test("broadcasts of the tunnel are not relayed when the kernel delivers them back", async () => {
   const { server, client } = await tunnel(`10.78.0.255/${PORT}`);
   const host = await listener();
   await send("wake up");

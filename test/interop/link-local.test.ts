@@ -50,7 +50,7 @@ for (const options of [[], ["-S"], ["-6"], ["-p"]]) {
 
 // Both ends of the tunnel are on one host, so that their connection survives the loss of the interface.
 for (const options of [[], ["-S"], ["-p"]]) {
-  test(`a link-local target on a recreated interface (${options.join(" ") || "plain"})`, async () => {
+  test(`a link-local target is reached on a recreated interface (${options.join(" ") || "plain"})`, async () => {
     const perSource = options.includes("-p") ? ["-p"] : [];
     const server = net.start("a", [...UDPTUNNEL, "-vv", ...options, "-s", "::1/5000", `${B}%wire/6000`]);
     await server.said(/listening/);

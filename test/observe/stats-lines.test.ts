@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { atStart, statusLine, statusLines, summaryLine } from "../../src/observe/stats-lines.ts";
 import { CLIENT, Scene } from "../support/memory-tunnels.ts";
 
-test("the status, rates since the last sample, and a summary", async () => {
+test("the status has rates since the last sample, and the summary has totals", async () => {
   const scene = new Scene();
   const { client, clientApp } = await scene.pair();
   const first = client.tunnel.stats();

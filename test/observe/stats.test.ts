@@ -63,7 +63,7 @@ test("failed authentications are counted by reason, and a snapshot of them does 
 });
 
 describe("the state", () => {
-  test("of client and server, from before the connection to after the close", async () => {
+  test("of client and server changes from the start to the close", async () => {
     const scene = new Scene();
     const client = await scene.client();
     await scene.clock.settle();
@@ -78,7 +78,7 @@ describe("the state", () => {
     expect(client.tunnel.stats()).toMatchObject({ state: "closed", streams: [] });
   });
 
-  test("in per-source mode: listening without a source, connecting while the server is silent", async () => {
+  test("in per-source mode is listening without a source, and connecting while the server is silent", async () => {
     const scene = new Scene();
     const { tunnel } = await scene.client({ perSource: true });
     expect(tunnel.stats().state).toBe("listening");

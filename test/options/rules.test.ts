@@ -4,7 +4,7 @@ import { client, type Loose, problemsOf, server } from "./given.ts";
 
 const PIN = `sha256:${"ab".repeat(32)}`;
 
-describe("conflicting options", () => {
+describe("conflicting options are reported", () => {
   const CASES: [what: Loose, problems: RegExp[], read?: (options: Loose) => Settings][] = [
     [{ udpSendOnly: true, udpReceiveOnly: true }, [/^udpSendOnly: with udpReceiveOnly/]],
     [{ rtp: true, listen: 5001 }, [/^listen: port 5001 is odd; with rtp/]],
@@ -71,7 +71,7 @@ describe("conflicting options", () => {
   });
 });
 
-test("options that are valid together", () => {
+test("options that are valid together are accepted", () => {
   const group = { target: "ff05::1/5000/3", source: ["2001:db8::1"], interface: "eth0", loop: true };
   expect(server({ ...group, rtp: true })).toMatchObject({
     source: ["2001:db8::1"],

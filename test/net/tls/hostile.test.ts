@@ -63,7 +63,7 @@ for (const mode of [{}, { perSource: true }]) {
   );
 }
 
-testTls("a client dials a server without TLS", async () => {
+testTls("a dial to a server without TLS fails as TLS_NOT_TLS", async () => {
   await using scene = new TlsScene();
   using talker = Bun.listen({
     hostname: TUNNEL_HOST,

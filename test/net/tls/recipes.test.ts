@@ -61,7 +61,7 @@ function shell(script: string, directory: string): string {
   return stdout.toString().trim();
 }
 
-testTls("a server with a public certificate", async () => {
+testTls("the recipe for a server with a public certificate works", async () => {
   using made = new Certificates();
   const authority = made.authority();
   const { cert, key } = made.issue(authority, { name: "relay.example" });
@@ -71,14 +71,14 @@ testTls("a server with a public certificate", async () => {
   await runEnds("Recipe: a server with a public certificate", made.directory, words, authority.cert);
 });
 
-testTls("mutual TLS", async () => {
+testTls("the recipe for mutual TLS works", async () => {
   using made = new Certificates();
   const [script = ""] = blocksOf("Recipe: mutual TLS");
   shell(script, made.directory);
   await runEnds("Recipe: mutual TLS", made.directory, {});
 });
 
-testTls("a certificate without an authority", async () => {
+testTls("the recipe for a certificate without an authority works", async () => {
   using made = new Certificates();
   const directory = join(made.directory, "pinned");
   mkdirSync(directory);
