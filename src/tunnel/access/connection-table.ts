@@ -48,7 +48,8 @@ export class ConnectionTable<Entry extends Connection> {
 
   constructor(max: number, perAddressMax = Infinity) {
     this.#max = max;
-    this.#perAddressMax = perAddressMax;
+    // A higher limit, or the same, has no effect of its own: when it is reached, the table is full.
+    this.#perAddressMax = perAddressMax < max ? perAddressMax : Infinity;
   }
 
   get size(): number {

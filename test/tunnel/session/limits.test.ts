@@ -55,6 +55,20 @@ describe("with --max-sessions", () => {
     await scene.end();
   });
 
+  test("the server evicts the session of a client whose address has all sessions", async () => {
+    const scene = new SessionScene();
+    const { server } = await scene.both({ maxSessions: 1 });
+    const first = await scene.connect("10.0.3.1");
+    const second = await scene.connect("10.0.3.1");
+    expect([first.observed.ended, second.observed.closed]).toEqual([false, true]);
+    expect(countOf(server.warnings, "session rejected")).toBe(1);
+    expect(countOf(server.warnings, "address limit")).toBe(0);
+    await scene.clock.advance(60_001);
+    const third = await scene.connect("10.0.3.1");
+    expect([first.observed.ended, third.observed.closed]).toEqual([true, false]);
+    await scene.end();
+  });
+
   test("the server resets further connections, with one warning", async () => {
     const scene = new SessionScene();
     const { server } = await scene.both({ maxSessions: 2 });
