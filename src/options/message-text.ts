@@ -39,8 +39,9 @@ export function printable(text: string): string {
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
- * Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ, in upper or
- * lower case. A text of fewer than four letters may differ by one. Undefined when none is near.
+ * Finds the name that `text` most likely stands for: it begins with `text`, or few letters differ. Upper and
+ * lower case count as the same. A text of fewer than four letters may differ by one. Undefined when none is
+ * near.
  */
 export function nearest(text: string, names: Iterable<string>): string | undefined {
   const lowerCase = text.toLowerCase();

@@ -59,7 +59,9 @@ export const PROGRAM_OPTIONS = [
     kind: "flag",
     group: "Program",
     cliOnly: true,
-    help: "Start nothing. Report every problem of the options or the file. If there is none, list the tunnels.",
+    help:
+      "Start nothing. Report every problem of the options or the file. If there is none, list the " +
+      "tunnels.",
   },
   {
     name: "log",
