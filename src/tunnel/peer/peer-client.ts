@@ -136,7 +136,7 @@ export class PeerClient implements Connector {
 function closedEarly(server: Endpoint, reason: string): string {
   return (
     `${formatEndpoint(server)} accepted the connection and closed it without sending anything (${reason}). ` +
-    "Possible causes: it was stopped, it serves another client, it does not allow this address, " +
-    "it requires TLS, a client certificate or a secret, it is in per-source or RTP mode, or it is another program"
+    "Possible causes: it was stopped, it serves another client, it does not allow this address, it requires " +
+    "TLS, a client certificate or a secret, it is in per-source or RTP mode, or it is another program"
   );
 }
