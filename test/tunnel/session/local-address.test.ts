@@ -116,9 +116,10 @@ for host in sys.argv[2:]:
     assert one.recv(100) == b"hello " + host.encode()
 `;
 const ECHO = `
-import socket
+import socket, sys
 one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 one.bind(("127.0.0.1", 7000))
+print("bound", file=sys.stderr, flush=True)
 while True:
     data, source = one.recvfrom(100)
     one.sendto(data, source)
@@ -132,7 +133,7 @@ if (reportsLocal) {
       const [first, second] = ["2001:db8::1", "2001:db8::2"];
       const one = { host: "tunnel", name: "t0", addresses: [`${first}/64`, `${second}/64`] };
       hosts.join(one, { host: "asker", name: "a0", addresses: ["2001:db8::9/64"] });
-      hosts.start("tunnel", ["python3", "-c", ECHO]);
+      await hosts.start("tunnel", ["python3", "-c", ECHO]).said(/bound/);
       const server = hosts.start("tunnel", [...UDPTUNNEL, "-p", "-s", "127.0.0.1/7001", "127.0.0.1/7000"]);
       const client = hosts.start("tunnel", [...UDPTUNNEL, "-v", "-p", "-c", "127.0.0.1/7001", "[::]/7002"]);
       await client.said(/relaying UDP/);
