@@ -23,16 +23,16 @@ import { setBindWithoutPort, setMark, setTrafficClass, setUserTimeout } from "./
 export interface DialRequest {
   readonly to: Endpoint;
   /** The local address literal to dial from; if absent, the system chooses. */
-  readonly from?: string;
+  readonly from?: string | undefined;
   /** See `setMark`. */
-  readonly markValue?: number;
+  readonly mark?: number | undefined;
   /**
    * See `setUserTimeout`. It also limits the attempt, rounded up to the next retransmission of the SYN (1, 3,
    * 7 ... s).
    */
   readonly userTimeoutMs?: number;
   /** See `setTrafficClass`. */
-  readonly tos?: number;
+  readonly tos?: number | undefined;
   /** Whether a socket may keep this descriptor. If absent, every socket may. */
   readonly mayOpen?: (fd: number) => boolean;
 }
@@ -58,10 +58,10 @@ export function beginDial(libc: Libc, request: DialRequest): { fd: number } | { 
 }
 
 function prepare(libc: Libc, fd: number, request: DialRequest): string | undefined {
-  const { to, from, markValue, userTimeoutMs, tos, mayOpen } = request;
+  const { to, from, mark, userTimeoutMs, tos, mayOpen } = request;
   return (
     (mayOpen?.(fd) === false ? "EMFILE" : undefined) ??
-    (markValue === undefined ? undefined : setMark(libc, fd, markValue)) ??
+    (mark === undefined ? undefined : setMark(libc, fd, mark)) ??
     (userTimeoutMs === undefined ? undefined : setUserTimeout(libc, fd, userTimeoutMs)) ??
     (tos === undefined ? undefined : setTrafficClass(libc, fd, tos)) ??
     (from === undefined ? undefined : bind(libc, fd, from, familyOf(unmapped(to.address))))

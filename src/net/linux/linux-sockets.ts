@@ -68,8 +68,7 @@ export class LinuxSockets implements SystemSockets {
     this.#scratch = new OffloadScratch(libc);
     this.#filter = new DropFilter(libc);
     this.#gauge = new LinuxStreamGauge(libc);
-    if (options.offload === "off") this.#scratch.offReason = "switched off";
-    else probeOffload(libc, this.#scratch);
+    this.#scratch.offReason = options.offload === "off" ? "switched off" : probeOffload(libc);
     this.#scratch.onOff = () => this.onReportChanged();
   }
 
@@ -196,9 +195,9 @@ export class LinuxSockets implements SystemSockets {
       to,
       userTimeoutMs: this.#userTimeoutMs,
       mayOpen: (fd) => this.#reserve.mayOpen(fd),
-      ...(from !== undefined && { from }),
-      ...(mark !== undefined && { markValue: mark }),
-      ...(tos !== undefined && { tos }),
+      from,
+      mark,
+      tos,
     });
   }
 

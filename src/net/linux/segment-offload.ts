@@ -158,13 +158,15 @@ export class OffloadTransmitter implements SystemTransmitter {
 
 /**
  * Asks the kernel whether it supports segment offload. A kernel without it would ignore the control message
- * and send one long datagram. If it does not, `scratch.offReason` is the errno name. The probe sends nothing,
- * because the host may lack 127.0.0.1 or a firewall may block it. Whether offload works otherwise shows with
- * the first group.
+ * and send one long datagram. The probe sends nothing, because the host may lack 127.0.0.1 or a firewall may
+ * block it. Whether offload works otherwise shows with the first group.
+ *
+ * @returns undefined if the kernel supports it, else the errno name.
  */
-export function probeOffload(libc: Libc, scratch: OffloadScratch): void {
+export function probeOffload(libc: Libc): string | undefined {
   const fd = anyUdpSocket(libc);
   const supported = fd >= 0 && getNumber(libc, fd, c.SOL_UDP, c.UDP_SEGMENT) !== undefined;
-  scratch.offReason = supported ? undefined : libc.errno();
+  const error = supported ? undefined : libc.errno();
   if (fd >= 0) libc.close(fd);
+  return error;
 }
