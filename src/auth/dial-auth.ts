@@ -46,8 +46,8 @@ export function authenticateDial(
     .catch(fail);
   return {
     stream: promise,
-    get answered() {
-      return isConnected || dial.answered === true;
+    get tcpConnected() {
+      return isConnected || dial.tcpConnected === true;
     },
     cancel: () => {
       isCancelled = true;

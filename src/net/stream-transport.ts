@@ -39,7 +39,7 @@ export interface Dial {
   /** Resolves with the connection, or rejects with a `NetError`. Never settles after {@link cancel}. */
   readonly stream: Promise<StreamPort>;
   /** Whether TCP is connected and only a handshake is pending, which has its own timeout. */
-  readonly answered?: boolean;
+  readonly tcpConnected?: boolean;
   /** Gives up the attempt. If TCP connects later all the same, the connection is reset. */
   cancel(): void;
 }

@@ -134,8 +134,8 @@ function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates
   }
   return {
     stream: promise,
-    get answered() {
-      return port?.answered ?? false;
+    get tcpConnected() {
+      return port?.tcpConnected ?? false;
     },
     cancel: () => {
       cancelled = true;

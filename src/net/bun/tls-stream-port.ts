@@ -80,7 +80,7 @@ export class TlsStreamPort extends BunStreamPort {
   }
 
   /** Whether TCP is connected. Read it once, as late as possible: Bun 1.4.5 caches the first result. */
-  get answered(): boolean {
+  get tcpConnected(): boolean {
     return this.#socket.remoteAddress !== undefined;
   }
 

@@ -51,7 +51,7 @@ export function dialOnce(
     else reject(failure);
   };
   const timer = clock.after(CONNECT_TIMEOUT_MS, () => {
-    if (dials.every(({ answered }) => answered)) return;
+    if (dials.every(({ tcpConnected }) => tcpConnected)) return;
     settle(new NetError("ETIMEDOUT", `${formatEndpoint(first)} does not answer`));
   });
   const dials = Array.from({ length: count }, (_, index) => {

@@ -116,7 +116,7 @@ for (const [platform, system] of PLATFORMS) {
         (stream) => settled.push(stream),
         (error) => settled.push(error),
       );
-      await until("TCP to be connected", () => attempt.answered === true);
+      await until("TCP to be connected", () => attempt.tcpConnected === true);
       attempt.cancel();
       await until("the close", () => closed === 1);
       expect(settled).toEqual([]);
@@ -129,7 +129,7 @@ for (const [platform, system] of PLATFORMS) {
     listener.close();
     const attempt = dial(listener.local, system, client);
     await expect(attempt.stream).rejects.toMatchObject({ name: "NetError", code: "ECONNREFUSED" });
-    expect(attempt.answered).toBeFalse();
+    expect(attempt.tcpConnected).toBeFalse();
   });
 }
 

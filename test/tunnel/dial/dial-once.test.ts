@@ -12,17 +12,17 @@ function scene(count: number, onCancel = () => {}, onUp = () => {}) {
   const clock = new VirtualClock();
   const dials: (PromiseWithResolvers<StreamPort> & {
     port: number;
-    answered: boolean;
+    tcpConnected: boolean;
     cancelled: boolean;
   })[] = [];
   const transport = {
     dial: ({ port }) => {
-      const dial = { ...Promise.withResolvers<StreamPort>(), port, answered: false, cancelled: false };
+      const dial = { ...Promise.withResolvers<StreamPort>(), port, tcpConnected: false, cancelled: false };
       dials.push(dial);
       return {
         stream: dial.promise,
-        get answered() {
-          return dial.answered;
+        get tcpConnected() {
+          return dial.tcpConnected;
         },
         cancel: () => {
           dial.cancelled = true;
@@ -106,7 +106,7 @@ describe("one attempt to connect", () => {
 
   test("leaves a handshake under way its own timeout", async () => {
     const { dials, attempt, clock } = scene(1);
-    for (const dial of dials) dial.answered = true;
+    for (const dial of dials) dial.tcpConnected = true;
     await clock.advance(60_000);
     dials[0]?.resolve(stream());
     expect(await attempt.done).toBeUndefined();
