@@ -15,7 +15,7 @@
  *      the datagrams that the sender and the decoder hold are dropped as `expired`. Otherwise the sender
  *      sends its datagrams. If the socket is full again, step 3 follows again.
  *   4. The rest of the chunk is delivered in the rotation of the time slice. Then the stream is read again,
- *      in its turn and when the memory budget has room.
+ *      when the rotation reaches it and the memory budget has room.
  *
  * A new sender: the former one drops its datagrams as `unreachable`, and step 4 follows. The stream closes:
  * the rest of the chunk is dropped as `stream lost`, and the sender still sends the datagrams that it holds.
@@ -28,7 +28,7 @@ import type { Family } from "../net/endpoint.ts";
 import type { StreamPort } from "../net/stream-port.ts";
 import { type Backlog, type PausedSocket, TimeSlice } from "../net/time-slice.ts";
 import type { Counters, DropReason } from "../observe/counters.ts";
-import type { LinkOptions } from "./link-options.ts";
+import type { LinkHooks, LinkOptions } from "./link-options.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 
 /** A link's quantum. A frame counts as one, and as one more for each full 2 KiB of its payload. */
@@ -37,7 +37,7 @@ const FRAME_BYTES_LOG2 = 11;
 /** After a chunk of fewer bytes, the next one is read at once. */
 const QUANTUM_BYTES = 128 * 1024;
 
-export interface InboundOptions extends Omit<LinkOptions, "use" | "settings" | "budget" | "onDemand"> {
+export interface InboundOptions extends Pick<LinkOptions, "clock" | "counters">, Omit<LinkHooks, "onDemand"> {
   /** How long datagrams may wait for the UDP socket, in milliseconds; Infinity for no limit. */
   maxDelayMs: number;
   /** The budget that undelivered chunks share with other links. Without it, nothing limits the next chunk. */
@@ -51,7 +51,7 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
   blockedBy: DropReason | undefined;
   /** While set, new chunks are dropped as `closing`, unless earlier frames are still being delivered. */
   stopped = false;
-  /** Whether a whole frame has arrived from the current stream, or from the last one if there is none. */
+  /** Whether a whole frame has arrived from the current stream; without one, from the last stream. */
   receivedFrame = false;
   /** Bytes of the chunks that are not completely delivered. */
   undeliveredBytes = 0;

@@ -6,8 +6,8 @@
  *
  * The header of each file explains what happens when its socket is full.
  *
- * Streams come and go, and the link stays. `attach` gives it a stream, `detach` takes the stream away. What
- * the link cannot send stays queued for the next stream.
+ * A link outlives its streams: `attach` gives it a stream, `detach` takes the stream away. Frames that it
+ * cannot write stay queued for the next stream.
  */
 
 import { FrameQueue } from "../framing/frame-queue.ts";
@@ -200,7 +200,7 @@ export class Link implements StreamReceiver {
     return this.#stream;
   }
 
-  /** Whether a whole frame has arrived from the current stream, or from the last one if there is none. */
+  /** Whether a whole frame has arrived from the current stream; without one, from the last stream. */
   get receivedFrame(): boolean {
     return this.#inbound.receivedFrame;
   }

@@ -7,7 +7,7 @@
  *           2. asks the send window how much the kernel may be given;
  *           3. writes, until the queue is empty or the stream is full.
  *
- * When TCP is full, or the window is, frames stay in the queue, where they can still be dropped. The next
+ * When TCP or the window is full, frames stay in the queue, where they can still be dropped. The next
  * `push`, `onDrain` of the stream or the timer of #flushLater flushes again. If the stream takes nothing for
  * `deadAfterMs`, the stall detector calls `onStall`.
  */

@@ -24,7 +24,7 @@ const QUEUE_SHARE = 1 / 4;
 const SEGMENTS_MIN = 2;
 /** Room for this much is worth a write where segments are larger (65,483 bytes on loopback). */
 const WRITE_BYTES_MIN = 1448;
-/** There is room for this many unsent bytes, or for as many as the path carries in this time. */
+/** Limits of unsent data: this many bytes, or what the path carries in this time, whichever is more. */
 const UNSENT_BYTES_MIN = 16 * 1024;
 const UNSENT_MS = 10;
 
