@@ -48,7 +48,7 @@ export interface MessageName {
  * has read them when the call returns.
  */
 export class OffloadScratch {
-  /** The errno name for which segment offload is permanently off; undefined while it is on. */
+  /** Why segment offload is permanently off: an errno name or a phrase. Undefined while it is on. */
   offReason: string | undefined;
   /** Called when an error switches segment offload off. */
   onOff: () => void = () => {};
