@@ -110,7 +110,7 @@ describe("any datagrams in any chunks", () => {
   });
 });
 
-describe("one bit flipped in the stream", () => {
+describe("a damaged stream", () => {
   const damaged = fc
     .tuple(fc.array(datagram, { minLength: 1, maxLength: 24 }), chunkLengths)
     .chain(([sent, lengths]) => {
@@ -118,7 +118,7 @@ describe("one bit flipped in the stream", () => {
       return fc.nat(stream.length * 8 - 1).map((bit) => ({ sent, lengths, stream, bit }));
     });
 
-  test("changes no earlier payload; in a payload, it changes only that one", () => {
+  test("with one flipped bit has the payloads before it unchanged; a bit of a payload changes only that one", () => {
     fc.assert(
       fc.property(damaged, ({ sent, lengths, stream, bit }) => {
         const position = bit >> 3;
@@ -143,7 +143,7 @@ describe("one bit flipped in the stream", () => {
     );
   });
 
-  test("or random bytes: nothing throws, no byte is lost, memory is at most one frame and the chunk", () => {
+  test("or random bytes cause no exception and no lost byte, and take memory of one frame and the chunk", () => {
     const noise = fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 40 });
     const flipped = damaged.map(({ lengths, stream, bit }) => {
       stream[bit >> 3] = (stream[bit >> 3] ?? 0) ^ (1 << (bit & 7));

@@ -15,7 +15,10 @@ import { type Libc, memory } from "./libc.ts";
 import { type LinuxLocalAddress, LocalAddressTable } from "./local-address-table.ts";
 import {
   CONTROL,
+  CONTROL_DATA,
   CONTROL_LENGTH,
+  CONTROL_LEVEL,
+  CONTROL_TYPE,
   HEADER_BYTES,
   HEADER_WORDS,
   IOVEC_BYTES,
@@ -28,23 +31,18 @@ import {
   NAME_LENGTH,
   putAddress,
 } from "./message-header.ts";
+import { SOCKADDR_IN6_BYTES } from "./sockaddr.ts";
 import { SourceAddresses } from "./source-addresses.ts";
 
 /** At most this many datagrams are read in one system call. */
 export const READ_DATAGRAMS_MAX = 64;
 
-const NAME_BYTES = 28; // sockaddr_in6
 const NAME_WORDS = 8;
 /** Room for IP_PKTINFO, IPV6_PKTINFO and one more. */
 const CONTROL_BYTES = 128;
 const CONTROL_WORDS = CONTROL_BYTES / 4;
 /** An odd number of cache lines: with 65,536 bytes all slots would share the same few cache sets. */
 const SLOT_BYTES = 65_600;
-
-// Field offsets in a struct cmsghdr, in 32-bit words. DATA is also its size.
-const LEVEL = 2;
-const TYPE = 3;
-const DATA = 4;
 
 /**
  * One object serves any number of sockets: its datagrams are handled before the next `read`. It takes 4.2 MB
@@ -103,7 +101,7 @@ export class DatagramReader {
   /** Restores the buffer lengths that the kernel overwrote in the first `slots` slots. */
   #resetLengths(slots: number): void {
     for (let slot = 0; slot < slots; slot++) {
-      this.#messageWords[slot * HEADER_WORDS + NAME_LENGTH] = NAME_BYTES;
+      this.#messageWords[slot * HEADER_WORDS + NAME_LENGTH] = SOCKADDR_IN6_BYTES;
       this.#messageWords[slot * HEADER_WORDS + CONTROL_LENGTH] = CONTROL_BYTES;
     }
   }
@@ -134,12 +132,12 @@ export class DatagramReader {
     const length = this.#messageWords[slot * HEADER_WORDS + CONTROL_LENGTH] as number;
     const end = first + Math.min(CONTROL_WORDS, length >>> 2);
     let found6 = -1;
-    for (let at = first; at + DATA <= end; ) {
+    for (let at = first; at + CONTROL_DATA <= end; ) {
       const bytes = words[at] as number;
-      const level = words[at + LEVEL];
-      const type = words[at + TYPE];
-      if (level === IPPROTO_IP && type === IP_PKTINFO) return this.#locals.find4(words, at + DATA);
-      if (level === IPPROTO_IPV6 && type === IPV6_PKTINFO) found6 = at + DATA;
+      const level = words[at + CONTROL_LEVEL];
+      const type = words[at + CONTROL_TYPE];
+      if (level === IPPROTO_IP && type === IP_PKTINFO) return this.#locals.find4(words, at + CONTROL_DATA);
+      if (level === IPPROTO_IPV6 && type === IPV6_PKTINFO) found6 = at + CONTROL_DATA;
       if (bytes === 0) break;
       at += ((bytes + 7) >>> 3) * 2; // CMSG_ALIGN
     }

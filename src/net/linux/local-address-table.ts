@@ -4,6 +4,7 @@
 
 import type { LocalAddress } from "../datagram-port.ts";
 import { IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO } from "./constants.ts";
+import { CONTROL_DATA } from "./message-header.ts";
 import { addressText } from "./sockaddr.ts";
 
 /**
@@ -20,8 +21,6 @@ export interface LinuxLocalAddress extends LocalAddress {
 /** The largest control message of one local address: CMSG_SPACE(sizeof(struct in6_pktinfo)). */
 export const LOCAL_CONTROL_BYTES_MAX = 40;
 
-// The offset of the data in a control message, in 32-bit words.
-const DATA = 4;
 const CONTROL4_BYTES = 28; // CMSG_LEN(sizeof(struct in_pktinfo))
 const CONTROL6_BYTES = 36; // CMSG_LEN(sizeof(struct in6_pktinfo))
 
@@ -39,8 +38,8 @@ export class LocalAddressTable {
   find4(words: Uint32Array, at: number): LinuxLocalAddress | undefined {
     const address = words[at + 1] as number;
     if (address === 0) return undefined;
-    this.#wanted4[DATA + 1] = address;
-    return this.#find(this.#wanted4, DATA + 1, 1);
+    this.#wanted4[CONTROL_DATA + 1] = address;
+    return this.#find(this.#wanted4, CONTROL_DATA + 1, 1);
   }
 
   /** The address in a struct in6_pktinfo at word `at`; undefined for a group. */
@@ -48,10 +47,10 @@ export class LocalAddressTable {
     const wanted = this.#wanted6;
     const first = words[at] as number;
     if ((first & 0xff) === 0xff) return undefined;
-    for (let word = 0; word < 4; word++) wanted[DATA + word] = words[at + word] as number;
+    for (let word = 0; word < 4; word++) wanted[CONTROL_DATA + word] = words[at + word] as number;
     // A link-local address (fe80::/10) needs its interface. For any other address the routing table decides.
-    wanted[DATA + 4] = (first & 0xc0ff) === 0x80fe ? (words[at + 4] as number) : 0;
-    return this.#find(wanted, DATA, 4);
+    wanted[CONTROL_DATA + 4] = (first & 0xc0ff) === 0x80fe ? (words[at + 4] as number) : 0;
+    return this.#find(wanted, CONTROL_DATA, 4);
   }
 
   #find(wanted: Uint32Array, addressAt: number, addressWords: number): LinuxLocalAddress {
@@ -70,6 +69,6 @@ export class LocalAddressTable {
 
 function equal(one: Uint32Array, other: Uint32Array): boolean {
   if (one.length !== other.length) return false;
-  for (let word = DATA; word < one.length; word++) if (one[word] !== other[word]) return false;
+  for (let word = CONTROL_DATA; word < one.length; word++) if (one[word] !== other[word]) return false;
   return true;
 }

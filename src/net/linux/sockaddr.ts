@@ -6,7 +6,7 @@ import { AF_INET, AF_INET6 } from "./constants.ts";
 import { type Libc, type Memory, memory } from "./libc.ts";
 
 const SOCKADDR_IN_BYTES = 16;
-const SOCKADDR_IN6_BYTES = 28;
+export const SOCKADDR_IN6_BYTES = 28;
 
 /**
  * Encodes an endpoint.
