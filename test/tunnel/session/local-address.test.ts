@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { UDPTUNNEL } from "../../../scripts/running-program.ts";
-import { startClient, startServer } from "../../../src/index.ts";
+import { startClient, startServer, type Tunnel } from "../../../src/index.ts";
 import { Namespaces } from "../../support/namespaces.ts";
 import { testNeeding } from "../../support/need.ts";
 import { PLATFORMS } from "../../support/system-sockets.ts";
@@ -46,20 +46,25 @@ async function ask(host: string, port: number, counts: readonly number[]): Promi
   return rounds;
 }
 
-describe.skipIf(!reportsLocal)("connected sockets receive single answers and bursts", () => {
+/** A server in front of a target, which closes when the server does. */
+async function openServer(): Promise<Tunnel> {
+  const target = await openTarget();
+  const options = { perSource: true, listen: "127.0.0.1/0", target: `127.0.0.1/${target.port}` };
+  const server = await startServer(options);
+  void server.closed.then(() => target.close());
+  return server;
+}
+
+const describeWhereReported = reportsLocal ? describe : () => {};
+
+describeWhereReported("connected sockets receive single answers and bursts", () => {
   test.each([
     ["0.0.0.0", "auto", ["127.0.0.1", "127.0.0.2", "127.0.0.3"]],
     ["0.0.0.0", "off", ["127.0.0.1", "127.0.0.2"]],
     ["::", "auto", ["127.0.0.1", "127.0.0.2", "::1"]],
     ["::", "off", ["127.0.0.2", "::1"]],
   ] as const)("at %s, segment offload %s", async (any, offload, hosts) => {
-    const target = await openTarget();
-    using _target = { [Symbol.dispose]: () => target.close() };
-    await using server = await startServer({
-      perSource: true,
-      listen: "127.0.0.1/0",
-      target: `127.0.0.1/${target.port}`,
-    });
+    await using server = await openServer();
     await using client = await startClient({
       perSource: true,
       connect: `127.0.0.1/${server.tcp[0]?.port}`,
@@ -77,13 +82,7 @@ describe.skipIf(!reportsLocal)("connected sockets receive single answers and bur
   });
 
   test("one socket receives each answer from the address that it asked", async () => {
-    const target = await openTarget();
-    using _target = { [Symbol.dispose]: () => target.close() };
-    await using server = await startServer({
-      perSource: true,
-      listen: "127.0.0.1/0",
-      target: `127.0.0.1/${target.port}`,
-    });
+    await using server = await openServer();
     await using client = await startClient({
       perSource: true,
       connect: `127.0.0.1/${server.tcp[0]?.port}`,
