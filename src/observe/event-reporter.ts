@@ -8,48 +8,52 @@ import { invokeListener } from "./invoke-listener.ts";
 type EventType = TunnelEvent["type"];
 
 /**
- * Events that single datagrams cause, so that a flood can cause many. Repeats within a minute are not passed
- * on at all.
+ * The level of each type of event, and what happens to an event that repeats within a minute:
+ *
+ *   pass    it is passed on like the first one
+ *   debug   a lasting condition repeats it: it is passed on with the level `debug`
+ *   drop    a single datagram causes it, so a flood can cause many: it is not passed on
  */
-const DATAGRAM_EVENT_TYPES = [
-  "loop detected",
-  "wrong source",
-  "target refused",
-  "unexpected answer",
-  "sending failed",
-  "session rejected",
-] as const;
-type DatagramEventType = (typeof DATAGRAM_EVENT_TYPES)[number];
-const DATAGRAM_EVENTS = new Set<EventType>(DATAGRAM_EVENT_TYPES);
-/** Events that a lasting condition repeats. Repeats within a minute have the level `debug`. */
-const RECURRING = new Set<EventType>([
-  "dial failed",
-  "connection rejected",
-  "handshake failed",
-  "wrong secret",
-  "mode mismatch",
-  "peer flapping",
-  "address limit",
-  "name lookup failed",
-  "target switched",
-]);
-const WARNINGS = new Set<EventType>([
-  ...DATAGRAM_EVENT_TYPES,
-  "sending recovered",
-  "interface lost",
-  "interface restored",
-  "wrong secret",
-  "mode mismatch",
-  "peer flapping",
-  "address limit",
-  "name lookup failed",
-  "unauthenticated listener",
-  "secret exposed",
-  "fd limit",
-  "local address unknown",
-  "certificate warning",
-  "certificate reload failed",
-]);
+const TREATMENT = {
+  listening: ["info", "pass"],
+  connected: ["info", "pass"],
+  disconnected: ["info", "pass"],
+  "socket settings": ["info", "pass"],
+  "dial failed": ["warning", "debug"],
+  "connection rejected": ["info", "debug"],
+  "handshake failed": ["info", "debug"],
+  "session disconnected": ["info", "pass"],
+  "session opened": ["info", "pass"],
+  "session closed": ["info", "pass"],
+  "session rejected": ["warning", "drop"],
+  "mode mismatch": ["warning", "debug"],
+  "fd limit": ["warning", "pass"],
+  "local address unknown": ["warning", "pass"],
+  "loop detected": ["warning", "drop"],
+  "wrong source": ["warning", "drop"],
+  "target refused": ["warning", "drop"],
+  "unexpected answer": ["warning", "drop"],
+  "sending failed": ["warning", "drop"],
+  "sending recovered": ["warning", "pass"],
+  "interface lost": ["warning", "pass"],
+  "interface restored": ["warning", "pass"],
+  "unauthenticated listener": ["warning", "pass"],
+  "target address changed": ["info", "pass"],
+  "target switched": ["info", "debug"],
+  "address skipped": ["info", "pass"],
+  "wrong secret": ["warning", "debug"],
+  "secret exposed": ["warning", "pass"],
+  "certificate warning": ["warning", "pass"],
+  "certificates reloaded": ["info", "pass"],
+  "certificate reload failed": ["warning", "pass"],
+  "peer flapping": ["warning", "debug"],
+  "address limit": ["warning", "debug"],
+  "name lookup failed": ["warning", "debug"],
+} as const satisfies Record<EventType, readonly [level: EventLevel, repeated: "pass" | "debug" | "drop"]>;
+
+type DatagramEventType = {
+  [Type in EventType]: (typeof TREATMENT)[Type][1] extends "drop" ? Type : never;
+}[EventType];
 
 /**
  * The kind of an event. Each kind is throttled apart from its type, and its first event is a warning:
@@ -94,12 +98,12 @@ export class EventReporter {
   report(event: TunnelEvent, isRetry = false): void {
     const { type } = event;
     const kind = kindOf(event);
-    const recurs = DATAGRAM_EVENTS.has(type) || RECURRING.has(type) || kind !== undefined;
+    const [, repeated] = TREATMENT[type];
     const level = this.#levelOf(type, kind);
-    if (!recurs) return this.#notify(event, isRetry ? "debug" : level, 0);
+    if (repeated === "pass" && kind === undefined) return this.#notify(event, isRetry ? "debug" : level, 0);
     const repeats = this.#throttle.take(kind ?? type, this.#now());
     if (repeats !== undefined) this.#notify(event, level, repeats);
-    else if (!DATAGRAM_EVENTS.has(type)) this.#notify(event, RECURRING.has(type) ? "debug" : "info", 0);
+    else if (repeated !== "drop") this.#notify(event, repeated === "debug" ? "debug" : "info", 0);
   }
 
   /**
@@ -123,7 +127,7 @@ export class EventReporter {
   #levelOf(type: EventType, kind: string | undefined): EventLevel {
     if (type === "dial failed" || kind !== undefined)
       return this.#throttle.has(kind ?? type) ? "info" : "warning";
-    return WARNINGS.has(type) ? "warning" : "info";
+    return TREATMENT[type][0];
   }
 
   #notify(event: TunnelEvent, level: EventLevel, repeats: number): void {
