@@ -63,9 +63,11 @@ function lossCharts(rows: readonly Row[]): Drawing[] {
 
 function latencyCharts(samples: readonly Sample[]): Drawing[] {
   const own = samples.filter(({ scenario, latencyUs }) => scenario === "latency" && latencyUs?.length);
-  return [...Map.groupBy(own, ({ rate }) => rate)].map(([rate, group]) => ({
-    name: `latency-${rate}`,
-    title: `One-way latency at ${formatCount(rate ?? 0)} datagrams/s`,
+  const conditions = ({ rate = 0, detail }: Sample) =>
+    [`${formatCount(rate)} datagrams/s`, detail].filter(Boolean).join(", ");
+  return [...Map.groupBy(own, conditions)].map(([at, group]) => ({
+    name: ["latency", group[0]?.rate, ...(group[0]?.detail?.match(/[\w.]+/g) ?? [])].join("-"),
+    title: `One-way latency at ${at}`,
     xName: "percentile",
     yName: "microseconds",
     x: PERCENTILES.map((percentile) => `${percentile}`),
@@ -140,11 +142,12 @@ function draw({ name, title, xName, yName, x, y, kind, series }: Drawing): Chart
     backgroundColor: "#ffffff",
     title: { text: title, left: "center", top: 8, textStyle: { fontSize: 15 } },
     legend: { top: 34, itemGap: 32 },
-    grid: { left: 72, right: 32, top: 72, bottom: 56 },
+    grid: { left: 72, right: 32, top: 72, bottom: kind === "bar" ? 96 : 56 },
     xAxis: {
       ...axisName,
       name: xName,
-      nameGap: 32,
+      nameGap: kind === "bar" ? 72 : 32,
+      ...(kind === "bar" && { axisLabel: { interval: 0, width: 100, overflow: "break" as const } }),
       ...(typeof x === "string" ? { type: x } : { type: "category", data: [...x] }),
     },
     yAxis: { ...axisName, type: y, name: yName, nameGap: 52 },

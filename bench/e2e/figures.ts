@@ -90,14 +90,14 @@ function linesOf(rows: readonly Row[]): Line[] {
         const rates = swept.map(
           (size) => highest.find((one) => one.relay === relay && one.size === size)?.rate,
         );
-        return distinct(rates).length === 1 ? highestRate(rates[0]) : rates.map(highestRate).join(" / ");
+        return distinct(rates).length < 2 ? highestRate(rates[0]) : rates.map(highestRate).join(" / ");
       },
     },
     {
       label: `CPU for a datagram when flooded, both ends, ${inSizes(flooded)}`,
       cell: inEachSize(flood, "cpuUs", " us"),
     },
-    ...distinct(of("latency").map(({ rate = 0 }) => rate)).flatMap((rate) => latency(of("latency"), rate)),
+    ...latencyConditions(of("latency")).flatMap(([rate, detail]) => latency(of("latency"), rate, detail)),
     {
       label: `how late a ${TIMER_MS} ms timer is in the flooded client (99 %), ${inSizes(flooded)}`,
       cell: inEachSize(of("timers"), "clientP99Ms", " ms"),
@@ -130,16 +130,25 @@ function highestRate(rate: number | undefined): string {
   return rate === 0 ? "none" : `${formatCount(rate)}/s`;
 }
 
-function latency(rows: readonly Row[], rate: number): Line[] {
-  const at = `at ${formatCount(rate)} datagrams/s`;
+function latencyConditions(rows: readonly Row[]): [rate: number, detail: string | undefined][] {
+  return distinct(rows.map(({ rate = 0 }) => rate)).flatMap((rate) =>
+    distinct(rows.filter((row) => row.rate === rate).map(({ detail }) => detail)).map(
+      (detail): [number, string | undefined] => [rate, detail],
+    ),
+  );
+}
+
+/** Results from before the split of first second and settled state have no detail. */
+function latency(rows: readonly Row[], rate: number, detail: string | undefined): Line[] {
+  const at = `at ${formatCount(rate)} datagrams/s, ${detail ?? "in the first seconds"}`;
   return [
     {
       label: `delay ${at}`,
-      cell: (relay) => joined(medians(rows, { relay, rate }, "p50Us", "p99Us"), " us"),
+      cell: (relay) => joined(medians(rows, { relay, rate, detail }, "p50Us", "p99Us"), " us"),
     },
     {
       label: `CPU for a datagram ${at}`,
-      cell: (relay) => joined(medians(rows, { relay, rate }, "cpuUs"), " us"),
+      cell: (relay) => joined(medians(rows, { relay, rate, detail }, "cpuUs"), " us"),
     },
   ];
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { GeneratorReport } from "./generator.ts";
 import { BenchProcess } from "./process.ts";
 import type { Place } from "./relays.ts";
-import type { Plan } from "./scenario.ts";
+import type { Plan, Span } from "./scenario.ts";
 import type { SinkReport } from "./sink.ts";
 import type { TunnelPair } from "./tunnel-pair.ts";
 
@@ -23,8 +23,20 @@ export interface Load {
   roundTrips?: boolean;
   /** The kernel drops datagrams that are too short for this load before the sink. */
   ignoreShort?: boolean;
+  /** Parts of the counted load to report separately. They may overlap. */
+  parts?: readonly Span[];
   /** Commands that run generator and sink, such as `ip netns exec NAME`. */
   wrappers?: { generator: readonly string[]; sink: readonly string[] };
+}
+
+/** The figures of one {@link Span}, as in {@link LoadResult}. */
+export interface LoadPart {
+  span: Span;
+  lossPercent: number;
+  cpuUs: number;
+  clientCpuUs: number;
+  serverCpuUs: number;
+  latencyUs: number[];
 }
 
 export interface LoadResult {
@@ -41,6 +53,7 @@ export interface LoadResult {
   clientCpuUs: number;
   serverCpuUs: number;
   peakBytes: number;
+  parts: LoadPart[];
   /** Reasons why generator or sink, and not the relay, may have limited the figures. */
   notes: string[];
 }
@@ -61,12 +74,13 @@ export async function runLoad(pair: TunnelPair, load: Load): Promise<LoadResult>
     generator = startGenerator(pair.place, load);
     await alive(pair, generator.message("counting"));
     const before = pair.cost();
+    const course = await costsAt(pair, load.parts ?? [], before);
     const sent = await alive(pair, generator.message<GeneratorReport>("report"));
     sink.signal("SIGTERM");
     const received = await alive(pair, sink.message<SinkReport>("report"));
     const after = pair.cost();
     pair.assertAlive();
-    return resultOf(load, sent, received, before, after);
+    return resultOf(load, sent, received, { before, course, after });
   } finally {
     await Promise.all([generator?.stop(), sink.stop()]);
   }
@@ -82,6 +96,7 @@ export async function startSink(place: Place, load: Load): Promise<BenchProcess>
     ...[...(load.wrappers?.sink ?? []), process.execPath, SINK, at],
     ...(load.roundTrips ? ["--echo"] : []),
     ...(load.ignoreShort ? ["--ignore-short"] : []),
+    ...(load.parts ? ["--parts", load.parts.map((span) => numbersOf(load, span).join("-")).join(",")] : []),
   ]);
   await sink.message("ready");
   return sink;
@@ -112,17 +127,58 @@ export async function alive<T>(pair: TunnelPair, wanted: Promise<T>): Promise<T>
 
 type Costs = ReturnType<TunnelPair["cost"]>;
 
+/** The costs when counting starts, by seconds since then, and when all datagrams have arrived. */
+interface CostCourse {
+  before: Costs;
+  course: ReadonlyMap<number, Costs>;
+  after: Costs;
+}
+
+/** Reads the costs at the start and the end of each part. */
+async function costsAt(pair: TunnelPair, parts: readonly Span[], before: Costs) {
+  const startMs = performance.now();
+  const course = new Map([[0, before]]);
+  const times = [...new Set(parts.flatMap(({ fromS, toS }) => [fromS, toS]))].sort((a, b) => a - b);
+  for (const atS of times.filter((atS) => atS > 0)) {
+    await alive(pair, Bun.sleep(startMs + 1000 * atS - performance.now()));
+    course.set(atS, pair.cost());
+  }
+  return course;
+}
+
+/** The numbers of the datagrams in a part of a load: the first, and the first one after it. */
+function numbersOf({ rate }: Load, { fromS, toS }: Span): [from: number, to: number] {
+  return [Math.round(fromS * rate), Math.round(toS * rate)];
+}
+
+/** CPU time per datagram in microseconds. */
+function cpuPerDatagram(before: Costs, after: Costs, datagrams: number) {
+  const of = (side: "server" | "client") =>
+    datagrams === 0 ? 0 : (after[side].cpuNs - before[side].cpuNs) / 1000 / datagrams;
+  const [clientCpuUs, serverCpuUs] = [of("client"), of("server")];
+  return { cpuUs: clientCpuUs + serverCpuUs, clientCpuUs, serverCpuUs };
+}
+
+function partsOf(load: Load, sink: SinkReport, course: CostCourse["course"]): LoadPart[] {
+  return (load.parts ?? []).map((span, index) => {
+    const [from, to] = numbersOf(load, span);
+    const { received = 0, latencyUs = [] } = sink.parts[index] ?? {};
+    const [before, after] = [course.get(span.fromS) as Costs, course.get(span.toS) as Costs];
+    return {
+      span,
+      lossPercent: 100 * (1 - received / (to - from)),
+      ...cpuPerDatagram(before, after, received),
+      latencyUs,
+    };
+  });
+}
+
 function resultOf(
   load: Load,
   generator: GeneratorReport,
   sink: SinkReport,
-  before: Costs,
-  after: Costs,
+  { before, course, after }: CostCourse,
 ): LoadResult {
-  const perDatagram = (side: "server" | "client") =>
-    sink.received === 0 ? 0 : (after[side].cpuNs - before[side].cpuNs) / 1000 / sink.received;
-  const clientCpuUs = perDatagram("client");
-  const serverCpuUs = perDatagram("server");
   const spanS = Math.max(generator.spanS, sink.spanS);
   const offeredPerSecond = generator.sent / generator.spanS;
   const notes = limitsOf(load, generator, sink);
@@ -133,10 +189,9 @@ function resultOf(
     lossPercent: generator.sent === 0 ? 0 : 100 * (1 - sink.received / generator.sent),
     deliveredPerSecond: sink.received / spanS,
     offeredPerSecond,
-    cpuUs: clientCpuUs + serverCpuUs,
-    clientCpuUs,
-    serverCpuUs,
+    ...cpuPerDatagram(before, after, sink.received),
     peakBytes: after.client.peakBytes + after.server.peakBytes,
+    parts: partsOf(load, sink, course),
     notes,
   };
 }

@@ -13,6 +13,10 @@ const quick: Plan = {
   sizes: [172, 1200],
   rates: [50_000, 100_000, 200_000],
   latencyRates: [1000, 20_000],
+  latencySpans: [
+    { fromS: 0, toS: 1 },
+    { fromS: 3, toS: 5 },
+  ],
   floodRate,
   bothRate: 30_000,
   sources: [100],
@@ -32,6 +36,10 @@ const full: Plan = {
   sizes: [172, 1200],
   rates: [50_000, 100_000, 150_000, 200_000, 250_000],
   latencyRates: [1000, 20_000],
+  latencySpans: [
+    { fromS: 0, toS: 1 },
+    { fromS: 10, toS: 20 },
+  ],
   floodRate,
   bothRate: 40_000,
   sources: [1, 100, 1000],
@@ -51,6 +59,10 @@ const tiny: Plan = {
   sizes: [172],
   rates: [2000],
   latencyRates: [1000],
+  latencySpans: [
+    { fromS: 0, toS: 0.1 },
+    { fromS: 0.1, toS: 0.2 },
+  ],
   floodRate: () => 5000,
   bothRate: 1000,
   sources: [1, 10],

@@ -65,7 +65,7 @@ export async function runAll({
       // Every second repeat is in reverse order, so that no relay always follows the same one.
       for (const relay of repeat % 2 === 0 ? taking : taking.toReversed()) {
         onCell?.(label(scenario, round, relay), done++, total);
-        result.samples.push(await measure(scenario, round, relay, repeat, context));
+        result.samples.push(...(await measure(scenario, round, relay, repeat, context)));
       }
     }
     onRound?.(result);
@@ -91,13 +91,15 @@ async function measure(
   relay: Relay,
   repeat: number,
   context: Context,
-): Promise<Sample> {
+): Promise<Sample[]> {
   const { size, rate, detail } = round;
   const sample: Sample = { scenario: scenario.name, relay: relay.name, size, rate, detail, repeat };
   try {
-    return { ...sample, ...(await round.run(relay, context)) };
+    const outcome = await round.run(relay, context);
+    return [outcome].flat().map((one) => ({ ...sample, ...one }));
   } catch (error) {
-    return { ...sample, failed: error instanceof Error ? error.message : String(error) };
+    const failed = error instanceof Error ? error.message : String(error);
+    return (round.parts ?? [detail]).map((detail) => ({ ...sample, detail, failed }));
   }
 }
 

@@ -3,6 +3,12 @@
 import type { Place, Relay } from "./relays.ts";
 import type { TallyReport } from "./tally.ts";
 
+/** A time span in seconds from the start of the counted load. */
+export interface Span {
+  fromS: number;
+  toS: number;
+}
+
 /** How much to measure. */
 export interface Plan {
   name: "quick" | "full" | "tiny";
@@ -12,6 +18,8 @@ export interface Plan {
   rates: number[];
   /** Datagrams a second at which latency is measured. */
   latencyRates: number[];
+  /** The parts of a latency load with figures of their own. It starts without a warm-up. */
+  latencySpans: readonly Span[];
   /** Datagrams a second of a flood, by payload bytes. */
   floodRate(size: number): number;
   /** Datagrams a second each way with traffic in both directions. */
@@ -42,6 +50,11 @@ export interface Outcome {
   timeline?: TallyReport["timeline"];
 }
 
+/** One part of a run, with a row of its own. */
+export interface Part extends Outcome {
+  detail: string;
+}
+
 /** One figure of a scenario. */
 export interface Column {
   key: string;
@@ -61,8 +74,13 @@ export interface Round {
   detail?: string;
   /** The duration of its load, if it differs from the plan. */
   seconds?: number;
-  /** Measures one relay. An exception makes the sample a failed one, with its message as the reason. */
-  run(relay: Relay, context: Context): Promise<Outcome>;
+  /** The details of its rows when one run has several. */
+  parts?: readonly string[];
+  /**
+   * Measures one relay. @returns one outcome, or one for each of `parts`. An exception makes the samples
+   * failed ones, with its message as the reason.
+   */
+  run(relay: Relay, context: Context): Promise<Outcome | readonly Part[]>;
   /** The reason not to measure this relay, from its earlier samples; undefined to measure it. */
   hopeless?(earlier: readonly Sample[]): string | undefined;
   /** The reason why this relay cannot take part; undefined when it can. */

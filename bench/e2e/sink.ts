@@ -2,11 +2,12 @@
  * Receives the datagrams of the generator at the other end of a tunnel, and reports loss, order and latency.
  * A separate program:
  *
- *     bun run bench:sink 0.0.0.0:7001 [--echo] [--ignore-short]
+ *     bun run bench:sink 0.0.0.0:7001 [--echo] [--ignore-short] [--parts FROM-TO,...]
  *
  * It ends after the load (or at Ctrl-C) and prints its report as one line of JSON. `--echo` sends datagrams
  * back, for a generator that measures round trips. `--ignore-short` makes the kernel drop datagrams that are
- * too short for the load.
+ * too short for the load. `--parts` reports the datagrams with these numbers separately, the last one
+ * excluded.
  */
 
 import { parseArgs } from "node:util";
@@ -16,7 +17,7 @@ import { HEADER_BYTES } from "./payload.ts";
 import { parseEndpoint, runProgram, writeMessage } from "./program.ts";
 import { Receiver } from "./receiver.ts";
 import { ignoreShort } from "./short-filter.ts";
-import { Tally, type TallyReport } from "./tally.ts";
+import { type Range, Tally, type TallyReport } from "./tally.ts";
 
 /** The last message of a sink. */
 export interface SinkReport extends TallyReport {
@@ -35,13 +36,14 @@ async function main(): Promise<void> {
     options: {
       echo: { type: "boolean", default: false },
       "ignore-short": { type: "boolean", default: false },
+      parts: { type: "string", default: "" },
     },
   });
   const bind = parseEndpoint(positionals[0] ?? "0.0.0.0:7001");
   const kernel = openKernel();
   const fd = openSocket(kernel, { bind, receiveTimeoutMs: RECEIVE_TIMEOUT_MS });
   if (values["ignore-short"]) ignoreShort(kernel.libc, fd, HEADER_BYTES);
-  const tally = new Tally();
+  const tally = new Tally(readRanges(values.parts));
   const receiver = new Receiver(kernel, tally);
   let stopping = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -71,6 +73,11 @@ async function main(): Promise<void> {
   const drops = values["ignore-short"] ? 0 : kernelDrops(kernel.libc, fd);
   const report: SinkReport = { ...tally.report(), kernelDrops: drops ?? 0 };
   writeMessage({ type: "report", ...report });
+}
+
+/** Reads ranges such as `0-1000,2000-3000`. */
+function readRanges(text: string): Range[] {
+  return [...text.matchAll(/(\d+)-(\d+)/g)].map(([, from, to]) => ({ from: Number(from), to: Number(to) }));
 }
 
 await runProgram(main);

@@ -32,6 +32,20 @@ export interface TallyReport {
   latencyAboveShortest: boolean;
   /** Delay over time: seconds since the first arrival, and median and 99th percentile of each interval. */
   timeline: { atS: number; p50Us: number; p99Us: number }[];
+  /** The same figures for parts of the counted datagrams, in the order of {@link Tally}'s ranges. */
+  parts: TallyPart[];
+}
+
+/** Counted datagrams with the numbers `from <= number < to`. */
+export interface Range {
+  from: number;
+  to: number;
+}
+
+export interface TallyPart {
+  received: number;
+  /** One-way latency at each of {@link PERCENTILES}; empty when no datagram arrived. */
+  latencyUs: number[];
 }
 
 const FIRST_ROOM = 1 << 16;
@@ -54,11 +68,18 @@ export class Tally {
   #highest = new Int32Array(16).fill(-1);
   #latencies = new Float32Array(FIRST_ROOM);
   #arrivals = new Float32Array(FIRST_ROOM);
+  #sequences = new Uint32Array(FIRST_ROOM);
+  readonly #ranges: readonly Range[];
   #kept = 0;
   #firstNs = 0;
   #lastNs = 0;
   #gapNs = 0;
   #gapEndNs = 0;
+
+  /** @param ranges parts of the load to report separately. They may overlap. */
+  constructor(ranges: readonly Range[] = []) {
+    this.#ranges = ranges;
+  }
 
   /**
    * Counts a datagram of `length` bytes at `at`.
@@ -88,7 +109,7 @@ export class Tally {
       return;
     }
     this.#noteOrder(readSource(view, at), sequence);
-    this.#noteTime(readSentNs(view, at), nowNs);
+    this.#noteTime(sequence, readSentNs(view, at), nowNs);
     this.received++;
   }
 
@@ -97,6 +118,7 @@ export class Tally {
     const sorted = latencies.slice().sort();
     const shortest = sorted[0] ?? 0;
     const clocksDiffer = Math.abs(shortest) > SAME_CLOCK_US || shortest < 0;
+    const origin = clocksDiffer ? shortest : 0;
     return {
       received: this.received,
       duplicates: this.duplicates,
@@ -107,13 +129,22 @@ export class Tally {
       spanS: (this.#lastNs - this.#firstNs) / 1e9,
       gapS: this.#gapNs / 1e9,
       gapEndNs: this.#gapEndNs,
-      latencyUs:
-        this.#kept === 0
-          ? []
-          : PERCENTILES.map((p) => round(quantile(sorted, p) - (clocksDiffer ? shortest : 0))),
+      latencyUs: percentiles(sorted, origin),
       latencyAboveShortest: clocksDiffer,
-      timeline: this.#timeline(clocksDiffer ? shortest : 0),
+      timeline: this.#timeline(origin),
+      parts: this.#ranges.map((range) => this.#part(range, origin)),
     };
+  }
+
+  #part({ from, to }: Range, origin: number): TallyPart {
+    const sorted = this.#latencies
+      .subarray(0, this.#kept)
+      .filter((_, index) => {
+        const sequence = this.#sequences[index] as number;
+        return sequence >= from && sequence < to;
+      })
+      .sort();
+    return { received: sorted.length, latencyUs: percentiles(sorted, origin) };
   }
 
   #seenBefore(sequence: number): boolean {
@@ -135,7 +166,7 @@ export class Tally {
     else this.#highest[source] = sequence;
   }
 
-  #noteTime(sentNs: number, nowNs: number): void {
+  #noteTime(sequence: number, sentNs: number, nowNs: number): void {
     if (this.received === 0) this.#firstNs = nowNs;
     else if (nowNs - this.#lastNs > this.#gapNs) {
       this.#gapNs = nowNs - this.#lastNs;
@@ -146,9 +177,11 @@ export class Tally {
     if (this.#kept === this.#latencies.length) {
       this.#latencies = grown(this.#latencies, new Float32Array(2 * this.#kept));
       this.#arrivals = grown(this.#arrivals, new Float32Array(2 * this.#kept));
+      this.#sequences = grown(this.#sequences, new Uint32Array(2 * this.#kept));
     }
     this.#latencies[this.#kept] = (nowNs - sentNs) / 1000;
     this.#arrivals[this.#kept] = (nowNs - this.#firstNs) / 1e9;
+    this.#sequences[this.#kept] = sequence;
     this.#kept++;
   }
 
@@ -172,13 +205,18 @@ export class Tally {
   }
 }
 
+/** The values at each of PERCENTILES above `origin`; empty when there are none. */
+function percentiles(sorted: Float32Array, origin: number): number[] {
+  return sorted.length === 0 ? [] : PERCENTILES.map((percent) => round(quantile(sorted, percent) - origin));
+}
+
 /** The percentile of ascending values (nearest rank); 0 when there are none. */
 function quantile(sorted: Float32Array, percent: number): number {
   const rank = Math.ceil((percent / 100) * sorted.length) - 1;
   return sorted[Math.max(0, rank)] ?? 0;
 }
 
-function grown<T extends Uint8Array | Float32Array>(from: T, into: T): T {
+function grown<T extends Uint8Array | Uint32Array | Float32Array>(from: T, into: T): T {
   into.set(from);
   return into;
 }

@@ -80,7 +80,10 @@ test("a report has a table for each scenario, charts, and the command that was r
   expect(page.match(/^\| ---/gm)).toHaveLength(4);
   expect(page).toContain("with `bun run bench --plan tiny --only flood,rate,latency --relays ours`.");
   const charts = [...page.matchAll(/\]\((.+\.svg)\)/g)].map((match) => match[1] as string);
-  expect(charts).toEqual(["loss-172.svg", "latency-1000.svg", "cpu.svg"]);
+  expect(charts).toEqual([
+    ...["loss-172.svg", "latency-1000-first-0.1-s.svg", "latency-1000-0.1-s-to-0.2-s-after-the-start.svg"],
+    "cpu.svg",
+  ]);
   for (const chart of charts)
     expect(await Bun.file(join(folder, "report", chart)).text()).toStartWith("<svg");
 });

@@ -69,6 +69,28 @@ test("the table has the newest medians of each relay, a dash for missing ones, a
   ]);
 });
 
+test("delay and cost in the first second and in the settled state have rows of their own", () => {
+  const cell = { scenario: "latency", relay: "ours", size: 172, rate: 1000, repeat: 0 };
+  const [table] = figures([
+    {
+      name: "any",
+      results: results("2001-01-01T00:00:00Z", 0, [
+        { ...cell, detail: "first second", values: { p50Us: 90, p99Us: 900, cpuUs: 100 } },
+        { ...cell, detail: "settled, 10 s to 20 s", values: { p50Us: 60, p99Us: 70, cpuUs: 50 } },
+        { ...cell, rate: 20_000, values: { p50Us: 1, p99Us: 2, cpuUs: 3 } },
+      ]),
+    },
+  ]).split("\n\n");
+  expect(table?.split("\n").slice(2)).toEqual([
+    "| delay at 1,000 datagrams/s, first second | 90 / 900 us |",
+    "| CPU for a datagram at 1,000 datagrams/s, first second | 100 us |",
+    "| delay at 1,000 datagrams/s, settled, 10 s to 20 s | 60 / 70 us |",
+    "| CPU for a datagram at 1,000 datagrams/s, settled, 10 s to 20 s | 50 us |",
+    "| delay at 20,000 datagrams/s, in the first seconds | 1 / 2 us |",
+    "| CPU for a datagram at 20,000 datagrams/s, in the first seconds | 3 us |",
+  ]);
+});
+
 test("below the table, each result has its file, run and repeats, and whether the machine was busy", () => {
   const [, origins] = figures([
     { name: "old", results: OLD },

@@ -27,6 +27,31 @@ function tallied(...payloads: DataView[]) {
   return tally.report();
 }
 
+test("a part of the load has its own percentiles and count, and parts may overlap", () => {
+  const tally = new Tally([
+    { from: 0, to: 2 },
+    { from: 2, to: 4 },
+    { from: 0, to: 4 },
+    { from: 9, to: 10 },
+  ]);
+  for (const [sequence, latencyNs] of [
+    [0, 1000],
+    [2, 3000],
+    [1, 2000],
+    [4, 5000],
+  ] as const) {
+    tally.add(payload(sequence), 0, SIZE, 1e9 + latencyNs, holds);
+  }
+  const { parts, received } = tally.report();
+  expect(received).toBe(4);
+  expect(parts.map(({ received, latencyUs }) => [received, latencyUs.at(0), latencyUs.at(-1)])).toEqual([
+    [2, 1, 2],
+    [1, 3, 3],
+    [3, 1, 3],
+    [0, undefined, undefined],
+  ]);
+});
+
 test("counts each datagram once and measures its latency", () => {
   const report = tallied(payload(0), payload(1), payload(2));
   expect(report).toMatchObject({ received: 3, duplicates: 0, reordered: 0, corrupt: 0, sources: 1 });
