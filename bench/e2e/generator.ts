@@ -2,10 +2,11 @@
  * Sends datagrams at a steady rate, with number, time stamp and pattern. A separate program:
  *
  *     bun run bench:load 127.0.0.1:6000 [--from ADDRESS[:PORT]] [--size 172] [--rate 1000] [--seconds 10]
- *                        [--warm-up 0.3] [--sources 1] [--plain] [--round-trips]
+ *                        [--warm-up 0.3] [--sources 1] [--burst 1] [--plain] [--round-trips]
  *
  * It sends all datagrams that are due with as few system calls as segment offload allows; with `--plain` it
- * sends each one alone. It prints one line of JSON when counting starts, one when it ends, and a report.
+ * sends each one alone. With `--burst`, this many are due at once, at the same average rate. It prints one
+ * line of JSON when counting starts, one when it ends, and a report.
  */
 
 import { parseArgs } from "node:util";
@@ -28,6 +29,12 @@ export interface GeneratorReport {
   answers?: TallyReport;
 }
 
+/** The average number of datagrams a second, and the number of datagrams that are due at once. */
+interface Pace {
+  rate: number;
+  burst: number;
+}
+
 /** The longest sleep when no datagram is due. */
 const TICK_US = 200;
 /**
@@ -41,7 +48,7 @@ const LATE_NS = 5e6;
  * of its stream), slow enough not to fill a queue.
  */
 const TAIL_BYTES = 128 << 10;
-const TAIL_RATE = 10_000;
+const TAIL_PACE: Pace = { rate: 10_000, burst: 1 };
 const ANSWERS_S = 0.3;
 
 async function main(): Promise<void> {
@@ -54,6 +61,7 @@ async function main(): Promise<void> {
       seconds: { type: "string", default: "10" },
       "warm-up": { type: "string", default: "0.3" },
       sources: { type: "string", default: "1" },
+      burst: { type: "string", default: "1" },
       plain: { type: "boolean", default: false },
       "round-trips": { type: "boolean", default: false },
     },
@@ -76,12 +84,12 @@ async function main(): Promise<void> {
     kernel.sleep(Math.max(1, Math.min(receiver ? LISTEN_TICK_US : TICK_US, microseconds)));
   };
 
-  const rate = Number(values.rate);
-  offer(kernel, sender, WARM_UP, rate, Number(values["warm-up"]), rest);
+  const pace = { rate: Number(values.rate), burst: Number(values.burst) };
+  offer(kernel, sender, WARM_UP, pace, Number(values["warm-up"]), rest);
   writeMessage({ type: "counting" });
-  const { sent, spanS, late } = offer(kernel, sender, COUNTED, rate, Number(values.seconds), rest);
+  const { sent, spanS, late } = offer(kernel, sender, COUNTED, pace, Number(values.seconds), rest);
   writeMessage({ type: "counted" });
-  offer(kernel, sender, TAIL, TAIL_RATE, Math.ceil(TAIL_BYTES / size) / TAIL_RATE, rest);
+  offer(kernel, sender, TAIL, TAIL_PACE, Math.ceil(TAIL_BYTES / size) / TAIL_PACE.rate, rest);
   const report: GeneratorReport = { sent, spanS, late };
   if (tally !== undefined) {
     const untilNs = kernel.now() + ANSWERS_S * 1e9;
@@ -92,25 +100,26 @@ async function main(): Promise<void> {
 }
 
 /**
- * Sends datagrams at `rate` for `seconds`. When none is due it calls `rest` with the time until the next one.
+ * Sends datagrams at a pace for `seconds`. When none is due it calls `rest` with the time until the next one.
  */
 function offer(
   kernel: Kernel,
   sender: Sender,
   phase: Phase,
-  rate: number,
+  { rate, burst }: Pace,
   seconds: number,
   rest: (microseconds: number) => void,
 ) {
   const total = Math.round(rate * seconds);
+  const dueAt = (ns: number) => Math.min(total, (Math.floor((ns / 1e9) * (rate / burst)) + 1) * burst);
   const startNs = kernel.now();
   let sent = 0;
   let late = 0;
   while (sent < total) {
     const elapsedNs = kernel.now() - startNs;
-    const due = Math.min(total, Math.floor((elapsedNs / 1e9) * rate) + 1);
+    const due = dueAt(elapsedNs);
     if (due > sent) {
-      const dueLong = Math.min(due, Math.floor(((elapsedNs - LATE_NS) / 1e9) * rate));
+      const dueLong = dueAt(elapsedNs - LATE_NS);
       const taken = sender.send(phase, sent, due - sent);
       late += Math.max(0, Math.min(taken, dueLong - sent));
       sent += taken;
@@ -121,6 +130,9 @@ function offer(
       if (untilNextUs > 0) rest(untilNextUs);
     }
   }
+  // The pause after the last burst is part of the load.
+  const endNs = startNs + (sent / rate) * 1e9;
+  for (let now = kernel.now(); now < endNs; now = kernel.now()) rest((endNs - now) / 1000);
   return { sent, spanS: (kernel.now() - startNs) / 1e9, late };
 }
 

@@ -19,6 +19,8 @@ export interface Load {
   direction?: "there" | "back";
   /** UDP sources; 1 when missing. */
   sources?: number;
+  /** The number of datagrams that are due at once; 1 when missing. */
+  burst?: number;
   /** The sink answers, and the generator measures round trips. */
   roundTrips?: boolean;
   /** The kernel drops datagrams that are too short for this load before the sink. */
@@ -111,6 +113,7 @@ export function startGenerator(place: Place, load: Load): BenchProcess {
     ...["--from", back ? place.serverApp : place.clientApp],
     ...["--size", `${load.size}`, "--rate", `${load.rate}`, "--seconds", `${load.seconds}`],
     ...["--warm-up", `${load.warmUpSeconds}`, "--sources", `${load.sources ?? 1}`],
+    ...["--burst", `${load.burst ?? 1}`],
     ...(load.roundTrips ? ["--round-trips"] : []),
   ]);
 }

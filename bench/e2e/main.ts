@@ -3,6 +3,7 @@
 import type { WriteStream } from "node:tty";
 import { parseArgs } from "node:util";
 import { compareResults } from "./compare.ts";
+import { readRelays } from "./given-relays.ts";
 import { PLANS } from "./plans.ts";
 import { killAll } from "./process.ts";
 import { findRelays } from "./relays.ts";
@@ -19,14 +20,24 @@ const USAGE = `bun run bench [options], or bun run bench:full [options]
   --rates N,...          datagrams a second of the rate sweep
   --repeat N             repeats of each cell
   --relays NAME,...      some of the relays found
-  --peer-client CMD --peer-server CMD
-                         another relay, with {tcp} {client} {server} {serverHost} {clientApp} {serverApp}
-  --peer-per-source      it has one connection per UDP source
+  --relay NAME='SERVER COMMAND'/'CLIENT COMMAND'
+                         another relay; may be given several times. In both commands,
+                           {tcp}         is the TCP port of the server
+                           {serverHost}  is the address of the server
+                           {server}      is the UDP port of the server and of the application at {serverApp}
+                           {client}      is the UDP port of the client and of the application at {clientApp}
+  --per-source NAME[=ARGUMENTS]
+                         the relay NAME of --relay has one connection per UDP source; ARGUMENTS switch this
+                         mode on, before the last argument of each command
   --ports TCP,CLIENT,SERVER
                          fixed ports
   --json FILE            the file for raw repeats (bench:full without options: bench/results/full.json)
 bun run bench --compare A.json B.json
                          exit status 1 when B is worse than A by more than the spread of the repeats
+
+Example of --relay:
+  bun run bench --relay mullvad='tcp2udp --tcp-listen {serverHost}:{tcp} --udp-forward {serverApp}:{server}'/\\
+'udp2tcp --udp-listen 0.0.0.0:{client} --tcp-forward {serverHost}:{tcp}'
 `;
 
 const OPTIONS = {
@@ -40,9 +51,8 @@ const OPTIONS = {
   ports: { type: "string" },
   relays: { type: "string" },
   compare: { type: "boolean", default: false },
-  "peer-client": { type: "string" },
-  "peer-server": { type: "string" },
-  "peer-per-source": { type: "boolean", default: false },
+  relay: { type: "string", multiple: true },
+  "per-source": { type: "string", multiple: true },
 } as const;
 
 const BAR_WIDTH = 24;
@@ -66,7 +76,7 @@ async function main(): Promise<number> {
   }
   const scenarios = chosen("scenario", SCENARIOS, values.only);
   const plan = planned(values);
-  const { relays: found, leftOut } = findRelays(givenPeer(values));
+  const { relays: found, leftOut } = findRelays(readRelays(values.relay ?? [], values["per-source"] ?? []));
   const relays = chosen("relay", found, values.relays);
   const words = tokens.flatMap((token) =>
     token.kind === "option" && token.name !== "json" ? [token.rawName, token.value ?? []].flat() : [],
@@ -120,14 +130,6 @@ function planned(values: { plan: string; sizes?: string; rates?: string; repeat?
     ...(values.rates && { rates: numbers("--rates", values.rates).sort((a, b) => a - b) }),
     ...(values.repeat && { repeats: numbers("--repeat", values.repeat)[0] as number }),
   };
-}
-
-function givenPeer(values: { "peer-client"?: string; "peer-server"?: string; "peer-per-source": boolean }) {
-  const { "peer-client": client, "peer-server": server, "peer-per-source": perSource } = values;
-  if (client === undefined && server === undefined) return undefined;
-  if (client === undefined || server === undefined)
-    throw new Error("give --peer-client and --peer-server together");
-  return { client, server, perSource };
 }
 
 function givenPorts(text: string | undefined) {

@@ -27,8 +27,8 @@ export interface Relay {
   client(place: Place): string[];
   /** Whether this is udptunnel with other options. */
   readonly variant?: boolean;
-  /** Whether the client connects at its start, and not at the first datagram. */
-  readonly dialsAtStart: boolean;
+  /** Whether the client connects at its start, and not at the first datagram; undefined if unknown. */
+  readonly dialsAtStart?: boolean;
   /** Whether the client ends with its TCP connection. */
   readonly endsWithConnection?: boolean;
   /** Whether the application on the server side can send first: the relay has one peer at a known address. */
@@ -110,19 +110,8 @@ export interface Contest {
   leftOut: string[];
 }
 
-/**
- * A relay from the command line. Its commands contain {tcp}, {server}, {client}, {serverHost}, {serverApp},
- * {clientApp}.
- */
-export interface GivenPeer {
-  client: string;
-  server: string;
-  /** Whether it has one connection per UDP source. */
-  perSource: boolean;
-}
-
-/** Finds the relays that can be measured here. */
-export function findRelays(given?: GivenPeer): Contest {
+/** Finds the relays that can be measured here. A given relay takes the place of one with the same name. */
+export function findRelays(given: readonly Relay[]): Contest {
   const offloadOff = ["--offload", "off"];
   const contest: Contest = {
     relays: [
@@ -135,37 +124,15 @@ export function findRelays(given?: GivenPeer): Contest {
   if (tls === undefined) contest.leftOut.push("ours --tls: openssl not found");
   else contest.relays.push(ours(tls, "--tls"));
   const offer = (relay: Relay, programs: string[], hint: string) => {
+    if (given.some(({ name }) => name === relay.name)) return;
     const missing = programs.filter((program) => Bun.which(program) === null);
     if (missing.length === 0) contest.relays.push(relay);
     else contest.leftOut.push(`${relay.name}: ${missing.join(" and ")} not found${hint}`);
   };
   offer(original, ["udptunnel"], " (bun run bench:install)");
   offer(mullvad, ["udp2tcp", "tcp2udp"], " (bench/e2e/README.md)");
-  if (given !== undefined) {
-    contest.relays.push({
-      name: "peer",
-      server: (at) => fillIn(given.server, at),
-      client: (at) => fillIn(given.client, at),
-      dialsAtStart: false,
-      bothWays: !given.perSource,
-      ...(given.perSource && { perSource: [] }),
-    });
-  }
+  contest.relays.push(...given);
   return contest;
-}
-
-/** Splits a command line at spaces, except in quotes, and fills in addresses and ports. */
-export function fillIn(command: string, at: Place): string[] {
-  const values: Record<string, string | number> = {
-    ...at,
-    tcp: at.tcpPort,
-    server: at.serverPort,
-    client: at.clientPort,
-  };
-  const words = command.match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
-  return words.map((word) =>
-    word.replace(/^(["'])(.*)\1$/, "$2").replace(/\{(\w+)\}/g, (whole, name) => `${values[name] ?? whole}`),
-  );
 }
 
 /** Makes a certificate with openssl for this run; undefined without openssl. It is deleted at the end. */

@@ -5,6 +5,10 @@ import { BenchProcess, type ProcessCost } from "./process.ts";
 import type { Place, Relay } from "./relays.ts";
 
 const READY_MS = 10_000;
+/**
+ * How long to wait for the connection of a client of which it is unknown whether it connects at its start.
+ */
+const DIAL_MS = 300;
 const POLL_MS = 2;
 /** TCP states in /proc/net/tcp (linux/tcp_states.h). */
 const ESTABLISHED = "01";
@@ -89,13 +93,13 @@ export async function startServer(
 
 async function startClient(relay: Relay, at: Place, wrapper: readonly string[], extra: readonly string[]) {
   const command = insertOptions(relay.client(at), extra);
-  return await started(
-    `${relay.name} client`,
-    [...wrapper, ...command],
-    (pid) =>
-      portIsOpen(pid, "udp", at.clientPort) &&
-      (!relay.dialsAtStart || portIsOpen(pid, "tcp", at.tcpPort, ESTABLISHED)),
-  );
+  let openedMs: number | undefined;
+  return await started(`${relay.name} client`, [...wrapper, ...command], (pid) => {
+    if (!portIsOpen(pid, "udp", at.clientPort)) return false;
+    openedMs ??= performance.now();
+    const mayDial = relay.dialsAtStart ?? performance.now() - openedMs < DIAL_MS;
+    return !mayDial || portIsOpen(pid, "tcp", at.tcpPort, ESTABLISHED);
+  });
 }
 
 /**

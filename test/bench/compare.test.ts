@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { compareResults } from "../../bench/e2e/compare.ts";
-import { fillIn } from "../../bench/e2e/relays.ts";
 import { commandOf, type Results } from "../../bench/e2e/results.ts";
 import { SCENARIOS } from "../../bench/e2e/scenarios/index.ts";
 import { highestRates, summarize } from "../../bench/e2e/statistics.ts";
@@ -83,14 +82,4 @@ test("the command of a result is its command line; an old result has none", () =
   );
   expect(commandOf({ ...results([1]), arguments: [] })).toBe("bun run bench");
   expect(commandOf(results([1]))).toBeUndefined();
-});
-
-test("quoted parts of a given command stay together, and ports are filled in", () => {
-  const place = {
-    ...{ serverHost: "192.0.2.1", clientApp: "192.0.2.2", serverApp: "192.0.2.3" },
-    ...{ tcpPort: 1, clientPort: 2, serverPort: 3 },
-  };
-  expect(fillIn(`run 'two words' --to {serverHost}:{tcp} {client}/{server} {other}`, place)).toEqual([
-    ...["run", "two words", "--to", "192.0.2.1:1", "2/3", "{other}"],
-  ]);
 });

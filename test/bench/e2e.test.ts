@@ -57,9 +57,9 @@ describe("every scenario with tiny counts", () => {
 test("the scenarios of per-source mode, on a relay that has it", async () => {
   const path = join(folder, "per-source.json");
   const relay = `${process.execPath} ${join(import.meta.dir, "naive-relay.ts")}`;
-  const words = ["--peer-server", `${relay} server {tcp} {serverApp} {server}`, "--peer-per-source"];
-  const client = ["--peer-client", `${relay} client {serverHost} {tcp} {client}`, "--relays", "peer"];
-  await bench(...words, ...client, "--only", "sources,sessions,neighbours", "--json", path);
+  const commands = `${relay} server {tcp} {serverApp} {server}/${relay} client {serverHost} {tcp} {client}`;
+  const words = ["--relay", `naive=${commands}`, "--per-source", "naive", "--relays", "naive"];
+  await bench(...words, "--only", "sources,sessions,neighbours", "--json", path);
   const { samples } = (await Bun.file(path).json()) as Results;
   expect(samples.map(({ detail, failed }) => failed ?? detail)).toEqual([
     ...["1 source", "10 sources"],
@@ -91,13 +91,13 @@ test("a report has a table for each scenario, charts, and the command that was r
 describe("failures", () => {
   test("a relay that exits is a failed row with the last lines of its output", async () => {
     const path = join(folder, "dies.json");
-    const dies = `${process.execPath} -e 'console.error("out of strength"); process.exit(3)'`;
-    const words = ["--peer-client", dies, "--peer-server", dies, "--relays", "peer", "--only", "flood"];
+    const dies = `${process.execPath} -e 'console.error("out of strength"); process.exit(3)' {tcp}`;
+    const words = ["--relay", `weak=${dies}/${dies}`, "--relays", "weak", "--only", "flood"];
     const { status, output } = await bench(...words, "--json", path);
     expect(status).toBe(0);
     expect(output).toContain("out of strength");
     const { samples } = (await Bun.file(path).json()) as Results;
-    expect(samples[0]?.failed).toBe("peer server (status 3): out of strength");
+    expect(samples[0]?.failed).toBe("weak server (status 3): out of strength");
   });
 
   test("a port in use is an error with its number", async () => {

@@ -4,7 +4,15 @@ import { afterAll, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { join } from "node:path";
 import type { GeneratorReport } from "../../bench/e2e/generator.ts";
-import { COUNTED, HEADER_BYTES, patternRing, writeHeader } from "../../bench/e2e/payload.ts";
+import {
+  COUNTED,
+  HEADER_BYTES,
+  patternRing,
+  readPhase,
+  readSentNs,
+  TAIL,
+  writeHeader,
+} from "../../bench/e2e/payload.ts";
 import { choosePlace } from "../../bench/e2e/place.ts";
 import { BenchProcess, killAll } from "../../bench/e2e/process.ts";
 import type { SinkReport } from "../../bench/e2e/sink.ts";
@@ -62,6 +70,26 @@ for (const [name, words] of [
     });
   });
 }
+
+test("datagrams of a burst leave at once", async () => {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.2", resolve));
+  const bursts = new Map<number, number>();
+  const counted = new Promise<void>((resolve) => {
+    socket.on("message", ({ buffer, byteOffset, byteLength }) => {
+      const view = new DataView(buffer, byteOffset, byteLength);
+      if (readPhase(view, 0) === TAIL) return resolve();
+      bursts.set(readSentNs(view, 0), (bursts.get(readSentNs(view, 0)) ?? 0) + 1);
+    });
+  });
+  const words = ["--seconds", "0.05", "--warm-up", "0", "--rate", "3200", "--burst", "32"];
+  const generator = program("generator", `127.0.0.2:${socket.address().port}`, ...words);
+  await counted;
+  await generator.stop();
+  socket.close();
+  expect([...bursts.values()].reduce((sum, count) => sum + count)).toBe(160);
+  expect([...bursts.values()].filter((count) => count % 32 !== 0)).toEqual([]);
+});
 
 test("every one of many sources gets its own answers", async () => {
   const { sink, port } = await openSink("--echo");

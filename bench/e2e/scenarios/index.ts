@@ -2,6 +2,7 @@
 
 import type { Scenario } from "../scenario.ts";
 import { bothWays } from "./both-ways.ts";
+import { burst } from "./burst.ts";
 import { flood } from "./flood.ts";
 import { hostileClients } from "./hostile-clients.ts";
 import { instrument } from "./instrument.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   flood,
   rate,
   latency,
+  burst,
   bothWays,
   sources,
   sessions,

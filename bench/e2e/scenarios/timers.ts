@@ -2,6 +2,7 @@
  * Whether a flood starves the rest of a process: the lateness of a short timer, in relays that run on Bun.
  */
 
+import { basename } from "node:path";
 import { alive, basics, startGenerator, startSink } from "../load.ts";
 import type { Relay } from "../relays.ts";
 import type { Column, Scenario } from "../scenario.ts";
@@ -75,7 +76,7 @@ export const timers: Scenario = {
 };
 
 function isRunByBun(relay: Relay): boolean {
-  return relay.server(NOWHERE)[0] === process.execPath;
+  return /^bun(\.exe)?$/.test(basename(relay.server(NOWHERE)[0] ?? ""));
 }
 
 const NOWHERE = {
