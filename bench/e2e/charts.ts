@@ -1,6 +1,7 @@
 /** Draws charts of results as SVG, without a browser. */
 
 import * as echarts from "echarts";
+import { isWorthless } from "./instrument-limits.ts";
 import type { Sample } from "./scenario.ts";
 import { CPU, LOSS } from "./scenarios/load-columns.ts";
 import { median, type Row, summarize } from "./statistics.ts";
@@ -39,12 +40,11 @@ const COLOURS = new Map([
 ]);
 const COLOUR_OF_OTHERS = "#7e22ce";
 
-/** All charts for which the samples have figures. */
+/** All charts for which the samples have figures. Repeats that generator or sink limited are left out. */
 export function drawCharts(samples: readonly Sample[]): Chart[] {
-  const rows = summarize(samples).filter((row) => row.runs > 0);
-  return [...lossCharts(rows), ...latencyCharts(samples), ...cpuChart(rows), ...delayCharts(samples)].map(
-    draw,
-  );
+  const sound = samples.filter((sample) => !isWorthless(sample));
+  const rows = summarize(sound).filter((row) => row.runs > 0);
+  return [...lossCharts(rows), ...latencyCharts(sound), ...cpuChart(rows), ...delayCharts(sound)].map(draw);
 }
 
 function lossCharts(rows: readonly Row[]): Drawing[] {

@@ -19,7 +19,7 @@ export interface Comparison {
   regressions: number;
 }
 
-/** Compares the cells that both results have. */
+/** Compares the cells that both results have, except those that generator or sink limited. */
 export function compareResults(before: Results, after: Results): Comparison {
   const lines = [`A ${before.commit} ${before.date}`, `B ${after.commit} ${after.date}`];
   if (before.machine.cpu !== after.machine.cpu || before.kernel !== after.kernel) {
@@ -30,7 +30,7 @@ export function compareResults(before: Results, after: Results): Comparison {
   let cells = 0;
   for (const row of summarize(after.samples)) {
     const old = earlier.get(cellOf(row));
-    if (old === undefined || old.runs === 0) continue;
+    if (old === undefined || old.runs === 0 || old.worthless || row.worthless) continue;
     cells++;
     for (const difference of differences(old, row)) {
       lines.push(difference.line);

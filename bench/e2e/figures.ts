@@ -1,9 +1,11 @@
 /** The figures of the README, from results: throughput, cost and latency. */
 
+import { isWorthless } from "./instrument-limits.ts";
 import { busyWarning, type Results } from "./results.ts";
 import type { Sample } from "./scenario.ts";
+import { DELIVERED } from "./scenarios/load-columns.ts";
 import { cellOf, highestRates, type Row, summarize } from "./statistics.ts";
-import { formatCount, markdownTable } from "./table.ts";
+import { formatCount, formatHighestRate, markdownTable } from "./table.ts";
 import { TIMER_MS } from "./timer-report.ts";
 
 /** A result and its file name without folder and extension. */
@@ -28,31 +30,51 @@ interface Line {
   cell(relay: string): string;
 }
 
-/** A Markdown table of medians, and a list of the results they come from. */
+/**
+ * A Markdown table of medians, and a list of the results they come from. It uses no result of a busy machine,
+ * and no repeat that generator or sink limited.
+ */
 export function figures(all: readonly NamedResults[]): string {
-  const parts = newestOfEachCell(all);
+  const idle = all.filter(({ results }) => busyWarning(results) === undefined);
+  const parts = newestOfEachCell(idle.map(withoutWorthless));
+  const refused = all.filter((one) => !idle.includes(one));
   const rows = summarize(parts.flatMap(({ samples }) => samples)).filter(({ runs }) => runs > 0);
   const relays = [...HEADINGS.keys()].filter((name) => rows.some(({ relay }) => relay === name));
   const lines = linesOf(rows)
     .map(({ label, cell }) => [label, ...relays.map(cell)])
     .filter(([, ...cells]) => cells.some((cell) => cell !== NOTHING));
   const table = markdownTable(["", ...relays.map((relay) => HEADINGS.get(relay) ?? relay)], lines);
-  return [table, parts.map(originOf).join("\n")].join("\n\n");
+  return [table, [...parts.map(originOf), ...refused.map(refusalOf)].join("\n")].join("\n\n");
+}
+
+/** A result without the samples that say nothing about a relay. */
+interface SoundResults extends NamedResults {
+  samples: Sample[];
+  leftOut: number;
+}
+
+function withoutWorthless({ name, results }: NamedResults): SoundResults {
+  const samples = results.samples.filter((sample) => !isWorthless(sample));
+  return { name, results, samples, leftOut: results.samples.length - samples.length };
+}
+
+function refusalOf({ name, results }: NamedResults): string {
+  return `- [${name}](bench/results/${name}/README.md): not used. ${busyWarning(results)}`;
 }
 
 /** Each result with the samples of its cells that no newer result has. */
-function newestOfEachCell(all: readonly NamedResults[]): (NamedResults & { samples: Sample[] })[] {
+function newestOfEachCell(all: readonly SoundResults[]): SoundResults[] {
   const seen = new Set<string>();
   const newestFirst = all.toSorted((a, b) => b.results.date.localeCompare(a.results.date));
-  const parts = newestFirst.map(({ name, results }) => {
-    const samples = results.samples.filter((sample) => !seen.has(cellOf(sample)));
+  const parts = newestFirst.map((one) => {
+    const samples = one.samples.filter((sample) => !seen.has(cellOf(sample)));
     for (const sample of samples) seen.add(cellOf(sample));
-    return { name, results, samples };
+    return { ...one, samples };
   });
   return parts.filter(({ samples }) => samples.length > 0);
 }
 
-function originOf({ name, results, samples }: NamedResults & { samples: Sample[] }): string {
+function originOf({ name, results, samples, leftOut }: SoundResults): string {
   const { date, commit, machine, kernel, bun } = results;
   const repeats = [...Map.groupBy(samples, cellOf).values()].map(({ length }) => length);
   const [least, most] = [Math.min(...repeats), Math.max(...repeats)];
@@ -60,7 +82,7 @@ function originOf({ name, results, samples }: NamedResults & { samples: Sample[]
   return [
     `- [${name}](bench/results/${name}/README.md): ${date.slice(0, 10)}, commit ${commit}, ${machine.cores} cores of`,
     `${machine.cpu}, Linux ${kernel}, Bun ${bun}, ${count} ${most === 1 ? "repeat" : "repeats"}.`,
-    busyWarning(results) ?? "",
+    leftOut === 0 ? "" : `Generator or sink limited ${leftOut} measurements; they are left out.`,
   ]
     .join(" ")
     .trimEnd();
@@ -82,15 +104,16 @@ function linesOf(rows: readonly Row[]): Line[] {
   return [
     {
       label: `carried when flooded, ${inSizes(flooded)}`,
-      cell: inEachSize(flood, "delivered", "/s"),
+      cell: (relay) => carried(flood, flooded, relay),
     },
     {
-      label: `highest rate tried with at most 0.1 % lost, ${inSizes(swept)}`,
+      label: `highest rate tried with at most 0.1 % lost in every repeat, ${inSizes(swept)}`,
       cell: (relay) => {
-        const rates = swept.map(
-          (size) => highest.find((one) => one.relay === relay && one.size === size)?.rate,
-        );
-        return distinct(rates).length < 2 ? highestRate(rates[0]) : rates.map(highestRate).join(" / ");
+        const rates = swept.map((size) => {
+          const found = highest.find((one) => one.relay === relay && one.size === size);
+          return found === undefined ? NOTHING : formatHighestRate(found);
+        });
+        return distinct(rates).length < 2 ? (rates[0] ?? NOTHING) : rates.join(" / ");
       },
     },
     {
@@ -125,9 +148,15 @@ function linesOf(rows: readonly Row[]): Line[] {
   ];
 }
 
-function highestRate(rate: number | undefined): string {
-  if (rate === undefined) return NOTHING;
-  return rate === 0 ? "none" : `${formatCount(rate)}/s`;
+/** Throughput in each size. If the generator was the limit, it is a lower bound. */
+function carried(flood: readonly Row[], sizes: readonly number[], relay: string): string {
+  const rows = sizes.map((size) => flood.find((row) => row.relay === relay && row.size === size));
+  const values = rows.map((row) => row?.values[DELIVERED.key]?.median);
+  return joined(
+    values,
+    "/s",
+    rows.map((row) => row?.lowerBound ?? false),
+  );
 }
 
 function latencyConditions(rows: readonly Row[]): [rate: number, detail: string | undefined][] {
@@ -164,12 +193,19 @@ function medians(
   return keys.map((key) => row?.values[key]?.median);
 }
 
-/** Formats figures of one unit with three digits. A missing figure is a dash. */
-function joined(values: readonly (number | undefined)[], unit: string): string {
+/** Formats figures of one unit with three digits; some are lower bounds. A missing figure is a dash. */
+function joined(
+  values: readonly (number | undefined)[],
+  unit: string,
+  lowerBounds: readonly boolean[] = [],
+): string {
   const known = values.map((value) => (Number.isFinite(value) ? value : undefined));
   if (known.every((value) => value === undefined)) return NOTHING;
-  const figure = (value: number) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
-  return `${known.map((value) => (value === undefined ? NOTHING : figure(value))).join(" / ")}${unit}`;
+  const figures = known.map((value, index) => {
+    if (value === undefined) return NOTHING;
+    return `${lowerBounds[index] ? ">= " : ""}${value.toLocaleString("en", { maximumSignificantDigits: 3 })}`;
+  });
+  return `${figures.join(" / ")}${unit}`;
 }
 
 function distinct<T>(values: readonly T[]): T[] {

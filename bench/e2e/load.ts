@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { GeneratorReport } from "./generator.ts";
+import { GENERATOR_SLOW, SINK_SLOW } from "./instrument-limits.ts";
 import { BenchProcess } from "./process.ts";
 import type { Place } from "./relays.ts";
 import type { Plan, Span } from "./scenario.ts";
@@ -203,8 +204,8 @@ function resultOf(
 export function limitsOf(load: Load, generator: GeneratorReport, sink: SinkReport): string[] {
   const notes: string[] = [];
   if (generator.sent < 0.95 * load.rate * generator.spanS || generator.late > 0.05 * generator.sent) {
-    notes.push("the generator was the bottleneck");
+    notes.push(GENERATOR_SLOW);
   }
-  if (sink.kernelDrops > 0) notes.push("the sink was too slow");
+  if (sink.kernelDrops > 0) notes.push(SINK_SLOW);
   return notes;
 }

@@ -88,20 +88,23 @@ async function main(): Promise<number> {
     Object.assign(results, { samples: run.samples, leftOut: [...leftOut, ...run.leftOut] });
     if (path !== undefined) writeResults(path, results);
   };
+  const warning = busyWarning(results);
   const progress = new Progress(process.stderr);
   const run = await runAll({
     scenarios,
     relays,
     plan,
     ports: givenPorts(values.ports),
-    onStart: (seconds) => process.stderr.write(`About ${Math.ceil(seconds / 60)} min\n`),
+    onStart: (seconds) => {
+      process.stderr.write(`About ${Math.ceil(seconds / 60)} min\n`);
+      if (warning !== undefined) process.stderr.write(`${warning}\n`);
+    },
     onCell: (label, done, total) => progress.show(label, done, total),
     onRound: keep,
   });
   keep(run);
   progress.end();
   process.stdout.write(`${formatTables(scenarios, summarize(results.samples), results.leftOut)}\n`);
-  const warning = busyWarning(results);
   if (warning !== undefined) process.stdout.write(`\n${warning}\n`);
   if (path !== undefined) process.stdout.write(`\nEvery repeat is in ${path}\n`);
   return 0;

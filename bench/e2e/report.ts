@@ -12,7 +12,14 @@ import { busyWarning, commandOf, type Results, readResults } from "./results.ts"
 import type { Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { highestRates, type Row, summarize } from "./statistics.ts";
-import { conditionsOf, formatCount, formatSpread, markdownTable, remarksOn } from "./table.ts";
+import {
+  conditionsOf,
+  formatFigure,
+  formatHighestRate,
+  formatRelay,
+  markdownTable,
+  remarksOn,
+} from "./table.ts";
 
 async function main(): Promise<void> {
   const [path, folder = path?.replace(/\.json$/, "")] = process.argv.slice(2);
@@ -35,7 +42,8 @@ async function main(): Promise<void> {
 }
 
 function describe(results: Results): string {
-  const { date, machine, kernel, bun, commit } = results;
+  const { date, machine, kernel, bun, commit, plan } = results;
+  const seconds = (count: number) => `${count.toLocaleString("en")} s`;
   const command = commandOf(results);
   const memory = Math.round(machine.memoryBytes / 2 ** 30);
   return [
@@ -44,6 +52,8 @@ function describe(results: Results): string {
     "the tunnel and sink are four processes on this machine. Every figure is the median of fresh tunnels, with the",
     "lowest and the highest of the repeats in brackets; the relays took turns. Every load is followed by 128 kB that are",
     "not counted, because the original keeps up to 64 KiB back until more arrives.",
+    `Loads count from ${seconds(plan.warmUpSeconds)} to ${seconds(plan.warmUpSeconds + plan.seconds)} after their start, when Bun`,
+    "still compiles the code, unless the table or the row says otherwise.",
     ...(command === undefined ? [] : [`Reproduce it with \`${command}\`.`]),
   ].join("\n");
 }
@@ -54,10 +64,8 @@ function section({ name, title, columns }: Scenario, rows: readonly Row[]): stri
   const header = ["offered", "relay", ...columns.map(({ label, unit }) => `${label}${unit && `, ${unit}`}`)];
   const lines = own.map((row) => [
     conditionsOf(row) || "nothing",
-    row.relay,
-    ...columns.map((column) =>
-      row.runs === 0 ? "failed" : formatSpread(row.values[column.key], column, row.runs),
-    ),
+    formatRelay(row),
+    ...columns.map((column) => formatFigure(row, column)),
   ]);
   const { failures, notes } = remarksOn(own);
   const remarks = [...failures.map((failure) => `- failed: ${failure}`), ...notes.map((note) => `- ${note}`)];
@@ -70,13 +78,12 @@ function section({ name, title, columns }: Scenario, rows: readonly Row[]): stri
 }
 
 function highest(rows: readonly Row[]): string {
-  const rates = highestRates(rows);
-  const lines = rates.map(({ size, relay, rate, triedUpTo }) => [
-    `${size} B`,
-    relay,
-    rate === 0 ? "none" : `${formatCount(rate)}/s${rate === triedUpTo ? " or more" : ""}`,
+  const lines = highestRates(rows).map((highest) => [
+    `${highest.size} B`,
+    highest.relay,
+    formatHighestRate(highest),
   ]);
-  return markdownTable(["size", "relay", "highest rate with at most 0.1 % lost"], lines, 2);
+  return markdownTable(["size", "relay", "highest rate with at most 0.1 % lost in every repeat"], lines, 2);
 }
 
 function leftOut({ leftOut }: Results): string[] {

@@ -2,7 +2,12 @@
 
 import { styleText } from "node:util";
 import type { Column, Scenario } from "./scenario.ts";
-import { highestRates, type Row, type Spread } from "./statistics.ts";
+import { DELIVERED } from "./scenarios/load-columns.ts";
+import { type HighestRate, highestRates, type Row, type Spread } from "./statistics.ts";
+
+/** Marks rows whose figures are those of generator or sink. */
+const WORTHLESS_MARK = "(!)";
+const WORTHLESS = `${WORTHLESS_MARK} generator or sink limited every repeat: the row says nothing about the relay`;
 
 /** Formats all tables for a terminal, or as plain text. */
 export function formatTables(
@@ -19,6 +24,24 @@ export function formatTables(
   });
   if (leftOut.length > 0) blocks.push(["Left out:", ...leftOut.map((line) => `  ${line}`)].join("\n"));
   return blocks.join("\n\n");
+}
+
+/** Formats one figure of a row. Throughput that the generator limited is a lower bound. */
+export function formatFigure(row: Row, column: Column): string {
+  if (row.runs === 0) return "failed";
+  const text = formatSpread(row.values[column.key], column, row.runs);
+  return row.lowerBound && column.key === DELIVERED.key ? `>= ${text}` : text;
+}
+
+/** The relay of a row, with a mark if the row says nothing about it. */
+export function formatRelay({ relay, worthless }: Row): string {
+  return worthless ? `${relay} ${WORTHLESS_MARK}` : relay;
+}
+
+/** Formats the highest rate of a sweep. */
+export function formatHighestRate({ rate, lowerBound }: HighestRate): string {
+  if (rate === 0) return lowerBound ? "not known" : "none";
+  return `${lowerBound ? ">= " : ""}${formatCount(rate)}/s`;
 }
 
 /** Formats a median, with the range when there was more than one run. */
@@ -69,22 +92,18 @@ function formatScenario(columns: readonly Column[], rows: readonly Row[]): strin
     const shown = current === conditions ? "" : current;
     conditions = current;
     if (row.runs === 0) return [shown, row.relay, "failed"];
-    return [
-      shown,
-      row.relay,
-      ...columns.map((column) => formatSpread(row.values[column.key], column, row.runs)),
-    ];
+    return [shown, formatRelay(row), ...columns.map((column) => formatFigure(row, column))];
   });
   return align([header, ...body]);
 }
 
 function formatHighest(rows: readonly Row[]): string {
-  const lines = highestRates(rows).map(({ relay, size, rate, triedUpTo }) => [
-    `${size} B`,
-    relay,
-    rate === 0 ? "none" : `${formatCount(rate)}/s${rate === triedUpTo ? " or more" : ""}`,
+  const lines = highestRates(rows).map((highest) => [
+    `${highest.size} B`,
+    highest.relay,
+    formatHighestRate(highest),
   ]);
-  return `Highest rate with at most 0.1 % lost:\n${align(lines)}`;
+  return `Highest rate with at most 0.1 % lost in every repeat:\n${align(lines)}`;
 }
 
 /** Failures and notes, each once with all rows that have it. */
@@ -99,7 +118,10 @@ export function remarksOn(rows: readonly Row[]): { failures: string[]; notes: st
     }
     return [...about].map(([remark, names]) => `${remark} (${names.join("; ")})`);
   };
-  return { failures: gather(({ failures }) => failures), notes: gather(({ notes }) => notes) };
+  return {
+    failures: gather(({ failures }) => failures),
+    notes: [...gather(({ notes }) => notes), ...(rows.some(({ worthless }) => worthless) ? [WORTHLESS] : [])],
+  };
 }
 
 function remarkLines(rows: readonly Row[]): string[] {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { figures } from "../../bench/e2e/figures.ts";
+import { GENERATOR_SLOW, OFFERED_TOO_LITTLE, SINK_SLOW } from "../../bench/e2e/instrument-limits.ts";
 import type { Results } from "../../bench/e2e/results.ts";
 import type { Sample } from "../../bench/e2e/scenario.ts";
 
@@ -28,7 +29,7 @@ function lost(relay: string, rate: number, loss: number): Sample {
   return { scenario: "rate", relay, size: 172, rate, repeat: 0, values: { loss } };
 }
 
-const OLD = results("2001-01-01T00:00:00Z", 1.26, [
+const OLD = results("2001-01-01T00:00:00Z", 0.4, [
   ...flooded("ours", 172, 1),
   ...flooded("original", 172, 100_000),
   lost("ours", 1000, 0),
@@ -61,7 +62,7 @@ test("the table has the newest medians of each relay, a dash for missing ones, a
     "|  | udptunnel | the original |",
     "| --- | ---: | ---: |",
     "| carried when flooded, 172 / 1,200 bytes | 123,000 / 90,000/s | 100,000 / -/s |",
-    "| highest rate tried with at most 0.1 % lost, 172 / 1,200 bytes | 1,000/s / none | none |",
+    "| highest rate tried with at most 0.1 % lost in every repeat, 172 / 1,200 bytes | 1,000/s / none | none |",
     "| CPU for a datagram when flooded, both ends, 172 / 1,200 bytes | 2.35 / 2.35 us | 2.35 / - us |",
     "| how late a 5 ms timer is in the flooded client (99 %), 172 / 1,200 bytes | 7.89 / - ms | - |",
     "| round trip of a quiet session alone / beside another | 0 / 100 us | - |",
@@ -91,19 +92,64 @@ test("delay and cost in the first second and in the settled state have rows of t
   ]);
 });
 
-test("below the table, each result has its file, run and repeats, and whether the machine was busy", () => {
+test("below the table, each result has its file, run and repeats", () => {
   const [, origins] = figures([
     { name: "old", results: OLD },
     { name: "new", results: NEW },
   ]).split("\n\n");
   const [newer, older] = origins?.split("\n") ?? [];
+  expect(older).toEndWith("1 repeat.");
   expect(newer).toBe(
     "- [new](bench/results/new/README.md): 2001-02-03, commit abc, 2 cores of any, Linux 6.1, Bun 1.4.5, 1 to 3 repeats.",
   );
-  expect(older).toEndWith(
-    "1 repeat. This machine was busy before the run (load 1.3): its figures are worth little.",
+});
+
+test("a result of a busy machine is not used, and listed with the reason", () => {
+  const busy = results("2003-01-01T00:00:00Z", 1.26, flooded("ours", 172, 999_000));
+  const [table, origins] = figures([
+    { name: "busy", results: busy },
+    { name: "old", results: OLD },
+  ]).split("\n\n");
+  expect(table).not.toContain("999,000");
+  expect(table).toContain("172 bytes | 1/s | 100,000/s |");
+  expect(origins?.split("\n")[1]).toBe(
+    "- [busy](bench/results/busy/README.md): not used. This machine was busy before the run (load 1.3): its figures are worth little.",
   );
 });
+
+const noted = (note: string, samples: Sample[]) => samples.map((sample) => ({ ...sample, notes: [note] }));
+
+test("repeats that generator or sink limited are not used; an older result of the cell is", () => {
+  const limited = results("2003-01-01T00:00:00Z", 0, [
+    ...noted(GENERATOR_SLOW, flooded("original", 172, 999_000)),
+    ...noted(SINK_SLOW, flooded("ours", 172, 888_000)),
+    ...noted(GENERATOR_SLOW, [lost("ours", 5000, 0)]),
+    ...flooded("ours", 172, 222_000),
+  ]);
+  const [table, origins] = figures([
+    { name: "limited", results: limited },
+    { name: "old", results: { ...OLD, samples: OLD.samples.filter(({ size }) => size === 172) } },
+  ]).split("\n\n");
+  expect(table?.split("\n").slice(2, 4)).toEqual([
+    "| carried when flooded, 172 bytes | 222,000/s | 100,000/s |",
+    "| highest rate tried with at most 0.1 % lost in every repeat, 172 bytes | 1,000/s | none |",
+  ]);
+  expect(origins).toContain("Generator or sink limited 3 measurements; they are left out.");
+});
+
+test.each([OFFERED_TOO_LITTLE, "offered less than twice what was carried: the generator's limit"])(
+  "throughput with the note %p is a lower bound, and so is a sweep whose end was carried",
+  (note) => {
+    const samples = [...noted(note, flooded("ours", 172, 441_000)), lost("ours", 250_000, 0.1)];
+    const [table] = figures([{ name: "any", results: results("2001-01-01T00:00:00Z", 0, samples) }]).split(
+      "\n\n",
+    );
+    expect(table?.split("\n").slice(2, 4)).toEqual([
+      "| carried when flooded, 172 bytes | >= 441,000/s |",
+      "| highest rate tried with at most 0.1 % lost in every repeat, 172 bytes | >= 250,000/s |",
+    ]);
+  },
+);
 
 test("a result whose cells are all in newer results is not listed", () => {
   const copy = { ...OLD, date: "2000-01-01T00:00:00Z" };

@@ -7,7 +7,7 @@ import { DELIVERED, FAULTS, LOSS, outcomeOf, P50, P99 } from "./load-columns.ts"
 
 export const bothWays: Scenario = {
   name: "both-ways",
-  title: "Both directions at once: the worse of the two",
+  title: "Both directions at once: the worse of the two, in the first seconds",
   columns: [DELIVERED, LOSS, P50, P99, FAULTS],
   rounds: (plan) => [
     {

@@ -14,7 +14,7 @@ const OURS_WITH_TLS = "ours --tls";
 
 export const hostileClients: Scenario = {
   name: "hostile-clients",
-  title: "A quiet session's round trips beside hostile clients",
+  title: "A quiet session's round trips beside hostile clients, in the first seconds",
   columns: [TRIP_P50, TRIP_P99, UNANSWERED],
   rounds: (plan) => {
     const many = plan.name === "tiny" ? 20 : 2000;

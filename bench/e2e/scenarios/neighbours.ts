@@ -19,7 +19,7 @@ function withPlainTcp(relay: Relay): string | undefined {
 
 export const neighbours: Scenario = {
   name: "neighbours",
-  title: "Fairness: round trips of a quiet session next to flooding and stalled ones",
+  title: "Fairness: round trips of a quiet session next to flooding and stalled ones, in the first seconds",
   columns: [TRIP_P50, TRIP_P99, UNANSWERED],
   rounds: (plan) => {
     const size = plan.sizes[0] as number;

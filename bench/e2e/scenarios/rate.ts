@@ -11,7 +11,7 @@ const HOPELESS_PERCENT = 20;
 
 export const rate: Scenario = {
   name: "rate",
-  title: "Rate sweep: delivered rate by offered rate",
+  title: "Rate sweep: delivered rate by offered rate, in the first seconds",
   columns: [DELIVERED, LOSS, P50, P99, CPU, FAULTS],
   rounds: (plan) =>
     plan.sizes.flatMap((size) =>

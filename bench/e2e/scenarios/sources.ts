@@ -13,7 +13,7 @@ const SESSION: Column = { key: "sessionKB", label: "a session", unit: "kB", digi
 
 export const sources: Scenario = {
   name: "sources",
-  title: "Per-source mode: round trips with 1 and with many sources",
+  title: "Per-source mode: round trips with 1 and with many sources, in the first seconds",
   columns: [TRIP_P50, TRIP_P99, UNANSWERED, CPU, PEAK, SESSION],
   rounds: (plan) =>
     plan.sources.map((count) => ({

@@ -23,7 +23,7 @@ const lateColumn = (key: string, label: string): Column => ({
 
 export const timers: Scenario = {
   name: "timers",
-  title: `How late a timer of ${TIMER_MS} ms is while the tunnel is flooded`,
+  title: `How late a timer of ${TIMER_MS} ms is while the tunnel is flooded, in the first seconds`,
   columns: [
     lateColumn("clientP50Ms", "client p50"),
     lateColumn("clientP99Ms", "client p99"),
