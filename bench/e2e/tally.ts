@@ -211,7 +211,7 @@ function percentiles(sorted: Float32Array, origin: number): number[] {
 }
 
 /** The percentile of ascending values (nearest rank); 0 when there are none. */
-function quantile(sorted: Float32Array, percent: number): number {
+export function quantile(sorted: ArrayLike<number>, percent: number): number {
   const rank = Math.ceil((percent / 100) * sorted.length) - 1;
   return sorted[Math.max(0, rank)] ?? 0;
 }

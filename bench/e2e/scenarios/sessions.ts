@@ -1,13 +1,32 @@
 /**
- * Sessions: how fast they open, how many round trips they carry, and the memory of an idle one. The sources
- * and the echo service run in this process, so the figures include its share of the two cores.
+ * Sessions: the time to the first answer when many sources start at once, the round trips the sessions carry,
+ * and the memory of an idle one. The sources and the echo service run in this process, so the figures include
+ * its share of the two cores.
  */
 
 import { setTimeout as after } from "node:timers/promises";
+import { setReceiveBuffer } from "../../../src/net/linux/socket-options.ts";
+import { openKernel } from "../kernel.ts";
 import type { Column, Scenario } from "../scenario.ts";
+import { quantile } from "../tally.ts";
 import type { TunnelPair } from "../tunnel-pair.ts";
 import { startPerSource, withoutPerSource } from "./per-source.ts";
 
+const FIRST_P50: Column = {
+  key: "firstP50Ms",
+  label: "first answer p50",
+  unit: "ms",
+  digits: 0,
+  better: "lower",
+};
+const FIRST_P99: Column = { key: "firstP99Ms", label: "p99", unit: "ms", digits: 0, better: "lower" };
+const UNANSWERED: Column = {
+  key: "unanswered",
+  label: "without an answer",
+  unit: "",
+  digits: 0,
+  better: "lower",
+};
 const OPENED: Column = { key: "openedPerSecond", label: "opened", unit: "/s", digits: 0, better: "higher" };
 const TRIPS: Column = {
   key: "tripsPerSecond",
@@ -30,13 +49,15 @@ const ASKING_MAX = 100;
 /** A question without an answer is sent again after ASK_AGAIN_MS, at most ASKED_MAX times. */
 const ASK_AGAIN_MS = 1000;
 const ASKED_MAX = 10;
-/** The number of sessions that are opened concurrently. */
-const OPENING_MAX = 200;
+/** At most this many sources start at once. */
+const OPENING_MAX = 1000;
+/** Enough for the questions of OPENING_MAX sources. */
+const ECHO_BUFFER_BYTES = 4 << 20;
 
 export const sessions: Scenario = {
   name: "sessions",
-  title: "Per-source mode: opening sessions, asking through them, keeping them",
-  columns: [OPENED, TRIPS, IDLE],
+  title: `Per-source mode: all sources start at once (at most ${OPENING_MAX}), ask again, keep their sessions`,
+  columns: [FIRST_P50, FIRST_P99, UNANSWERED, OPENED, TRIPS, IDLE],
   rounds: (plan) =>
     plan.sessions.map((count) => ({
       detail: `${count} ${count === 1 ? "session" : "sessions"}`,
@@ -49,15 +70,19 @@ export const sessions: Scenario = {
           port: serverPort,
           socket: { data: (socket, payload, port, address) => void socket.send(payload, port, address) },
         });
+        setReceiveBuffer(openKernel().libc, (echo as unknown as { fd: number }).fd, ECHO_BUFFER_BYTES);
         const askers = await Promise.all(Array.from({ length: count }, () => Asker.open(pair)));
         try {
           const before = residentBytes(pair);
           const start = performance.now();
-          await inParallel(OPENING_MAX, askers, (asker) => asker.ask());
-          const openedPerSecond = (1000 * count) / (performance.now() - start);
-          const tripsPerSecond = await askFor(askers, plan.seconds);
+          const { firstMs, answered } = await firstAnswers(askers);
+          const openedPerSecond = (1000 * answered.length) / (performance.now() - start);
+          const tripsPerSecond = await askFor(answered, plan.seconds);
           return {
             values: {
+              firstP50Ms: quantile(firstMs, 50),
+              firstP99Ms: quantile(firstMs, 99),
+              unanswered: count - answered.length,
               openedPerSecond,
               tripsPerSecond,
               idleKB: (residentBytes(pair) - before) / count / 1000,
@@ -86,19 +111,19 @@ class Asker {
     return asker;
   }
 
-  /** Settles when the answer arrives. @throws Error when it does not arrive. */
-  async ask(): Promise<void> {
-    const answer = Promise.withResolvers<void>();
-    this.#answered = answer.resolve;
+  /** @returns the milliseconds until the answer; undefined when no answer arrives. */
+  async ask(): Promise<number | undefined> {
+    const answer = Promise.withResolvers<number | undefined>();
+    const startMs = performance.now();
+    this.#answered = () => answer.resolve(performance.now() - startMs);
     let asked = 1;
     const again = setInterval(() => {
-      if (asked++ === ASKED_MAX)
-        answer.reject(new Error(`a question asked ${ASKED_MAX} times had no answer`));
+      if (asked++ === ASKED_MAX) answer.resolve(undefined);
       else this.#socket?.send(QUESTION);
     }, ASK_AGAIN_MS);
     this.#socket?.send(QUESTION);
     try {
-      await answer.promise;
+      return await answer.promise;
     } finally {
       clearInterval(again);
     }
@@ -107,6 +132,20 @@ class Asker {
   close(): void {
     this.#socket?.close();
   }
+}
+
+/** All sources ask. @returns the times to the first answers, ascending, and the sources with an answer. */
+export async function firstAnswers<T extends Pick<Asker, "ask">>(askers: readonly T[]) {
+  const firstMs: number[] = [];
+  const answered: T[] = [];
+  await inParallel(OPENING_MAX, askers, async (asker) => {
+    const ms = await asker.ask();
+    if (ms === undefined) return;
+    firstMs.push(ms);
+    answered.push(asker);
+  });
+  if (answered.length === 0) throw new Error(`no source had an answer after ${ASKED_MAX} questions`);
+  return { firstMs: firstMs.sort((a, b) => a - b), answered };
 }
 
 /**
@@ -119,7 +158,9 @@ async function askFor(askers: readonly Asker[], seconds: number): Promise<number
   const lane = async (first: number) => {
     for (let next = first; performance.now() < until; next += lanes) {
       if (next >= askers.length) next = first;
-      await (askers[next] as Asker).ask();
+      if ((await (askers[next] as Asker).ask()) === undefined) {
+        throw new Error(`a question asked ${ASKED_MAX} times had no answer`);
+      }
       answers++;
     }
   };
