@@ -103,8 +103,7 @@ export interface DatagramPort {
   sender(target: Endpoint, observer: SendObserver): DatagramSender;
   /**
    * How many arrived datagrams the kernel has dropped since the socket was bound, because its receive buffer
-   * was full or because the socket had used up its share of the time slice. Undefined when unknown or when
-   * the port is closed.
+   * was full. Undefined when unknown or when the port is closed.
    */
   kernelDrops(): number | undefined;
   close(): void;

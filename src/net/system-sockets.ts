@@ -28,30 +28,17 @@ export interface SocketOptions {
 }
 
 /**
- * Limits how long Bun reads one UDP socket. It pauses by itself when the socket has used its share of the
- * time slice, and resumes when the rotation reaches the socket again (`time-slice.ts`).
+ * Reads a UDP socket in turn with Bun: Bun reads while little arrives, this reads bursts. It keeps to the
+ * time slice (`time-slice.ts`), and loses, doubles and reorders nothing at a change.
+ *
+ * Bun must not send on the socket: use a {@link SystemTransmitter}.
  */
-export interface ReceivePauser {
-  /** The descriptor of the socket. While paused, Bun's descriptor refers to another socket. */
+export interface DirectReceive {
+  /** The descriptor of the socket. While this reads, Bun's descriptor refers to another file. */
   readonly fd: number;
-  /**
-   * Call this for every datagram.
-   *
-   * @param writePending whether Bun is waiting for room to send. If so, the kernel drops the datagrams that
-   *   arrive during the pause and counts them in {@link SystemSockets.kernelDrops}. Otherwise they wait in
-   *   the kernel.
-   */
-  onDatagram(writePending: boolean): void;
-  /** Resumes early. Call this before Bun sends on the socket or closes it. */
-  resume(): void;
-}
-
-/**
- * Reads a UDP socket in place of Bun, to get the local address of each datagram. Bun must not send on the
- * socket then; use a {@link SystemTransmitter}. `resume` returns the socket to Bun permanently.
- */
-export interface DirectReceive extends ReceivePauser {
-  /** Starts reading. Call this in Bun's first `drain`; Bun reads the datagrams that arrive before. */
+  /** Call this for each datagram that Bun delivers, before it is handled. */
+  onDatagram(): void;
+  /** Call this in Bun's first `drain`. */
   onFirstDrain(): void;
   /**
    * Call this for every error that Bun reports.
@@ -59,6 +46,8 @@ export interface DirectReceive extends ReceivePauser {
    * @returns whether the error only signalled that the socket is readable. The socket has been read then.
    */
   onError(code: string): boolean;
+  /** Returns the socket to Bun permanently. Call this before Bun closes it. */
+  close(): void;
 }
 
 export interface SystemSockets {
@@ -83,11 +72,13 @@ export interface SystemSockets {
   connectDatagramSocket(fd: number, to: Endpoint, family: Family): void;
   /** Sets a multicast TTL that Bun rejects. @returns the error code when it failed. */
   setMulticastTtl(fd: number, ttl: number): string | undefined;
-  receivePauser(fd: number): ReceivePauser;
-  /** Reads a UDP socket in place of Bun; undefined when that is not possible. */
-  directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined;
-  /** A faster way to send on a UDP socket; undefined when the system has none. */
-  transmitter(socket: ReceivePauser, target: Endpoint, family: Family): SystemTransmitter | undefined;
+  /**
+   * Reads a UDP socket of Bun. @param always never lets Bun read, and reports the local address of each
+   * datagram.
+   */
+  directReceive(fd: number, receiver: DatagramReceiver, always: boolean): DirectReceive;
+  /** Sends on a UDP socket, whose descriptor may change. */
+  transmitter(socket: { readonly fd: number }, target: Endpoint, family: Family): SystemTransmitter;
   /** How many datagrams the kernel has dropped before they could be received; undefined when unknown. */
   kernelDrops(fd: number): number | undefined;
   /** The index of a network interface, which the kernel never reuses; undefined for an unknown name. */

@@ -2,7 +2,8 @@
  * A {@link DatagramPort} on `Bun.udpSocket`. {@link SystemSockets} decide which code reads and sends:
  *
  *     without SystemSockets   Bun reads and sends
- *     with them               Bun reads, and a pauser limits how long; the system's transmitter sends
+ *     with them               Bun reads while little arrives, {@link DirectReceive} reads bursts;
+ *                             the system's transmitter sends
  *     with `reportLocal`      {@link DirectReceive} reads, and the system's transmitter sends
  */
 
@@ -16,9 +17,9 @@ import type {
 } from "../datagram-port.ts";
 import { type Endpoint, familyOf, formatEndpoint, isAnyAddress } from "../endpoint.ts";
 import { errorCode, NetError, systemFailure } from "../network.ts";
-import type { DirectReceive, ReceivePauser, SystemSockets } from "../system-sockets.ts";
+import type { DirectReceive, SystemSockets } from "../system-sockets.ts";
 import { BatchSender, type SenderSocket } from "../udp/batch-sender.ts";
-import type { DatagramBatch, SystemTransmitter, Transmitter } from "../udp/datagram-batch.ts";
+import type { DatagramBatch, Transmitter } from "../udp/datagram-batch.ts";
 import { join, prepareSending } from "../udp/multicast.ts";
 import { fdOf } from "./stream-port.ts";
 
@@ -26,7 +27,7 @@ import { fdOf } from "./stream-port.ts";
 const REUSE_ADDRESS = 16;
 const IPV6_ONLY = 8;
 
-/** The wait after a full send buffer while {@link DirectReceive} reads: Bun does not report room then. */
+/** The wait after a full send buffer with {@link SystemSockets}: Bun does not report room then. */
 const FULL_RETRY_MS = 1;
 
 type Socket = Bun.udp.Socket<"uint8array">;
@@ -38,13 +39,11 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   readonly #socket: Socket;
   readonly #receiver: DatagramReceiver;
   readonly #system: SystemSockets | undefined;
-  readonly #pauser: ReceivePauser | undefined;
-  /** Set when it reads in place of Bun. Bun must not send on the socket then. */
+  /** Set with {@link SystemSockets}. Bun must not send on the socket then. */
   readonly #direct: DirectReceive | undefined;
+  readonly reportsLocal: boolean;
   readonly #ipv6Only: boolean;
   #awaitingDrain: BatchSender[] = [];
-  /** Whether Bun will call `drain`. It does so once for every new socket, too (a test pins it). */
-  #writePending = true;
   #fullRetry: Timer | undefined;
   #closed = false;
 
@@ -65,46 +64,39 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     this.#ipv6Only = ipv6Only;
     this.#socket = this.#open(options);
     const fd = fdOf(this.#socket);
-    if (options.reportLocal && isAnyAddress(this.#socket.address.address))
-      this.#direct = system?.directReceive(fd, receiver);
-    else this.#settleReady();
-    this.#pauser = this.#direct ?? system?.receivePauser(fd);
+    const always = options.reportLocal === true && isAnyAddress(this.#socket.address.address);
+    this.#direct = system?.directReceive(fd, receiver, always);
+    this.reportsLocal = always && this.#direct !== undefined;
+    if (!this.reportsLocal) this.#settleReady();
     try {
-      this.#prepare(options);
+      this.#prepare(options, fd);
     } catch (error) {
-      this.#bunSocket().close();
+      this.#socket.close();
       throw systemFailure(error, `cannot set up UDP ${formatEndpoint(options.bind)}`);
     }
     this.local = { address: this.#socket.address.address, port: this.#socket.port };
   }
 
-  get reportsLocal(): boolean {
-    return this.#direct !== undefined;
-  }
-
   sender(target: Endpoint, observer: SendObserver): DatagramSender {
-    const system = this.#systemTransmitter(target);
-    const sendOne =
-      system && this.#direct
-        ? (payload: Uint8Array) => system.sendOne(payload)
-        : (payload: Uint8Array) => this.#bunSocket().send(payload, target.port, target.address);
-    const transmitter = system ?? new PortableTransmitter(() => this.#bunSocket(), target);
-    return new BatchSender(this, transmitter, sendOne, observer);
+    const system =
+      this.#direct && this.#system?.transmitter(this.#direct, target, familyOf(this.local.address));
+    const transmitter = system ?? new PortableTransmitter(this.#socket, target);
+    return new BatchSender(this, transmitter, (payload) => transmitter.sendOne(payload), observer);
   }
 
   kernelDrops(): number | undefined {
-    return this.#closed ? undefined : this.#pauser && this.#system?.kernelDrops(this.#pauser.fd);
+    return this.#closed ? undefined : this.#direct && this.#system?.kernelDrops(this.#direct.fd);
   }
 
   close(): void {
     this.#closed = true;
     this.#settleReady();
     this.#fullRetry?.cancel();
-    this.#bunSocket().close();
+    this.#direct?.close();
+    this.#socket.close();
   }
 
   awaitDrain(sender: BatchSender): void {
-    this.#writePending = true;
     this.#awaitingDrain.push(sender);
     if (this.#direct === undefined) return;
     this.#fullRetry ??= systemClock.after(FULL_RETRY_MS, () => {
@@ -130,7 +122,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
           socket: {
             data: (_socket, payload, port, address) => {
               if (this.#closed) return;
-              this.#pauser?.onDatagram(this.#writePending);
+              this.#direct?.onDatagram();
               receiver.onDatagram(payload, port, address);
             },
             drain: () => this.#onDrain(),
@@ -144,23 +136,17 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     }
   }
 
-  #prepare(options: DatagramPortOptions): void {
+  #prepare(options: DatagramPortOptions, fd: number): void {
     const { address } = options.bind;
-    if (this.#pauser)
-      this.#system?.prepareDatagramSocket(this.#pauser.fd, options.oneTarget ?? false, this.reportsLocal);
+    const system = this.#system;
+    system?.prepareDatagramSocket(fd, options.oneTarget ?? false, this.reportsLocal);
     if (options.broadcast) this.#socket.setBroadcast(true);
     if (options.join) join(this.#socket, address, options.join);
     if (options.multicast) {
       prepareSending(this.#socket, familyOf(address), options.multicast, () =>
-        this.#pauser === undefined ? "ENOTSUP" : this.#system?.setMulticastTtl(this.#pauser.fd, 0),
+        system === undefined ? "ENOTSUP" : system.setMulticastTtl(fd, 0),
       );
     }
-  }
-
-  /** The socket, in a state in which Bun may send on it or close it. */
-  #bunSocket(): Socket {
-    this.#pauser?.resume();
-    return this.#socket;
   }
 
   /**
@@ -175,7 +161,6 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   #onDrain(): void {
-    this.#writePending = false;
     this.#direct?.onFirstDrain();
     this.#settleReady();
     this.#resumeSenders();
@@ -193,10 +178,6 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
       return;
     }
   }
-
-  #systemTransmitter(target: Endpoint): SystemTransmitter | undefined {
-    return this.#pauser && this.#system?.transmitter(this.#pauser, target, familyOf(this.local.address));
-  }
 }
 
 /** How many datagrams Bun 1.4.5 sends in one system call. */
@@ -208,10 +189,10 @@ const SEND_MANY_DATAGRAMS = 204;
 class PortableTransmitter implements Transmitter {
   refusal = "";
   systemCalls = 0;
-  readonly #socket: () => Socket;
+  readonly #socket: Socket;
   readonly #target: Endpoint;
 
-  constructor(socket: () => Socket, target: Endpoint) {
+  constructor(socket: Socket, target: Endpoint) {
     this.#socket = socket;
     this.#target = target;
   }
@@ -224,12 +205,17 @@ class PortableTransmitter implements Transmitter {
     }
     this.systemCalls += Math.ceil((batch.count - batch.from) / SEND_MANY_DATAGRAMS);
     try {
-      return this.#socket().sendMany(packets);
+      return this.#socket.sendMany(packets);
     } catch (error) {
       // sendMany throws if the first datagram is refused. For a later one it returns a short count, without a
       // code.
       this.refusal = errorCode(error);
       return 0;
     }
+  }
+
+  /** Sends one datagram. @returns false when the send buffer is full. @throws any other error. */
+  sendOne(payload: Uint8Array): boolean {
+    return this.#socket.send(payload, this.#target.port, this.#target.address);
   }
 }

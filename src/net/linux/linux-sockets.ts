@@ -9,20 +9,16 @@ import type { DatagramReceiver } from "../datagram-port.ts";
 import { type Endpoint, type Family, familyOf, formatEndpoint, unmapped, withoutZone } from "../endpoint.ts";
 import { NetError, type SystemReport } from "../network.ts";
 import type { StreamGauge } from "../stream-port.ts";
-import type { DirectReceive, ReceivePauser, SocketOptions, SystemSockets } from "../system-sockets.ts";
-import { TimeSlice } from "../time-slice.ts";
+import type { DirectReceive, SocketOptions, SystemSockets } from "../system-sockets.ts";
 import type { SystemTransmitter } from "../udp/datagram-batch.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
-import { DatagramReader } from "./datagram-reader.ts";
 import { DescriptorReserve, spareDescriptor } from "./descriptor-reserve.ts";
 import { beginDial } from "./dial.ts";
 import { LinuxDirectReceive } from "./direct-receive.ts";
 import { type Libc, type Memory, openLibc } from "./libc.ts";
 import { LinuxStreamGauge } from "./linux-stream-gauge.ts";
 import { OffloadScratch } from "./offload-scratch.ts";
-import { ReadinessSignal } from "./readiness-signal.ts";
-import { DropFilter, LinuxReceivePauser } from "./receive-pauser.ts";
-import { OffloadTransmitter, probeOffload } from "./segment-offload.ts";
+import { OffloadTransmitter, probeOffload, RefusingTransmitter } from "./segment-offload.ts";
 import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
 import {
   type Keepalive,
@@ -43,19 +39,11 @@ import {
  */
 const KERNEL_SHARE = 0.8;
 
-/**
- * One for the process, created when the first socket needs it. Its memory is in use only while one batch is
- * handled.
- */
-let reader: DatagramReader | undefined;
-
 export class LinuxSockets implements SystemSockets {
   readonly #libc: Libc;
   readonly #options: SocketOptions;
   readonly #userTimeoutMs: number;
   readonly #scratch: OffloadScratch;
-  readonly #slice = TimeSlice.of(systemClock);
-  readonly #filter: DropFilter;
   readonly #gauge: LinuxStreamGauge;
   readonly #reserve = new DescriptorReserve(this.descriptorLimit() ?? Infinity);
   onReportChanged: () => void = () => {};
@@ -66,7 +54,6 @@ export class LinuxSockets implements SystemSockets {
     this.#options = options;
     this.#userTimeoutMs = Math.round(options.deadAfterMs * KERNEL_SHARE);
     this.#scratch = new OffloadScratch(libc);
-    this.#filter = new DropFilter(libc);
     this.#gauge = new LinuxStreamGauge(libc);
     this.#scratch.offReason = options.offload === "off" ? "switched off" : probeOffload(libc);
     this.#scratch.onOff = () => this.onReportChanged();
@@ -120,20 +107,15 @@ export class LinuxSockets implements SystemSockets {
     return setMulticastHops(this.#libc, fd, ttl);
   }
 
-  receivePauser(fd: number): ReceivePauser {
-    return new LinuxReceivePauser(this.#libc, fd, this.#slice, this.#filter);
+  directReceive(fd: number, receiver: DatagramReceiver, always: boolean): DirectReceive {
+    const merge = this.#scratch.offReason === undefined;
+    const mayOpen = (fd: number) => this.#reserve.mayOpen(fd);
+    return new LinuxDirectReceive(this.#libc, fd, receiver, { clock: systemClock, merge, always, mayOpen });
   }
 
-  directReceive(fd: number, receiver: DatagramReceiver): DirectReceive | undefined {
-    const signal = ReadinessSignal.create(this.#libc, fd);
-    if (signal === undefined) return undefined;
-    reader ??= new DatagramReader(this.#libc);
-    return new LinuxDirectReceive(signal, this.receivePauser(fd), this.#slice, reader, receiver);
-  }
-
-  transmitter(socket: ReceivePauser, target: Endpoint, family: Family): SystemTransmitter | undefined {
+  transmitter(socket: { readonly fd: number }, target: Endpoint, family: Family): SystemTransmitter {
     const to = this.#encodeTarget(target, family);
-    if (typeof to === "string") return undefined;
+    if (typeof to === "string") return new RefusingTransmitter(to);
     const reencode = target.address.includes("%") ? () => this.#reencode(to, target, family) : undefined;
     return new OffloadTransmitter(this.#libc, this.#scratch, { socket, to, reencode }, systemClock.now);
   }

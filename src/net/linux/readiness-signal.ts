@@ -1,18 +1,20 @@
 /**
- * Makes Bun report that a UDP socket is readable without reading it. We then read it ourselves: Bun 1.4.5
- * does not report to which local address a datagram was sent.
+ * Makes Bun report that a UDP socket is readable without reading it, so that we can read it ourselves. Bun
+ * can also read the socket again: the signal can be installed and removed any number of times.
  *
- *   1. `create` gives the socket a second descriptor, `fd`, for our own reads.
- *   2. `install` puts another file (an eventfd) at Bun's descriptor. The kernel polls the open file, not the
- *      descriptor (epoll(7), question 6), so Bun is still notified when the socket is readable.
- *   3. Bun then tries to read, fails once with ENOTSOCK and calls `error`. While datagrams remain unread, it
- *      does so again in each tick.
- *   4. `remove` puts the socket back. Bun must find the socket there when it closes it; otherwise the kernel
+ *   1. `install` gives the socket a second descriptor, `fd`, for our own reads, and puts another file (an
+ *      eventfd) at Bun's descriptor. The kernel polls the open file, not the descriptor (epoll(7), question
+ *      6), so Bun is still notified when the socket is readable.
+ *   2. Bun then tries to read, fails once with ENOTSOCK and calls `error`. While datagrams or ICMP errors
+ *      remain unread, it does so again in each tick. Called in Bun's `data`, `install` ends Bun's receive
+ *      loop: Bun delivers the datagrams that it has read, at most seven, and then fails in the same way.
+ *   3. `remove` puts the socket back. Bun must find the socket there when it closes it; otherwise the kernel
  *      continues to poll it.
  *
- * Bun must not poll for writability while the eventfd is installed: it would clear EPOLLOUT on the wrong
- * file, and the loop would spin. Bun polls a new socket for writability until its first `drain`, so `install`
- * must wait for that. After `install` Bun must not send on the socket.
+ * Bun must not stop polling for writability while the eventfd is installed: it would clear EPOLLOUT on the
+ * wrong file, and the loop would spin. Bun does so for each new socket, just before the first `drain`. Until
+ * then, the signal must be removed again in the `error` that follows, which comes before the `drain`. Later,
+ * Bun must not send on the socket, because a full buffer makes it poll for writability.
  */
 
 import { EFD_CLOEXEC, F_DUPFD_CLOEXEC, SOCK_CLOEXEC } from "./constants.ts";
@@ -22,48 +24,46 @@ import type { Libc } from "./libc.ts";
 export const READINESS_CODE = "ENOTSOCK";
 
 export class ReadinessSignal {
+  /** The descriptor of the real socket. */
+  fd: number;
   readonly #libc: Libc;
   readonly #bunFd: number;
-  readonly #realFd: number;
-  #state: "waiting" | "installed" | "removed" = "waiting";
 
-  private constructor(libc: Libc, bunFd: number, realFd: number) {
+  /** @param bunFd the descriptor of a UDP socket of Bun. */
+  constructor(libc: Libc, bunFd: number) {
     this.#libc = libc;
     this.#bunFd = bunFd;
-    this.#realFd = realFd;
-  }
-
-  /** For a UDP socket of Bun. @returns undefined when no descriptor is free. */
-  static create(libc: Libc, bunFd: number): ReadinessSignal | undefined {
-    const realFd = libc.fcntl(bunFd, F_DUPFD_CLOEXEC, 0);
-    return realFd < 0 ? undefined : new ReadinessSignal(libc, bunFd, realFd);
+    this.fd = bunFd;
   }
 
   get installed(): boolean {
-    return this.#state === "installed";
+    return this.fd !== this.#bunFd;
   }
 
-  /** The descriptor of the real socket. */
-  get fd(): number {
-    return this.#state === "removed" ? this.#bunFd : this.#realFd;
-  }
-
-  /** Call it in Bun's first `drain`. @returns whether it worked; if not, Bun continues to read. */
-  install(): boolean {
-    if (this.#state !== "waiting") return false;
+  /**
+   * It takes two descriptors and keeps one of them.
+   *
+   * @param mayKeep whether the descriptor may be kept: enough others are left.
+   * @returns whether it worked. If not, Bun continues to read.
+   */
+  install(mayKeep: (fd: number) => boolean): boolean {
+    if (this.installed) return true;
     const placeholder = this.#libc.eventfd(0, EFD_CLOEXEC);
     if (placeholder < 0) return false;
-    const placed = this.#libc.dup3(placeholder, this.#bunFd, SOCK_CLOEXEC) >= 0;
+    const realFd = this.#libc.fcntl(this.#bunFd, F_DUPFD_CLOEXEC, 0);
+    if (realFd >= 0 && mayKeep(realFd)) {
+      this.#libc.dup3(placeholder, this.#bunFd, SOCK_CLOEXEC);
+      this.fd = realFd;
+    } else if (realFd >= 0) this.#libc.close(realFd);
     this.#libc.close(placeholder);
-    if (placed) this.#state = "installed";
-    return placed;
+    return this.installed;
   }
 
   /** Gives the socket back to Bun, which reads it again. */
   remove(): void {
-    if (this.#state === "removed") return;
-    if (this.installed) this.#libc.dup3(this.#realFd, this.#bunFd, SOCK_CLOEXEC);
-    this.#libc.close(this.#realFd);
-    this.#state = "removed";
+    if (!this.installed) return;
+    this.#libc.dup3(this.fd, this.#bunFd, SOCK_CLOEXEC);
+    this.#libc.close(this.fd);
+    this.fd = this.#bunFd;
   }
 }

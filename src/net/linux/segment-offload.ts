@@ -156,6 +156,25 @@ export class OffloadTransmitter implements SystemTransmitter {
   }
 }
 
+/** For a target without a socket address: refuses each datagram with this code, such as EAFNOSUPPORT. */
+export class RefusingTransmitter implements SystemTransmitter {
+  from: undefined;
+  readonly systemCalls = 0;
+  readonly refusal: string;
+
+  constructor(refusal: string) {
+    this.refusal = refusal;
+  }
+
+  transmit(): number {
+    return 0;
+  }
+
+  sendOne(): boolean {
+    throw new NetError(this.refusal, `cannot send on UDP: ${this.refusal}`);
+  }
+}
+
 /**
  * Asks the kernel whether it supports segment offload. A kernel without it would ignore the control message
  * and send one long datagram. The probe sends nothing, because the host may lack 127.0.0.1 or a firewall may

@@ -3,9 +3,8 @@
  *
  * 1. `add` records where a payload lies. Nothing is copied.
  * 2. `flush` passes the batch to the transmitter. The kernel takes datagrams until it refuses one.
- * 3. The refused datagram is sent again, alone, with Bun's own `send`: only then does Bun call `drain` when
- *    the socket has room. While {@link DirectReceive} reads the socket, the transmitter sends it instead, and
- *    a timer replaces `drain`.
+ * 3. The refused datagram is sent again, alone, to learn its error code. With Bun's own `send`, Bun calls
+ *    `drain` when the socket has room. With a system's transmitter, a timer replaces `drain`.
  * 4. If the kernel takes it now, the rest of the batch follows. If the send buffer is full, the sender is
  *    blocked until `resume`. After any other error the datagram is dropped, and the rest of the batch
  *    follows.

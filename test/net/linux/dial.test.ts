@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { fdOf } from "../../../src/net/bun/stream-port.ts";
 import * as c from "../../../src/net/linux/constants.ts";
 import { beginDial, type DialRequest } from "../../../src/net/linux/dial.ts";
-import { DropFilter } from "../../../src/net/linux/receive-pauser.ts";
 import { getNumber } from "../../../src/net/linux/socket-options.ts";
+import { attachDropFilter } from "../../support/drop-filter.ts";
 import { adopt } from "./adopt.ts";
 import { libc, noLibc, watchedLibc } from "./open-libc.ts";
 
@@ -52,7 +52,7 @@ const privileged = process.getuid?.() === 0;
 /** A listener that never answers: a filter drops every segment. */
 function blackHole(hostname: string) {
   const listener = listen(hostname);
-  expect(new DropFilter(libc).attach(fdOf(listener))).toBe(true);
+  expect(attachDropFilter(libc, fdOf(listener))).toBe(true);
   return listener;
 }
 
