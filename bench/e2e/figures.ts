@@ -125,14 +125,11 @@ function linesOf(rows: readonly Row[]): Line[] {
       label: `how late a ${TIMER_MS} ms timer is in the flooded client (99 %), ${inSizes(flooded)}`,
       cell: inEachSize(of("timers"), "clientP99Ms", " ms"),
     },
-    {
-      label: `round trip of a quiet session ${besides.join(" / ")}`,
-      cell: (relay) =>
-        joined(
-          besides.flatMap((detail) => medians(of("neighbours"), { relay, detail }, "tripP50Us")),
-          " us",
-        ),
-    },
+    ...besides.map((detail) => ({
+      label: `round trip of a quiet session ${detail}`,
+      cell: (relay: string) =>
+        joined(medians(of("neighbours"), { relay, detail }, "tripP50Us", "tripP99Us"), " us"),
+    })),
     ...distinct(of("slow-link").map(({ detail = "" }) => detail)).map((detail) => ({
       label: `delay ${detail}, overloaded`,
       cell: (relay: string) => joined(medians(of("slow-link"), { relay, detail }, "p50Ms", "p99Ms"), " ms"),
@@ -160,8 +157,9 @@ function carried(flood: readonly Row[], sizes: readonly number[], relay: string)
 }
 
 function latencyConditions(rows: readonly Row[]): [rate: number, detail: string | undefined][] {
-  return distinct(rows.map(({ rate = 0 }) => rate)).flatMap((rate) =>
-    distinct(rows.filter((row) => row.rate === rate).map(({ detail }) => detail)).map(
+  const shown = rows.filter(({ detail = "" }) => detail === "" || /^(first second|settled)/.test(detail));
+  return distinct(shown.map(({ rate = 0 }) => rate)).flatMap((rate) =>
+    distinct(shown.filter((row) => row.rate === rate).map(({ detail }) => detail)).map(
       (detail): [number, string | undefined] => [rate, detail],
     ),
   );

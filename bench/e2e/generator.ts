@@ -1,7 +1,7 @@
 /**
  * Sends datagrams at a steady rate, with number, time stamp and pattern. A separate program:
  *
- *     bun run bench:load 127.0.0.1:6000 [--from ADDRESS[:PORT]] [--size 172] [--rate 1000] [--seconds 10]
+ *     bun run bench:load 127.0.0.1:6000... [--from ADDRESS[:PORT]] [--size 172] [--rate 1000] [--seconds 10]
  *                        [--warm-up 0.3] [--sources 1] [--burst 1] [--plain] [--round-trips]
  *
  * It sends all datagrams that are due with as few system calls as segment offload allows; with `--plain` it
@@ -66,16 +66,17 @@ async function main(): Promise<void> {
       "round-trips": { type: "boolean", default: false },
     },
   });
-  if (positionals[0] === undefined) throw new Error("give the destination: bench:load ADDRESS:PORT");
+  if (positionals.length === 0) throw new Error("give the destination: bench:load ADDRESS:PORT");
   const size = Number(values.size);
   if (!(size >= HEADER_BYTES && size <= 65_507))
     throw new Error(`--size must be ${HEADER_BYTES} to 65507 bytes`);
   const from = values.from.includes(":") ? parseEndpoint(values.from) : { address: values.from, port: 0 };
   const kernel = openKernel();
-  const connect = parseEndpoint(positionals[0]);
-  const sockets = Array.from({ length: Number(values.sources) }, () =>
-    openSocket(kernel, { bind: from, connect }),
-  );
+  const sockets = positionals
+    .map(parseEndpoint)
+    .flatMap((connect) =>
+      Array.from({ length: Number(values.sources) }, () => openSocket(kernel, { bind: from, connect })),
+    );
   const sender = new Sender(kernel, sockets, size, !values.plain);
   const tally = values["round-trips"] ? new Tally() : undefined;
   const receiver = tally && new Receiver(kernel, tally);

@@ -105,18 +105,28 @@ export async function startSink(place: Place, load: Load): Promise<BenchProcess>
   return sink;
 }
 
-/** Starts the generator of a load. */
-export function startGenerator(place: Place, load: Load): BenchProcess {
+/**
+ * Starts the generator of a load. With several destinations (`ADDRESS:PORT`), it sends to them in rotation.
+ */
+export function startGenerator(
+  place: Place,
+  load: Load,
+  destinations: readonly string[] = [destinationOf(place, load)],
+): BenchProcess {
   const back = load.direction === "back";
   return new BenchProcess("generator", [
     ...[...(load.wrappers?.generator ?? []), process.execPath, GENERATOR],
-    back ? `${place.serverHost}:${place.serverPort}` : `127.0.0.1:${place.clientPort}`,
+    ...destinations,
     ...["--from", back ? place.serverApp : place.clientApp],
     ...["--size", `${load.size}`, "--rate", `${load.rate}`, "--seconds", `${load.seconds}`],
     ...["--warm-up", `${load.warmUpSeconds}`, "--sources", `${load.sources ?? 1}`],
     ...["--burst", `${load.burst ?? 1}`],
     ...(load.roundTrips ? ["--round-trips"] : []),
   ]);
+}
+
+function destinationOf(place: Place, { direction }: Load): string {
+  return direction === "back" ? `${place.serverHost}:${place.serverPort}` : `127.0.0.1:${place.clientPort}`;
 }
 
 /** Waits for a promise, and rejects when a relay ends first. */

@@ -74,15 +74,18 @@ async function main(): Promise<number> {
     process.stdout.write(`${text}\n`);
     return regressions === 0 ? 0 : 1;
   }
-  const scenarios = chosen("scenario", SCENARIOS, values.only);
   const plan = planned(values);
+  const scenarios = chosen("scenario", SCENARIOS, values.only?.split(",") ?? plan.only);
   const { relays: found, leftOut } = findRelays(readRelays(values.relay ?? [], values["per-source"] ?? []));
-  const relays = chosen("relay", found, values.relays);
+  const standard = found.filter(({ variant }) => !variant || plan.variants !== false);
+  const relays = values.relays === undefined ? standard : chosen("relay", found, values.relays.split(","));
   const words = tokens.flatMap((token) =>
     token.kind === "option" && token.name !== "json" ? [token.rawName, token.value ?? []].flat() : [],
   );
   const path = values.json ?? (words.join(" ") === "--plan full" ? FULL_RESULT : undefined);
-  if (path === undefined && plan.name === "full") throw new Error("give a file for the results: --json FILE");
+  if (path === undefined && (plan.name === "full" || plan.name === "table")) {
+    throw new Error("give a file for the results: --json FILE");
+  }
   const results = describeRun(plan, words, leftOut);
   const keep = (run: RunResult) => {
     Object.assign(results, { samples: run.samples, leftOut: [...leftOut, ...run.leftOut] });
@@ -113,9 +116,8 @@ async function main(): Promise<number> {
 function chosen<T extends { name: string }>(
   kind: string,
   all: readonly T[],
-  only: string | undefined,
+  names: readonly string[] = all.map(({ name }) => name),
 ): readonly T[] {
-  const names = only?.split(",") ?? all.map(({ name }) => name);
   const unknown = names.filter((name) => !all.some((one) => one.name === name));
   if (unknown.length > 0) {
     throw new Error(`no ${kind} ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`);

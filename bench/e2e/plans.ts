@@ -1,4 +1,4 @@
-/** The three plans: quick, full, and tiny for tests. */
+/** The plans: quick, full, table, and tiny for tests. */
 
 import type { Plan } from "./scenario.ts";
 
@@ -7,7 +7,7 @@ function floodRate(size: number): number {
   return size <= 512 ? 450_000 : size <= 1500 ? 300_000 : 30_000;
 }
 
-/** Under three minutes: one repeat. */
+/** About five minutes with four relays: one repeat. */
 const quick: Plan = {
   name: "quick",
   sizes: [172, 1200],
@@ -21,6 +21,7 @@ const quick: Plan = {
   bothRate: 30_000,
   sources: [100],
   sessions: [100, 1000],
+  floodingSessions: [1, 20, 100],
   floodingPeers: [20, 100],
   seconds: 1,
   warmUpSeconds: 0.3,
@@ -30,7 +31,7 @@ const quick: Plan = {
   repeats: 1,
 };
 
-/** For published figures: about an hour with five relays. */
+/** For published figures: about 75 minutes with four relays. */
 const full: Plan = {
   name: "full",
   sizes: [172, 1200],
@@ -44,6 +45,7 @@ const full: Plan = {
   bothRate: 40_000,
   sources: [1, 100, 1000],
   sessions: [1, 100, 1000, 5000],
+  floodingSessions: [1, 20, 100],
   floodingPeers: [20, 100, 500],
   seconds: 2,
   warmUpSeconds: 0.5,
@@ -51,6 +53,20 @@ const full: Plan = {
   links: ["a", "b", "c", "d"],
   reconnectSeconds: 5,
   repeats: 5,
+};
+
+/** Delay and cost at the rates of most users, settled and from the start, for a few relays. */
+const table: Plan = {
+  ...full,
+  name: "table",
+  only: ["latency", "burst"],
+  variants: false,
+  latencySpans: [
+    { fromS: 0, toS: 1 },
+    { fromS: 0, toS: 3 },
+    { fromS: 0, toS: 20 },
+    { fromS: 10, toS: 20 },
+  ],
 };
 
 /** A few hundred datagrams, for the tests. */
@@ -67,6 +83,7 @@ const tiny: Plan = {
   bothRate: 1000,
   sources: [1, 10],
   sessions: [1, 10],
+  floodingSessions: [1, 2],
   floodingPeers: [2],
   seconds: 0.1,
   warmUpSeconds: 0.05,
@@ -76,4 +93,4 @@ const tiny: Plan = {
   repeats: 1,
 };
 
-export const PLANS = { quick, full, tiny } as const;
+export const PLANS = { quick, full, table, tiny } as const;

@@ -11,7 +11,11 @@ export interface Span {
 
 /** How much to measure. */
 export interface Plan {
-  name: "quick" | "full" | "tiny";
+  name: "quick" | "full" | "table" | "tiny";
+  /** The scenarios of this plan; all of them when missing. */
+  only?: readonly string[];
+  /** Whether udptunnel is also measured with other options. The default is true. */
+  variants?: boolean;
   /** Payload bytes of throughput scenarios. Scenarios with one size use the first. */
   sizes: number[];
   /** Datagrams a second of the rate sweep, ascending. */
@@ -27,6 +31,8 @@ export interface Plan {
   sources: number[];
   /** Numbers of sessions to open. */
   sessions: number[];
+  /** Numbers of sessions whose targets flood them next to a quiet session. */
+  floodingSessions: number[];
   /** Numbers of TCP peers that flood a server next to a quiet session. */
   floodingPeers: number[];
   seconds: number;

@@ -1,5 +1,6 @@
 /**
- * Runs every `*.bench.ts` of this folder, next to the naive way, and prints one line per payload size:
+ * Runs every `*.bench.ts` of this folder, next to a naive implementation, and prints one line per payload
+ * size. The naive one is code of the benchmark, not another program:
  *
  *     bun bench/micro/run.ts [--only NAME] [--sizes 64,1200,mix] [--json FILE] [--tiny]
  *
@@ -83,8 +84,11 @@ async function measureRow(file: string, bench: MicroBench, size: string): Promis
   return { bench: bench.name, size, ours, naive, ratio: naive.ns / ours.ns };
 }
 
-const WIDTHS = [8, 10, 10, 8, 10, 9, 9, 9];
-const HEADINGS = ["payload", "ns", "naive ns", "faster", "M/s", "GB/s", "alloc B", "naive B"];
+const WIDTHS = [8, 10, 10, 16, 10, 11, 14, 15];
+const HEADINGS = [
+  ...["payload", "ours ns", "naive ns", "naive / ours ns", "ours M/s", "ours GB/s"],
+  ...["ours alloc B", "naive alloc B"],
+];
 
 function printLine(cells: string[], emphasis: (cell: string, column: number) => string): void {
   const padded = cells.map((cell, column) => emphasis(cell.padStart(WIDTHS[column] ?? 0), column));
@@ -150,7 +154,10 @@ for (const { file, bench } of benches) {
     rows.push(row);
   }
 }
-process.stdout.write("\nPer datagram, medians. alloc B: bytes allocated, garbage included.\n");
+process.stdout.write(
+  "\nPer datagram, medians. naive: the plain implementation beside it in the same file. alloc B: bytes\n" +
+    "allocated, garbage included.\n",
+);
 if (options.json !== undefined) {
   const report = {
     kind: "micro",

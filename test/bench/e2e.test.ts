@@ -64,7 +64,8 @@ test("the scenarios of per-source mode, on a relay that has it", async () => {
   expect(samples.map(({ detail, failed }) => failed ?? detail)).toEqual([
     ...["1 source", "10 sources"],
     ...["1 session", "10 sessions"],
-    ...["alone", "beside a flooding target", "beside a stalled peer", "beside 2 flooding peers"],
+    ...["alone", "beside a flooding session", "beside 2 flooding sessions"],
+    ...["beside a stalled peer", "beside 2 flooding peers"],
   ]);
   for (const { values: { unanswered = 0 } = {}, detail } of samples) {
     if (!detail?.includes("flooding")) expect(unanswered).toBe(0);

@@ -49,7 +49,7 @@ const NEW = results("2001-02-03T00:00:00Z", 0, [
   { scenario: "timers", relay: "ours", size: 172, repeat: 0, values: { clientP99Ms: 7.89 } },
   ...["alone", "beside another"].map((detail, index) => ({
     ...{ scenario: "neighbours", relay: "ours", detail, repeat: 0 },
-    values: { tripP50Us: 100 * index },
+    values: { tripP50Us: 100 * index, tripP99Us: 900 },
   })),
 ]);
 
@@ -65,7 +65,8 @@ test("the table has the newest medians of each relay, a dash for missing ones, a
     "| highest rate tried with at most 0.1 % lost in every repeat, 172 / 1,200 bytes | 1,000/s / none | none |",
     "| CPU for a datagram when flooded, both ends, 172 / 1,200 bytes | 2.35 / 2.35 us | 2.35 / - us |",
     "| how late a 5 ms timer is in the flooded client (99 %), 172 / 1,200 bytes | 7.89 / - ms | - |",
-    "| round trip of a quiet session alone / beside another | 0 / 100 us | - |",
+    "| round trip of a quiet session alone | 0 / 900 us | - |",
+    "| round trip of a quiet session beside another | 100 / 900 us | - |",
     "| delay through 2 Mbit/s, overloaded | 46 / 1,230 ms | 46 / 1,230 ms |",
   ]);
 });
@@ -78,6 +79,7 @@ test("delay and cost in the first second and in the settled state have rows of t
       results: results("2001-01-01T00:00:00Z", 0, [
         { ...cell, detail: "first second", values: { p50Us: 90, p99Us: 900, cpuUs: 100 } },
         { ...cell, detail: "settled, 10 s to 20 s", values: { p50Us: 60, p99Us: 70, cpuUs: 50 } },
+        { ...cell, detail: "first 20 s", values: { p50Us: 7, p99Us: 7, cpuUs: 7 } },
         { ...cell, rate: 20_000, values: { p50Us: 1, p99Us: 2, cpuUs: 3 } },
       ]),
     },

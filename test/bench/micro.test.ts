@@ -40,6 +40,7 @@ test("every micro benchmark runs with its naive counterpart, and the JSON has th
       }
       expect(row.ratio).toBeCloseTo(row.naive.ns / row.ours.ns);
       expect(stdout).toContain(row.naive.ns.toFixed(1));
+      expect(stdout).toContain("ours ns  naive ns  naive / ours ns");
     }
   } finally {
     rmSync(folder, { recursive: true });

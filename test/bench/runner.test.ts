@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
+import { PLANS } from "../../bench/e2e/plans.ts";
 import { nothing } from "../../bench/e2e/relays.ts";
 import { runAll } from "../../bench/e2e/runner.ts";
 import type { Plan, Round } from "../../bench/e2e/scenario.ts";
+import { SCENARIOS } from "../../bench/e2e/scenarios/index.ts";
 
 async function samplesOf(run: Round["run"]) {
   const round: Round = { rate: 1000, parts: ["first second", "settled"], run };
@@ -28,4 +30,10 @@ test("a run that fails is a failed sample of each of its parts", async () => {
     ["first second", "died"],
     ["settled", "died"],
   ]);
+});
+
+test("a plan names only scenarios that exist", () => {
+  const all = SCENARIOS.map(({ name }) => name);
+  for (const plan of Object.values<Plan>(PLANS))
+    expect(all).toEqual(expect.arrayContaining([...(plan.only ?? [])]));
 });

@@ -1,10 +1,10 @@
 /**
- * Round trips of a quiet session: alone, and next to a session whose target floods it, to one whose peer does
- * not read, and to peers that flood the server with frames of 8 bytes.
+ * Round trips of a quiet session: alone, and next to sessions whose targets flood them, to one whose peer
+ * does not read, and to peers that flood the server with frames of 8 bytes.
  */
 
 import { alive, basics, runLoad } from "../load.ts";
-import { floodedSession, floodingPeers, StalledPeer } from "../neighbour-loads.ts";
+import { floodedSessions, floodingPeers, StalledPeer } from "../neighbour-loads.ts";
 import type { Relay } from "../relays.ts";
 import type { Round, Scenario } from "../scenario.ts";
 import type { TunnelPair } from "../tunnel-pair.ts";
@@ -51,7 +51,11 @@ export const neighbours: Scenario = {
     });
     return [
       round("alone", () => ({ [Symbol.asyncDispose]: async () => {} })),
-      round("beside a flooding target", ({ place }) => floodedSession(place, flood)),
+      ...plan.floodingSessions.map((count) =>
+        round(`beside ${count === 1 ? "a flooding session" : `${count} flooding sessions`}`, ({ place }) =>
+          floodedSessions(place, count, flood),
+        ),
+      ),
       round("beside a stalled peer", ({ place }) => StalledPeer.connect(place.serverHost, place.tcpPort)),
       ...plan.floodingPeers.map((peers) =>
         round(`beside ${peers} flooding peers`, ({ place }) => floodingPeers(place, peers), withPlainTcp),
