@@ -12,7 +12,7 @@ export default {
   entry: [
     "src/index.ts!",
     "src/framing/index.ts!",
-    "bench/e2e/{main,generator,sink,report,install-original}.ts!",
+    "bench/e2e/{main,generator,sink,report,install-relays}.ts!",
     "bench/micro/{run,waste,*.bench}.ts!",
     "scripts/*.ts!",
     "examples/*.ts!",

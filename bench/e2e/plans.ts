@@ -28,6 +28,8 @@ const quick: Plan = {
   linkSeconds: 4,
   links: ["b"],
   reconnectSeconds: 2,
+  pings: 20,
+  iperfSeconds: 5,
   repeats: 1,
 };
 
@@ -52,6 +54,8 @@ const full: Plan = {
   linkSeconds: 30,
   links: ["a", "b", "c", "d"],
   reconnectSeconds: 5,
+  pings: 20,
+  iperfSeconds: 10,
   repeats: 5,
 };
 
@@ -59,7 +63,7 @@ const full: Plan = {
 const table: Plan = {
   ...full,
   name: "table",
-  only: ["latency", "burst"],
+  only: ["latency", "burst", "wireguard"],
   variants: false,
   latencySpans: [
     { fromS: 0, toS: 1 },
@@ -90,6 +94,8 @@ const tiny: Plan = {
   linkSeconds: 0.3,
   links: ["a"],
   reconnectSeconds: 2,
+  pings: 3,
+  iperfSeconds: 1,
   repeats: 1,
 };
 

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { Subprocess } from "bun";
 
 const LAST_LINES = 5;
+const LINES_KEPT = 100;
 const TERMINATE_MS = 2000;
 
 const running = new Set<BenchProcess>();
@@ -61,6 +62,11 @@ export class BenchProcess {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** The last {@link LINES_KEPT} lines of output that are text. */
+  get lines(): readonly string[] {
+    return this.#text;
   }
 
   /** The exit status and the last lines of output, for a failed row. */
@@ -134,7 +140,7 @@ export class BenchProcess {
   #onLine(line: string): void {
     if (line.startsWith('{"type":')) this.#messages.push(JSON.parse(line));
     else this.#text.push(line);
-    if (this.#text.length > 4 * LAST_LINES) this.#text.shift();
+    if (this.#text.length > LINES_KEPT) this.#text.shift();
     this.#notify();
   }
 

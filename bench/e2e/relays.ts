@@ -29,6 +29,8 @@ export interface Relay {
   readonly variant?: boolean;
   /** Whether the client connects at its start, and not at the first datagram; undefined if unknown. */
   readonly dialsAtStart?: boolean;
+  /** Whether each end sends its datagrams from another UDP port than it receives on. */
+  readonly answersFromOtherPort?: boolean;
   /** Whether the client ends with its TCP connection. */
   readonly endsWithConnection?: boolean;
   /** Whether the application on the server side can send first: the relay has one peer at a known address. */
@@ -70,6 +72,7 @@ const original: Relay = {
   server: (at) => ["udptunnel", "-s", `${at.tcpPort}`, `${at.serverApp}/${at.serverPort}`],
   client: (at) => ["udptunnel", "-c", `${at.serverHost}/${at.tcpPort}`, `${at.clientApp}/${at.clientPort}`],
   dialsAtStart: true,
+  answersFromOtherPort: true,
   endsWithConnection: true,
   bothWays: true,
 };
@@ -92,6 +95,24 @@ const mullvad: Relay = {
   ],
   dialsAtStart: false,
   endsWithConnection: true,
+  bothWays: false,
+};
+
+/**
+ * jonhoo's program, the crate of this name: a length of four bytes before each datagram, for one peer. It
+ * does not share a port with an application on its host, so its server has any free UDP port.
+ */
+const udpOverTcp: Relay = {
+  name: "udp-over-tcp",
+  server: (at) => [
+    ...["udp-over-tcp", "--tcp-listen", `${at.serverHost}:${at.tcpPort}`],
+    ...["--udp-bind", "0.0.0.0:0", "--udp-sendto", `${at.serverApp}:${at.serverPort}`],
+  ],
+  client: (at) => [
+    ...["udp-over-tcp", "--tcp-connect", `${at.serverHost}:${at.tcpPort}`],
+    ...["--udp-bind", `0.0.0.0:${at.clientPort}`, "--udp-sendto", `${at.clientApp}:${at.clientPort}`],
+  ],
+  dialsAtStart: true,
   bothWays: false,
 };
 
@@ -130,7 +151,8 @@ export function findRelays(given: readonly Relay[]): Contest {
     else contest.leftOut.push(`${relay.name}: ${missing.join(" and ")} not found${hint}`);
   };
   offer(original, ["udptunnel"], " (bun run bench:install)");
-  offer(mullvad, ["udp2tcp", "tcp2udp"], " (bench/e2e/README.md)");
+  offer(mullvad, ["udp2tcp", "tcp2udp"], " (bun run bench:install)");
+  offer(udpOverTcp, ["udp-over-tcp"], " (bun run bench:install)");
   contest.relays.push(...given);
   return contest;
 }

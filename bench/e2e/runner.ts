@@ -50,7 +50,8 @@ export async function runAll({
     if (reason !== undefined) result.leftOut.push(`${scenario.name}: ${reason}`);
     return reason === undefined ? scenario.rounds(plan).map((round) => ({ scenario, round })) : [];
   });
-  const contenders = (scenario: Scenario) => scenario.relays ?? relays;
+  const contenders = ({ relays: own = relays, reference }: Scenario) =>
+    reference === undefined ? own : [...own, reference];
   const total = rounds.reduce((sum, { scenario }) => sum + contenders(scenario).length * plan.repeats, 0);
   const secondsOf = ({ scenario, round }: (typeof rounds)[number]) =>
     contenders(scenario).filter((relay) => round.leftOut?.(relay) === undefined).length *

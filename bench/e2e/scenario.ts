@@ -42,6 +42,9 @@ export interface Plan {
   links: readonly string[];
   /** The seconds to wait for datagrams after a server has restarted. */
   reconnectSeconds: number;
+  /** The pings through WireGuard, before and after iperf3, and the seconds of iperf3. */
+  pings: number;
+  iperfSeconds: number;
   repeats: number;
 }
 
@@ -107,6 +110,8 @@ export interface Scenario {
   leftOut?(): string | undefined;
   /** Relays to measure instead of those of the run. */
   readonly relays?: readonly Relay[];
+  /** Measured after the relays, for comparison. */
+  readonly reference?: Relay;
   rounds(plan: Plan): Round[];
 }
 

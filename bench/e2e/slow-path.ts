@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ip, Namespaces } from "./namespaces.ts";
 import { BenchProcess } from "./process.ts";
 
 export interface PathProperties {
@@ -27,34 +28,23 @@ export function whyNoSlowPath(): string | undefined {
   return undefined;
 }
 
-let created = 0;
-
 export class SlowPath implements AsyncDisposable {
   readonly near: string;
   readonly far: string;
   readonly #emulator: BenchProcess;
-  readonly #removeNamespaces: () => void;
+  readonly #namespaces: Namespaces;
 
-  private constructor(near: string, far: string, emulator: BenchProcess, removeNamespaces: () => void) {
-    this.near = near;
-    this.far = far;
+  private constructor(namespaces: Namespaces, emulator: BenchProcess) {
+    [this.near, this.far] = namespaces.names as [string, string];
     this.#emulator = emulator;
-    this.#removeNamespaces = removeNamespaces;
+    this.#namespaces = namespaces;
   }
 
   /** @throws Error when a namespace or a device cannot be created. */
   static async open(properties: PathProperties): Promise<SlowPath> {
     const program = await emulatorProgram();
-    const [near, far] = ["near", "far"].map(
-      (side) => `udptunnel-bench-${process.pid}-${created}-${side}`,
-    ) as [string, string];
-    created++;
-    const removeNamespaces = () => {
-      process.off("exit", removeNamespaces);
-      for (const name of [near, far]) Bun.spawnSync(["ip", "netns", "del", name]);
-    };
-    process.on("exit", removeNamespaces);
-    for (const name of [near, far]) ip("netns", "add", name);
+    const namespaces = new Namespaces(["near", "far"]);
+    const [near, far] = namespaces.names as [string, string];
     const { bitsPerSecond, delayMs, queueBytes, lossPercent } = properties;
     const numbers = [bitsPerSecond, delayMs * 1000, queueBytes, lossPercent * 10_000];
     const emulator = new BenchProcess("link emulator", [
@@ -63,14 +53,13 @@ export class SlowPath implements AsyncDisposable {
       far,
       ...numbers.map((n) => `${Math.round(n)}`),
     ]);
-    const path = new SlowPath(near, far, emulator, removeNamespaces);
+    const path = new SlowPath(namespaces, emulator);
     try {
       await emulator.message("ready");
       for (const [name, address] of [
         [near, NEAR],
         [far, FAR],
       ] as const) {
-        ip("-n", name, "link", "set", "lo", "up");
         ip("-n", name, "address", "add", `${address}/30`, "dev", "path");
         ip("-n", name, "link", "set", "path", "mtu", "1500", "up");
       }
@@ -83,13 +72,8 @@ export class SlowPath implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#emulator.stop();
-    this.#removeNamespaces();
+    this.#namespaces[Symbol.dispose]();
   }
-}
-
-/** The prefix of a command that runs inside a namespace. */
-export function inside(namespace: string): string[] {
-  return ["ip", "netns", "exec", namespace];
 }
 
 let compiled: Promise<string> | undefined;
@@ -105,9 +89,4 @@ function emulatorProgram(): Promise<string> {
     return program;
   })();
   return compiled;
-}
-
-function ip(...words: string[]): void {
-  const { exitCode, stderr } = Bun.spawnSync(["ip", ...words]);
-  if (exitCode !== 0) throw new Error(`ip ${words.join(" ")}: ${stderr.toString().trim()}`);
 }

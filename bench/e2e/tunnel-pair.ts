@@ -12,7 +12,7 @@ const DIAL_MS = 300;
 const POLL_MS = 2;
 /** TCP states in /proc/net/tcp (linux/tcp_states.h). */
 const ESTABLISHED = "01";
-const LISTEN = "0A";
+export const LISTEN = "0A";
 
 /** The prefix of a command, such as `ip netns exec NAME`; empty for this host. */
 export interface Wrappers {

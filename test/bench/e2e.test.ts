@@ -2,12 +2,13 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Results } from "../../bench/e2e/results.ts";
 import { SCENARIOS } from "../../bench/e2e/scenarios/index.ts";
+import { CONTROL_SOCKETS, whyNoWireGuard } from "../../bench/e2e/wireguard.ts";
 
 const MAIN = join(import.meta.dir, "../../bench/e2e/main.ts");
 const folder = await mkdtemp(join(tmpdir(), "udptunnel-bench-test-"));
@@ -87,6 +88,57 @@ test("a report has a table for each scenario, charts, and the command that was r
   ]);
   for (const chart of charts)
     expect(await Bun.file(join(folder, "report", chart)).text()).toStartWith("<svg");
+});
+
+describe("WireGuard", () => {
+  const reason = whyNoWireGuard();
+  const note = reason === undefined ? "" : ` (left out: ${reason})`;
+
+  /** The namespaces and control sockets of a run. */
+  function tracesOf(pid: number): string[] {
+    const names = ["/run/netns", CONTROL_SOCKETS].flatMap((path) =>
+      existsSync(path) ? readdirSync(path) : [],
+    );
+    return names.filter((name) => name.includes(`-${pid}-`) || name.startsWith(`ub${pid}`));
+  }
+
+  test("is left out with one line where its programs are missing", async () => {
+    const child = Bun.spawn([process.execPath, MAIN, "--plan", "tiny", "--only", "wireguard"], {
+      env: { ...process.env, PATH: "/nonexistent" },
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    expect(await new Response(child.stdout).text()).toContain(
+      "\n  wireguard: ip, wireguard-go, wg, iperf3, ping not on the PATH\n",
+    );
+    expect(await child.exited).toBe(0);
+  });
+
+  test.skipIf(reason !== undefined)(`leaves nothing behind after Ctrl-C${note}`, async () => {
+    const child = start("--relays", "ours", "--only", "wireguard");
+    while (tracesOf(child.pid).length < 5) await Bun.sleep(5); // three namespaces and two sockets
+    const family = childrenOf(child.pid);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    await Promise.all(family.map(gone));
+    expect(tracesOf(child.pid)).toEqual([]);
+  });
+
+  test.skipIf(reason !== undefined)(`leaves nothing behind after a failure${note}`, async () => {
+    const path = join(folder, "wireguard-fails.json");
+    const mute = `${process.execPath} ${join(import.meta.dir, "naive-relay.ts")}`;
+    const commands = `${mute} server {tcp} 127.0.0.1 {server}/${mute} client {serverHost} {tcp} {client}`;
+    const child = start(
+      ...["--relay", `mute=${commands}`, "--relays", "mute", "--only", "wireguard", "--json", path],
+    );
+    expect(await child.exited).toBe(0);
+    expect(tracesOf(child.pid)).toEqual([]);
+    const { samples } = (await Bun.file(path).json()) as Results;
+    expect(samples.map(({ relay, failed }) => [relay, failed?.startsWith("ping (status 1)")])).toEqual([
+      ["mute", true],
+      ["nothing between", undefined],
+    ]);
+  });
 });
 
 describe("failures", () => {

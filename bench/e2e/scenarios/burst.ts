@@ -13,7 +13,7 @@ import {
   P999,
   SERVER_CPU,
 } from "./load-columns.ts";
-import { runOneLoad } from "./one-load.ts";
+import { spanRound } from "./span-round.ts";
 
 const DATAGRAMS = 64;
 const EVERY_MS = 10;
@@ -24,8 +24,5 @@ export const burst: Scenario = {
   name: "burst",
   title: `${DATAGRAMS} datagrams at once every ${EVERY_MS} ms, as a VPN sends them: in one call with segment offload`,
   columns: [OFFERED, DELIVERED, LOSS, P50, P99, P999, CPU, CLIENT_CPU, SERVER_CPU, FAULTS],
-  rounds: () => {
-    const load = { size: SIZE, rate: (DATAGRAMS * 1000) / EVERY_MS };
-    return [{ ...load, run: (relay, context) => runOneLoad(relay, context, { ...load, burst: DATAGRAMS }) }];
-  },
+  rounds: (plan) => [spanRound(plan, { size: SIZE, rate: (DATAGRAMS * 1000) / EVERY_MS, burst: DATAGRAMS })],
 };

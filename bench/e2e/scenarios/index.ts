@@ -16,6 +16,7 @@ import { slowLink } from "./slow-link.ts";
 import { sources } from "./sources.ts";
 import { startUp } from "./start-up.ts";
 import { timers } from "./timers.ts";
+import { wireguard } from "./wireguard.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   instrument,
@@ -30,6 +31,7 @@ export const SCENARIOS: readonly Scenario[] = [
   hostileClients,
   timers,
   slowLink,
+  wireguard,
   reconnect,
   startUp,
   memory,

@@ -46,9 +46,11 @@ export function partOf(result: LoadResult, part: LoadPart, detail: string): Part
   const { values, notes = [] } = outcomeOf(result);
   const { lossPercent: loss, cpuUs, clientCpuUs, serverCpuUs, latencyUs } = part;
   const { faults = 0 } = values;
+  const offered = result.offeredPerSecond;
+  const delivered = offered * (1 - loss / 100);
   return {
     detail,
-    values: { ...delaysOf(latencyUs), loss, cpuUs, clientCpuUs, serverCpuUs, faults },
+    values: { offered, delivered, ...delaysOf(latencyUs), loss, cpuUs, clientCpuUs, serverCpuUs, faults },
     notes,
     latencyUs,
   };

@@ -1,9 +1,10 @@
 /** Congested links: the offered load exceeds the capacity of the path. Measures delay and use of the path. */
 
 import { runLoad } from "../load.ts";
+import { inside } from "../namespaces.ts";
 import { choosePlace } from "../place.ts";
 import type { Column, Outcome, Plan, Round, Scenario } from "../scenario.ts";
-import { FAR, inside, type PathProperties, SlowPath, whyNoSlowPath } from "../slow-path.ts";
+import { FAR, type PathProperties, SlowPath, whyNoSlowPath } from "../slow-path.ts";
 import { TunnelPair } from "../tunnel-pair.ts";
 import { DELIVERED, FAULTS, outcomeOf, P50, P99 } from "./load-columns.ts";
 
