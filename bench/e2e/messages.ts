@@ -54,8 +54,8 @@ export class Messages {
    * datagrams.
    */
   point(index: number, address: number, bytes: number, segments = false): void {
-    this.#iovecs.setBigUint64(index * IOVEC_BYTES, BigInt(address), true);
-    this.#iovecs.setBigUint64(index * IOVEC_BYTES + 8, BigInt(bytes), true);
+    setWord(this.#iovecs, index * IOVEC_BYTES, address);
+    setWord(this.#iovecs, index * IOVEC_BYTES + 8, bytes);
     this.#set(index, CONTROL, segments ? this.#controlAt : 0);
     this.#set(index, CONTROL_BYTES, segments ? SEGMENT_CONTROL_BYTES : 0);
   }
@@ -75,8 +75,14 @@ export class Messages {
   }
 
   #set(index: number, field: number, value: number): void {
-    this.#view.setBigUint64(index * MESSAGE_BYTES + field, BigInt(value), true);
+    setWord(this.#view, index * MESSAGE_BYTES + field, value);
   }
+}
+
+/** Writes a 64-bit integer below 2^53. A BigInt would be garbage for each datagram. */
+function setWord(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % 2 ** 32, true);
+  view.setUint32(at + 4, value / 2 ** 32, true);
 }
 
 function segmentControl(segmentBytes: number): Memory {

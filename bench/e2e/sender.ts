@@ -17,6 +17,8 @@ export class Sender {
   readonly #view: DataView;
   readonly #ringAt: number;
   readonly #messages: Messages;
+  /** The datagrams of each message in a call. */
+  readonly #lengths = new Uint32Array(MESSAGES_MAX);
   /** Datagrams per message: 1 without offload. */
   #group: number;
 
@@ -55,10 +57,10 @@ export class Sender {
 
   /** Makes one system call, with messages of whole groups that do not cross the end of the ring. */
   #sendBatch(fd: number, phase: Phase, sequence: number, count: number, source: number): number {
-    const lengths: number[] = [];
     const now = this.#kernel.now();
     let prepared = 0;
-    while (prepared < count && lengths.length < MESSAGES_MAX && prepared < this.#period) {
+    let messages = 0;
+    while (prepared < count && messages < MESSAGES_MAX && prepared < this.#period) {
       const slot = (sequence + prepared) % this.#period;
       const room = Math.min(this.#period - slot, this.#period - prepared);
       const datagrams = Math.min(this.#group, count - prepared, room);
@@ -67,13 +69,15 @@ export class Sender {
         writeHeader(this.#view, at, sequence + prepared + index, phase, source, now, this.#size);
       }
       const address = this.#ringAt + slot * this.#size;
-      this.#messages.point(lengths.length, address, datagrams * this.#size, datagrams > 1);
-      lengths.push(datagrams);
+      this.#messages.point(messages, address, datagrams * this.#size, datagrams > 1);
+      this.#lengths[messages++] = datagrams;
       prepared += datagrams;
     }
-    const taken = this.#kernel.sendmmsg(fd, this.#messages.address, lengths.length, 0);
-    if (taken >= 0) return lengths.slice(0, taken).reduce((sum, datagrams) => sum + datagrams, 0);
-    return this.#refused(this.#kernel.errno());
+    const taken = this.#kernel.sendmmsg(fd, this.#messages.address, messages, 0);
+    if (taken < 0) return this.#refused(this.#kernel.errno());
+    let sent = 0;
+    for (let index = 0; index < taken; index++) sent += this.#lengths[index] as number;
+    return sent;
   }
 
   #refused(code: string): number {

@@ -48,7 +48,8 @@ export interface TallyPart {
   latencyUs: number[];
 }
 
-const FIRST_ROOM = 1 << 16;
+/** Room without growing, which would delay datagrams: over a minute at the highest latency rate. */
+const FIRST_ROOM = 1 << 20;
 /** The most latencies that are kept. Later datagrams are still counted and checked. */
 const LATENCIES_MAX = 1 << 24;
 const TIMELINE_POINTS = 100;

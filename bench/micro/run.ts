@@ -84,7 +84,7 @@ async function measureRow(file: string, bench: MicroBench, size: string): Promis
   return { bench: bench.name, size, ours, naive, ratio: naive.ns / ours.ns };
 }
 
-const WIDTHS = [8, 10, 10, 16, 10, 11, 14, 15];
+const WIDTHS = [8, 10, 10, 17, 10, 11, 14, 15];
 const HEADINGS = [
   ...["payload", "ours ns", "naive ns", "naive / ours ns", "ours M/s", "ours GB/s"],
   ...["ours alloc B", "naive alloc B"],
