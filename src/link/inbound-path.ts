@@ -106,7 +106,7 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
     this.#chunkAt = now;
     this.#changeUndelivered(chunk.length);
     if (this.#paused) return this.#onLateChunk();
-    this.#slice.begin(now);
+    if (this.#decoder.frames >= QUANTUM_FRAMES || chunk.length >= QUANTUM_BYTES) this.#slice.begin(now);
     switch (this.#deliver()) {
       case "all delivered":
         this.#changeUndelivered(-this.undeliveredBytes);
@@ -289,7 +289,7 @@ export class InboundPath implements SendObserver, Backlog, PausedSocket {
     if (bytes === 0) return;
     this.undeliveredBytes += bytes;
     this.#options.chunkBudget?.changeChunks(bytes);
-    if (bytes < 0) this.#slice.begin(); // other streams may wait for this memory
+    if (bytes < 0) this.#slice.onRoom();
   }
 
   /** Drops the whole frames in the decoder. It keeps the tail, which may be the beginning of a frame. */

@@ -134,9 +134,7 @@ export class OutboundPath {
       this.#stall.onIdle();
       return false;
     }
-    const gauge = stream.gauge();
-    this.#stall.onGauge(gauge);
-    const room = this.#options.window.room(gauge, this.#now);
+    const room = this.#room(stream);
     if (room <= 0) {
       this.#stall.onFull(stream);
       this.#flushLater();
@@ -148,6 +146,7 @@ export class OutboundPath {
       this.#counters.outbound.sent += this.#queue.consume(taken, this.#onFrame);
       this.#counters.outbound.sentBytes += taken;
       this.#counters.writes++;
+      this.#options.window.onWritten(taken);
       this.#stall.onProgress();
     }
     if (taken === bytes.length) return true;
@@ -155,6 +154,16 @@ export class OutboundPath {
       this.#stall.onFull(stream); // `onDrain` follows
     else stream.terminate(); // The connection has failed. `write` got the error, so Bun would report a FIN.
     return false;
+  }
+
+  /** How many bytes may be written now. Reads the kernel's figures unless the last ones allow all. */
+  #room(stream: StreamPort): number {
+    const { window } = this.#options;
+    const { bytes } = this.#queue;
+    if (window.allows(bytes, this.#now)) return bytes;
+    const gauge = stream.gauge();
+    this.#stall.onGauge(gauge);
+    return window.room(gauge, this.#now);
   }
 
   /** The stream has taken the first byte of a frame. */

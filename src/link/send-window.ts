@@ -9,6 +9,9 @@
  *   because it must find out what the path can carry. From then on, the limit is what the path lately carried
  *   in its least round trip time, plus a margin. The margin keeps the path full. It also lets the limit
  *   follow a path that becomes faster: each measurement can exceed the last one by that share.
+ *
+ * The kernel's figures need not be read before every write (`allows`): without a write, both queues only
+ * become shorter. So the bytes that one reading allows can be given in several writes.
  */
 
 import type { StreamGauge } from "../net/stream-port.ts";
@@ -28,6 +31,12 @@ const WRITE_BYTES_MIN = 1448;
 const UNSENT_BYTES_MIN = 16 * 1024;
 const UNSENT_MS = 10;
 
+/**
+ * How long one reading of the kernel's figures is used. The window notices a full path this much later: a
+ * quarter of the shortest queue that makes a path count as full.
+ */
+const READING_MS = QUEUE_MS / 4;
+
 /** One measurement of the path's rate takes this long, or one round trip if that is longer. */
 const MEASURE_MS = 40;
 /** The highest of the last N measurements counts: acknowledgements come in lumps, processes are delayed. */
@@ -38,6 +47,9 @@ export class SendWindow {
   readonly #limitsInFlight: boolean;
   #rate = new PathRate();
   #pathWasFull = false;
+  /** What the last reading of the kernel's figures allows to write, and when it was made. */
+  #room = 0;
+  #readAt = -Infinity;
 
   /**
    * @param unsentBytesMax limit of unsent data in the kernel; undefined derives it from the path's rate.
@@ -52,6 +64,17 @@ export class SendWindow {
   reset(): void {
     this.#rate = new PathRate();
     this.#pathWasFull = false;
+    this.#room = 0;
+  }
+
+  /** Whether this many bytes may be written by the last call of `room`. If not, call it with new figures. */
+  allows(bytes: number, now: number): boolean {
+    return bytes <= this.#room && now - this.#readAt < READING_MS;
+  }
+
+  /** The kernel has taken this many bytes. */
+  onWritten(bytes: number): void {
+    this.#room -= bytes;
   }
 
   /** The queue is empty. */
@@ -61,7 +84,12 @@ export class SendWindow {
 
   /** How many bytes may be written now; 0 or less for none; Infinity when the kernel reports no figures. */
   room(gauge: StreamGauge | undefined, now: number): number {
-    if (gauge === undefined) return Infinity;
+    this.#readAt = now;
+    this.#room = gauge === undefined ? Infinity : this.#roomBy(gauge, now);
+    return this.#room;
+  }
+
+  #roomBy(gauge: StreamGauge, now: number): number {
     this.#rate.observe(gauge.deliveredBytes, gauge.rttMs, now);
     const { bytesPerMs } = this.#rate;
     const unsentMax = this.#unsentBytesMax ?? Math.max(UNSENT_BYTES_MIN, bytesPerMs * UNSENT_MS);

@@ -2,14 +2,16 @@
  * The time slice: how long the process may handle received data in one tick of the event loop. All TCP and
  * UDP sockets of all tunnels and channels share it in rotation, so that no session starves another:
  *
- * 1. A socket brings data. Its owner calls `begin`, handles one quantum, and continues unless `mustYield`.
+ * 1. A socket brings data. For a quantum or more its owner calls `begin`, handles one quantum, and continues
+ *    unless `mustYield`.
  * 2. At the end of the tick the functions given to `atEndOfTick` run first. They write queued data to TCP.
  * 3. The rest of a chunk waits in `defer`. Each backlog handles a quantum, in rotation, until the slice is
  *    used up.
  * 4. A socket that has used its share is paused and waits in `awaitRead`. Last, a few paused sockets are read
  *    again, in order of arrival. Bun reads up to 512 KiB from each before it calls any handler.
  *
- * A socket that brings less than a quantum never waits.
+ * A socket that brings less than a quantum never waits. Its data needs no end of the tick: at 1,000
+ * datagrams/s a `setImmediate` for each costs 2 us of 36 us (CPU of one end).
  */
 
 import type { Clock } from "./clock.ts";
@@ -38,7 +40,7 @@ export interface Backlog {
 export interface PausedSocket {
   /** How many bytes it brought when it was last read. */
   readonly lastBytes: number;
-  /** Whether there is memory for its data. Call {@link TimeSlice.begin} when this becomes true. */
+  /** Whether there is memory for its data. Call {@link TimeSlice.onRoom} when this becomes true. */
   readonly hasRoom: boolean;
   /** Resumes reading: the socket may bring one chunk, or one quantum of datagrams, in the next tick. */
   readAgain(): void;
@@ -47,7 +49,7 @@ export interface PausedSocket {
 const slices = new WeakMap<Clock, TimeSlice>();
 
 export class TimeSlice {
-  /** The number of ticks so far in which data arrived. Callers use it to count per tick. */
+  /** The number of ticks so far that the slice ended. Callers use it to count per tick. */
   tick = 0;
   readonly #clock: Clock;
   readonly #endCallbacks = new Set<() => void>();
@@ -70,7 +72,7 @@ export class TimeSlice {
     return slice;
   }
 
-  /** Call this when data has arrived. Begins the slice of this tick if it has not begun. */
+  /** Begins the slice of this tick if it has not begun. Call it when a socket brings a quantum of data. */
   begin(now?: number): void {
     if (this.#beganAt !== undefined) return;
     this.#beganAt = now ?? this.#clock.now();
@@ -86,6 +88,11 @@ export class TimeSlice {
   atEndOfTick(run: () => void): void {
     this.#endCallbacks.add(run);
     this.begin();
+  }
+
+  /** Memory has become free: a paused socket may have room now. */
+  onRoom(): void {
+    if (this.#paused.size + this.#new.size > 0) this.begin();
   }
 
   /** Queues the rest of a chunk. */

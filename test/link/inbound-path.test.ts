@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { type InboundOptions, InboundPath } from "../../src/link/inbound-path.ts";
+import { MemoryBudget } from "../../src/link/memory-budget.ts";
 import type { DatagramSender, SendDropReason, SendObserver } from "../../src/net/datagram-port.ts";
 import type { StreamPort } from "../../src/net/stream-port.ts";
 import { Counters } from "../../src/observe/counters.ts";
@@ -41,6 +42,8 @@ function slowPath(options: Partial<InboundOptions> = {}) {
     sent,
     streamCalls,
     counters,
+    /** How often the end of a tick was requested and has not come yet. */
+    ticksDue: () => ends.length,
     endTick: () => ends.splice(0).forEach((end) => void end()),
   };
 }
@@ -63,6 +66,14 @@ test("the rest of a long chunk is delivered in the next ticks, and the stream is
   expect(streamCalls).toEqual(["pause", "resume"]);
   endTick();
   expect(streamCalls).toEqual(["pause", "resume"]);
+});
+
+test("a chunk below a quantum requests no tick; a longer one does", () => {
+  const { path, clock, sent, ticksDue } = slowPath({ chunkBudget: new MemoryBudget(1 << 20) });
+  for (let chunk = 0; chunk < 3; chunk++) path.onChunk(CHUNK.slice(0, 3 * 255), clock.now());
+  expect([sent.length, ticksDue()]).toEqual([3 * 255, 0]);
+  path.onChunk(CHUNK.slice(), clock.now());
+  expect(ticksDue()).toBe(1);
 });
 
 test("a chunk counts as received when it arrives, and its undelivered rest counts as held", () => {

@@ -14,6 +14,18 @@ interface Path {
   rttMs: number;
 }
 
+const IDLE: StreamGauge = {
+  unackedBytes: 0,
+  inFlightBytes: 0,
+  outstandingBytes: 0,
+  unsentBytes: 0,
+  mssBytes: 1448,
+  rttMs: 1,
+  minRttMs: 1,
+  deliveredBytes: 0,
+  retransmits: 0,
+};
+
 /** A path: carries the bytes that the kernel has taken at its rate, and reports the kernel's figures. */
 class Bottleneck {
   #taken = 0;
@@ -29,15 +41,13 @@ class Bottleneck {
       return taken;
     };
     stream.faults.gauge = (): StreamGauge => ({
+      ...IDLE,
       unackedBytes: this.waitingBytes,
       inFlightBytes: this.waitingBytes,
       outstandingBytes: this.waitingBytes,
-      unsentBytes: 0,
-      mssBytes: 1448,
       rttMs: path.rttMs + this.waitingBytes / path.bytesPerMs,
       minRttMs: path.rttMs,
       deliveredBytes: this.#delivered,
-      retransmits: 0,
     });
   }
 
@@ -94,6 +104,34 @@ test("offered 1.5 times its rate, a path stays full with 20 ms of queue; the res
   expect(dropped.expired).toBe(0);
   // No datagram waited longer than 50 ms: the last five buckets of the histogram are empty.
   expect(delay.slice(-5)).toEqual([0, 0, 0, 0, 0]);
+});
+
+test("the kernel's figures are read once in 5 ms while there is room, and before each write when there is none", async () => {
+  const scene = new Scene();
+  const { clientApp } = await scene.pair({});
+  let readings = 0;
+  let unsentBytes = 0;
+  let unacknowledged = 0;
+  scene.stream[0].faults.gauge = () => {
+    readings++;
+    return { ...IDLE, unsentBytes, unackedBytes: unacknowledged, inFlightBytes: unacknowledged };
+  };
+  await scene.clock.advance(10);
+  const offer = async (ms: number, payloadBytes = PAYLOAD_BYTES) => {
+    const before = readings;
+    for (let sent = 0; sent < ms; sent++) {
+      clientApp.send(CLIENT, new Uint8Array(payloadBytes));
+      await scene.clock.advance(1);
+    }
+    return readings - before;
+  };
+  expect(await offer(100)).toBe(20);
+  expect(await offer(99, 5000)).toBe(33); // three of these fit into 16 KiB
+  unsentBytes = 16_384;
+  unacknowledged = 20_000;
+  await scene.clock.advance(10);
+  expect(await offer(100)).toBeGreaterThanOrEqual(100);
+  await scene.end();
 });
 
 test("a path that carries what is offered loses nothing", async () => {

@@ -182,6 +182,25 @@ describe("the send window", () => {
     }
   });
 
+  test("allows what the last figures left, for 5 ms and for no other stream", () => {
+    const window = new SendWindow(undefined, true);
+    expect(window.allows(1, 0)).toBe(false);
+    window.room(gauge({ unsentBytes: 6384 }), 10);
+    expect([window.allows(10_000, 10), window.allows(10_001, 10)]).toEqual([true, false]);
+    window.onWritten(9000);
+    expect([window.allows(1000, 14.9), window.allows(1001, 14.9), window.allows(1, 15)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    window.reset();
+    expect(window.allows(1, 14.9)).toBe(false);
+    window.room(gauge({ unsentBytes: 16_384, inFlightBytes: 1 }), 20);
+    expect(window.allows(1, 20)).toBe(false); // no room
+    window.room(undefined, 20); // the kernel reports no figures
+    expect(window.allows(1e9, 20)).toBe(true);
+  });
+
   test("starts without measurements for a new stream", () => {
     const window = measured(2500, 75, 50);
     window.reset();

@@ -96,9 +96,21 @@ test("each tick reads a few paused sockets, in order; sockets without room stay 
   expect(done.splice(0)).toEqual(["4", "5"]);
   expect(endTick()).toBe(false); // a socket without room requests no further tick
   poor.hasRoom = true;
-  slice.begin();
+  slice.onRoom();
   endTick();
   expect(done).toEqual(["poor"]);
+});
+
+test("freed memory requests a tick only while a socket is paused", () => {
+  const { slice, endTick } = sliceWith();
+  slice.onRoom();
+  expect(endTick()).toBe(false);
+  expect(slice.tick).toBe(0);
+  slice.awaitRead(socket("paused", [], false));
+  endTick();
+  slice.onRoom();
+  endTick();
+  expect(slice.tick).toBe(2);
 });
 
 test("each tick reads one socket that brought much data; it gets one quantum while others wait", () => {
@@ -192,7 +204,7 @@ test("everything queued is handled in the end, and a socket without room as soon
         // until no further tick is requested
       }
       for (const one of poor) one.hasRoom = true;
-      slice.begin();
+      slice.onRoom();
       while (endTick()) {
         // once more
       }
