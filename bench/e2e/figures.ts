@@ -21,6 +21,7 @@ const HEADINGS = new Map([
   ["ours --tls", "`--tls`"],
   ["original", "the original"],
   ["mullvad", "Mullvad's"],
+  ["udp-over-tcp", "`udp-over-tcp`"],
 ]);
 const NOTHING = "-";
 
@@ -120,10 +121,25 @@ function linesOf(rows: readonly Row[]): Line[] {
       label: `CPU for a datagram when flooded, both ends, ${inSizes(flooded)}`,
       cell: inEachSize(flood, "cpuUs", " us"),
     },
-    ...latencyConditions(of("latency")).flatMap(([rate, detail]) => latency(of("latency"), rate, detail)),
+    ...distinct(of("latency").map(({ rate = 0 }) => rate)).flatMap((rate) =>
+      delays(
+        of("latency").filter((row) => row.rate === rate),
+        `at ${formatCount(rate)} datagrams/s`,
+      ),
+    ),
+    ...delays(of("burst"), "in bursts of 64"),
+    ...throughWireGuard(of("wireguard")),
     {
       label: `how late a ${TIMER_MS} ms timer is in the flooded client (99 %), ${inSizes(flooded)}`,
       cell: inEachSize(of("timers"), "clientP99Ms", " ms"),
+    },
+    {
+      label: "first answer when 1,000 sources start at once",
+      cell: (relay) =>
+        joined(
+          medians(of("sessions"), { relay, detail: "1000 sessions" }, "firstP50Ms", "firstP99Ms"),
+          " ms",
+        ),
     },
     ...besides.map((detail) => ({
       label: `round trip of a quiet session ${detail}`,
@@ -156,26 +172,37 @@ function carried(flood: readonly Row[], sizes: readonly number[], relay: string)
   );
 }
 
-function latencyConditions(rows: readonly Row[]): [rate: number, detail: string | undefined][] {
-  const shown = rows.filter(({ detail = "" }) => detail === "" || /^(first second|settled)/.test(detail));
-  return distinct(shown.map(({ rate = 0 }) => rate)).flatMap((rate) =>
-    distinct(shown.filter((row) => row.rate === rate).map(({ detail }) => detail)).map(
-      (detail): [number, string | undefined] => [rate, detail],
-    ),
-  );
+/**
+ * Delay and cost of one load, in the first second and in the settled state. Results from before this split
+ * have no detail.
+ */
+function delays(rows: readonly Row[], load: string): Line[] {
+  const details = distinct(rows.map(({ detail }) => detail));
+  const shown = details.filter((detail) => detail === undefined || /^(first second|settled)/.test(detail));
+  return shown.flatMap((detail) => {
+    const when = `${load}, ${detail ?? "in the first seconds"}`;
+    return [
+      {
+        label: `delay ${when}`,
+        cell: (relay: string) => joined(medians(rows, { relay, detail }, "p50Us", "p99Us"), " us"),
+      },
+      {
+        label: `CPU for a datagram ${when}`,
+        cell: (relay: string) => joined(medians(rows, { relay, detail }, "cpuUs"), " us"),
+      },
+    ];
+  });
 }
 
-/** Results from before the split of first second and settled state have no detail. */
-function latency(rows: readonly Row[], rate: number, detail: string | undefined): Line[] {
-  const at = `at ${formatCount(rate)} datagrams/s, ${detail ?? "in the first seconds"}`;
+function throughWireGuard(rows: readonly Row[]): Line[] {
   return [
     {
-      label: `delay ${at}`,
-      cell: (relay) => joined(medians(rows, { relay, rate, detail }, "p50Us", "p99Us"), " us"),
+      label: "ping through WireGuard (median), just started / after iperf3",
+      cell: (relay) => joined(medians(rows, { relay }, "startedMs", "settledMs"), " ms"),
     },
     {
-      label: `CPU for a datagram ${at}`,
-      cell: (relay) => joined(medians(rows, { relay, rate, detail }, "cpuUs"), " us"),
+      label: "iperf3 through WireGuard",
+      cell: (relay) => joined(medians(rows, { relay }, "mbits"), " Mbit/s"),
     },
   ];
 }

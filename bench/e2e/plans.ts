@@ -7,7 +7,7 @@ function floodRate(size: number): number {
   return size <= 512 ? 450_000 : size <= 1500 ? 300_000 : 30_000;
 }
 
-/** About five minutes with four relays: one repeat. */
+/** About six minutes with five relays: one repeat. */
 const quick: Plan = {
   name: "quick",
   sizes: [172, 1200],
@@ -33,7 +33,7 @@ const quick: Plan = {
   repeats: 1,
 };
 
-/** For published figures: about 75 minutes with four relays. */
+/** For published figures: about 105 minutes with five relays. */
 const full: Plan = {
   name: "full",
   sizes: [172, 1200],

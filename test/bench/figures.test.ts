@@ -94,6 +94,30 @@ test("delay and cost in the first second and in the settled state have rows of t
   ]);
 });
 
+test("bursts, WireGuard and 1,000 sources have rows; a sweep of sessions does not", () => {
+  const cell = { relay: "udp-over-tcp", repeat: 0 };
+  const burst = { ...cell, scenario: "burst", values: { p50Us: 90, p99Us: 900, cpuUs: 100 } };
+  const sessions = { ...cell, scenario: "sessions", values: { firstP50Ms: 30, firstP99Ms: 60 } };
+  const samples = [
+    { ...burst, detail: "first second" },
+    { ...cell, scenario: "wireguard", values: { startedMs: 1.7, settledMs: 0.9, mbits: 512 } },
+    { ...sessions, detail: "100 sessions", values: { firstP50Ms: 1, firstP99Ms: 2 } },
+    { ...sessions, detail: "1000 sessions" },
+  ];
+  const [table] = figures([{ name: "any", results: results("2001-01-01T00:00:00Z", 0, samples) }]).split(
+    "\n\n",
+  );
+  expect(table?.split("\n")).toEqual([
+    "|  | `udp-over-tcp` |",
+    "| --- | ---: |",
+    "| delay in bursts of 64, first second | 90 / 900 us |",
+    "| CPU for a datagram in bursts of 64, first second | 100 us |",
+    "| ping through WireGuard (median), just started / after iperf3 | 1.7 / 0.9 ms |",
+    "| iperf3 through WireGuard | 512 Mbit/s |",
+    "| first answer when 1,000 sources start at once | 30 / 60 ms |",
+  ]);
+});
+
 test("below the table, each result has its file, run and repeats", () => {
   const [, origins] = figures([
     { name: "old", results: OLD },
