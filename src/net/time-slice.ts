@@ -84,6 +84,11 @@ export class TimeSlice {
     return this.#contended || this.#usedUp;
   }
 
+  /** When the slice of this tick began; before that, the time now. For a flood, which needs no exact time. */
+  now(): number {
+    return this.#beganAt ?? this.#clock.now();
+  }
+
   /** Calls `run` once at the end of the tick, before any backlog, even if it was added several times. */
   atEndOfTick(run: () => void): void {
     this.#endCallbacks.add(run);

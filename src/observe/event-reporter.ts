@@ -83,11 +83,13 @@ export class EventReporter {
   }
 
   /**
-   * Whether an event that a datagram causes would be passed on now. If not, it counts as suppressed. Ask
+   * Counts an event that a datagram causes as suppressed if it repeats one of the last minute. Call this
    * before building the event: a flood then costs no memory.
+   *
+   * @returns whether it was counted. If not, report the event.
    */
-  isDue(type: DatagramEventType): boolean {
-    return this.#throttle.isDue(type, this.#now());
+  suppressRepeat(type: DatagramEventType): boolean {
+    return this.#throttle.suppressRepeat(type, this.#now());
   }
 
   /**
@@ -153,18 +155,18 @@ export class LogThrottle {
    * @returns how many were suppressed since the last report; undefined if this one must be suppressed, too.
    */
   take(key: string, now: number): number | undefined {
-    if (!this.isDue(key, now)) return undefined;
+    if (this.suppressRepeat(key, now)) return undefined;
     const suppressed = this.#reported.get(key)?.suppressed ?? 0;
     this.#reported.set(key, { at: now, suppressed: 0 });
     return suppressed;
   }
 
-  /** Whether an occurrence would be reported now. If not, it counts as suppressed. */
-  isDue(key: string, now: number): boolean {
+  /** Counts an occurrence if it must be suppressed. @returns whether it must. */
+  suppressRepeat(key: string, now: number): boolean {
     const last = this.#reported.get(key);
-    const due = last === undefined || now - last.at >= THROTTLE_MS;
-    if (!due) last.suppressed++;
-    return due;
+    if (last === undefined || now - last.at >= THROTTLE_MS) return false;
+    last.suppressed++;
+    return true;
   }
 
   /** The next occurrence is reported at once. */

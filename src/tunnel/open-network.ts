@@ -10,6 +10,7 @@ import { systemClock } from "../net/clock.ts";
 import { type HostNetwork, type Network, networkFailure } from "../net/network.ts";
 import type { StreamTransport } from "../net/stream-transport.ts";
 import type { SocketOptions } from "../net/system-sockets.ts";
+import { TimeSlice } from "../net/time-slice.ts";
 import type { Certificates, TlsFiles } from "../net/tls/certificates.ts";
 import { Counters } from "../observe/counters.ts";
 import { EventReporter } from "../observe/event-reporter.ts";
@@ -48,7 +49,8 @@ export async function openNetwork<Given extends NetworkSettings>(
 ): Promise<OpenNetwork<Given>> {
   const counters = new Counters();
   const clock = given?.clock ?? systemClock;
-  const events = new EventReporter(() => clock.now());
+  const slice = TimeSlice.of(clock);
+  const events = new EventReporter(() => slice.now());
   for (const listener of listeners) if (listener !== undefined) events.addListener(listener);
   const certificates = given === undefined ? await openCertificates(settings, events) : undefined;
   const network = given ?? (await openHostNetwork(settings, certificates));

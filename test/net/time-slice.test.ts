@@ -44,6 +44,17 @@ test("each clock has one slice", () => {
   expect(TimeSlice.of(clock)).not.toBe(TimeSlice.of({ ...clock }));
 });
 
+test("the slice's time stands still from its beginning to the end of the tick", () => {
+  const { slice, time, endTick } = sliceWith();
+  const times: number[] = [];
+  for (const [now, step] of [[1], [2, () => slice.begin()], [3], [4, endTick]] as const) {
+    time.nowMs = now;
+    step?.();
+    times.push(slice.now());
+  }
+  expect(times).toEqual([1, 2, 2, 4]);
+});
+
 test("backlogs are handled in rotation, and the next tick continues with the next one", () => {
   const { slice, endTick } = sliceWith(0.2);
   const done: string[] = [];

@@ -69,7 +69,7 @@ describe("levels", () => {
   });
 });
 
-test("an event that is not due counts in the repeats of the next one", () => {
+test("a suppressed event counts in the repeats of the next one", () => {
   let now = 0;
   const repeatCounts: number[] = [];
   const events = new EventReporter(() => now);
@@ -77,7 +77,7 @@ test("an event that is not due counts in the repeats of the next one", () => {
   const source = { address: "192.0.2.1", port: 5 };
   for (const at of [0, 1, 2, 60_000]) {
     now = at;
-    if (events.isDue("loop detected")) events.report({ type: "loop detected", source });
+    if (!events.suppressRepeat("loop detected")) events.report({ type: "loop detected", source });
   }
   expect(repeatCounts).toEqual([0, 2]);
 });

@@ -2,9 +2,10 @@
 
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
+import { AddressSet } from "../address-set.ts";
 import type { Clock } from "../clock.ts";
 import type { NetworkInterface } from "../datagram-port.ts";
-import { familyOf, isLinkLocal6, withoutZone } from "../endpoint.ts";
+import { isLinkLocal6 } from "../endpoint.ts";
 import { errorCode } from "../network.ts";
 
 /** The addresses of each network interface of this host, by the interface's name. */
@@ -73,11 +74,10 @@ export const LOCAL_ADDRESSES_MS = 5000;
 export class LocalAddressCache {
   readonly #read: () => readonly string[];
   readonly #clock: Clock;
-  /** Each address as a socket may report a source: IPv4 also in its v4-mapped form. */
-  #spellings = new Set<string>();
+  #addresses = new AddressSet([]);
   #readAt = -Infinity;
 
-  /** @param read returns literals without a zone. Called at most once in {@link LOCAL_ADDRESSES_MS}. */
+  /** @param read returns literals. Called at most once in {@link LOCAL_ADDRESSES_MS}. */
   constructor(read: () => readonly string[], clock: Clock) {
     this.#read = read;
     this.#clock = clock;
@@ -88,12 +88,8 @@ export class LocalAddressCache {
     const now = this.#clock.now();
     if (now - this.#readAt >= LOCAL_ADDRESSES_MS) {
       this.#readAt = now;
-      this.#spellings = new Set(this.#read().flatMap(spellingsOf));
+      this.#addresses = new AddressSet(this.#read());
     }
-    return this.#spellings.has(withoutZone(address));
+    return this.#addresses.has(address);
   }
-}
-
-function spellingsOf(address: string): string[] {
-  return familyOf(address) === 4 ? [address, `::ffff:${address}`] : [address];
 }

@@ -4,15 +4,9 @@
  */
 
 import type { Link } from "../../link/link.ts";
+import { AddressSet } from "../../net/address-set.ts";
 import type { DatagramPort, DatagramReceiver } from "../../net/datagram-port.ts";
-import {
-  anyAddress,
-  type Endpoint,
-  familyOf,
-  isMulticast,
-  sameFamily,
-  withoutZone,
-} from "../../net/endpoint.ts";
+import { anyAddress, type Endpoint, familyOf, isMulticast, sameFamily } from "../../net/endpoint.ts";
 import { NetError, type Network, networkFailure } from "../../net/network.ts";
 import { LocalAddressCache } from "../../net/udp/host-addresses.ts";
 import type { Counters } from "../../observe/counters.ts";
@@ -50,7 +44,7 @@ export class TargetSockets {
   /** One for each local address. */
   #sockets: PeerSockets[] = [];
   /** The addresses that datagrams of these sockets can come from. */
-  #sourceAddresses: LocalAddressCache;
+  #sourceAddresses: Pick<AddressSet, "has">;
   readonly #broadcast: boolean;
   /** Whether the target is a group or a broadcast address. It is then looked up at start only. */
   readonly #fixed: boolean;
@@ -180,14 +174,13 @@ export class TargetSockets {
     );
   }
 
-  #findSourceAddresses(): LocalAddressCache {
+  #findSourceAddresses(): Pick<AddressSet, "has"> {
     const { network, target, bindAddresses } = this.#options;
     // To a group or a broadcast address the system may send from any address of this host.
     if (this.#fixed) return new LocalAddressCache(() => network.localAddresses(), network.clock);
     const found =
       bindAddresses ?? target.addresses.map((address) => network.sourceAddressTo(this.#endpointOf(address)));
-    const known = found.filter((address) => address !== undefined).map(withoutZone);
-    return new LocalAddressCache(() => known, network.clock);
+    return new AddressSet(found.filter((address) => address !== undefined));
   }
 
   /** Sends to the target's address in use or, if that fails, to the next one that works. @throws NetError. */

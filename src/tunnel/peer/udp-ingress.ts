@@ -82,14 +82,14 @@ export class UdpIngress implements DatagramReceiver {
   #dropLoop(payload: Uint8Array, port: number, address: string): void {
     // The kernel delivers a broadcast to its sender, too.
     const expected = this.#options.settings.loop || this.#broadcast;
-    if (!expected && this.#events.isDue("loop detected"))
+    if (!expected && !this.#events.suppressRepeat("loop detected"))
       this.#events.report({ type: "loop detected", source: { address, port } });
     this.#counters.outbound.dropReceived(payload, "loop");
   }
 
   #dropWrongSource(payload: Uint8Array, port: number, address: string): void {
     this.#counters.outbound.dropReceived(payload, "wrong source");
-    if (!this.#events.isDue("wrong source")) return;
+    if (this.#events.suppressRepeat("wrong source")) return;
     const { target, from } = this.#options.settings;
     const source = { address: unmapped(address), port };
     this.#events.report({ type: "wrong source", source, expected: [target.host, ...from] });

@@ -100,7 +100,7 @@ export class SessionClient implements SessionManager {
       onDatagram: (payload, port, address, local) => {
         trace?.("outbound", { address, port }, payload.length);
         if (this.#stopped) return counters.outbound.dropReceived(payload, "closing");
-        const session = bySource.get(address, port) ?? this.#admit(payload, { address, port }, socket);
+        const session = bySource.get(address, port) ?? this.#openSession(payload, port, address, socket);
         session?.onDatagram(payload, local);
       },
       onError: (code) => void counters.countSocketError(code),
@@ -119,29 +119,39 @@ export class SessionClient implements SessionManager {
   }
 
   /** Opens a session for a new source, or counts why the datagram is dropped. */
-  #admit(payload: Uint8Array, source: Endpoint, socket: ListeningSocket): ClientSession | undefined {
-    const { counters, network, settings, events } = this.#context;
-    const { address, port } = source;
-    if (this.#allowed?.allows(address) === false) {
-      if (events.isDue("wrong source")) {
-        const source = { address: unmapped(address), port };
-        events.report({ type: "wrong source", source, expected: settings.from });
-      }
-      return void counters.outbound.dropReceived(payload, "wrong source");
-    }
+  #openSession(
+    payload: Uint8Array,
+    port: number,
+    address: string,
+    socket: ListeningSocket,
+  ): ClientSession | undefined {
+    const { network, events } = this.#context;
+    if (this.#allowed?.allows(address) === false) return this.#dropWrongSource(payload, port, address);
     const { limit, evict } = this.sessions.findRoom(network.clock.now());
-    if (limit !== undefined) {
-      if (events.isDue("session rejected"))
-        events.report({ type: "session rejected", source, sessions: this.sessions.size });
-      return void counters.outbound.dropReceived(payload, "session limit");
-    }
+    if (limit !== undefined) return this.#dropAtLimit(payload, port, address);
     if (evict !== undefined) this.end(evict, "evicted");
+    const source = { address, port };
     const sendWatch = new SendWatch(network.clock, events, () => source);
     const session = new ClientSession(this.#context, this.#dialQueue, source, socket.port, sendWatch);
     this.sessions.add(session);
     socket.bySource.set(address, port, session);
     events.report({ type: "session opened", source, sessions: this.sessions.size });
     return session;
+  }
+
+  #dropWrongSource(payload: Uint8Array, port: number, address: string): undefined {
+    const { counters, settings, events } = this.#context;
+    counters.outbound.dropReceived(payload, "wrong source");
+    if (events.suppressRepeat("wrong source")) return;
+    const source = { address: unmapped(address), port };
+    events.report({ type: "wrong source", source, expected: settings.from });
+  }
+
+  #dropAtLimit(payload: Uint8Array, port: number, address: string): undefined {
+    const { counters, events } = this.#context;
+    counters.outbound.dropReceived(payload, "session limit");
+    if (events.suppressRepeat("session rejected")) return;
+    events.report({ type: "session rejected", source: { address, port }, sessions: this.sessions.size });
   }
 }
 

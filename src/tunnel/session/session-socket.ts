@@ -122,7 +122,7 @@ export class SessionSocket implements DatagramReceiver {
   #refuse(payload: Uint8Array, reason: "wrong port" | "wrong source", port: number, address: string): void {
     const { counters, events, target } = this.#options;
     counters.outbound.dropReceived(payload, reason);
-    if (!events.isDue("unexpected answer")) return;
+    if (events.suppressRepeat("unexpected answer")) return;
     events.report({
       type: "unexpected answer",
       reason,

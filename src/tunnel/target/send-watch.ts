@@ -62,7 +62,7 @@ export class SendWatch {
     this.#refusedAt = now;
     this.#code = code;
     this.#lost += datagrams;
-    if (!this.#lasting || !this.#events.isDue("sending failed")) return;
+    if (!this.#lasting || this.#events.suppressRepeat("sending failed")) return;
     this.#reported = true;
     this.#events.report({ type: "sending failed", target: this.#target(), code, lost: this.#lost });
   }
