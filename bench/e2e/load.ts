@@ -51,7 +51,7 @@ export interface LoadResult {
   /** Counted datagrams that arrived, per second. */
   deliveredPerSecond: number;
   offeredPerSecond: number;
-  /** CPU time per delivered datagram: of both ends, of the client, of the server. */
+  /** CPU time per delivered datagram, with the tail: of both ends, of the client, of the server. */
   cpuUs: number;
   clientCpuUs: number;
   serverCpuUs: number;
@@ -203,7 +203,8 @@ function resultOf(
     lossPercent: generator.sent === 0 ? 0 : 100 * (1 - sink.received / generator.sent),
     deliveredPerSecond: sink.received / spanS,
     offeredPerSecond,
-    ...cpuPerDatagram(before, after, sink.received),
+    // The costs include those of the tail.
+    ...cpuPerDatagram(before, after, sink.received + sink.tail),
     peakBytes: after.client.peakBytes + after.server.peakBytes,
     parts: partsOf(load, sink, course),
     notes,

@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     const now = kernel.now();
     if (tally.received + tally.uncounted > counted) lastNs = now; // only datagrams of the load
     counted = tally.received + tally.uncounted;
-    if ((stopping || tally.tailSeen) && stoppedNs === 0) stoppedNs = now;
+    if ((stopping || tally.tail > 0) && stoppedNs === 0) stoppedNs = now;
     if (stoppedNs > 0 && (now - lastNs > QUIET_MS * 1e6 || now - stoppedNs > DRAIN_MS_MAX * 1e6)) break;
     if (count === 0 || now - yieldedNs > RECEIVE_TIMEOUT_MS * 1e6) {
       yieldedNs = now;

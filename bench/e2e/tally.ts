@@ -19,6 +19,8 @@ export interface TallyReport {
   corrupt: number;
   /** Datagrams of the warm-up and the tail. */
   uncounted: number;
+  /** Those of the tail. */
+  tail: number;
   /** The number of sources. */
   sources: number;
   /** Seconds from the first counted arrival to the last. */
@@ -63,8 +65,8 @@ export class Tally {
   reordered = 0;
   corrupt = 0;
   uncounted = 0;
-  /** Whether a datagram of the tail has arrived: counting has ended. */
-  tailSeen = false;
+  /** Datagrams of the tail. With the first one, counting has ended. */
+  tail = 0;
   #seen = new Uint8Array(FIRST_ROOM);
   #highest = new Int32Array(16).fill(-1);
   #latencies = new Float32Array(FIRST_ROOM);
@@ -102,7 +104,7 @@ export class Tally {
     const phase = readPhase(view, at);
     if (phase !== COUNTED) {
       this.uncounted++;
-      this.tailSeen ||= phase === TAIL;
+      if (phase === TAIL) this.tail++;
       return;
     }
     if (this.#seenBefore(sequence)) {
@@ -126,6 +128,7 @@ export class Tally {
       reordered: this.reordered,
       corrupt: this.corrupt,
       uncounted: this.uncounted,
+      tail: this.tail,
       sources: this.#highest.reduce((sum, highest) => sum + (highest >= 0 ? 1 : 0), 0),
       spanS: (this.#lastNs - this.#firstNs) / 1e9,
       gapS: this.#gapNs / 1e9,
