@@ -13,7 +13,7 @@ export default {
     "src/index.ts!",
     "src/framing/index.ts!",
     "bench/e2e/{main,generator,sink,report,install-relays}.ts!",
-    "bench/micro/{run,waste,*.bench}.ts!",
+    "bench/micro/{run,waste,refusal,*.bench}.ts!",
     "scripts/*.ts!",
     "examples/*.ts!",
     "packaging/container/healthy.ts!",

@@ -67,3 +67,21 @@ test("a datagram leaves nothing on the heap", async () => {
   expect(await waste.stdout.text()).toMatch(/^200000 datagrams of 172 bytes: \d+ ns each, .*limit: 1\)\n$/);
   expect(await waste.exited).toBe(0);
 });
+
+test("refused datagrams are compared with accepted ones, for each reason", async () => {
+  const refusal = Bun.spawn([process.execPath, join(RUN, "../refusal.ts"), "--tiny"], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const [, ...rows] = (await refusal.stdout.text()).trim().split("\n");
+  expect(rows.map((row) => row.split(/ {2,}/, 2).join(": "))).toEqual([
+    "peer4: wrong source",
+    "peer6: wrong source",
+    "anySource: loop",
+    "sessionServer: wrong source",
+    "sessionServer: wrong port",
+    "sessionSources: wrong source",
+    "sessionClient: session limit",
+  ]);
+  expect(await refusal.exited).toBe(0);
+});
