@@ -105,6 +105,13 @@ function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates
   }
   let cancelled = false;
   let port: TlsStreamPort | undefined;
+  const { session } = certificates;
+  const server = `${to.address} ${to.port} ${to.host}`;
+  const resumed = session.find(server, Date.now());
+  const onTicket = (_socket: TlsSocket, ticket: Buffer) => {
+    const certificate = port?.resumableWith;
+    if (certificate !== undefined) session.keep(server, ticket, certificate, Date.now());
+  };
   const onFailure = (error: unknown) => {
     if (!cancelled) reject(cannotConnect(to, errorCode(error), error));
   };
@@ -115,12 +122,14 @@ function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates
     tls: certificates.forClient(to.host ?? to.address),
     socket: {
       ...tlsHandlers,
+      ...(resumed === undefined && { session: onTicket }), // Bun's types lack it
       open: (socket: TlsSocket) => {
         if (cancelled) return void socket.terminate();
         port = new TlsStreamPort(socket, system, certificates.termsForClient, (failure) => {
           if (failure === undefined) port?.connected(resolve);
           else onFailure(failure);
         });
+        if (resumed !== undefined) port.resumeSession(resumed);
       },
       connectError: (_socket: TlsSocket, error: Error) => onFailure(error),
     },

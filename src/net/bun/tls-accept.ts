@@ -1,9 +1,15 @@
-/** Runs the TLS handshakes of a listener: limits how many are pending, and paces how fast they start. */
+/**
+ * Runs the TLS handshakes of a listener:
+ *
+ * 1. `accept` limits how many are pending. Beyond the limit it aborts the oldest one.
+ * 2. The queue of the process decides when each starts. Until then the connection is paused, so that the
+ *    client's data stays in the kernel.
+ */
 
 import { systemClock } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
+import { HandshakeQueue, type PausedHandshake } from "../handshake-queue.ts";
 import type { NetError } from "../network.ts";
-import { Pacer } from "../pacer.ts";
 import { PendingLimiter, pendingMax } from "../pending-limiter.ts";
 import type { StreamPort } from "../stream-port.ts";
 import type { AcceptPolicy } from "../stream-transport.ts";
@@ -17,10 +23,6 @@ import { type TlsSocket, TlsStreamPort } from "./tls-stream-port.ts";
  * handshake first, and dials again while the server's handshake is still pending (RFC 8446, section 2).
  */
 export const HANDSHAKES_PER_PREFIX_MAX = 128;
-/**
- * From the start of one handshake to the next. Each costs some 0.5 ms; a flood must not use most of the time.
- */
-const INTERVAL_MS = 2;
 
 export class TlsAcceptor {
   readonly #system: SystemSockets | undefined;
@@ -28,7 +30,7 @@ export class TlsAcceptor {
   readonly #onStream: (stream: StreamPort) => void;
   readonly #acceptPolicy: AcceptPolicy;
   readonly #pending: PendingLimiter<TlsStreamPort>;
-  readonly #pacer: Pacer<TlsStreamPort>;
+  readonly #queue = HandshakeQueue.of(systemClock);
   #stopped = false;
 
   /** @param onStream gets each connection after its handshake. */
@@ -42,8 +44,6 @@ export class TlsAcceptor {
     this.#pending = new PendingLimiter({ max, perPrefix: HANDSHAKES_PER_PREFIX_MAX }, (port) =>
       port.fail(tlsFailure("TLS_OVERLOADED", terms.side)),
     );
-    // The pacer delayed the handshake, so its time in the queue does not count.
-    this.#pacer = new Pacer(systemClock, INTERVAL_MS, (port) => this.#pending.renew(port));
     this.#system = system;
     this.#terms = terms;
     this.#onStream = onStream;
@@ -54,13 +54,19 @@ export class TlsAcceptor {
   accept(socket: TlsSocket, remote: Endpoint): void {
     const onDone = (failure: NetError | undefined) => {
       this.#pending.remove(port);
-      this.#pacer.remove(port);
+      this.#queue.forget(handshake);
       if (failure === undefined) this.#onStream(port);
       else if (!this.#stopped) this.#acceptPolicy.onHandshakeFailed(remote, failure);
     };
     const port = new TlsStreamPort(socket, this.#system, this.#terms, onDone, remote);
+    const handshake: PausedHandshake = {
+      start: () => {
+        this.#pending.renew(port); // the time in the queue does not count
+        port.resume();
+      },
+    };
     this.#pending.add(port, remote.address);
-    this.#pacer.add(port);
+    if (!this.#queue.admit(handshake)) port.pause();
     if (this.#stopped) this.stop(); // the policy closed the listener when it was notified of an eviction
   }
 

@@ -28,6 +28,9 @@ export type TlsSocket = Bun.Socket<TlsStreamPort | undefined>;
 
 /** Methods of Bun's TLS sockets that its types lack. */
 interface TlsSocketExtras {
+  setSession(session: Buffer): void;
+  isSessionReused(): boolean;
+  getTLSVersion(): string;
   getPeerX509Certificate(): X509Certificate | undefined;
   exportKeyingMaterial(length: number, label: string): Uint8Array;
   disableRenegotiation(): void;
@@ -91,6 +94,22 @@ export class TlsStreamPort extends BunStreamPort {
     this.#endHandshake();
     this.#socket.terminate();
     onDone(failure);
+  }
+
+  /** Resumes a session, if the server accepts it. Else the handshake is a full one. Call this in `open`. */
+  resumeSession(session: Buffer): void {
+    extrasOf(this.#socket).setSession(session);
+  }
+
+  /**
+   * The peer's certificate if a later connection may resume this session, else undefined. The peer was
+   * checked in a full handshake. TLS 1.2 would export keying material that depends on the first connection
+   * (RFC 7627).
+   */
+  get resumableWith(): X509Certificate | undefined {
+    const extras = extrasOf(this.#socket);
+    if (this.#establishedAt === undefined || extras.isSessionReused()) return undefined;
+    return extras.getTLSVersion() === "TLSv1.3" ? extras.getPeerX509Certificate() : undefined;
   }
 
   override exportKeyingMaterial(label: string, length: number): Uint8Array | undefined {

@@ -3,11 +3,12 @@
  * reload. They determine the TLS options of Bun's sockets, and what a handshake must establish.
  */
 
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { getCACertificates } from "node:tls";
 import { errorCode, NetError } from "../network.ts";
 import { readRegularFile } from "../regular-file.ts";
 import { readPin } from "./pin.ts";
+import { ResumableSession } from "./resumable-session.ts";
 import type { TlsSide } from "./tls-failure.ts";
 
 /** The files of one end, and other options for TLS. An end gives only those that it uses. */
@@ -59,6 +60,7 @@ export class Certificates {
   readonly #warn: (message: string) => void;
   readonly #listeners = new Set<() => Renewal>();
   #contents: Pick<TlsOptions, "cert" | "key" | "ca">;
+  #session = new ResumableSession();
 
   /**
    * Reads all files.
@@ -76,7 +78,9 @@ export class Certificates {
 
   /** TLS options for a listener. */
   get forServer(): TlsOptions {
-    return this.#tlsOptions({ requestCert: this.#files.clientCa !== undefined });
+    if (this.#files.clientCa === undefined) return this.#tlsOptions({});
+    // A client with a ticket would be accepted for hours after its certificate has expired.
+    return this.#tlsOptions({ requestCert: true, secureOptions: constants.SSL_OP_NO_TICKET });
   }
 
   /** TLS options for a dial. @param name the server's name. */
@@ -87,6 +91,11 @@ export class Certificates {
       ...this.#tlsOptions({ requestCert: true, rejectUnauthorized }),
       serverName: this.#files.sni ?? name,
     };
+  }
+
+  /** The session that a dial may resume. Each reload starts a new one: the authorities may have changed. */
+  get session(): ResumableSession {
+    return this.#session;
   }
 
   /** What a client requires of a server. */
@@ -121,6 +130,7 @@ export class Certificates {
       for (const renewal of renewed) renewal.discard();
       throw error;
     }
+    this.#session = new ResumableSession();
     for (const renewal of renewed) renewal.use();
   }
 
