@@ -5,17 +5,22 @@
  *     while (decoder.next()) use(decoder.bytes, decoder.start, decoder.length);
  *
  * `next` walks the chunk frame by frame. The bytes after the last whole frame begin a frame that straddles
- * two chunks. They are copied once, into a buffer of exactly that payload's length, which later chunks
- * complete. A caller may stop between two `next` calls, for example when its UDP socket is full, and continue
- * later.
+ * two chunks. They are copied once, into a buffer of that payload's length, which later chunks complete. The
+ * buffer of a payload longer than 2 KiB grows with the bytes that arrive, so that a header alone does not
+ * take 64 KiB. A caller may stop between two `next` calls, for example when its UDP socket is full, and
+ * continue later.
  *
  * Each straddling frame gets a new buffer, which costs one allocation per chunk. So a payload stays valid for
- * as long as the caller keeps it, and a decoder without a chunk holds at most that frame.
+ * as long as the caller keeps it. A decoder without a chunk holds at most that buffer: 2 KiB, or twice what
+ * has arrived of the payload.
  */
 
 import { assertRules } from "./assert-rules.ts";
 import { EMPTY, newBytes } from "./bytes.ts";
 import { HEADER_BYTES } from "./header.ts";
+
+/** A longer straddling payload begins in a buffer of this many bytes, or of twice what has arrived. */
+const STRADDLING_BYTES = 2048;
 
 /**
  * Takes the chunks of one stream and returns the payload of each frame. Each stream needs a new decoder. No
@@ -40,9 +45,10 @@ export class FrameDecoder {
   #position = 0;
 
   // A straddling frame. If only its first byte is known, that is the high byte of its length; else -1.
-  // Otherwise its payload, of which the first #filled bytes are known.
+  // Otherwise a buffer for its payload of #payloadBytes, of which the first #filled bytes are known.
   #lengthHighByte = -1;
   #straddling: Uint8Array | undefined;
+  #payloadBytes = 0;
   #filled = 0;
 
   /**
@@ -97,7 +103,10 @@ export class FrameDecoder {
     const known =
       payload === undefined
         ? Uint8Array.from(this.#lengthHighByte < 0 ? [] : [this.#lengthHighByte])
-        : joined(Uint8Array.of(payload.length >> 8, payload.length), payload.subarray(0, this.#filled));
+        : joined(
+            Uint8Array.of(this.#payloadBytes >> 8, this.#payloadBytes),
+            payload.subarray(0, this.#filled),
+          );
     const undecoded = joined(known, this.#chunk.subarray(this.#position));
     let frames = 0;
     let position = 0;
@@ -113,7 +122,10 @@ export class FrameDecoder {
       "the current payload is in bytes": this.start + this.length <= this.bytes.length,
       "a straddling frame has either one byte or a payload":
         payload === undefined || this.#lengthHighByte < 0,
-      "a straddling payload is incomplete": payload === undefined || this.#filled < payload.length,
+      "a straddling payload is incomplete": payload === undefined || this.#filled < this.#payloadBytes,
+      "its buffer is not longer than the payload": (payload?.length ?? 0) <= this.#payloadBytes,
+      "its buffer has at most twice what has arrived":
+        (payload?.length ?? 0) <= Math.max(STRADDLING_BYTES, 2 * this.#filled),
       "frames counts the whole frames": this.frames === frames,
       "framesBytes counts their payloads": this.framesBytes === position - frames * HEADER_BYTES,
       "undecodedBytes counts every byte": this.undecodedBytes === undecoded.length,
@@ -137,7 +149,7 @@ export class FrameDecoder {
 
   /** @returns where the frame after the straddling one begins. It may be beyond the end of the chunk. */
   #countStraddling(): number {
-    let length = this.#straddling?.length ?? 0;
+    let length = this.#payloadBytes;
     let end = length - this.#filled;
     if (this.#straddling === undefined) {
       if (this.#lengthHighByte < 0 || this.#chunk.length === 0) return 0;
@@ -156,46 +168,56 @@ export class FrameDecoder {
       this.#lengthHighByte = this.#chunk[this.#position] as number;
     } else if (left > 1) {
       const high = this.#chunk[this.#position] as number;
-      const payload = this.#begin((high << 8) | (this.#chunk[this.#position + 1] as number));
-      this.#fill(payload, this.#position + HEADER_BYTES);
+      this.#begin((high << 8) | (this.#chunk[this.#position + 1] as number));
+      this.#fill(this.#position + HEADER_BYTES);
     }
     this.#release();
   }
 
   #completeStraddling(): boolean {
-    let payload = this.#straddling;
-    if (payload === undefined) {
+    if (this.#straddling === undefined) {
       if (this.#position === this.#chunk.length) return false;
-      payload = this.#begin((this.#lengthHighByte << 8) | (this.#chunk[this.#position++] as number));
+      this.#begin((this.#lengthHighByte << 8) | (this.#chunk[this.#position++] as number));
     }
-    this.#position = this.#fill(payload, this.#position);
-    if (this.#filled < payload.length) {
+    const payload = this.#fill(this.#position);
+    if (this.#filled < this.#payloadBytes) {
       this.#release();
       return false;
     }
     this.bytes = payload;
     this.start = 0;
-    this.length = payload.length;
+    this.length = this.#payloadBytes;
     this.#straddling = undefined;
     this.frames--;
-    this.framesBytes -= payload.length;
+    this.framesBytes -= this.#payloadBytes;
     return true;
   }
 
-  #begin(length: number): Uint8Array {
-    const payload = newBytes(length);
+  #begin(payloadBytes: number): void {
     this.#lengthHighByte = -1;
-    this.#straddling = payload;
+    this.#straddling = EMPTY;
+    this.#payloadBytes = payloadBytes;
     this.#filled = 0;
+  }
+
+  /** Copies what the straddling payload lacks from the chunk. @returns the payload's buffer. */
+  #fill(from: number): Uint8Array {
+    const bytes = Math.min(this.#payloadBytes - this.#filled, this.#chunk.length - from);
+    const payload = this.#withRoom(this.#filled + bytes);
+    payload.set(this.#chunk.subarray(from, from + bytes), this.#filled);
+    this.#filled += bytes;
+    this.#position = from + bytes;
+    this.#straddling = payload;
     return payload;
   }
 
-  /** Copies what the straddling payload lacks from the chunk. @returns the position after it. */
-  #fill(payload: Uint8Array, from: number): number {
-    const to = Math.min(from + payload.length - this.#filled, this.#chunk.length);
-    payload.set(this.#chunk.subarray(from, to), this.#filled);
-    this.#filled += to - from;
-    return to;
+  /** The buffer of the straddling payload, or a longer one with a copy: at least `bytes` long. */
+  #withRoom(bytes: number): Uint8Array {
+    const payload = this.#straddling as Uint8Array;
+    if (payload.length >= bytes) return payload;
+    const longer = newBytes(Math.min(this.#payloadBytes, Math.max(STRADDLING_BYTES, 2 * bytes)));
+    longer.set(payload.subarray(0, this.#filled));
+    return longer;
   }
 
   #release(): void {

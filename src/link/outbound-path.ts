@@ -147,7 +147,7 @@ export class OutboundPath {
       this.#counters.outbound.sentBytes += taken;
       this.#counters.writes++;
       this.#options.window.onWritten(taken);
-      this.#stall.onProgress();
+      this.#stall.onProgress(this.#now);
     }
     if (taken === bytes.length) return true;
     if (taken >= 0)

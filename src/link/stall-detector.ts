@@ -46,8 +46,8 @@ export class StallDetector {
   }
 
   /** The stream has taken data. */
-  onProgress(): void {
-    this.#stuckSince = this.#clock.now();
+  onProgress(now: number): void {
+    this.#stuckSince = now;
   }
 
   /** The queue is empty, or the stream ended. */

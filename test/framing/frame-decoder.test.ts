@@ -130,6 +130,18 @@ describe("memory", () => {
     expect([decoder.bytes.length, decoder.start, decoder.length]).toEqual([0, 0, 0]);
   });
 
+  test("the buffer of a long straddling payload grows with the bytes that arrive, to exactly its length", () => {
+    const decoder = new CheckedDecoder(); // checks after each call that at most twice as much is in use
+    decoder.push(bytes("ffff"));
+    for (let arrived = 0; arrived < 65_535; arrived += 4369) {
+      expect(decoder.next()).toBe(false);
+      decoder.push(new Uint8Array(4369).fill(arrived / 4369));
+    }
+    expect(decoder.next()).toBe(true);
+    expect(decoder.bytes.buffer.byteLength).toBe(65_535);
+    expect(decoder.bytes.every((byte, at) => byte === Math.floor(at / 4369))).toBe(true);
+  });
+
   test("a straddling payload has an ArrayBuffer of exactly its length", () => {
     const decoder = new CheckedDecoder();
     decoder.push(bytes("000261"));
