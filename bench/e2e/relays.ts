@@ -113,6 +113,7 @@ const udpOverTcp: Relay = {
     ...["--udp-bind", `0.0.0.0:${at.clientPort}`, "--udp-sendto", `${at.clientApp}:${at.clientPort}`],
   ],
   dialsAtStart: true,
+  endsWithConnection: true, // when the connection is reset
   bothWays: false,
 };
 
