@@ -14,6 +14,7 @@ import { log } from "./log.ts";
 import { openObservability } from "./observability.ts";
 import { ProgramLog } from "./program-log.ts";
 import { TunnelSet, type TunnelSetListener } from "./tunnel-set.ts";
+import { scheduleWarmUp } from "./warm-up.ts";
 
 /** Exit status: all tunnels closed as requested. A second signal N ends the process with 128 + N instead. */
 export const EXIT_OK = 0;
@@ -63,7 +64,10 @@ export async function run({ plans, program, redactor, config }: Run): Promise<nu
   const notify = await openServiceManager();
   closeOnSignals(set, () => notify("STOPPING=1"));
   let lastChange = set.start(plans).then(() => {
-    if (set.tunnels.size > 0) notify("READY=1");
+    if (set.tunnels.size === 0) return;
+    notify("READY=1");
+    const [plan] = plans;
+    if (plan !== undefined) scheduleWarmUp([...set.tunnels.values()], plan.settings);
   });
   // With neither a file nor certificates to read again, SIGHUP keeps its default action: closing the terminal
   // ends the program, unless `nohup` started it.
