@@ -15,10 +15,11 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * The most credit: 1,000 sources at once take some 500 ms of the server just after its start. While it lasts,
- * a flood more than doubles a quiet tunnel's round trip; with the credit used up, it costs 1.4 to 1.9 times.
+ * The most credit: 1,000 sources at once take some 500 to 600 ms of the server just after its start. While it
+ * lasts, a flood makes a quiet tunnel's round trip 2.5 times as long; with the credit used up, 1.4 to 1.9
+ * times.
  */
-const BURST_MS = 600;
+const BURST_MS = 1000;
 /** The share of the time that handshakes get when the credit is used up, and by which it grows. */
 const SHARE = 1 / 8;
 /** A handshake costs at least this. One that starts at once is computed in a later tick, not measured. */
