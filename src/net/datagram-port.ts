@@ -103,7 +103,8 @@ export interface DatagramPort {
   sender(target: Endpoint, observer: SendObserver): DatagramSender;
   /**
    * How many arrived datagrams the kernel has dropped since the socket was bound, because its receive buffer
-   * was full. Undefined when unknown or when the port is closed.
+   * was full. An estimate for datagrams of a burst that the kernel had merged. Undefined when unknown or when
+   * the port is closed.
    */
   kernelDrops(): number | undefined;
   close(): void;

@@ -46,6 +46,11 @@ export interface DirectReceive {
    * @returns whether the error only signalled that the socket is readable. The socket has been read then.
    */
   onError(code: string): boolean;
+  /**
+   * How many datagrams the kernel has dropped before they could be received; undefined when unknown. An
+   * estimate for datagrams that the kernel had merged.
+   */
+  kernelDrops(): number | undefined;
   /** Returns the socket to Bun permanently. Call this before Bun closes it. */
   close(): void;
 }
@@ -79,8 +84,6 @@ export interface SystemSockets {
   directReceive(fd: number, receiver: DatagramReceiver, always: boolean): DirectReceive;
   /** Sends on a UDP socket, whose descriptor may change. */
   transmitter(socket: { readonly fd: number }, target: Endpoint, family: Family): SystemTransmitter;
-  /** How many datagrams the kernel has dropped before they could be received; undefined when unknown. */
-  kernelDrops(fd: number): number | undefined;
   /** The index of a network interface, which the kernel never reuses; undefined for an unknown name. */
   interfaceIndex(name: string): number | undefined;
 

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { fdOf } from "../../src/net/bun/stream-port.ts";
 import { MSG_PEEK, SOL_UDP, UDP_GRO } from "../../src/net/linux/constants.ts";
 import { DatagramReader } from "../../src/net/linux/datagram-reader.ts";
-import { setNumber } from "../../src/net/linux/socket-options.ts";
+import { kernelDrops, setNumber } from "../../src/net/linux/socket-options.ts";
 import { DatagramBatch } from "../../src/net/udp/datagram-batch.ts";
 import { libc, noLibc } from "../net/linux/open-libc.ts";
 import { PLATFORMS } from "../support/system-sockets.ts";
@@ -40,6 +40,7 @@ async function openPair() {
       return Array.from({ length: slots }, (_, slot) => [reader.length(slot), reader.segmentBytes(slot)]);
     },
     isEmpty: () => reader.isEmpty(fd),
+    drops: () => kernelDrops(libc, fd),
     close: () => void [socket, source].map((open) => open.close()),
   };
 }
@@ -94,3 +95,13 @@ test.skipIf(noLibc)(
     close();
   },
 );
+
+test.skipIf(noLibc)("merged datagrams that do not fit the buffer count as one drop", async () => {
+  const { merge, send, read, drops, close } = await openPair();
+  merge(true);
+  for (let count = 0; count < 30; count++) send(...new Array(64).fill(1000));
+  const slots = read().length;
+  expect(slots).toBeLessThan(30);
+  expect(drops()).toBe(30 - slots);
+  close();
+});

@@ -85,7 +85,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
   }
 
   kernelDrops(): number | undefined {
-    return this.#closed ? undefined : this.#direct && this.#system?.kernelDrops(this.#direct.fd);
+    return this.#closed ? undefined : this.#direct?.kernelDrops();
   }
 
   close(): void {

@@ -23,7 +23,7 @@ import { SOL_UDP, UDP_GRO } from "./constants.ts";
 import { DatagramReader, READ_SLOTS_MAX } from "./datagram-reader.ts";
 import type { Libc } from "./libc.ts";
 import { READINESS_CODE, ReadinessSignal } from "./readiness-signal.ts";
-import { setNumber } from "./socket-options.ts";
+import { kernelDrops, setNumber } from "./socket-options.ts";
 
 /** A socket's quantum of the time slice, in datagrams. */
 const QUANTUM_DATAGRAMS = 32;
@@ -78,6 +78,11 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
   /** Whether the socket has used its share of the time slice. */
   #waiting = false;
   #merging = false;
+  /** The mean number of datagrams in a slot, in the last tick. */
+  #perSlot = 1;
+  /** The kernel's count of drops at the last estimate, and the estimate of what this count lacks. */
+  #drops = 0;
+  #uncountedDrops = 0;
   /** The sum of what each tick brought above EVEN_DATAGRAMS, since the last check. */
   #gain = 0;
   #check: Timer | undefined;
@@ -122,6 +127,11 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
     this.#waiting = false;
   }
 
+  kernelDrops(): number | undefined {
+    const drops = kernelDrops(this.#libc, this.fd);
+    return drops === undefined ? undefined : drops + this.#uncountedDrops;
+  }
+
   close(): void {
     this.#check?.cancel();
     this.#slice.forgetSocket(this);
@@ -141,11 +151,14 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
   #setMerging(on: boolean): void {
     const refused = setNumber(this.#libc, this.fd, SOL_UDP, UDP_GRO, on ? 1 : 0);
     if (refused === undefined) this.#merging = on;
+    this.#estimateDrops();
+    this.#perSlot = 1;
   }
 
   #read(): void {
     const from = reader as DatagramReader;
     let datagrams = 0;
+    let slotsRead = 0;
     const asked = this.#merging ? MERGED_SLOTS : READ_SLOTS_MAX;
     this.#slice.begin();
     for (;;) {
@@ -156,6 +169,7 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
       }
       for (let slot = 0; slot < slots && this.#signal.installed; slot++)
         datagrams += this.#deliver(from, slot);
+      slotsRead += slots;
       if (slots < asked || !this.#signal.installed) break;
       if (datagrams >= QUANTUM_DATAGRAMS && this.#slice.mustYield) {
         this.#waiting = true;
@@ -163,6 +177,9 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
         break;
       }
     }
+    if (slotsRead > 0) this.#perSlot = datagrams / slotsRead;
+    // Fewer datagrams do not fill the buffer.
+    if (this.#merging && datagrams >= QUANTUM_DATAGRAMS) this.#estimateDrops();
     this.#gain += datagrams - EVEN_DATAGRAMS;
   }
 
@@ -189,6 +206,13 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
       }
     } while (start < length && this.#signal.installed);
     return datagrams;
+  }
+
+  /** The kernel counts merged datagrams that it drops together as one. Each drop counts as a mean slot. */
+  #estimateDrops(): void {
+    const drops = kernelDrops(this.#libc, this.fd) ?? 0;
+    this.#uncountedDrops += Math.round((drops - this.#drops) * (this.#perSlot - 1));
+    this.#drops = drops;
   }
 
   /**

@@ -22,7 +22,6 @@ import { OffloadTransmitter, probeOffload, RefusingTransmitter } from "./segment
 import { encodeSockaddr, interfaceIndex } from "./sockaddr.ts";
 import {
   type Keepalive,
-  kernelDrops,
   setKeepalive,
   setMark,
   setMulticastHops,
@@ -191,10 +190,6 @@ export class LinuxSockets implements SystemSockets {
     // proc(5), /proc/pid/limits: name, soft limit, hard limit, unit.
     const soft = /^Max open files +(\d+)/m.exec(readLimits())?.[1];
     return soft === undefined ? undefined : Number(soft);
-  }
-
-  kernelDrops(fd: number): number | undefined {
-    return kernelDrops(this.#libc, fd);
   }
 
   gauge(fd: number): StreamGauge | undefined {

@@ -91,6 +91,30 @@ describe.skipIf(noLibc)("a UDP socket that Bun reads while little arrives", () =
     },
   );
 
+  test("kernel drops count each of the merged datagrams that the kernel drops together", async () => {
+    const scene = new Scene();
+    let received = 0;
+    const port = scene.open({ onDatagram: () => void received++, onError() {} });
+    const source = new Source(port);
+    const payloads = Array.from({ length: 40 }, () => new Uint8Array(1200));
+    source.send(...payloads);
+    await until("a burst", () => received === 40);
+    for (let count = 0; count < 1000; count++) source.send(...payloads); // more than the buffer holds
+    await new Promise(setImmediate);
+    source.send(...payloads);
+    const drops = () => port.kernelDrops() ?? Number.NaN;
+    await until("the rest", () => Math.abs(received + drops() - source.sent) < source.sent / 20);
+    expect(drops()).toBeGreaterThan(20_000);
+    await Bun.sleep(5); // until all is read
+    const { changes } = scene;
+    for (const _ of [1, 2]) scene.passQuietTime();
+    expect(scene.changes).toBe(changes + 1);
+    const settled = drops();
+    expect(Math.abs(received + settled - source.sent)).toBeLessThan(source.sent / 20);
+    expect(drops()).toBe(settled);
+    for (const open of [port, source.port]) open.close();
+  });
+
   test("a flood of datagrams that take long to handle does not block the event loop, and none is lost", async () => {
     const DATAGRAMS = 5000;
     let inTick = 0;

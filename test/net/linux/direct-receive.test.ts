@@ -285,6 +285,5 @@ function pass() {
   return {
     prepareDatagramSocket: system.prepareDatagramSocket.bind(system),
     directReceive: system.directReceive.bind(system),
-    kernelDrops: system.kernelDrops.bind(system),
   };
 }
