@@ -15,6 +15,7 @@ import { summarize } from "./statistics.ts";
 import { formatTables } from "./table.ts";
 
 const USAGE = `bun run bench [options], or bun run bench:full [options]
+  --plan NAME            quick (default), full, or table: delay and cost at the rates of most users
   --only NAME,...        scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
   --sizes BYTES,...      payloads of throughput scenarios
   --rates N,...          datagrams a second of the rate sweep
@@ -32,6 +33,7 @@ const USAGE = `bun run bench [options], or bun run bench:full [options]
   --ports TCP,CLIENT,SERVER
                          fixed ports
   --json FILE            the file for raw repeats (bench:full without options: bench/results/full.json)
+  --help                 show this text
 bun run bench --compare A.json B.json
                          exit status 1 when B is worse than A by more than the spread of the repeats
 

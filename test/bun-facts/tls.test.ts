@@ -1,4 +1,4 @@
-/** Facts about TLS in Bun 1.4.5 that the time slice relies on. */
+/** Facts about TLS in Bun 1.4.5 that the handshake queue relies on. */
 
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";

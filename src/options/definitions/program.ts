@@ -12,8 +12,8 @@ export const NETWORK_OPTIONS = [
     default: "auto",
     group: "Network and system",
     help:
-      "Pass many datagrams to the kernel in one call where it accepts them (auto, Linux only), or one by " +
-      "one.",
+      "Pass many datagrams to the kernel in one call, and let it merge received ones (auto, Linux only), or " +
+      "pass them one by one.",
   },
   {
     name: "tos",
