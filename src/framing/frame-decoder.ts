@@ -5,9 +5,9 @@
  *     while (decoder.next()) use(decoder.bytes, decoder.start, decoder.length);
  *
  * `next` walks the chunk frame by frame. The bytes after the last whole frame begin a frame that straddles
- * two chunks. They are copied once, into a buffer of that payload's length, which later chunks complete. The
- * buffer of a payload longer than 2 KiB grows with the bytes that arrive, so that a header alone does not
- * take 64 KiB. A caller may stop between two `next` calls, for example when its UDP socket is full, and
+ * two chunks. They are copied into a buffer, which later chunks complete. It has the length of the payload if
+ * that is at most 2 KiB. A longer one grows with the bytes that arrive, so that a header alone does not take
+ * 64 KiB. A caller may stop between two `next` calls, for example when its UDP socket is full, and
  * continue later.
  *
  * Each straddling frame gets a new buffer, which costs one allocation per chunk. So a payload stays valid for

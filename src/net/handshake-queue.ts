@@ -4,7 +4,7 @@
  *
  * 1. At most one starts in each tick of the event loop, in order of arrival, and other sockets come in
  *    between. Left alone, Bun 1.4.5 would handle five in each tick, the newest first, so that old ones would
- *    starve (test/bun-facts/tls.test.ts). An idle process computes queued handshakes back to back.
+ *    starve (test/bun-facts/tls.test.ts). While there is credit, queued handshakes follow one another.
  * 2. A tick with a handshake costs credit: its whole time, so that handshakes are fewer while the loop has
  *    other work. The credit is enough for a burst of 1,000 sessions. A flood uses it up, and then gets SHARE
  *    of the time.
@@ -22,8 +22,10 @@ import type { Clock } from "./clock.ts";
 const BURST_MS = 1000;
 /** The share of the time that handshakes get when the credit is used up, and by which it grows. */
 const SHARE = 1 / 8;
-/** A handshake costs at least this. One that starts at once is computed in a later tick, not measured. */
+/** A handshake costs at least this. One that is admitted at once runs in a later tick, which is not charged. */
 const LEAST_MS = 0.3;
+/** And at most this: a process that stood still for seconds must not wait eight times as long afterwards. */
+const MOST_MS = 20;
 
 /** A connection that is paused before its handshake. */
 export interface PausedHandshake {
@@ -76,7 +78,7 @@ export class HandshakeQueue {
 
   readonly #endTick = (): void => {
     const tickMs = this.#grow();
-    this.#creditMs -= Math.max(LEAST_MS, tickMs);
+    this.#creditMs -= Math.min(MOST_MS, Math.max(LEAST_MS, tickMs));
     this.#next();
   };
 

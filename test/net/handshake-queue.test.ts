@@ -65,3 +65,24 @@ test("after a burst of 1 s, handshakes get an eighth of the time; the credit com
   nowMs += 20_000;
   expect(flood(1000)).toBeGreaterThan(990);
 });
+
+test("a process that stood still for a minute starts the next handshake soon", () => {
+  let nowMs = 0;
+  let end: (() => void) | undefined;
+  const waitsMs: number[] = [];
+  const queue = HandshakeQueue.of({
+    now: () => nowMs,
+    after: (delayMs) => {
+      waitsMs.push(delayMs);
+      return { cancel() {} };
+    },
+    endOfTick: (run) => {
+      end = run;
+    },
+  });
+  let started = 0;
+  for (const _ of [1, 2]) if (queue.admit({ start: () => void started++ })) started++;
+  nowMs += 60_000;
+  end?.();
+  expect([started, waitsMs]).toEqual([2, []]);
+});

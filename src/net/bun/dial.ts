@@ -122,7 +122,7 @@ function dialTls(to: DialTarget, system: SystemSockets | undefined, certificates
     tls: certificates.forClient(to.host ?? to.address),
     socket: {
       ...tlsHandlers,
-      ...(resumed === undefined && { session: onTicket }), // Bun's types lack it
+      ...{ session: onTicket }, // Bun's types lack it
       open: (socket: TlsSocket) => {
         if (cancelled) return void socket.terminate();
         port = new TlsStreamPort(socket, system, certificates.termsForClient, (failure) => {

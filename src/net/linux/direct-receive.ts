@@ -37,7 +37,7 @@ const BURST_DATAGRAMS = 16;
  * With fewer datagrams in a tick, Bun's reading is cheaper. In bursts of 4 without segment offload a datagram
  * took 11.1 us with Bun and 13.9 us directly.
  */
-const EVEN_DATAGRAMS = 4;
+const BREAK_EVEN_DATAGRAMS = 4;
 /** The interval between checks whether reading directly still pays. */
 const CHECK_MS = 1000;
 /**
@@ -83,7 +83,7 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
   /** The kernel's count of drops at the last estimate, and the estimate of what this count lacks. */
   #drops = 0;
   #uncountedDrops = 0;
-  /** The sum of what each tick brought above EVEN_DATAGRAMS, since the last check. */
+  /** The sum of what each tick brought above BREAK_EVEN_DATAGRAMS, since the last check. */
   #gain = 0;
   #check: Timer | undefined;
 
@@ -107,7 +107,8 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
       this.#slice.begin();
     }
     this.#datagrams++;
-    const first = this.#options.always && this.#datagrams === 1; // there was no free descriptor before
+    // Bun reads such a socket only before its first drain, or without a free descriptor: try in each tick.
+    const first = this.#options.always && this.#datagrams === 1;
     if (first || this.#datagrams % BURST_DATAGRAMS === 0) this.#start();
   }
 
@@ -138,7 +139,7 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
     this.#signal.remove();
   }
 
-  /** Begins to read directly. Without a free descriptor Bun continues to read. */
+  /** Begins to read directly. Without a free descriptor Bun continues to read, until the socket is empty. */
   #start(): void {
     const { always, merge, mayOpen } = this.#options;
     if (this.#signal.installed || !this.#signal.install(always ? () => true : mayOpen)) return;
@@ -180,7 +181,7 @@ export class LinuxDirectReceive implements DirectReceive, PausedSocket {
     if (slotsRead > 0) this.#perSlot = datagrams / slotsRead;
     // Fewer datagrams do not fill the buffer.
     if (this.#merging && datagrams >= QUANTUM_DATAGRAMS) this.#estimateDrops();
-    this.#gain += datagrams - EVEN_DATAGRAMS;
+    this.#gain += datagrams - BREAK_EVEN_DATAGRAMS;
   }
 
   /** Hands on the datagrams of a slot. @returns how many. */

@@ -102,9 +102,8 @@ export function setSendBuffer(libc: Libc, fd: number, bytes: number): number | u
 }
 
 /**
- * The number of datagrams that the kernel has dropped at this socket because its receive buffer was full or a
- * filter rejected them, modulo 2^32 (linux/sock_diag.h). Undefined when the kernel does not report it (before
- * Linux 4.12).
+ * The number of datagrams that the kernel has dropped at this socket because its receive buffer was full,
+ * modulo 2^32 (linux/sock_diag.h). Undefined when the kernel does not report it (before Linux 4.12).
  */
 export function kernelDrops(libc: Libc, fd: number): number | undefined {
   const value = memory(4 * c.SK_MEMINFO_VARS);
