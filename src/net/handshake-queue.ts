@@ -22,7 +22,7 @@ import type { Clock } from "./clock.ts";
 const BURST_MS = 1000;
 /** The share of the time that handshakes get when the credit is used up, and by which it grows. */
 const SHARE = 1 / 8;
-/** A handshake costs at least this. One that is admitted at once runs in a later tick, which is not charged. */
+/** A handshake costs at least this. One admitted at once runs in a later tick, which is not charged. */
 const LEAST_MS = 0.3;
 /** And at most this: a process that stood still for seconds must not wait eight times as long afterwards. */
 const MOST_MS = 20;

@@ -84,7 +84,7 @@ export class TimeSlice {
     return this.#contended || this.#usedUp;
   }
 
-  /** The start of this tick's slice, or the current time before it. Saves a flood one clock read per datagram. */
+  /** The start of this tick's slice, or the current time before it. Saves a flood many clock reads. */
   now(): number {
     return this.#beganAt ?? this.#clock.now();
   }
