@@ -83,7 +83,7 @@ function originOf({ name, results, samples, leftOut }: SoundResults): string {
   return [
     `- [${name}](bench/results/${name}/README.md): ${date.slice(0, 10)}, commit ${commit}, ${machine.cores} cores of`,
     `${machine.cpu}, Linux ${kernel}, Bun ${bun}, ${count} ${most === 1 ? "repeat" : "repeats"}.`,
-    leftOut === 0 ? "" : `Generator or sink limited ${leftOut} measurements; they are left out.`,
+    leftOut === 0 ? "" : `Measurements left out because generator or sink limited them: ${leftOut}.`,
   ]
     .join(" ")
     .trimEnd();
@@ -172,26 +172,24 @@ function carried(flood: readonly Row[], sizes: readonly number[], relay: string)
   );
 }
 
-/**
- * Delay and cost of one load, in the first second and in the settled state. Results from before this split
- * have no detail.
- */
+/** Delay and cost of one load, in the first second and in the settled state. */
 function delays(rows: readonly Row[], load: string): Line[] {
-  const details = distinct(rows.map(({ detail }) => detail));
-  const shown = details.filter((detail) => detail === undefined || /^(first second|settled)/.test(detail));
-  return shown.flatMap((detail) => {
-    const when = `${load}, ${detail ?? "in the first seconds"}`;
-    return [
-      {
-        label: `delay ${when}`,
-        cell: (relay: string) => joined(medians(rows, { relay, detail }, "p50Us", "p99Us"), " us"),
-      },
-      {
-        label: `CPU for a datagram ${when}`,
-        cell: (relay: string) => joined(medians(rows, { relay, detail }, "cpuUs"), " us"),
-      },
-    ];
-  });
+  const details = distinct(rows.map(({ detail = "" }) => detail));
+  return details
+    .filter((detail) => /^(first second|settled)/.test(detail))
+    .flatMap((detail) => {
+      const when = `${load}, ${detail}`;
+      return [
+        {
+          label: `delay ${when}`,
+          cell: (relay: string) => joined(medians(rows, { relay, detail }, "p50Us", "p99Us"), " us"),
+        },
+        {
+          label: `CPU for a datagram ${when}`,
+          cell: (relay: string) => joined(medians(rows, { relay, detail }, "cpuUs"), " us"),
+        },
+      ];
+    });
 }
 
 function throughWireGuard(rows: readonly Row[]): Line[] {
