@@ -12,6 +12,9 @@ const outfile = `${root}dist/udptunnel`;
 await Bun.build({
   entrypoints: [`${root}src/cli/udptunnel.ts`],
   minify: { syntax: true, whitespace: true },
+  // `--version` takes 18 ms in place of 47 ms, for 4 MB. Bun 1.4.5 needs this format for it.
+  bytecode: true,
+  format: "esm",
   compile: {
     outfile,
     // Files in the current directory must not change the behaviour of the program.
