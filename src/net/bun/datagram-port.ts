@@ -81,7 +81,7 @@ export class BunDatagramPort implements DatagramPort, SenderSocket {
     const system =
       this.#direct && this.#system?.transmitter(this.#direct, target, familyOf(this.local.address));
     const transmitter = system ?? new PortableTransmitter(this.#socket, target);
-    return new BatchSender(this, transmitter, (payload) => transmitter.sendOne(payload), observer);
+    return new BatchSender(this, transmitter, observer);
   }
 
   kernelDrops(): number | undefined {
@@ -214,7 +214,6 @@ class PortableTransmitter implements Transmitter {
     }
   }
 
-  /** Sends one datagram. @returns false when the send buffer is full. @throws any other error. */
   sendOne(payload: Uint8Array): boolean {
     return this.#socket.send(payload, this.#target.port, this.#target.address);
   }

@@ -28,21 +28,13 @@ const REFUSED_TRIES = 4;
 export class BatchSender implements DatagramSender {
   readonly #socket: SenderSocket;
   readonly #transmitter: Transmitter;
-  readonly #sendOne: (payload: Uint8Array) => boolean;
   readonly #observer: SendObserver;
   #batch: DatagramBatch | undefined;
   #blocked = false;
 
-  /** @param sendOne sends one datagram. Returns false if the send buffer is full; throws any other error. */
-  constructor(
-    socket: SenderSocket,
-    transmitter: Transmitter,
-    sendOne: (payload: Uint8Array) => boolean,
-    observer: SendObserver,
-  ) {
+  constructor(socket: SenderSocket, transmitter: Transmitter, observer: SendObserver) {
     this.#socket = socket;
     this.#transmitter = transmitter;
-    this.#sendOne = sendOne;
     this.#observer = observer;
   }
 
@@ -107,7 +99,7 @@ export class BatchSender implements DatagramSender {
       if (code === "ECONNREFUSED") this.#socket.onRefused();
       for (let tries = 0; tries < REFUSED_TRIES; tries++) {
         try {
-          if (!this.#sendOne(payload)) return false;
+          if (!this.#transmitter.sendOne(payload)) return false;
           this.#sent(batch, 1, 1);
           return true;
         } catch (error) {

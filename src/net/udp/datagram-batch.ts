@@ -62,6 +62,8 @@ export interface Transmitter {
    * @returns how many the kernel took. If not all, {@link refusal} has the error code.
    */
   transmit(batch: DatagramBatch): number;
+  /** Sends one datagram. @returns false when the send buffer is full. @throws any other error. */
+  sendOne(payload: Uint8Array): boolean;
   /** The error code of the last incomplete `transmit`: EAGAIN for a full buffer, "" when unknown. */
   readonly refusal: string;
   /** The number of system calls so far, as far as it is known. */
@@ -74,6 +76,4 @@ export interface Transmitter {
 export interface SystemTransmitter extends Transmitter {
   /** Becomes undefined when the kernel refuses it, because this host does not have it any longer. */
   from: LocalAddress | undefined;
-  /** Sends one datagram. @returns false when the send buffer is full. @throws NetError any other error. */
-  sendOne(payload: Uint8Array): boolean;
 }

@@ -44,7 +44,7 @@ export class TargetSockets {
   /** One for each local address. */
   #sockets: PeerSockets[] = [];
   /** The addresses that datagrams of these sockets can come from. */
-  #sourceAddresses: Pick<AddressSet, "has">;
+  #sourceAddresses: { has(address: string): boolean };
   readonly #broadcast: boolean;
   /** Whether the target is a group or a broadcast address. It is then looked up at start only. */
   readonly #fixed: boolean;
@@ -174,7 +174,7 @@ export class TargetSockets {
     );
   }
 
-  #findSourceAddresses(): Pick<AddressSet, "has"> {
+  #findSourceAddresses(): { has(address: string): boolean } {
     const { network, target, bindAddresses } = this.#options;
     // To a group or a broadcast address the system may send from any address of this host.
     if (this.#fixed) return new LocalAddressCache(() => network.localAddresses(), network.clock);

@@ -33,7 +33,7 @@ class FakeKernel {
         void this.dropped.push(`${datagrams} ${reason}${code ? ` ${code}` : ""}`),
       onWritable: () => void this.ready++,
     };
-    this.sender = new BatchSender(socket, this, (payload) => this.#sendOne(payload), observer);
+    this.sender = new BatchSender(socket, this, observer);
   }
 
   sentCount = 0;
@@ -78,7 +78,7 @@ class FakeKernel {
     for (const sender of waiting) sender.resume();
   }
 
-  #sendOne(payload: Uint8Array): boolean {
+  sendOne(payload: Uint8Array): boolean {
     this.calls.push("send");
     const answer = this.answers.shift() ?? "ok";
     if (answer === "EAGAIN") return false;

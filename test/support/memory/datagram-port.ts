@@ -53,13 +53,7 @@ export class MemoryDatagramPort implements DatagramPort, SenderSocket {
       this.#deliver(this.local, target, payload.slice());
       return undefined;
     };
-    const sendOne = (payload: Uint8Array): boolean => {
-      const refusal = tryOne(payload);
-      if (refusal === undefined) return true;
-      if (refusal === "EAGAIN") return false;
-      throw Object.assign(new Error(refusal), { code: refusal });
-    };
-    return new BatchSender(this, new MemoryTransmitter(tryOne), sendOne, observer);
+    return new BatchSender(this, new MemoryTransmitter(tryOne), observer);
   }
 
   /** Makes room for this many datagrams in the buffer, and resumes the blocked senders. */
@@ -106,5 +100,12 @@ class MemoryTransmitter implements Transmitter {
       return index - batch.from;
     }
     return batch.count - batch.from;
+  }
+
+  sendOne(payload: Uint8Array): boolean {
+    const refusal = this.#tryOne(payload);
+    if (refusal === undefined) return true;
+    if (refusal === "EAGAIN") return false;
+    throw Object.assign(new Error(refusal), { code: refusal });
   }
 }
